@@ -1,0 +1,58 @@
+# `make` lists the targets. Everything happens in .venv; nothing outside this folder is changed.
+
+PYTHON ?= python3.11
+WORKERS ?= 2
+ARGS ?=
+
+BIN := .venv/bin
+# Written when .venv holds what the lock file and pyproject.toml ask for.
+INSTALLED := .venv/.installed
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup test check format demo bench-timing lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: $(INSTALLED) ## make .venv and install the locked packages and the project (a no-op if nothing changed)
+
+test: check ## set up, then run every check and the tests (ARGS="tests/test_events.py -k nan" narrows them)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: $(INSTALLED) ## set up, then ruff, mypy and the order of the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## let ruff mend and format the source
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: $(INSTALLED) ## set up, then show the whole idea on real Geant4 showers
+	$(BIN)/simulacra demo $(ARGS)
+
+bench-timing: $(INSTALLED) ## set up, then time Geant4 and the generator on this machine
+	$(BIN)/python benchmarks/timing.py $(ARGS)
+
+lock: $(BIN)/python ## resolve requirements.lock anew from pyproject.toml and constraints.txt
+	$(BIN)/python .ci/lock.py
+
+clean: ## remove .venv, the caches and what was built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is not on the PATH: install Python 3.11, or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Simulacra needs Python 3.11 or later, $(PYTHON) is older"; exit 1; }
+	"$(PYTHON)" -m venv --clear .venv
+
+$(INSTALLED): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the packages of requirements.lock into .venv (minutes, the first time)"
+	@$(BIN)/python -m pip install -qq --only-binary :all: -r requirements.lock
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
