@@ -77,17 +77,6 @@ def unsafe_loads(source: str) -> list[str]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
             names = [module.split(".")[0]] + [f"{module}.{a.name}".lstrip(".") for a in node.names]
-            bad = {
-                "pickle",
-                "cPickle",
-                "dill",
-                "cloudpickle",
-                "joblib",
-                "shelve",
-                "marshal",
-                "torch.load",
-                "numpy.load",
-            }
             found += [f"line {node.lineno}: imports {name}" for name in names if name in PICKLING]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             call = ast.unparse(node.func)
