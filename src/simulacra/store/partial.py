@@ -1,0 +1,151 @@
+"""The folder ``<path>.partial`` of a store that is being written: its plan, its lock, its chunks and their markers.
+
+It holds ``plan.json``, ``lock`` (held with ``flock`` by the process that writes), ``data`` (the arrays) and ``done``
+(one marker a finished chunk, made after the chunk's files were closed). Only a finished ``data`` is moved to
+``<path>``, so that a store that is not whole is never where a whole one is looked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from simulacra.store.arrays import chunk_file, event_arrays
+from simulacra.store.errors import StoreError
+from simulacra.store.plan import Chunk, Plan
+
+
+def partial_path(path: Path) -> Path:
+    """Return where the store at ``path`` is written before it is whole."""
+    return path.with_name(f"{path.name}.partial")
+
+
+class Partial:
+    """A store that is being written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = partial_path(path)
+        self.data = self.folder / "data"
+        self.done = self.folder / "done"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the store against every other process; the system lets go of it when this process dies.
+
+        Raises
+        ------
+        StoreError
+            with the number of the process that holds it.
+        """
+        while True:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = self.folder / "lock"
+            try:
+                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except FileNotFoundError:
+                continue
+            try:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+                    raise StoreError(
+                        f"'{self.path}' is being written by the process {holder}; wait for it, stop it, or choose "
+                        "another path"
+                    ) from None
+                # the former holder may have finished and removed the folder between our open and our lock
+                if os.fstat(descriptor).st_nlink == 0:
+                    continue
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+                yield
+                return
+            finally:
+                os.close(descriptor)
+
+    def plan(self) -> Plan | None:
+        """Return the plan that the folder was begun with, or None if there is none."""
+        try:
+            return Plan.from_json((self.folder / "plan.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"'{self.folder / 'plan.json'}' is damaged; remove '{self.folder}' to start anew"
+            ) from error
+
+    def begin(self, plan: Plan) -> None:
+        """Start or go on with a plan.
+
+        Raises
+        ------
+        StoreError
+            if the folder holds chunks of another plan.
+        """
+        earlier = self.plan()
+        if earlier is None or (earlier != plan and not self.markers(earlier)):
+            self.clear()
+            self.done.mkdir()
+            write_atomically(self.folder / "plan.json", plan.to_json())
+        elif earlier != plan:
+            lines = "; ".join(plan.differences(earlier))
+            raise StoreError(
+                f"'{self.folder}' holds a part of a store with other settings ({lines}); give the same settings to go "
+                "on with it, remove it, or choose another path"
+            )
+
+    def clear(self) -> None:
+        """Remove all but the lock, the plan first."""
+        (self.folder / "plan.json").unlink(missing_ok=True)
+        for place in self.folder.iterdir():
+            if place.is_dir():
+                shutil.rmtree(place)
+            elif place.name != "lock":
+                place.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder, the lock last, so that nobody takes it while its contents go."""
+        self.clear()
+        (self.folder / "lock").unlink()
+        # someone may have come for the lock again, and has the folder now
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    def mark(self, chunk: Chunk, *, seconds: float, seconds_per_event: float, sizes: dict[str, int]) -> None:
+        """Write down that a chunk is done."""
+        marker = {"seconds": seconds, "seconds_per_event": seconds_per_event, "bytes": sizes}
+        write_atomically(self.done / f"{chunk.index:08d}.json", json.dumps(marker))
+
+    def markers(self, plan: Plan) -> dict[int, dict[str, Any]]:
+        """Return the marker of each chunk that is done; one whose files are not as they were written is not."""
+        if not self.data.exists():
+            return {}
+        arrays = event_arrays(self.data)
+        found = {}
+        for file in sorted(self.done.glob("*.json")):
+            try:
+                index, marker = int(file.stem), json.loads(file.read_text(encoding="utf-8"))
+                written = {chunk_file(name, n, plan.chunk(index)) for name, n in arrays.items()} == set(marker["bytes"])
+                if written and all((self.data / f).stat().st_size == n for f, n in marker["bytes"].items()):
+                    found[index] = marker
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return found
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise

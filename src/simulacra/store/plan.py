@@ -1,0 +1,101 @@
+"""The plan of a store: which settings decide its events and how they are cut into chunks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The events ``start`` to ``stop - 1``: what one task makes and one file of each variable holds."""
+
+    index: int
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        return f"chunk {self.index} (events {self.start} to {self.stop - 1})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the bytes of a store; two plans are the same store if they are equal."""
+
+    n_events: int
+    chunk_size: int
+    fingerprint: str
+
+    @classmethod
+    def make(cls, n_events: int, chunk_size: int, fingerprint: Mapping[str, Any]) -> Plan:
+        """Return a plan of settings that JSON can hold.
+
+        Raises
+        ------
+        ValueError
+            if there are no events, no chunk, or the settings are not JSON.
+        """
+        if n_events < 1 or chunk_size < 1:
+            raise ValueError(
+                f"a store needs at least one event and chunks of at least one, not {n_events}, {chunk_size}"
+            )
+        try:
+            text = json.dumps(dict(fingerprint), sort_keys=True)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the fingerprint of a store must be JSON: {error}") from None
+        return cls(int(n_events), min(int(chunk_size), int(n_events)), text)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Return the plan that :meth:`to_json` wrote."""
+        fields = json.loads(text)
+        fingerprint = json.dumps(fields["fingerprint"], sort_keys=True)
+        return cls(int(fields["n_events"]), int(fields["chunk_size"]), fingerprint)
+
+    def to_json(self) -> str:
+        """Return the plan as JSON."""
+        return json.dumps(self._fields(), sort_keys=True)
+
+    @property
+    def n_chunks(self) -> int:
+        """The number of chunks."""
+        return -(-self.n_events // self.chunk_size)
+
+    def chunk(self, index: int) -> Chunk:
+        """Return one chunk."""
+        start = index * self.chunk_size
+        return Chunk(index, start, min(start + self.chunk_size, self.n_events))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Iterate over the chunks in order."""
+        return (self.chunk(index) for index in range(self.n_chunks))
+
+    def differences(self, other: Plan) -> list[str]:
+        """Return one line for each setting that is not the same in ``other``: ``seed: 1 there, 2 now``."""
+        there, now = _flat(other._fields()), _flat(self._fields())
+        absent = "absent"
+        return [
+            f"{name.removeprefix('fingerprint.')}: {there.get(name, absent)} there, {now.get(name, absent)} now"
+            for name in sorted({*there, *now})
+            if there.get(name, absent) != now.get(name, absent)
+        ]
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "n_events": self.n_events,
+            "chunk_size": self.chunk_size,
+            "fingerprint": json.loads(self.fingerprint),
+        }
+
+
+def _flat(value: Any, name: str = "") -> dict[str, str]:
+    if isinstance(value, dict) and value:
+        return {
+            key: text
+            for part, inner in value.items()
+            for key, text in _flat(inner, f"{name}.{part}" if name else str(part)).items()
+        }
+    text = json.dumps(value)
+    return {name: text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"}

@@ -1,0 +1,140 @@
+"""Open stores of events, lazily, and refuse those that are not whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import xarray as xr
+
+from simulacra.events import EventsError, validate
+from simulacra.store.arrays import STORE_ATTRIBUTE, chunk_file, event_arrays
+from simulacra.store.errors import StoreError
+from simulacra.store.partial import Partial
+from simulacra.store.plan import Chunk, Plan
+
+#: events in a block of the full check of a store that does not say how it is cut
+BLOCK: Final = 1000
+
+
+def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Dataset:
+    """Open a store of events; values are read when they are asked for.
+
+    That all files are there and of the size in which they were written is always looked at; each carries a checksum,
+    which is compared whenever it is read.
+
+    Parameters
+    ----------
+    path:
+        the store.
+    check:
+        whether to read all values once, block by block, and validate them.
+
+    Raises
+    ------
+    StoreError
+        if there is no store, or it is unfinished or damaged.
+    simulacra.events.EventsError
+        if ``check`` finds values that break the conventions.
+    """
+    path = Path(path)
+    _refuse_what_is_no_store(path)
+    plan, _ = read_plan(path)
+    if plan is not None:
+        _check_files(path, plan)
+    try:
+        events: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
+    except Exception as error:
+        raise StoreError(f"'{path}' cannot be read as a Zarr store: {error}") from error
+    events.attrs.pop(STORE_ATTRIBUTE, None)
+    if "event" not in events.dims:
+        raise StoreError(f"'{path}' is a Zarr store without the dimension 'event': it holds no events")
+    if check:
+        check_values(path, events, plan)
+    return events
+
+
+def read_plan(path: Path) -> tuple[Plan | None, float]:
+    """Return the plan of a whole store (None if it was written by others) and its seconds an event."""
+    attributes = _attributes(path)
+    record = attributes.get(STORE_ATTRIBUTE)
+    if record is None:
+        return None, float("nan")
+    plan, _ = _record(path, record)
+    return plan, float(attributes["seconds_per_event"])
+
+
+def check_values(path: Path, events: xr.Dataset, plan: Plan | None) -> None:
+    """Read and validate all values in blocks, in the memory of one block."""
+    n = events.sizes["event"]
+    step = plan.chunk_size if plan else BLOCK
+    for start in range(0, n, step):
+        try:
+            validate(events.isel(event=slice(start, start + step)))
+        except EventsError:
+            raise
+        except Exception as error:
+            raise StoreError(
+                f"'{path}' is damaged: the events {start} to {min(start + step, n) - 1} cannot be read ({error}); "
+                "make the store again"
+            ) from error
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    try:
+        attributes: dict[str, Any] = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"'{path / 'zarr.json'}' is damaged ({error!r}); make the store again") from error
+    return attributes
+
+
+def _record(path: Path, record: str) -> tuple[Plan, dict[str, int]]:
+    try:
+        fields = json.loads(record)
+        return Plan.from_json(json.dumps(fields["plan"])), dict(fields["bytes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"the attribute '{STORE_ATTRIBUTE}' of '{path}' is damaged; make the store again") from error
+
+
+def _refuse_what_is_no_store(path: Path) -> None:
+    if (path / "zarr.json").exists() or (path / ".zgroup").exists():
+        return
+    if path.exists():
+        raise StoreError(f"'{path}' is not a Zarr store: it is no folder that holds 'zarr.json'")
+    partial = Partial(path)
+    plan = partial.plan() if partial.folder.exists() else None
+    if plan is not None:
+        raise StoreError(
+            f"'{path}' is not finished: '{partial.folder}' holds {len(partial.markers(plan))} of {plan.n_chunks} "
+            "chunks; run the command that makes it again to go on"
+        )
+    if path.name.endswith(".partial") and (path / "plan.json").exists():
+        raise StoreError(f"'{path}' is an unfinished store")
+    raise StoreError(f"there is no store '{path}'")
+
+
+def _check_files(path: Path, plan: Plan) -> None:
+    """Look at the size of each file: a chunk that is not there would silently be read as zeros."""
+    _, sizes = _record(path, _attributes(path)[STORE_ATTRIBUTE])
+    arrays = event_arrays(path)
+    if set(arrays) != set(sizes):
+        lost = sorted(set(arrays) ^ set(sizes))
+        raise StoreError(f"'{path}' is damaged: the variables {lost} were lost or added; make the store again")
+    for name, n_dimensions in arrays.items():
+        total = 0
+        for chunk in plan.chunks():
+            total += _file_size(path, name, n_dimensions, chunk)
+        if total != sizes[name]:
+            raise StoreError(
+                f"'{path}' is damaged: the files of '{name}' hold {total} bytes where {sizes[name]} were written; "
+                "make the store again"
+            )
+
+
+def _file_size(path: Path, name: str, n_dimensions: int, chunk: Chunk) -> int:
+    try:
+        return (path / chunk_file(name, n_dimensions, chunk)).stat().st_size
+    except OSError as error:
+        raise StoreError(f"'{path}' is damaged: {chunk} of '{name}' is not there; make the store again") from error

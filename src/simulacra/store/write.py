@@ -1,0 +1,304 @@
+"""Write events chunk by chunk, in one process or several, so that a killed job goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.events import validate
+from simulacra.store.arrays import create, finish, write_chunk
+from simulacra.store.errors import FULL_DISK, StoreError, StoreExistsError, full_disk
+from simulacra.store.partial import Partial
+from simulacra.store.plan import Chunk, Plan
+from simulacra.store.progress import event_progress
+from simulacra.store.read import read_plan
+from simulacra.store.workers import ChunkError, Workers, attempt
+
+Task = Callable[[Chunk], xr.Dataset]
+
+#: size that write_events aims at for a chunk in memory, [bytes]
+CHUNK_BYTES: Final = 32e6
+
+
+@dataclass(frozen=True)
+class WriteSummary:
+    """What writing a store came to.
+
+    ``seconds_per_event`` is the mean over all events, of the time that the tasks state or, if they state none, took.
+    """
+
+    path: Path
+    n_events: int
+    n_resumed_events: int
+    seconds: float
+    seconds_per_event: float
+
+
+def write_store(
+    path: str | os.PathLike[str],
+    task: Task,
+    *,
+    n_events: int,
+    chunk_size: int,
+    fingerprint: Mapping[str, Any],
+    workers: int = 1,
+    in_process: bool = True,
+    progress: bool = True,
+    label: str = "events",
+    attributes: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> WriteSummary:
+    """Make events with ``task(chunk)`` and write them to a Zarr store, going on from the chunks that are there.
+
+    The store is made in ``<path>.partial`` and is moved to ``path`` once it is whole. Its events do not depend on
+    ``workers``.
+
+    Parameters
+    ----------
+    path:
+        where the store goes.
+    task:
+        a pure function of the chunk: returns events with the indices ``start`` to ``stop - 1``; picklable if it is to
+        run in other processes.
+    n_events, chunk_size:
+        number of events in all and in each chunk.
+    fingerprint:
+        the settings that decide the events, as JSON; a store is gone on with only if they are equal.
+    workers:
+        number of processes.
+    in_process:
+        whether a single worker is this process; otherwise it is one of its own.
+    attributes:
+        more attributes for the whole store.
+    overwrite:
+        whether a whole store at ``path`` is replaced, once the new one is whole, and an unfinished one of other
+        settings at once.
+
+    Raises
+    ------
+    StoreError
+        if another process is writing there, the settings differ, a task fails or its process dies (with the chunk), or
+        the disk is full. Chunks that were done are kept.
+    StoreExistsError
+        if a whole store of other settings is there.
+    KeyboardInterrupt
+        with how many events are kept.
+    """
+    if workers < 1:
+        raise ValueError(f"at least one worker is needed, not {workers}")
+    plan = Plan.make(n_events, chunk_size, fingerprint)
+    make = _Make(Path(path), plan, task, contiguous=True)
+    return _write(
+        make,
+        processes=0 if workers == 1 and in_process else workers,
+        progress=progress,
+        label=label,
+        attributes=dict(attributes or {}),
+        overwrite=overwrite,
+    )
+
+
+def write_events(
+    events: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    fingerprint: Mapping[str, Any] | None = None,
+    chunk_size: int | None = None,
+    progress: bool = False,
+    overwrite: bool = False,
+) -> WriteSummary:
+    """Write events that are at hand, in memory or lazily opened, to a Zarr store.
+
+    Parameters
+    ----------
+    events:
+        the events, with any indices.
+    fingerprint:
+        the settings that decide the events; without them an unfinished store is begun anew rather than gone on with.
+    chunk_size:
+        events a chunk; by default such that a chunk takes about 32 MB in memory.
+    """
+    n_events = events.sizes.get("event", 0)
+    if not n_events:
+        raise ValueError("there are no events to write")
+    bytes_per_event = sum(a.dtype.itemsize * a.size // n_events for a in events.variables.values() if "event" in a.dims)
+    size = chunk_size or int(max(1, min(n_events, CHUNK_BYTES // max(1, bytes_per_event))))
+    plan = Plan.make(n_events, size, {"written": uuid.uuid4().hex} if fingerprint is None else fingerprint)
+    make = _Make(Path(path), plan, lambda chunk: events.isel(event=slice(chunk.start, chunk.stop)), contiguous=False)
+    return _write(
+        make,
+        processes=0,
+        progress=progress,
+        label="events",
+        attributes={},
+        overwrite=overwrite,
+        anew=fingerprint is None,
+    )
+
+
+@dataclass(frozen=True)
+class _Make:
+    """Makes a chunk, checks it, writes it and marks it as done."""
+
+    path: Path
+    plan: Plan
+    task: Task
+    contiguous: bool
+
+    def __call__(self, chunk: Chunk) -> None:
+        start = time.perf_counter()
+        events = self.task(chunk)
+        seconds = time.perf_counter() - start
+        n = chunk.stop - chunk.start
+        validate(events)
+        index = events["event"].values
+        if len(index) != n or (self.contiguous and not np.array_equal(index, np.arange(chunk.start, chunk.stop))):
+            raise StoreError(
+                f"the task made {len(index)} events ({index[:1]} …), not {chunk.start} to {chunk.stop - 1}"
+            )
+        partial = Partial(self.path)
+        create(partial.data, events, self.plan)
+        sizes = write_chunk(partial.data, events, chunk)
+        stated = float(events.attrs.get("seconds_per_event", seconds / n))
+        partial.mark(chunk, seconds=seconds, seconds_per_event=stated, sizes=sizes)
+
+
+def _write(
+    make: _Make,
+    *,
+    processes: int,
+    progress: bool,
+    label: str,
+    attributes: dict[str, Any],
+    overwrite: bool,
+    anew: bool = False,
+) -> WriteSummary:
+    path, plan, partial = make.path, make.plan, Partial(make.path)
+    begun = time.perf_counter()
+    try:
+        with partial.locked():
+            if path.exists() and not overwrite:
+                seconds_per_event = _already_there(path, plan, partial)
+                return WriteSummary(path, plan.n_events, plan.n_events, time.perf_counter() - begun, seconds_per_event)
+            if path.exists() and not (path / "zarr.json").exists():
+                raise StoreExistsError(f"'{path}' is not a store of events and is not overwritten; choose another path")
+            if anew or (overwrite and partial.plan() != plan):
+                partial.clear()
+            partial.begin(plan)
+            done = partial.markers(plan)
+            n_resumed = sum(plan.chunk(i).stop - plan.chunk(i).start for i in done)
+            missing = [chunk for chunk in plan.chunks() if chunk.index not in done]
+            # closed at once when anything is raised in here, so that no process is left behind
+            with (
+                event_progress(label, plan.n_events, n_resumed, show=progress) as advance,
+                contextlib.closing(_made(make, missing, processes)) as made,
+            ):
+                for i, chunk in enumerate(made):
+                    advance(chunk.stop - chunk.start)
+                    if i == 0:
+                        _check_space(partial, plan, missing)
+            seconds_per_event = _finish(partial, plan, attributes)
+            return WriteSummary(path, plan.n_events, n_resumed, time.perf_counter() - begun, seconds_per_event)
+    except ChunkError as failure:
+        if failure.error_number is not None:
+            raise full_disk(path, failure.error_number) from failure
+        where = "a chunk" if failure.chunk is None else str(failure.chunk)
+        error = StoreError(f"{where} of '{path}' failed: {failure.message}. {_kept(partial, plan)}")
+        if failure.trace:
+            error.add_note(failure.trace)
+        raise error from failure
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise full_disk(path, error.errno) from error
+        raise StoreError(f"cannot write '{path}': {error}") from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped. {_kept(partial, plan)}") from None
+
+
+def _made(make: _Make, chunks: Sequence[Chunk], processes: int) -> Generator[Chunk]:
+    if processes:
+        yield from Workers(make, processes).run(chunks)
+        return
+    for chunk in chunks:
+        if failure := attempt(make, chunk):
+            raise failure
+        yield chunk
+
+
+def _already_there(path: Path, plan: Plan, partial: Partial) -> float:
+    """Return the seconds an event of the whole store at ``path`` if it is the one that was asked for."""
+    remedy = "choose another path, remove it, or ask for it to be overwritten"
+    begun_with = partial.plan()
+    if begun_with is None or begun_with == plan:
+        # nothing in here, or what was left when a finished store had been moved into place
+        partial.remove()
+    if not (path / "zarr.json").exists():
+        raise StoreExistsError(f"'{path}' is there and is not a store of events; choose another path")
+    there, seconds_per_event = read_plan(path)
+    if there is None:
+        raise StoreExistsError(f"'{path}' is a Zarr store that was not written here; {remedy}")
+    if there != plan:
+        raise StoreExistsError(
+            f"'{path}' is a whole store of other settings ({'; '.join(plan.differences(there))}); {remedy}"
+        )
+    return seconds_per_event
+
+
+def _check_space(partial: Partial, plan: Plan, missing: Sequence[Chunk]) -> None:
+    """Raise now rather than after hours if the rest of the store, by the size of what is there, has no room."""
+    markers = partial.markers(plan)
+    n_bytes = sum(size for marker in markers.values() for size in marker["bytes"].values())
+    n_done = sum(plan.chunk(i).stop - plan.chunk(i).start for i in markers)
+    n_left = sum(chunk.stop - chunk.start for chunk in missing if chunk.index not in markers)
+    if n_done and n_bytes / n_done * n_left > shutil.disk_usage(partial.folder).free:
+        raise full_disk(partial.path, None, n_bytes / n_done * n_left)
+
+
+def _finish(partial: Partial, plan: Plan, attributes: dict[str, Any]) -> float:
+    """Make the store whole, move it into place and return its seconds an event."""
+    markers = partial.markers(plan)
+    damaged = [str(chunk) for chunk in plan.chunks() if chunk.index not in markers]
+    if damaged:
+        raise StoreError(
+            f"files of '{partial.data}' went away or changed while it was written: {', '.join(damaged[:5])}; "
+            "run the same command again"
+        )
+    sizes: dict[str, int] = {}
+    total = 0.0
+    for index, marker in markers.items():
+        chunk = plan.chunk(index)
+        total += marker["seconds_per_event"] * (chunk.stop - chunk.start)
+        for file, n_bytes in marker["bytes"].items():
+            name = file.split("/")[0]
+            sizes[name] = sizes.get(name, 0) + n_bytes
+    seconds_per_event = total / plan.n_events
+    finish(partial.data, plan, sizes, attributes | {"seconds_per_event": seconds_per_event})
+    replaced = partial.folder / "replaced"
+    if partial.path.exists():
+        if replaced.exists():
+            shutil.rmtree(replaced)
+        partial.path.rename(replaced)
+    partial.data.rename(partial.path)
+    partial.remove()
+    return seconds_per_event
+
+
+def _kept(partial: Partial, plan: Plan) -> str:
+    try:
+        n_done = len(partial.markers(plan))
+    except StoreError as error:
+        return str(error)
+    return (
+        f"{n_done} of {plan.n_chunks} chunks are kept in '{partial.folder}': "
+        "run the same command again to go on from them"
+    )
