@@ -27,7 +27,7 @@ check: $(INSTALLED) ## set up, then ruff, mypy and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: $(INSTALLED) ## let ruff mend and format the source
 	$(BIN)/ruff check --fix .
