@@ -1,0 +1,1 @@
+"""Networks bound to their representation and conditions: what a checkpoint and an ONNX file hold."""

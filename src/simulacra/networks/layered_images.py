@@ -1,0 +1,195 @@
+"""Networks on a stack of images, one a longitudinal section: the generator and the critic of CaloGAN.
+
+After Paganini, de Oliveira and Nachman, arXiv:1705.02355 and 1712.10321: a stream a section made of locally connected
+layers (LAGAN, arXiv:1701.05927), an attention map that paints each section in from the one before, sparsity by ReLU; a
+critic with a stream a section, minibatch discrimination, and the shower's own observables. With one section they are
+LAGAN's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from simulacra.networks.locally_connected import ChannelNorm, Convolution2d, LocallyConnected2d
+from simulacra.networks.minibatch_discrimination import MinibatchDiscrimination
+
+Size = tuple[int, int]
+SLOPE = 0.2
+KERNELS, DIMENSIONS = 8, 4  # of minibatch discrimination
+
+
+class ImageStream(nn.Module):
+    """Turn a vector into one section's image, before the ReLU, (N, latent) -> (rows, columns, 1, N).
+
+    ``channels`` are those after the dense layer, the shared convolution and the first locally connected layer: the papers
+    take (36, 16, 6).
+    """
+
+    def __init__(self, size: Size, latent: int, channels: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.size = size
+        self.padded = (size[0] + 2, size[1] + 2)
+        self.dense = nn.Linear(latent, self.padded[0] * self.padded[1] * channels[0])
+        self.convolution = Convolution2d(channels[0], channels[1], (2, 2), padding=(0, 1, 0, 1))
+        self.norm = ChannelNorm(channels[1])
+        self.local = LocallyConnected2d(self.padded, channels[1], channels[2], (2, 2))
+        self.image = LocallyConnected2d(self.local.output_size, channels[2], 1, (2, 2))
+        # Most cells of most showers are empty, but a cell that starts far below the ReLU never learns.
+        nn.init.constant_(self.image.bias, 0.1)  # type: ignore[arg-type]
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Map (N, latent) to (rows, columns, 1, N)."""
+        x = torch.addmm(self.dense.bias[:, None], self.dense.weight, h.t()).reshape(-1, *self.padded, h.shape[0])
+        x = self.norm(functional.leaky_relu(self.convolution(x), SLOPE))
+        y: Tensor = self.image(functional.leaky_relu(self.local(x), SLOPE))
+        return y
+
+
+class InpaintingAttention(nn.Module):
+    """Mix a section's own image with what the section before carries over, position by position.
+
+    The two images pass a locally connected 3 x 3 layer and a softmax over the two: their weights at each position
+    (arXiv:1705.02355, section 4.1).
+    """
+
+    carry: Tensor
+
+    def __init__(self, size: Size, carry: Tensor) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("carry", carry.float())
+        self.weights = LocallyConnected2d(size, 2, 2, (3, 3), padding=(1, 1, 1, 1))
+
+    def forward(self, image: Tensor, before: Tensor) -> Tensor:
+        """Mix ``image`` (rows, columns, 1, N) with the section before it, ``before`` (rows', columns', 1, N)."""
+        carried = (self.carry @ before.reshape(self.carry.shape[1], -1)).reshape(image.shape)
+        both = torch.cat([image, carried], dim=2)
+        mixed: Tensor = (both * torch.softmax(self.weights(both), dim=2)).sum(dim=2, keepdim=True)
+        return mixed
+
+
+class LayeredImageGenerator(nn.Module):
+    """Noise and conditions to the images of all sections, sparse by ReLU.
+
+    The conditions multiply the noise through a learned linear map, as the energy does in the papers, and also enter by
+    themselves. A small network beside the streams makes one number a shower, the score of its total response.
+
+    Parameters
+    ----------
+    sizes:
+        (rows, columns) of each section.
+    carries:
+        the matrices, (cells of section i + 1, cells of section i), that carry an image into the next section's cells.
+    n_conditions, latent:
+        lengths of the condition and noise vectors.
+    channels:
+        see :class:`ImageStream`.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[Size],
+        carries: Sequence[Tensor],
+        n_conditions: int,
+        latent: int,
+        channels: tuple[int, int, int],
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.modulation = nn.Linear(n_conditions, latent)
+        nn.init.normal_(self.modulation.weight, std=0.3)
+        nn.init.ones_(self.modulation.bias)
+        self.streams = nn.ModuleList(ImageStream(size, latent + n_conditions, channels) for size in sizes)
+        self.attention = nn.ModuleList(
+            InpaintingAttention(size, carry) for size, carry in zip(sizes[1:], carries, strict=True)
+        )
+        self.response = nn.Sequential(
+            nn.Linear(latent + n_conditions, 32),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(32, 32),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(32, 1),
+        )
+
+    def forward(self, noise: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return non-negative images (N, cells) and the response score (N,) from (N, latent) and (N, conditions)."""
+        h = torch.cat([noise * self.modulation(conditions), conditions], dim=1)
+        images = []
+        for i, stream in enumerate(self.streams):
+            image = stream(h)
+            if i:
+                image = self.attention[i - 1](image, images[-1])
+            images.append(functional.relu(image))
+        flat = torch.cat([image.reshape(-1, noise.shape[0]) for image in images], dim=0).t()
+        return flat, self.response(h).squeeze(1)
+
+
+class CriticStream(nn.Module):
+    """One section's image to a feature vector, (1, rows, columns, N) -> (N, features)."""
+
+    def __init__(self, size: Size, channels: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.convolution = Convolution2d(1, channels[0], (2, 2), padding=(0, 1, 0, 1))
+        self.local1 = LocallyConnected2d(size, channels[0], channels[1], (3, 3), (1, 2), (1, 1, 1, 1))
+        self.local2 = LocallyConnected2d(self.local1.output_size, channels[1], channels[2], (2, 2), (1, 1), (1, 1, 1, 1))
+        self.local3 = LocallyConnected2d(self.local2.output_size, channels[2], channels[2], (2, 2), (1, 2), (1, 1, 1, 1))
+        rows, columns = self.local3.output_size
+        self.features = rows * columns * channels[2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (1, rows, columns, N) to (N, features)."""
+        x = self.convolution(x)
+        for layer in (self.local1, self.local2, self.local3):
+            x = layer(functional.leaky_relu(x, SLOPE))
+        return functional.leaky_relu(x, SLOPE).flatten(0, 2).t()
+
+
+class LayeredImageCritic(nn.Module):
+    """Real or generated, from the images, the observables and the conditions: (N, cells), (N, O), (N, C) -> (N,).
+
+    The observables (layer energies, response, sparsity, widths) are computed outside, from the same images, so that the
+    gradient flows through them to the generator.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[Size],
+        n_observables: int,
+        n_conditions: int,
+        channels: tuple[int, int, int],
+        stream_features: int = 32,
+        hidden: int = 96,
+    ) -> None:
+        super().__init__()
+        self.sizes = tuple(sizes)
+        self.streams = nn.ModuleList(CriticStream(size, channels) for size in sizes)
+        self.project = nn.ModuleList(nn.Linear(stream.features, stream_features) for stream in self.streams)  # type: ignore[arg-type]
+        self.image_diversity = MinibatchDiscrimination(stream_features * len(sizes), KERNELS, DIMENSIONS)
+        self.observable_diversity = MinibatchDiscrimination(n_observables, KERNELS, DIMENSIONS)
+        inputs = len(sizes) * stream_features + n_observables + 2 * KERNELS + n_conditions
+        self.verdict = nn.Sequential(
+            nn.Linear(inputs, hidden),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(hidden, hidden),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, images: Tensor, observables: Tensor, conditions: Tensor) -> Tensor:
+        """Return the logit of "real", (N,)."""
+        n = images.shape[0]
+        sections = images.t().split([rows * columns for rows, columns in self.sizes])
+        seen = torch.cat(
+            [
+                functional.leaky_relu(project(stream(section.reshape(1, *size, n))), SLOPE)
+                for project, stream, section, size in zip(self.project, self.streams, sections, self.sizes, strict=True)
+            ],
+            dim=1,
+        )
+        diversity = [self.image_diversity(seen), self.observable_diversity(observables)]
+        logit: Tensor = self.verdict(torch.cat([seen, observables, *diversity, conditions], dim=1)).squeeze(1)
+        return logit

@@ -1,0 +1,216 @@
+"""CaloGAN: showers in a calorimeter of a few longitudinal sections, given the incident particle.
+
+Paganini, de Oliveira and Nachman, arXiv:1705.02355 (energy) and arXiv:1712.10321 (energy, impact position and angle).
+It stands for the shower-shape figures and the table of computing times of arXiv:1712.10321.
+
+What is the papers': a stream of locally connected layers a section, attention that paints each section in from the one
+before, sparsity by ReLU, conditions that multiply the noise, a critic with a stream a section, minibatch discrimination,
+sparsities and layer energies. What differs, each for a reason measured in ``docs/calogan.md``: the images are roots of
+cell shares and the total response is a number of its own (:class:`~simulacra.representations.shower_images.ShowerImages`),
+so the energy is held by construction; the gradient penalty and the moving average (:mod:`simulacra.generators.adversarial`)
+make the game converge; shower centres and widths stand among the critic's observables; channels are few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulacra.events import validate, variable
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.observables.showers import shower_shapes_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from simulacra.generators.adversarial import Adversarial
+
+Channels = tuple[
+    Annotated[int, Field(ge=1, le=256)], Annotated[int, Field(ge=1, le=256)], Annotated[int, Field(ge=1, le=256)]
+]
+Condition = Literal["incident_energy", "impact_x", "impact_y", "polar_angle", "azimuthal_angle"]
+
+UNITS: Final = {
+    "incident_energy": ("GeV", "energy of the incident particle"),
+    "impact_x": ("mm", "impact point along x (eta) on the front face"),
+    "impact_y": ("mm", "impact point along y (phi) on the front face"),
+    "polar_angle": ("rad", "angle between the incident particle and the calorimeter's axis"),
+    "azimuthal_angle": ("rad", "azimuth of the incident particle"),
+}
+
+
+class Settings(BaseModel):
+    """Settings of a CaloGAN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["calogan"] = "calogan"
+    conditions: tuple[Condition, ...] = ("incident_energy",)
+    latent: Annotated[int, Field(ge=1, le=4096)] = 64
+    channels: Channels = (8, 8, 4)
+    critic_channels: Channels = (16, 8, 8)
+    power: Annotated[float, Field(ge=1, le=8)] = 2.0
+    gradient_penalty: Annotated[float, Field(ge=0)] = 1.0
+    penalty_interval: Annotated[int, Field(ge=1)] = 8
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    observable_matching: Annotated[float, Field(ge=0)] = 0.1
+    reflections: bool = True
+
+
+class Trainer:
+    """A CaloGAN in training: the family, its tensors, augmentation and validation."""
+
+    def __init__(self, settings: Settings, events: xr.Dataset) -> None:
+        """Build the networks and fit the representation to ``events``, the training part."""
+        import torch
+
+        from simulacra.generators.adversarial import Adversarial
+        from simulacra.models.shower_gan import ShowerGame, ShowerOpponent
+
+        validate(events, conditions=settings.conditions, features=("shower",))
+        self.settings = settings
+        self.geometry = CalorimeterGeometry.from_events(events)
+        self.description = describe(settings, events)
+        tensors = self.tensors(events)
+        generator = build(settings, self.description)
+        critic = ShowerOpponent(self.geometry, len(settings.conditions), settings.critic_channels)
+        with torch.no_grad():
+            # The representation learns from showers and their mirror images, as the networks do.
+            shower, conditions = tensors["shower"], tensors["conditions"]
+            images: Any = generator.images
+            images.fit(shower, conditions[:, 0])
+            if settings.reflections and len(settings.conditions) == 1:
+                images.scale.copy_(self._symmetric(images.scale))
+            image, score = images(shower, conditions[:, 0])
+            critic.observables.fit(image, images.shares(image), score)
+        self.family: Adversarial = Adversarial(
+            generator,
+            critic,
+            ShowerGame(settings.observable_matching),
+            latent=settings.latent,
+            gradient_penalty=settings.gradient_penalty,
+            penalty_interval=settings.penalty_interval,
+            average_decay=settings.average_decay,
+        )
+
+    def _symmetric(self, per_cell: Tensor) -> Tensor:
+        import torch
+
+        from simulacra.models.shower_gan import reflect
+
+        mirrored = [
+            reflect(per_cell[None], self.geometry, torch.tensor([rows]), torch.tensor([columns]))
+            for rows in (False, True)
+            for columns in (False, True)
+        ]
+        return torch.cat(mirrored).mean(dim=0)
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``shower`` (N, cells) [MeV] and ``conditions`` (N, C) in physical units."""
+        import torch
+
+        conditions = np.stack([events[name].values for name in self.settings.conditions], axis=1)
+        return {
+            "shower": torch.as_tensor(events["shower"].values.astype(np.float32)),
+            "conditions": torch.as_tensor(conditions.astype(np.float32)),
+        }
+
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Mirror each shower along phi and eta with probability 1/2: the detector cannot tell the difference."""
+        import torch
+
+        from simulacra.models.shower_gan import reflect
+
+        if not self.settings.reflections:
+            return dict(batch)
+        n = batch["shower"].shape[0]
+        rows, columns = (torch.rand(2, n, generator=rng) < 0.5).to(batch["shower"].device)
+        conditions = batch["conditions"].clone()
+        for i, name in enumerate(self.settings.conditions):
+            x = conditions[:, i]
+            if name == "impact_x":
+                conditions[:, i] = torch.where(columns, -x, x)
+            elif name == "impact_y":
+                conditions[:, i] = torch.where(rows, -x, x)
+            elif name == "azimuthal_angle":
+                x = torch.where(columns, math.pi - x, x)
+                conditions[:, i] = torch.where(rows, -x, x)
+        return {"shower": reflect(batch["shower"], self.geometry, rows, columns), "conditions": conditions}
+
+    def sample(self, conditions: Tensor, rng: torch.Generator) -> np.ndarray:
+        """Return showers (N, cells) [MeV] of the averaged generator."""
+        import torch
+
+        noise = torch.randn(conditions.shape[0], self.settings.latent, generator=rng)
+        device = next(self.family.average.parameters()).device
+        pieces = []
+        with torch.inference_mode():
+            for z, c in zip(noise.split(512), conditions.split(512), strict=True):
+                pieces.append(self.family.average(z.to(device), c.to(device)).cpu())
+        return torch.cat(pieces).numpy()
+
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> dict[str, float]:
+        """Judge the averaged generator on physics: the 1-Wasserstein distance of each shower shape, in units of its width.
+
+        ``score`` is the mean over shapes and four bins of energy; lower is better.
+        """
+        tensors = self.tensors(events)
+        energy = tensors["conditions"][:, 0].numpy()
+        truth = shower_shapes_of(tensors["shower"].numpy(), energy, self.geometry)
+        fake = shower_shapes_of(self.sample(tensors["conditions"], rng), energy, self.geometry)
+        edges = np.quantile(energy, [0.25, 0.5, 0.75])
+        bins = np.searchsorted(edges, energy)
+        distances: dict[str, list[float]] = {}
+        for name in truth:
+            for b in range(4):
+                t, f = truth[name][bins == b], fake[name][bins == b]
+                width = float(t.std())
+                if width > 0:
+                    distances.setdefault(name, []).append(float(np.abs(np.sort(t) - np.sort(f)).mean()) / width)
+        result = {f"wasserstein/{name}": float(np.mean(d)) for name, d in distances.items()}
+        return {"score": float(np.mean(list(result.values()))), **result}
+
+
+def describe(settings: Settings, events: xr.Dataset) -> dict[str, Any]:
+    """Return what the training sample fixed and a checkpoint must know: geometry, particle, trained ranges."""
+    ranges = {name: (float(events[name].min()), float(events[name].max())) for name in settings.conditions}
+    for name, (low, high) in ranges.items():
+        # The sample's extremes fall a little short of what was asked of the simulator.
+        if name == "incident_energy":
+            ranges[name] = (float(f"{low:.2g}"), float(f"{high:.2g}"))
+    return {
+        "geometry": events.attrs["geometry"],
+        "particle": events.attrs.get("particle", ""),
+        "condition_ranges": ranges,
+        "simulator": events.attrs["simulator"],
+        "simulator_version": events.attrs["simulator_version"],
+        "seconds_per_event": float(events.attrs["seconds_per_event"]),
+    }
+
+
+def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
+    """Return the untrained module that a checkpoint fills: (noise, conditions in physical units) -> cells [MeV]."""
+    from simulacra.models.shower_gan import ShowerGenerator
+
+    geometry = CalorimeterGeometry.from_json(description["geometry"])
+    ranges = {name: tuple(bounds) for name, bounds in description["condition_ranges"].items()}
+    return ShowerGenerator(geometry, ranges, settings.latent, settings.channels, settings.power)
+
+
+def to_variables(output: np.ndarray) -> dict[str, xr.Variable]:
+    """Return the event variables of what the module makes, (N, cells) [MeV]."""
+    return {
+        "shower": variable(
+            output,
+            "cell",
+            units="MeV",
+            long_name="energy deposited in the cell, absorber and active medium",
+            role="feature",
+        )
+    }

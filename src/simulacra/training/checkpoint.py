@@ -1,0 +1,145 @@
+"""What a run leaves on disk: weights with everything needed to use them, and the state to continue from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+FORMAT: Final = "simulacra-model-1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message says why and what to do."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"could not write {path}: {error.strerror}; what was there before is intact") from error
+
+
+def save_model(path: Path, module: nn.Module, metadata: Mapping[str, Any]) -> None:
+    """Write weights and metadata as one safetensors file."""
+    from safetensors.torch import save
+
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    write_atomically(path, save(weights, {"format": FORMAT, "simulacra": json.dumps(metadata, sort_keys=True)}))
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Return the metadata of a model file without reading its weights."""
+    return _read(path, with_weights=False)[0]
+
+
+def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return metadata and weights of a model file.
+
+    Raises
+    ------
+    CheckpointError
+        if the file is missing, truncated, of another kind, or holds weights that are not finite.
+    """
+    metadata, weights = _read(path, with_weights=True)
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{path}: the weights '{name}' are not all finite: the file is damaged, train again")
+    return metadata, weights
+
+
+def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise CheckpointError(f"there is no model file {path}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise CheckpointError(f"{path} is no Simulacra model: its format is {header.get('format')!r}, not '{FORMAT}'")
+            weights = {name: file.get_tensor(name) for name in file.keys()} if with_weights else {}  # noqa: SIM118
+            return json.loads(header["simulacra"]), weights
+    except (SafetensorError, json.JSONDecodeError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged or truncated ({error}): copy it again or train again") from None
+
+
+def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Load weights into a module, refusing anything missing, superfluous or of another shape."""
+    try:
+        module.load_state_dict(dict(weights), strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{where} does not fit the network that its settings describe: {error}") from None
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write the state that a killed run continues from."""
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read what :func:`save_state` wrote, tensors and plain values only (no code can hide in it)."""
+    import pickle  # noqa: S403 - for the name of its error alone
+
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): remove it to start the run again") from None
+    return state
+
+
+def data_hash(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of the training tensors, names and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result hangs on, and the host."""
+    from importlib.metadata import version
+
+    packages = ("simulacra", "torch", "lightning-fabric", "numpy", "xarray", "zarr")
+    found = {package: version(package) for package in packages}
+    return {**found, "python": platform.python_version(), "host": platform.platform(), "machine": platform.machine()}
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run folder for one process; a second one gets an error that names the first."""
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise CheckpointError(f"{folder} is in use by process {holder}: wait for it, or choose another folder") from None
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

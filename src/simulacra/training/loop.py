@@ -1,0 +1,305 @@
+"""The one training loop: any family, any system, on one device or several."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from simulacra.training import checkpoint
+from simulacra.training.progress import TrainingProgress
+from simulacra.training.settings import Experiment, TrainingSettings
+
+
+class Family(Protocol):
+    """A family of generators in training, a module whose forward is the loss of one player."""
+
+    average: nn.Module
+
+    def players(self) -> dict[str, nn.Module]:
+        """Return the modules to optimise, in the order of their turns."""
+
+    def after_step(self, step: int) -> None:
+        """Do what follows each step."""
+
+
+class Trainee(Protocol):
+    """What a system hands to the loop."""
+
+    family: Any
+    description: dict[str, Any]
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return the tensors that batches are cut from, each (N, ...)."""
+
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the batch, transformed by what the physics does not change under."""
+
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> dict[str, float]:
+        """Judge the generator; ``score`` is what the best checkpoint has least of."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    steps: int
+    best_step: int
+    best_score: float
+    seconds: float
+    stopped_early: bool
+
+
+def train(
+    experiment: Experiment,
+    trainee: Trainee,
+    training: xr.Dataset,
+    validation: xr.Dataset,
+    run: Path,
+    *,
+    progress: bool = True,
+) -> Outcome:
+    """Train until the steps are done or patience runs out, from the start or from where the run folder stands.
+
+    ``run`` receives ``metrics.jsonl``, ``model.safetensors`` (the best by validation), ``record.json`` and ``resume.pt``.
+    A run that was killed continues bit for bit on a CPU: every random number comes from generators whose states are kept.
+
+    Raises
+    ------
+    CheckpointError
+        if the folder belongs to other settings or data, is in use, or cannot be written.
+    FloatingPointError
+        if a loss is not finite; the last checkpoint stays.
+    """
+    from lightning_fabric import Fabric
+
+    settings = experiment.training
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    several = settings.devices > 1
+    fabric = Fabric(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        precision=settings.precision,
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
+    )
+    fabric.launch()
+    tensors = trainee.tensors(training)
+    n_events = len(next(iter(tensors.values())))
+    batch_size = min(settings.batch_size, n_events)
+    digest = checkpoint.data_hash(tensors)
+    tensors = {name: fabric.to_device(tensor) for name, tensor in tensors.items()}
+    family = fabric.setup_module(trainee.family)
+    optimizers = {
+        name: torch.optim.Adam(
+            module.parameters(),
+            lr=settings.learning_rate * settings.learning_rate_factors.get(name, 1.0),
+            betas=settings.betas,
+        )
+        for name, module in trainee.family.players().items()
+    }
+    rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in optimizers.items()}
+    optimizers = {name: fabric.setup_optimizers(optimizer) for name, optimizer in optimizers.items()}
+    rng = torch.Generator().manual_seed(experiment.seed * 1_000_003 + fabric.global_rank)
+    progression = Progression()
+    identity = {"settings": json.loads(experiment.model_dump_json()), "data": digest}
+    with checkpoint.locked(run) if fabric.global_rank == 0 else _nothing():
+        _resume(run, identity, trainee.family, optimizers, rng, progression)
+        start = time.monotonic() - progression.seconds
+        metrics = run / "metrics.jsonl"
+        if fabric.global_rank == 0:
+            _truncate_metrics(metrics, progression.step)
+        with TrainingProgress(experiment.name, settings.steps, progression.step, show=progress) as display:
+
+            def save() -> None:
+                if fabric.global_rank == 0:
+                    progression.seconds = time.monotonic() - start
+                    _save(run, identity, trainee.family, optimizers, rng, progression)
+
+            try:
+                while progression.step < settings.steps and not progression.exhausted(settings):
+                    step = progression.step
+                    factor = schedule(step, settings)
+                    batch = _batch(tensors, step, batch_size, n_events, experiment.seed, fabric.global_rank)
+                    logs: dict[str, Tensor] = {}
+                    for name in optimizers:
+                        for group in optimizers[name].param_groups:
+                            group["lr"] = rates[name] * factor
+                        optimizers[name].zero_grad(set_to_none=True)
+                        loss, extra = family(name, trainee.augment(batch, rng), step, rng)
+                        fabric.backward(loss)
+                        optimizers[name].step()
+                        logs |= {f"loss/{name}": loss.detach(), **extra}
+                    trainee.family.after_step(step)
+                    progression.step += 1
+                    display.advance(progression.step)
+                    if progression.step % settings.validate_every == 0 or progression.step == settings.steps:
+                        values = {name: float(value) for name, value in logs.items()}
+                        _refuse_nan(values, progression.step)
+                        # The same noise at each validation: the difference between two is the networks' alone.
+                        judged = trainee.validate(validation, torch.Generator().manual_seed(experiment.seed + 17))
+                        _refuse_nan(judged, progression.step)
+                        progression.seconds = time.monotonic() - start
+                        progression.judge(judged["score"])
+                        row = {"step": progression.step, "seconds": progression.seconds, **values, **judged}
+                        if fabric.global_rank == 0:
+                            with metrics.open("a", encoding="utf-8") as file:
+                                file.write(json.dumps(row) + "\n")
+                            if progression.best_step == progression.step:
+                                record = _record(experiment, trainee, progression, n_events, batch_size, digest)
+                                checkpoint.save_model(run / "model.safetensors", trainee.family.average, record)
+                        display.judged(progression.step, judged["score"], progression.best_score)
+                        save()
+                    elif progression.step % settings.checkpoint_every == 0:
+                        save()
+            except KeyboardInterrupt:
+                save()
+                raise
+        progression.seconds = time.monotonic() - start
+        if fabric.global_rank == 0:
+            record = _record(experiment, trainee, progression, n_events, batch_size, digest)
+            checkpoint.write_atomically(run / "record.json", json.dumps(record, indent=2).encode())
+    return Outcome(
+        progression.step,
+        progression.best_step,
+        progression.best_score,
+        progression.seconds,
+        progression.step < settings.steps,
+    )
+
+
+@dataclass
+class Progression:
+    """Where a run stands."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best_step: int = 0
+    best_score: float = math.inf
+    validations_since_best: int = 0
+
+    def judge(self, score: float) -> None:
+        """Take note of a validation."""
+        if score < self.best_score:
+            self.best_score, self.best_step, self.validations_since_best = score, self.step, 0
+        else:
+            self.validations_since_best += 1
+
+    def exhausted(self, settings: TrainingSettings) -> bool:
+        """Return whether patience ran out."""
+        return settings.patience is not None and self.validations_since_best >= settings.patience
+
+
+def schedule(step: int, settings: TrainingSettings) -> float:
+    """Return the factor on the learning rates: 1 for the first half, then half a cosine down to the final one."""
+    progress = max(0.0, 2.0 * step / settings.steps - 1.0)
+    return settings.final_learning_rate + (1.0 - settings.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _batch(
+    tensors: Mapping[str, Tensor], step: int, batch_size: int, n_events: int, seed: int, rank: int
+) -> dict[str, Tensor]:
+    """Cut the batch of a step out of its epoch's permutation, which is a function of seed, epoch and rank alone."""
+    per_epoch = n_events // batch_size
+    epoch, place = divmod(step, per_epoch)
+    order = torch.Generator().manual_seed((seed * 7_919 + epoch) * 64 + rank)
+    rows = torch.randperm(n_events, generator=order)[place * batch_size : (place + 1) * batch_size]
+    return {name: tensor[rows.to(tensor.device)] for name, tensor in tensors.items()}
+
+
+def _refuse_nan(values: Mapping[str, float], step: int) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"'{name}' is {value} at step {step}: lower training.learning_rate; the last checkpoint is kept"
+            )
+
+
+def _record(
+    experiment: Experiment, trainee: Trainee, progression: Progression, n_events: int, batch_size: int, digest: str
+) -> dict[str, Any]:
+    return {
+        "name": experiment.name,
+        "experiment": json.loads(experiment.model_dump_json()),
+        "description": trainee.description,
+        "training": {
+            "events": n_events,
+            "steps": progression.step,
+            "epochs": progression.step * batch_size / n_events,
+            "seconds": progression.seconds,
+            "best_step": progression.best_step,
+            "validation_score": progression.best_score,
+            "data_sha256": digest,
+        },
+        "versions": checkpoint.versions(),
+    }
+
+
+def _save(
+    run: Path,
+    identity: Mapping[str, Any],
+    family: nn.Module,
+    optimizers: Mapping[str, Any],
+    rng: torch.Generator,
+    progression: Progression,
+) -> None:
+    checkpoint.save_state(
+        run / "resume.pt",
+        {
+            "identity": json.dumps(identity, sort_keys=True),
+            "family": family.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
+            "rng": rng.get_state(),
+            "torch_rng": torch.get_rng_state(),
+            "progression": vars(progression).copy(),
+        },
+    )
+
+
+def _resume(
+    run: Path,
+    identity: Mapping[str, Any],
+    family: nn.Module,
+    optimizers: Mapping[str, Any],
+    rng: torch.Generator,
+    progression: Progression,
+) -> None:
+    path = run / "resume.pt"
+    if not path.exists():
+        torch.manual_seed(identity["settings"]["seed"])
+        return
+    state = checkpoint.read_state(path)
+    before = json.loads(state["identity"])
+    if before != identity:
+        changed = [key for key in identity["settings"] if before["settings"].get(key) != identity["settings"][key]]
+        what = f"other settings ({', '.join(changed)})" if changed else "other training events"
+        raise checkpoint.CheckpointError(f"{run} was begun with {what}: choose another folder, or remove it")
+    family.load_state_dict(state["family"])
+    for name, optimizer in optimizers.items():
+        optimizer.load_state_dict(state["optimizers"][name])
+    rng.set_state(state["rng"])
+    torch.set_rng_state(state["torch_rng"])
+    vars(progression).update(state["progression"])
+
+
+def _truncate_metrics(path: Path, step: int) -> None:
+    """Drop rows that a killed run wrote after its last checkpoint: they will be written again."""
+    if not path.exists():
+        return
+    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    kept = [line for line in rows if json.loads(line)["step"] <= step]
+    checkpoint.write_atomically(path, "".join(line + "\n" for line in kept).encode())
+
+
+class _nothing:  # noqa: N801
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...

@@ -1,0 +1,56 @@
+"""What a person sees while a network trains."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+
+class TrainingProgress:
+    """A progress bar with the time left and the last validation; plain lines where there is no terminal."""
+
+    def __init__(self, name: str, steps: int, start: int, *, show: bool = True) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._show = show
+        self._console = Console(stderr=True)
+        self._bar = show and sys.stderr.isatty()
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[score]}"),
+            console=self._console,
+            disable=not self._bar,
+        )
+        self._task = self._progress.add_task(f"training {name}", total=steps, completed=start, score="")
+        self._steps, self._start, self._began = steps, start, time.monotonic()
+
+    def __enter__(self) -> TrainingProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def advance(self, step: int) -> None:
+        """Show how many steps are done."""
+        if self._bar:
+            self._progress.update(self._task, completed=step)
+
+    def judged(self, step: int, score: float, best: float) -> None:
+        """Show a validation."""
+        text = f"validation {score:.4f} (best {best:.4f})"
+        if self._bar:
+            self._progress.update(self._task, score=text)
+        elif self._show:
+            rate = (time.monotonic() - self._began) / max(step - self._start, 1)
+            left = (self._steps - step) * rate / 60
+            print(f"step {step} of {self._steps}, {text}, {left:.1f} min left", file=sys.stderr, flush=True)  # noqa: T201
