@@ -1,0 +1,174 @@
+"""The one Geant4 run manager of a process. Importing this imports geant4_pybind: only in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import geant4_pybind as g4
+import numpy as np
+
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.simulators.geant4_data import Geant4Error
+from simulacra.simulators.geant4_detector import MEDIA, Detector, vertex_z
+
+GEANT4_VERSION = f"{g4.G4VERSION_NUMBER // 100}.{g4.G4VERSION_NUMBER // 10 % 10}.{g4.G4VERSION_NUMBER % 10}"
+
+
+@dataclass(frozen=True)
+class Showers:
+    """Deposits in absorber and active medium together, and in the active medium alone, (n, n_cells) [MeV]."""
+
+    shower: np.ndarray
+    active: np.ndarray
+    seconds_per_event: float
+
+
+class _Electromagnetic(g4.G4VModularPhysicsList):  # type: ignore[misc,unused-ignore]
+    def __init__(self) -> None:
+        super().__init__()
+        self.SetVerboseLevel(0)
+        self.RegisterPhysics(g4.G4EmStandardPhysics())
+
+
+class _Gun(g4.G4VUserPrimaryGeneratorAction):  # type: ignore[misc,unused-ignore]
+    """Shoots the particles of a chunk one after the other."""
+
+    def __init__(self, particle: str, z: float) -> None:
+        super().__init__()
+        self.z = z
+        self.gun = g4.G4ParticleGun(1)
+        self.gun.SetParticleDefinition(g4.G4ParticleTable.GetParticleTable().FindParticle(particle))
+        self.conditions: dict[str, np.ndarray] = {}
+        self.next = 0
+
+    def GeneratePrimaries(self, event: g4.G4Event) -> None:  # noqa: N802
+        energy, x, y, polar, azimuth = (
+            float(self.conditions[name][self.next])
+            for name in ("incident_energy", "impact_x", "impact_y", "polar_angle", "azimuthal_angle")
+        )
+        self.next += 1
+        direction = np.array([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)])
+        start = np.array([x, y, 0.0]) + direction * (self.z / direction[2])
+        self.gun.SetParticlePosition(g4.G4ThreeVector(*map(float, start)))
+        self.gun.SetParticleMomentumDirection(g4.G4ThreeVector(*map(float, direction)))
+        self.gun.SetParticleEnergy(energy * g4.GeV)
+        self.gun.GeneratePrimaryVertex(event)
+
+
+class _ReadOut(g4.G4UserEventAction):  # type: ignore[misc,unused-ignore]
+    """Sums the scorers of an event into one row of each image."""
+
+    def __init__(self, geometry: CalorimeterGeometry) -> None:
+        super().__init__()
+        self.geometry = geometry
+        self.rows: list[np.ndarray] = []
+        self.collections: list[tuple[int, int, int]] = []
+
+    def EndOfEventAction(self, event: g4.G4Event) -> None:  # noqa: N802
+        if not self.collections:
+            manager = g4.G4SDManager.GetSDMpointer()
+            self.collections = [
+                (manager.GetCollectionID(f"{medium}{i}/energy"), m, offset)
+                for i, offset in enumerate(self.geometry.offsets)
+                for m, medium in enumerate(MEDIA)
+            ]
+        hits = event.GetHCofThisEvent()
+        row = np.zeros((len(MEDIA), self.geometry.n_cells))
+        for collection, medium, offset in self.collections:
+            for cell, energy in hits.GetHC(collection):
+                row[medium, offset + cell] = energy  # [MeV], Geant4's own unit
+        self.rows.append(row)
+
+
+class _Actions(g4.G4VUserActionInitialization):  # type: ignore[misc,unused-ignore]
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+
+    def Build(self) -> None:  # noqa: N802
+        self.SetUserAction(self.session.gun)
+        self.SetUserAction(self.session.read_out)
+
+
+@contextlib.contextmanager
+def _standard_output_closed() -> Iterator[None]:
+    """Drop what Geant4 prints to standard output; its exceptions go to standard error, which stays."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+class Session:
+    """A Geant4 run manager for one geometry, particle and physics list; a process holds at most one, for ever."""
+
+    _current: Session | None = None
+
+    def __init__(self, geometry: CalorimeterGeometry, particle: str, physics_list: str) -> None:
+        self.key = (geometry, particle, physics_list)
+        with _standard_output_closed():
+            g4.G4EmParameters.Instance().SetVerbose(0)
+            self._manager = g4.G4RunManagerFactory.CreateRunManager(g4.G4RunManagerType.SerialOnly)
+            self._physics = g4.FTFP_BERT() if physics_list == "FTFP_BERT" else _Electromagnetic()
+            # Python must keep a reference to all that it hands to Geant4.
+            self._detector = Detector(geometry)
+            self._manager.SetUserInitialization(self._detector)
+            self._manager.SetUserInitialization(self._physics)
+            self._physics.ConstructParticle()
+            self.gun = _Gun(particle, vertex_z(geometry))
+            self.read_out = _ReadOut(geometry)
+            self._actions = _Actions(self)
+            self._manager.SetUserInitialization(self._actions)
+            self._commands("/control/verbose 0", "/run/verbose 0", "/process/had/verbose 0")
+            self._manager.Initialize()
+            self._manager.BeamOn(0)  # builds the tables of physics, which are no part of an event's time
+
+    @classmethod
+    def of(cls, geometry: CalorimeterGeometry, particle: str, physics_list: str) -> Session:
+        """Return the session of this process.
+
+        Raises
+        ------
+        Geant4Error
+            if the process holds one for something else.
+        """
+        if cls._current is None:
+            cls._current = cls(geometry, particle, physics_list)
+        if cls._current.key != (geometry, particle, physics_list):
+            raise Geant4Error("Geant4 can simulate one detector and particle in a process; use another process")
+        return cls._current
+
+    def run(self, conditions: Mapping[str, np.ndarray], seeds: tuple[int, int]) -> Showers:
+        """Return the showers of the particles that ``conditions`` describe, (n,) each.
+
+        The result hangs on the arguments alone: the random engine is seeded first.
+        """
+        n = len(conditions["incident_energy"])
+        self.gun.conditions, self.gun.next = dict(conditions), 0
+        self.read_out.rows = []
+        with _standard_output_closed():
+            self._commands(f"/random/setSeeds {seeds[0]} {seeds[1]}")
+            begin = time.process_time()
+            self._manager.BeamOn(n)
+            seconds = time.process_time() - begin
+        rows = np.array(self.read_out.rows)
+        if len(rows) != n:
+            raise Geant4Error(f"Geant4 finished {len(rows)} of {n} events; its messages are above")
+        return Showers(rows.sum(axis=1), rows[:, MEDIA.index("active")], seconds / n)
+
+    @staticmethod
+    def _commands(*commands: str) -> None:
+        for command in commands:
+            g4.G4UImanager.GetUIpointer().ApplyCommand(command)
