@@ -108,7 +108,8 @@ def validate(events: xr.Dataset, *, conditions: Iterable[str] = (), features: It
     if not np.issubdtype(index.dtype, np.integer):
         raise EventsError(f"the coordinate 'event' must hold integers, not {index.dtype}")
     if len(np.unique(index)) != len(index):
-        twice = int(index[np.flatnonzero(np.diff(np.sort(index)) == 0)[0]])
+        ordered = np.sort(index)
+        twice = int(ordered[np.flatnonzero(np.diff(ordered) == 0)[0]])
         raise EventsError(f"the coordinate 'event' names an event twice (such as {twice})")
     for role, wanted in (("condition", conditions), ("feature", features)):
         for name in wanted:

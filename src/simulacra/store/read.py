@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,9 +42,10 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     """
     path = Path(path)
     _refuse_what_is_no_store(path)
-    plan, _ = read_plan(path)
+    record = _attributes(path).get(STORE_ATTRIBUTE)
+    plan, sizes = _record(path, record) if record is not None else (None, {})
     if plan is not None:
-        _check_files(path, plan)
+        _check_files(path, plan, sizes)
     try:
         events: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
     except Exception as error:
@@ -51,6 +53,9 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     events.attrs.pop(STORE_ATTRIBUTE, None)
     if "event" not in events.dims:
         raise StoreError(f"'{path}' is a Zarr store without the dimension 'event': it holds no events")
+    # the order in which they were given, which a folder does not keep
+    if ordered := [name for name in sizes if name in events.data_vars]:
+        events = events[ordered]
     if check:
         check_values(path, events, plan)
     return events
@@ -115,9 +120,8 @@ def _refuse_what_is_no_store(path: Path) -> None:
     raise StoreError(f"there is no store '{path}'")
 
 
-def _check_files(path: Path, plan: Plan) -> None:
+def _check_files(path: Path, plan: Plan, sizes: Mapping[str, int]) -> None:
     """Look at the size of each file: a chunk that is not there would silently be read as zeros."""
-    _, sizes = _record(path, _attributes(path)[STORE_ATTRIBUTE])
     arrays = event_arrays(path)
     if set(arrays) != set(sizes):
         lost = sorted(set(arrays) ^ set(sizes))
