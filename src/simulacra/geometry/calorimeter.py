@@ -16,77 +16,16 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-Positive = Annotated[FiniteFloat, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+from simulacra.geometry.sections import CartesianSection, CylindricalSection, Frozen, Positive, Section, Slab
 
 
 class GeometryError(ValueError):
     """A geometry that does not exist or makes no sense; the message names the file, the place in it and the remedy."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Slab(_Frozen):
-    """A plate of one material: its Geant4 NIST name (such as "G4_Pb") and its thickness [mm]."""
-
-    material: Annotated[str, Field(min_length=1)]
-    thickness: Positive
-
-
-class CartesianSection(_Frozen):
-    """A section of ``layers`` layers, read out together in ``phi_cells`` x ``eta_cells`` cells of equal size."""
-
-    kind: Literal["cartesian"] = "cartesian"
-    name: Annotated[str, Field(min_length=1)]
-    layers: Count
-    phi_cells: Count
-    eta_cells: Count
-
-    @property
-    def n_cells(self) -> int:
-        """The number of cells."""
-        return self.phi_cells * self.eta_cells
-
-
-class CylindricalSection(_Frozen):
-    """A section of ``layers`` layers, read out together in ``alpha_bins`` equal bins of alpha times bins of r."""
-
-    kind: Literal["cylindrical"] = "cylindrical"
-    name: Annotated[str, Field(min_length=1)]
-    layers: Count
-    r_edges: Annotated[tuple[FiniteFloat, ...], Field(min_length=2)]
-    alpha_bins: Count
-
-    @model_validator(mode="after")
-    def _edges_rise(self) -> Self:
-        if self.r_edges[0] < 0 or any(b <= a for a, b in zip(self.r_edges, self.r_edges[1:], strict=False)):
-            raise ValueError(f"r_edges must rise from 0 mm or more, not {list(self.r_edges)}")
-        return self
-
-    @property
-    def phi_cells(self) -> int:
-        """The number of bins in alpha."""
-        return self.alpha_bins
-
-    @property
-    def eta_cells(self) -> int:
-        """The number of bins in r."""
-        return len(self.r_edges) - 1
-
-    @property
-    def n_cells(self) -> int:
-        """The number of cells."""
-        return self.phi_cells * self.eta_cells
-
-
-Section = Annotated[CartesianSection | CylindricalSection, Field(discriminator="kind")]
-
-
-class CalorimeterGeometry(_Frozen):
+class CalorimeterGeometry(Frozen):
     """A sampling calorimeter: layers of absorber and active medium, grouped into sections of cells."""
 
     name: Annotated[str, Field(min_length=1)]

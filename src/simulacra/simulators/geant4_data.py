@@ -31,8 +31,18 @@ DATA_SETS: Final = {
 HADRONIC: Final = ("G4PARTICLEXS4.2", "PhotonEvaporation6.1.2", "G4ENSDFSTATE3.0", "G4SAIDDATA2.0")
 """What the physics list FTFP_BERT reads besides the electromagnetic data."""
 
-ELECTROMAGNETIC_FILES: Final = ("brem_SB/br{z}", "epics2017/phot/pe-cs-{z}.dat", "epics2017/rayl/re-cs-{z}.dat")
+ELECTROMAGNETIC_FILES: Final = (
+    "brem_SB/br{z}",
+    "epics2017/phot/pe-cs-{z}.dat",
+    "epics2017/phot/pe-high-{z}.dat",
+    "epics2017/phot/pe-low-{z}.dat",
+    "epics2017/phot/pe-ss-cs-{z}.dat",
+    "epics2017/rayl/re-cs-{z}.dat",
+)
 """What the standard electromagnetic physics reads of G4EMLOW for an element of atomic number z."""
+
+SEVERAL_SHELLS: Final = "epics2017/phot/pe-le-cs-{z}.dat"
+"""What it reads besides from lithium (z = 3) on."""
 
 HOW_TO_GET: Final = (
     "Get the data sets (2 GB) by running `python -c 'import geant4_pybind'` in a terminal and answering y, which puts "
@@ -60,25 +70,27 @@ def folder_of(data_set: str) -> Path:
 
 
 def has_content(data_set: str) -> bool:
-    """Return whether the folder of a data set holds anything but hidden files."""
+    """Return whether the folder of a data set holds anything but hidden and empty files."""
     folder = folder_of(data_set)
-    return folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir())
+    return folder.is_dir() and any(
+        entry.is_dir() or entry.stat().st_size > 0 for entry in folder.iterdir() if not entry.name.startswith(".")
+    )
 
 
 def require_importable() -> None:
     """Raise :class:`Geant4Error` if importing geant4_pybind would fail, ask a question or start a download."""
     require_package()
     common = os.environ.get("GEANT4_DATA_DIR")
-    if common is not None:
-        if not Path(common).is_dir():
-            raise Geant4Error(f"GEANT4_DATA_DIR is '{common}', which is no folder. {HOW_TO_GET}")
-    else:
-        missing = [name for name in DATA_SETS if not folder_of(name).is_dir()]
-        if missing:
-            raise Geant4Error(
-                f"GEANT4_DATA_DIR is not set and Geant4's data sets are not in {folder_of(missing[0]).parent} "
-                f"(missing: {', '.join(missing)}). {HOW_TO_GET}"
-            )
+    if common is not None and not Path(common).is_dir():
+        raise Geant4Error(f"GEANT4_DATA_DIR is '{common}', which is no folder. {HOW_TO_GET}")
+    # Geant4 looks for the folders of data that it does not read, too.
+    missing = [name for name in DATA_SETS if not folder_of(name).is_dir()]
+    if missing:
+        where = "GEANT4_DATA_DIR is not set and Geant4's data sets" if common is None else "data sets of Geant4"
+        raise Geant4Error(f"{where} are not in {folder_of(missing[0]).parent}: {', '.join(missing)}. {HOW_TO_GET}")
+    states = folder_of("G4ENSDFSTATE3.0") / "ENSDFSTATE.dat"
+    if not states.is_file():
+        raise Geant4Error(f"Geant4's data file {states} is missing. {HOW_TO_GET}")
     if not has_content("G4EMLOW8.8"):
         raise Geant4Error(
             f"Geant4's data set G4EMLOW8.8, which all physics needs, is missing or empty: {folder_of('G4EMLOW8.8')}. "
@@ -97,7 +109,7 @@ def require_elements(atomic_numbers: Iterable[int], materials: str) -> None:
     missing = [
         name
         for z in sorted(set(atomic_numbers))
-        for name in (pattern.format(z=z) for pattern in ELECTROMAGNETIC_FILES)
+        for name in (pattern.format(z=z) for pattern in (*ELECTROMAGNETIC_FILES, *([SEVERAL_SHELLS] if z > 2 else [])))
         if not (folder / name).is_file()
     ]
     if missing:
