@@ -4,7 +4,6 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +16,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 def geant4_is_missing() -> str:
     """Return why the tests marked ``geant4`` cannot run here, or nothing."""
-    if importlib.util.find_spec("geant4_pybind") is None:
-        return "geant4-pybind is not installed: pip install 'simulacra[geant4]'"
-    folder = os.environ.get("GEANT4_DATA_DIR")
-    if not folder:
-        return "GEANT4_DATA_DIR is not set: name the folder of Geant4's data sets"
-    if not any(Path(folder).glob("G4EMLOW*")):
-        return f"GEANT4_DATA_DIR={folder} holds no G4EMLOW data set"
+    from simulacra.simulators.geant4_data import Geant4Error, require_importable
+
+    try:
+        require_importable()
+    except Geant4Error as error:
+        return str(error)
     return ""
 
 
@@ -43,11 +41,11 @@ def chromium_executable() -> str | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what this machine cannot run."""
-    reasons = {"geant4": geant4_is_missing(), "browser": browser_is_missing()}
-    for item in items:
-        for marker, reason in reasons.items():
-            if reason and item.get_closest_marker(marker):
-                item.add_marker(pytest.mark.skip(reason=reason))
+    for marker, why_not in (("geant4", geant4_is_missing), ("browser", browser_is_missing)):
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        reason = why_not() if marked else ""
+        for item in marked if reason else []:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture
