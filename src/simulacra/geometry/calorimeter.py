@@ -286,8 +286,11 @@ class CalorimeterGeometry(Frozen):
         section, cells = self.sections[i], self.section_slice(i)
         phi, eta = self.phi_of_cell[cells], self.eta_of_cell[cells]
         if isinstance(section, CartesianSection):
-            x = ((eta + 0.5) / section.eta_cells - 0.5) * self.lateral_size
-            return x, ((phi + 0.5) / section.phi_cells - 0.5) * self.lateral_size
+            x, y = (
+                (eta + 0.5) * (self.lateral_size / section.eta_cells),
+                (phi + 0.5) * (self.lateral_size / section.phi_cells),
+            )
+            return x - self.lateral_size / 2, y - self.lateral_size / 2
         edges = np.asarray(section.r_edges)
         r, alpha = ((edges[:-1] + edges[1:]) / 2)[eta], (phi + 0.5) * (2 * np.pi / section.alpha_bins)
         return r * np.cos(alpha), r * np.sin(alpha)

@@ -50,8 +50,8 @@ class CylindricalSection(Frozen):
 
     @model_validator(mode="after")
     def _edges_rise(self) -> Self:
-        if self.r_edges[0] < 0 or any(b <= a for a, b in zip(self.r_edges, self.r_edges[1:], strict=False)):
-            raise ValueError(f"r_edges must rise from 0 mm or more, not {list(self.r_edges)}")
+        if any(b <= a for a, b in zip(self.r_edges, self.r_edges[1:], strict=False)):
+            raise ValueError(f"r_edges must rise, not {list(self.r_edges)}")
         return self
 
     @property
