@@ -1,0 +1,178 @@
+"""The CaloChallenge's HDF5 files (Krause et al., arXiv:2410.21611; doi:10.5281/zenodo.6234054, 6366270 and 6366323).
+
+``incident_energies`` (N, 1) [MeV] and ``showers`` (N, voxels) [MeV]; the voxels are counted r fastest, then alpha from
+-pi, then the layers, as the challenge's evaluation reads them with the binning XML. In events the cells are counted in
+the same way, but alpha from 0: the bins of each layer are turned by half a circle, and the values are otherwise
+untouched. Types are kept.
+
+The incident energy is in GeV in events. As a division by 1000 cannot always be undone, the coordinate
+``incident_energy_mev`` keeps what stands in the file and is what is written back, as long as it says the same.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import h5py
+import numpy as np
+import xarray as xr
+from pydantic import ValidationError
+
+from simulacra.formats.binning import Binning, read_binning
+from simulacra.formats.errors import FormatError
+from simulacra.formats.hdf5 import Column, opened, require_showers, rows_of, text, text_attribute, values, write_file
+from simulacra.formats.particles import particle_of
+from simulacra.formats.provenance import GROUP, VARIABLES, file_provenance, shower_variable, to_events, write_group
+from simulacra.geometry import CalorimeterGeometry
+
+ENERGY_COORDINATE: Final = "incident_energy_mev"
+BINNING: Final = f"{GROUP}/binning"
+
+
+def read(
+    path: str | os.PathLike[str],
+    binning: Binning | str | os.PathLike[str] | None = None,
+    particle: str | None = None,
+    *,
+    geometry: CalorimeterGeometry | None = None,
+    start: int = 0,
+    stop: int | None = None,
+) -> xr.Dataset:
+    """Read the CaloChallenge's layout.
+
+    Parameters
+    ----------
+    binning:
+        the binning or its XML file; not needed for a file that :func:`write` made.
+    particle:
+        the particle to look up in the XML, as :func:`~simulacra.formats.binning.read_binning` takes it.
+    geometry:
+        the calorimeter, with its materials; by default that of datasets 2 and 3 where the binning has its 45 layers,
+        and none otherwise (dataset 1 is ATLAS's).
+    start, stop:
+        the first event, and the one after the last (None: all).
+
+    Raises
+    ------
+    FormatError
+        if the file is truncated, a dataset is missing or does not fit the binning, or a value is NaN or negative.
+    """
+    with opened(path) as file:
+        if binning is None:
+            binning = _own_binning(file)
+        elif not isinstance(binning, Binning):
+            binning = read_binning(binning, particle)
+        geometry = geometry or binning.geometry()
+        if geometry is not None and not binning.matches(geometry):
+            raise FormatError(
+                f"the geometry '{geometry.name}' does not have the voxels of the binning '{binning.name}'"
+            )
+        n, rows = rows_of(file, "incident_energies", start, stop)
+        energies = values(file, "incident_energies", (n, 1), rows)[:, 0]
+        showers = values(file, "showers", (n, binning.n_voxels), rows)
+        variables = {
+            "incident_energy": shower_variable(_gev(energies), "incident_energy"),
+            "shower": shower_variable(showers[:, binning.voxel_of_cell], "shower"),
+        }
+        attributes = file_provenance(
+            particle_of(file.filename, None, text_attribute(file, "particle") or binning.particle),
+            settings={"format": "calochallenge"},
+            binning=binning.model_dump_json(),
+        )
+        if geometry is not None:
+            attributes["geometry"] = geometry.to_json()
+        in_file = xr.Variable("event", energies, {"units": "MeV", "long_name": "incident energy as in the file"})
+        exact = f"{VARIABLES}/incident_energy" in file
+        return to_events(
+            file,
+            n,
+            rows,
+            variables,
+            attributes,
+            known=("incident_energies", "showers"),
+            coordinates={} if exact else {ENERGY_COORDINATE: in_file},
+        )
+
+
+def write(
+    events: xr.Dataset, path: str | os.PathLike[str], *, binning: Binning | None = None, overwrite: bool = False
+) -> None:
+    """Write showers in cylindrical cells in the CaloChallenge's layout.
+
+    Parameters
+    ----------
+    binning:
+        the voxels; by default those of the events' attribute ``binning`` or else of their geometry. Other programs need
+        it as XML too: :func:`~simulacra.formats.binning.write_binning`.
+
+    Raises
+    ------
+    FormatError
+        if the events have no such cells, or the file cannot be written.
+    """
+    binning = binning or _binning_of(events)
+    require_showers(events, binning.n_voxels, "the CaloChallenge's layout with this binning")
+    kept = ENERGY_COORDINATE in events.coords and np.array_equal(
+        _gev(events[ENERGY_COORDINATE].values), events["incident_energy"].values
+    )
+    if not kept:
+        events = events.drop_vars(ENERGY_COORDINATE, errors="ignore")
+    record, cell_of_voxel = binning.model_dump_json(), binning.cell_of_voxel
+
+    def energies(block: xr.Dataset) -> np.ndarray:
+        found = block[ENERGY_COORDINATE].values if kept else _mev(block["incident_energy"].values)
+        return np.asarray(found)[:, None]
+
+    def showers(block: xr.Dataset) -> np.ndarray:
+        return np.asarray(block["shower"].values[:, cell_of_voxel])
+
+    def finish(file: h5py.File) -> None:
+        # where the file's energies do not give back the events' exactly, those are kept too
+        write_group(file, events, {"shower", *(["incident_energy", ENERGY_COORDINATE] if kept else [])})
+        file[BINNING] = record
+
+    write_file(
+        path,
+        events,
+        {
+            "incident_energies": Column((1,), events[ENERGY_COORDINATE].dtype if kept else np.dtype("f8"), energies),
+            "showers": Column((binning.n_voxels,), events["shower"].dtype, showers),
+        },
+        attributes={"particle": str(events.attrs.get("particle", binning.particle))},
+        finish=finish,
+        overwrite=overwrite,
+    )
+
+
+def _gev(energies: np.ndarray) -> np.ndarray:
+    """Return energies [MeV] in GeV, in single precision if they are."""
+    return (energies.astype(np.float64) / 1000).astype(energies.dtype if energies.dtype.kind == "f" else np.float64)
+
+
+def _mev(energies: np.ndarray) -> np.ndarray:
+    """Return energies [GeV] in MeV, in double precision."""
+    return energies.astype(np.float64) * 1000
+
+
+def _own_binning(file: h5py.File) -> Binning:
+    if BINNING not in file:
+        raise FormatError(
+            f"'{file.filename}' holds voxels: give their binning, such as binning='binning_dataset_2.xml'"
+        )
+    return _from_json(text(file, BINNING), f"'{file.filename}'")
+
+
+def _binning_of(events: xr.Dataset) -> Binning:
+    if "binning" in events.attrs:
+        return _from_json(str(events.attrs["binning"]), "the attribute 'binning' of the events")
+    if "geometry" not in events.attrs or "particle" not in events.attrs:
+        raise FormatError("the events carry neither a 'binning' nor a 'geometry' and 'particle': give the binning")
+    return Binning.from_geometry(CalorimeterGeometry.from_events(events), str(events.attrs["particle"]))
+
+
+def _from_json(text: str, where: str) -> Binning:
+    try:
+        return Binning.model_validate_json(text)
+    except ValidationError as error:
+        raise FormatError(f"the binning in {where} is damaged: {error}") from None

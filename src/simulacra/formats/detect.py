@@ -1,0 +1,82 @@
+"""Which format a file has, by what is in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import xarray as xr
+
+from simulacra.formats import calochallenge, calogan, flat_showers
+from simulacra.formats.binning import Binning
+from simulacra.formats.errors import FormatError
+from simulacra.formats.hdf5 import opened
+from simulacra.formats.particles import geant4_name
+from simulacra.store import open_events
+
+Format = Literal["store", "calogan", "calochallenge", "flat_showers"]
+
+
+def format_of(path: str | os.PathLike[str]) -> Format:
+    """Return the format of a file or folder.
+
+    Raises
+    ------
+    FormatError
+        if it is none that is known, with what it holds.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return "store"
+    with opened(path) as file:
+        there = set(file)
+        if {"energy", "layer_0"} <= there:
+            return "calogan"
+        if {"energy", "showers"} <= there:
+            return "flat_showers"
+        if {"incident_energies", "showers"} <= there:
+            return "calochallenge"
+        raise FormatError(
+            f"'{path}' holds {sorted(there)}: expected 'energy' and 'layer_0' to 'layer_2' (CaloGAN), "
+            "'incident_energies' and 'showers' (CaloChallenge), or 'energy' and 'showers'"
+        )
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    particle: str | None = None,
+    binning: Binning | str | os.PathLike[str] | None = None,
+) -> xr.Dataset:
+    """Read events of any known format, or open a Zarr store of them lazily.
+
+    Parameters
+    ----------
+    particle:
+        the incident particle, where the file does not tell.
+    binning:
+        the binning, or its XML file, of a CaloChallenge file.
+
+    Raises
+    ------
+    FormatError
+        if the file is of no known format, damaged, or of another particle.
+    simulacra.store.StoreError
+        if there is nothing, or the store is unfinished or damaged.
+    """
+    found = format_of(path)
+    if binning is not None and found != "calochallenge":
+        raise FormatError(f"'{path}' is not in the CaloChallenge's layout ('{found}'): it takes no binning")
+    match found:
+        case "calochallenge":
+            return calochallenge.read(path, binning, particle)
+        case "calogan":
+            return calogan.read(path, particle=particle)
+        case "flat_showers":
+            return flat_showers.read(path, particle=particle)
+    events = open_events(path)
+    held = events.attrs.get("particle")
+    if particle is not None and held is not None and geant4_name(particle) != held:
+        raise FormatError(f"'{path}' holds showers of '{held}', not of '{geant4_name(particle)}'")
+    return events

@@ -1,0 +1,196 @@
+"""HDF5 files: opened, checked and written with errors that say what was expected where."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from simulacra.formats.errors import FormatError
+
+#: events that are written at a time
+BLOCK: Final = 2000
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    Raises
+    ------
+    FormatError
+        if there is none, or it is truncated, or it turns out to be damaged while it is read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FormatError(f"there is no file '{path}'")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise FormatError(f"'{path}' is truncated, or not HDF5 ({error})") from error
+    with file:
+        try:
+            yield file
+        except (OSError, RuntimeError) as error:
+            raise FormatError(f"'{path}' is damaged ({error})") from error
+
+
+def values(file: h5py.File, name: str, shape: tuple[int | None, ...], rows: slice) -> np.ndarray:
+    """Return rows of a dataset of numbers.
+
+    Parameters
+    ----------
+    shape:
+        the shape that the whole dataset must have; None stands for any number.
+
+    Raises
+    ------
+    FormatError
+        if the dataset is not there, holds no numbers or has another shape.
+    """
+    return np.asarray(dataset(file, name, shape)[rows])
+
+
+def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
+    """Return a dataset of numbers of a shape; None stands for any number.
+
+    Raises
+    ------
+    FormatError
+        if it is not there, holds no numbers or has another shape.
+    """
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
+        there = ", ".join(f"'{key}'" for key in file) or "nothing"
+        raise FormatError(f"'{file.filename}': expected the dataset '{name}'; the file holds {there}")
+    if found.dtype.kind not in "fiu":
+        raise FormatError(f"'{file.filename}': expected numbers in '{name}', found {found.dtype}")
+    if len(found.shape) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
+        expected = ", ".join("N" if n is None else str(n) for n in shape)
+        raise FormatError(f"'{file.filename}': expected '{name}' of the shape ({expected}), found {found.shape}")
+    return found
+
+
+def rows_of(file: h5py.File, name: str, start: int, stop: int | None) -> tuple[int, slice]:
+    """Return the number of events, by the column ``name`` (N, 1), and the rows from ``start`` to ``stop`` (None: all).
+
+    Raises
+    ------
+    FormatError
+        if there are no such rows.
+    """
+    n = int(dataset(file, name, (None, 1)).shape[0])
+    stop = n if stop is None else stop
+    if not 0 <= start < stop <= n:
+        raise FormatError(f"'{file.filename}' holds {n} events: there are none from {start} to {stop - 1}")
+    return n, slice(start, stop)
+
+
+def text_attribute(file: h5py.File, name: str) -> str | None:
+    """Return an attribute of the file as text, None if there is none."""
+    value = file.attrs.get(name)
+    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
+
+
+def text(file: h5py.File, name: str) -> str:
+    """Return a dataset that is one text.
+
+    Raises
+    ------
+    FormatError
+        if it is none.
+    """
+    found = file[name][()]
+    if not isinstance(found, bytes):
+        raise FormatError(f"'{file.filename}': expected a text in '{name}', found {type(found).__name__}")
+    return found.decode()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A dataset to be written: its shape after the event, its type, and how it is made of a block of events."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    make: Callable[[xr.Dataset], np.ndarray]
+
+
+def one_each(events: xr.Dataset, name: str) -> Column:
+    """Return the column (N, 1) of a variable with one number an event."""
+    return Column((1,), events[name].dtype, lambda block: block[name].values[:, None])
+
+
+def cells(events: xr.Dataset, name: str, part: slice, shape: tuple[int, ...]) -> Column:
+    """Return the column (N, *shape) of a part of the cells of a variable."""
+    return Column(shape, events[name].dtype, lambda block: block[name].values[:, part].reshape(-1, *shape))
+
+
+def require_showers(events: xr.Dataset, n_cells: int | None, layout: str) -> None:
+    """Check that events hold what each layout of showers needs.
+
+    Raises
+    ------
+    FormatError
+        if a variable is not there or the showers have not ``n_cells`` cells.
+    """
+    for name in ("incident_energy", "shower"):
+        if name not in events.data_vars:
+            raise FormatError(
+                f"{layout} needs the variable '{name}'; the events hold {sorted(map(str, events.data_vars))}"
+            )
+    found = events["shower"].shape[1:]
+    if len(found) != 1 or (n_cells is not None and found != (n_cells,)):
+        wanted = "one dimension of cells" if n_cells is None else f"{n_cells} cells"
+        raise FormatError(f"{layout} needs showers of {wanted}, not {found}")
+
+
+def write_file(
+    path: str | os.PathLike[str],
+    events: xr.Dataset,
+    columns: Mapping[str, Column],
+    *,
+    attributes: Mapping[str, Any],
+    finish: Callable[[h5py.File], None],
+    overwrite: bool,
+) -> None:
+    """Write events block by block, in constant memory, to a file that appears only when it is whole.
+
+    Raises
+    ------
+    FormatError
+        if the file is there and not to be overwritten, or cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FormatError(f"'{path}' is there already: choose another path, or ask for it to be overwritten")
+    n = events.sizes["event"]
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with h5py.File(fresh, "w") as file:
+            file.attrs.update(attributes)
+            for name, column in columns.items():
+                file.create_dataset(
+                    name,
+                    shape=(n, *column.shape),
+                    dtype=column.dtype,
+                    chunks=(min(n, 256), *column.shape),
+                    compression="gzip",
+                    shuffle=True,
+                )
+            for start in range(0, n, BLOCK):
+                block = events.isel(event=slice(start, start + BLOCK))
+                for name, column in columns.items():
+                    file[name][start : start + BLOCK] = column.make(block)
+            finish(file)
+        fresh.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise FormatError(f"cannot write '{path}': {error}") from error
+    finally:
+        fresh.unlink(missing_ok=True)

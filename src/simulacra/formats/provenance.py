@@ -1,0 +1,151 @@
+"""What the public layouts have no place for, kept in a group of its own so that events come back as they were.
+
+Every HDF5 file that is written here holds, beside the datasets of its layout, the group ``simulacra``: the provenance
+and the attributes of the variables as JSON, the indices of the events, and the variables that the layout does not know.
+Programs that read the layout need not know of it.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from simulacra.events import EventsError, Role, validate, variable
+from simulacra.formats.errors import FormatError
+from simulacra.formats.hdf5 import text
+
+GROUP: Final = "simulacra"
+VARIABLES: Final = f"{GROUP}/variables"
+RECORD: Final = f"{GROUP}/record"
+
+
+def shower_variable(values: np.ndarray, name: str) -> xr.Variable:
+    """Return a variable of shower events from the values that a file has for it."""
+    units, dimensions, role, long_name = _SHOWER_VARIABLES[name]
+    return variable(values, *dimensions, units=units, long_name=long_name, role=role)
+
+
+_CELL, _SECTION = ("cell",), ("section",)
+_SHOWER_VARIABLES: Final[Mapping[str, tuple[str, tuple[str, ...], Role, str]]] = {
+    "shower": ("MeV", _CELL, "feature", "energy deposited in absorber and active medium of each cell"),
+    "active": ("MeV", _CELL, "feature", "energy deposited in the active medium of each cell"),
+    "overflow": ("MeV", _SECTION, "feature", "energy deposited beyond the cells of each section"),
+    "incident_energy": ("GeV", (), "condition", "kinetic energy of the incident particle"),
+    "impact_x": ("mm", (), "condition", "x of the impact point on the front face"),
+    "impact_y": ("mm", (), "condition", "y of the impact point on the front face"),
+    "polar_angle": ("rad", (), "condition", "angle of incidence to the z axis"),
+    "azimuthal_angle": ("rad", (), "condition", "angle of incidence from the x axis around z"),
+}
+
+
+def file_provenance(
+    particle: str,
+    *,
+    simulator: str = "geant4",
+    simulator_version: str | None = None,
+    seconds_per_event: float | None = None,
+    settings: Mapping[str, Any],
+    **attributes: str,
+) -> dict[str, Any]:
+    """Return the attributes of events from a file that says little about where they come from."""
+    return {
+        "conventions": "simulacra-events-1",
+        "simulator": simulator,
+        "simulator_version": simulator_version or "not stated in the file",
+        "seed": -1,
+        "settings": json.dumps(settings, sort_keys=True),
+        "seconds_per_event": float("nan") if seconds_per_event is None else float(seconds_per_event),
+        "particle": particle,
+        **attributes,
+    }
+
+
+def to_events(
+    file: h5py.File,
+    n_events: int,
+    rows: slice,
+    variables: Mapping[str, xr.Variable],
+    attributes: Mapping[str, Any],
+    *,
+    known: Collection[str],
+    coordinates: Mapping[str, xr.Variable] | None = None,
+) -> xr.Dataset:
+    """Return validated events from the variables of a file's layout and what its group ``simulacra`` adds.
+
+    Parameters
+    ----------
+    known:
+        the datasets of the layout; a warning names those that are in the file besides and are not read.
+
+    Raises
+    ------
+    FormatError
+        if the values break the conventions of events, with the variable and event.
+    """
+    unknown = sorted(name for name in file if name not in known and name != GROUP)
+    if unknown:
+        warnings.warn(f"'{file.filename}' holds {unknown}, which are not read", stacklevel=3)
+    index = np.arange(rows.start, rows.stop, dtype=np.int64)
+    events = xr.Dataset(dict(variables), coords={"event": index, **(coordinates or {})}, attrs=dict(attributes))
+    if GROUP in file:
+        events = _with_group(file, events, n_events, rows)
+    try:
+        validate(events)
+    except EventsError as error:
+        raise FormatError(f"'{file.filename}': {error}") from error
+    return events
+
+
+def write_group(file: h5py.File, events: xr.Dataset, covered: Collection[str]) -> None:
+    """Write the group ``simulacra`` of events whose variables ``covered`` the layout holds exactly."""
+    record = {
+        "attributes": _plain_attributes(events.attrs),
+        "variables": {str(name): _plain_attributes(array.attrs) for name, array in events.data_vars.items()},
+    }
+    # a dataset, as an attribute of HDF5 may not be longer than 64 kB
+    file[RECORD] = json.dumps(record)
+    group = file.create_group(VARIABLES)
+    for name, array in events.variables.items():
+        counted = name == "event" and np.array_equal(array.values, np.arange(array.size))
+        if name in covered or counted:
+            continue
+        written = group.create_dataset(str(name), data=array.values, compression="gzip" if array.ndim else None)
+        written.attrs["dimensions"] = json.dumps([str(d) for d in array.dims])
+        written.attrs["attributes"] = json.dumps(_plain_attributes(array.attrs))
+        written.attrs["coordinate"] = name in events.coords
+
+
+def _with_group(file: h5py.File, events: xr.Dataset, n_events: int, rows: slice) -> xr.Dataset:
+    try:
+        for name, found in file[VARIABLES].items():
+            dimensions = json.loads(found.attrs["dimensions"])
+            if "event" in dimensions and len(found) != n_events:
+                raise FormatError(
+                    f"'{file.filename}': expected {n_events} events in '{found.name}', found {len(found)}"
+                )
+            content = found[rows] if "event" in dimensions else found[()]
+            array = xr.Variable(dimensions, content, json.loads(found.attrs["attributes"]))
+            events = events.assign_coords({name: array}) if found.attrs["coordinate"] else events.assign({name: array})
+        record = json.loads(text(file, RECORD))
+        events = events[[name for name in record["variables"] if name in events]]
+        for name in events.data_vars:
+            events[name].attrs = record["variables"][name]
+        events.attrs = record["attributes"]
+    except FormatError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(f"'{file.filename}': the group '{GROUP}' is damaged ({error!r})") from error
+    return events
+
+
+def _plain_attributes(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        str(name): value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+        for name, value in attributes.items()
+    }
