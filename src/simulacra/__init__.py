@@ -1,3 +1,65 @@
-"""Learned stand-ins for physics simulators."""
+"""Learned stand-ins for physics simulators: train one, know how good it is, correct it, fit with it, ship it.
+
+>>> import simulacra
+>>> generator = simulacra.load("calogan-eplus")
+>>> events = generator.sample(100, incident_energy=50.0, seed=1)
+>>> events["shower"].dims
+('event', 'cell')
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from simulacra.events import EventsError, take_part, validate
+    from simulacra.formats import read
+    from simulacra.geometry import CalorimeterGeometry
+    from simulacra.judges import judge
+    from simulacra.store import open_events, write_events
+    from simulacra.trained import ExtrapolationWarning, TrainedGenerator, load, shipped
+
+# Imported when first asked for, so that `import simulacra` takes no time.
+_HOMES = {
+    "CalorimeterGeometry": "geometry",
+    "EventsError": "events",
+    "ExtrapolationWarning": "trained",
+    "TrainedGenerator": "trained",
+    "judge": "judges",
+    "load": "trained",
+    "open_events": "store",
+    "read": "formats",
+    "shipped": "trained",
+    "take_part": "events",
+    "validate": "events",
+    "write_events": "store",
+}
+
+__all__ = [
+    "CalorimeterGeometry",
+    "EventsError",
+    "ExtrapolationWarning",
+    "TrainedGenerator",
+    "__version__",
+    "judge",
+    "load",
+    "open_events",
+    "read",
+    "shipped",
+    "take_part",
+    "validate",
+    "write_events",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'simulacra' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"simulacra.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

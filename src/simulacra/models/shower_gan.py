@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.networks.layered_images import LayeredImageCritic, LayeredImageGenerator
+from simulacra.networks.layered_images import LayeredImageCritic, LayeredImageGenerator, soft_hits
 from simulacra.networks.shower_observables import ShowerObservables
 from simulacra.representations.conditions import ParticleConditions
 from simulacra.representations.shower_images import ShowerImages
@@ -68,7 +68,7 @@ class ShowerGenerator(nn.Module):
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map standard normal noise (N, latent) and conditions (N, C) to energies in the cells, (N, cells), [MeV]."""
-        image, score = self.network(noise, self.conditions(conditions))
+        _, image, score = self.network(noise, self.conditions(conditions))
         cells: Tensor = self.images.inverse(image, score, conditions[:, 0])
         return cells
 
@@ -93,7 +93,7 @@ class ShowerOpponent(nn.Module):
 
     def observe(self, images: ShowerImages, seen: Mapping[str, Tensor]) -> Tensor:
         """Return the standardised observables, (N, observables)."""
-        observables: Tensor = self.observables(seen["image"], images.shares(seen["image"]), seen["score"])
+        observables: Tensor = self.observables(seen["hits"], images.shares(seen["image"]), seen["score"])
         return observables
 
 
@@ -109,13 +109,14 @@ class ShowerGame:
     def generate(self, generator: nn.Module, noise: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return generated images and response scores at the conditions of the batch."""
         scaled = generator.conditions(batch["conditions"])  # type: ignore[operator]
-        image, score = generator.network(noise, scaled)  # type: ignore[operator]
-        return {"image": generator.images.normalise(image), "score": score}  # type: ignore[union-attr, operator]
+        before, image, score = generator.network(noise, scaled)  # type: ignore[operator]
+        image = generator.images.normalise(image)  # type: ignore[union-attr, operator]
+        return {"image": image, "hits": soft_hits(before), "score": score}
 
     def real(self, generator: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return real images and response scores."""
         image, score = generator.images(batch["shower"], batch["conditions"][:, 0])  # type: ignore[operator]
-        return {"image": image, "score": score}
+        return {"image": image, "hits": (image > 0).to(image.dtype), "score": score}
 
     def criticise(
         self, generator: nn.Module, critic: nn.Module, seen: Mapping[str, Tensor], batch: Mapping[str, Tensor]

@@ -71,7 +71,7 @@ class LocallyConnected2d(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.size, self.kernel, self.stride, self.padding = size, kernel, stride, padding
         self.output_size = output_size(size, kernel, stride, padding)
         positions = self.output_size[0] * self.output_size[1]
         fan_in = in_channels * kernel[0] * kernel[1]

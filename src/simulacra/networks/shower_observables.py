@@ -7,15 +7,14 @@ from torch import Tensor, nn
 
 from simulacra.geometry import CalorimeterGeometry
 
-SOFTEST_HIT = 0.05  # in units of a cell's mean root share, where the smooth count of hits is half up
 SMALLEST_FRACTION = 1e-5
 
 
 class ShowerObservables(nn.Module):
     """Observables of showers, standardised, (N, 1 + 6 sections).
 
-    The response score, and for each section: log energy fraction, share of cells hit (a smooth count, for the exact one
-    has no gradient), energy-weighted mean and width along eta and phi [cells' extent = 1].
+    The response score, and for each section: log energy fraction, share of cells hit, energy-weighted mean and width
+    along eta and phi [half the detector's size = 1].
     """
 
     mean: Tensor
@@ -33,29 +32,29 @@ class ShowerObservables(nn.Module):
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("width", torch.ones(self.size))
 
-    def fit(self, image: Tensor, shares: Tensor, score: Tensor) -> None:
+    def fit(self, hits: Tensor, shares: Tensor, score: Tensor) -> None:
         """Fit the standardisation to training showers."""
-        raw = self._raw(image, shares, score)
+        raw = self._raw(hits, shares, score)
         self.mean.copy_(raw.mean(dim=0))
         self.width.copy_(raw.std(dim=0).clamp(min=1e-3))
 
-    def forward(self, image: Tensor, shares: Tensor, score: Tensor) -> Tensor:
-        """Return (N, size) from images (N, cells), shares of the energy (N, cells) and response scores (N,)."""
-        return (self._raw(image, shares, score) - self.mean) / self.width
+    def forward(self, hits: Tensor, shares: Tensor, score: Tensor) -> Tensor:
+        """Return (N, size) from hits (N, cells), shares of the energy (N, cells) and response scores (N,)."""
+        return (self._raw(hits, shares, score) - self.mean) / self.width
 
-    def _raw(self, image: Tensor, shares: Tensor, score: Tensor) -> Tensor:
+    def _raw(self, hits: Tensor, shares: Tensor, score: Tensor) -> Tensor:
         columns = [score]
         parts = zip(
-            image.split(self.sections, dim=1),
+            hits.split(self.sections, dim=1),
             shares.split(self.sections, dim=1),
             self.eta.split(self.sections),
             self.phi.split(self.sections),
             strict=True,
         )
-        for x, y, eta, phi in parts:
+        for hit, y, eta, phi in parts:
             fraction = y.sum(dim=1)
             weight = y / (fraction[:, None] + SMALLEST_FRACTION)
-            columns += [torch.log(fraction + SMALLEST_FRACTION), torch.tanh(x / SOFTEST_HIT).mean(dim=1)]
+            columns += [torch.log(fraction + SMALLEST_FRACTION), hit.mean(dim=1)]
             for axis in (eta, phi):
                 centre = weight @ axis
                 spread = (weight @ axis**2 - centre**2).clamp(min=0.0)

@@ -36,7 +36,7 @@ Channels = tuple[
 ]
 Condition = Literal["incident_energy", "impact_x", "impact_y", "polar_angle", "azimuthal_angle"]
 
-UNITS: Final = {
+CONDITIONS: Final = {
     "incident_energy": ("GeV", "energy of the incident particle"),
     "impact_x": ("mm", "impact point along x (eta) on the front face"),
     "impact_y": ("mm", "impact point along y (phi) on the front face"),
@@ -88,7 +88,7 @@ class Trainer:
             if settings.reflections and len(settings.conditions) == 1:
                 images.scale.copy_(self._symmetric(images.scale))
             image, score = images(shower, conditions[:, 0])
-            critic.observables.fit(image, images.shares(image), score)
+            critic.observables.fit((image > 0).float(), images.shares(image), score)
         self.family: Adversarial = Adversarial(
             generator,
             critic,
@@ -201,6 +201,13 @@ def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
     geometry = CalorimeterGeometry.from_json(description["geometry"])
     ranges = {name: tuple(bounds) for name, bounds in description["condition_ranges"].items()}
     return ShowerGenerator(geometry, ranges, settings.latent, settings.channels, settings.power)
+
+
+def fold(module: nn.Module) -> nn.Module:
+    """Return the trained module for use, its linear layers folded into one another."""
+    from simulacra.models.folded_shower_generator import FoldedShowerGenerator
+
+    return FoldedShowerGenerator(module).eval()  # type: ignore[arg-type]
 
 
 def to_variables(output: np.ndarray) -> dict[str, xr.Variable]:

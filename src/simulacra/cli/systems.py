@@ -1,0 +1,35 @@
+"""``simulacra systems``: what can be trained, and what is shipped."""
+
+from __future__ import annotations
+
+import typer
+
+
+def systems() -> None:
+    """List the systems that can be trained and the generators that the package ships."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from simulacra.systems import names, system
+    from simulacra.trained import WEIGHTS, shipped
+    from simulacra.training.checkpoint import read_metadata
+
+    console = Console()
+    table = Table("system", "what it is", title="systems", title_justify="left")
+    for name in names():
+        table.add_row(name, (system(name).__doc__ or "").strip().splitlines()[0])
+    console.print(table)
+    table = Table("generator", "what it makes", "conditions", "trained on", title="shipped", title_justify="left")
+    for name in shipped():
+        metadata = read_metadata(WEIGHTS / f"{name}.safetensors")
+        ranges = metadata["description"]["condition_ranges"]
+        training = metadata["training"]
+        table.add_row(
+            name,
+            metadata["experiment"]["description"],
+            "\n".join(f"{condition} {low:g} to {high:g}" for condition, (low, high) in ranges.items()),
+            f"{training['events']} events, {training['epochs']:.0f} epochs, {training['seconds'] / 60:.0f} min",
+        )
+    console.print(table)
+    if not shipped():
+        typer.echo("no generators are shipped with this installation")

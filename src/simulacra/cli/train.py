@@ -1,0 +1,54 @@
+"""``simulacra train``: an experiment file to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from simulacra.training.loop import Outcome
+    from simulacra.training.settings import Experiment
+
+
+def train(
+    experiment: Annotated[
+        Path, typer.Argument(help="TOML file that describes the model, such as experiments/calogan-eplus.toml.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Run folder; runs/NAME if not given. An unfinished run in it goes on."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a setting, such as training.steps=100. Repeatable.", metavar="KEY=VALUE"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train a generator. Killed or interrupted, the same command goes on where it stopped, bit for bit on a CPU."""
+    from simulacra.training.settings import read_experiment
+
+    settings = read_experiment(experiment, overrides or [])
+    run = output or Path("runs") / settings.name
+    outcome = run_experiment(settings, run, experiment.read_text(encoding="utf-8"), progress=not quiet)
+    early = " (patience ran out)" if outcome.stopped_early else ""
+    typer.echo(
+        f"{settings.name}: {outcome.steps} steps{early} in {outcome.seconds / 60:.1f} min, best validation "
+        f"{outcome.best_score:.4f} at step {outcome.best_step}; weights in {run / 'model.safetensors'}"
+    )
+
+
+def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: bool = True) -> Outcome:
+    """Train the experiment's system on its data into ``run``."""
+    from simulacra.formats import read
+    from simulacra.systems import system
+    from simulacra.training.loop import train as train_loop
+    from simulacra.training.run import prepare, read_parts
+    from simulacra.training.settings import check
+
+    module = system(str(experiment.system.get("kind")))
+    settings = check(module.Settings, experiment.system, "system")
+    training, validation = read_parts(experiment.data.path, experiment.data.max_events, read)
+    trainer = prepare(run, experiment, source, lambda: module.Trainer(settings, training))
+    return train_loop(experiment, trainer, training, validation, run, progress=progress)

@@ -1,0 +1,255 @@
+"""A trained generator: load one by name, draw events from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra import __version__
+from simulacra.conditions import Distribution
+from simulacra.events import make_events, variable
+from simulacra.systems import system
+from simulacra.training.settings import check
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BLOCK: Final = 64
+"""Events are made in blocks of this many, always: a matrix product's last bits depend on the number of rows, and an event
+must not depend on how many others were asked for beside it."""
+
+WEIGHTS: Final = Path(__file__).parent / "weights"
+NOISE, CONDITION = 0, 1
+
+Value = float | str | Distribution | np.ndarray
+
+
+class ExtrapolationWarning(UserWarning):
+    """Events were asked for outside the conditions that the generator was trained on."""
+
+
+def shipped() -> list[str]:
+    """Return the names of the generators that the package ships."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+
+
+def load(name_or_path: str | os.PathLike[str]) -> TrainedGenerator:
+    """Return a trained generator.
+
+    Parameters
+    ----------
+    name_or_path:
+        the name of a shipped generator ("calogan-eplus"), a run folder, or a model file.
+
+    Raises
+    ------
+    CheckpointError
+        if the file is damaged or of another kind.
+    ValueError
+        if there is none, with the shipped names.
+    """
+    path = Path(name_or_path)
+    if path.is_dir():
+        path = path / "model.safetensors"
+    elif not path.is_file():
+        if str(name_or_path) not in shipped():
+            raise ValueError(f"'{name_or_path}' is neither a file, nor a run folder, nor one of {', '.join(shipped())}")
+        path = WEIGHTS / f"{name_or_path}.safetensors"
+    return TrainedGenerator(path)
+
+
+class TrainedGenerator:
+    """A generator of events with everything that its file says about it.
+
+    Attributes
+    ----------
+    name:
+        of the experiment that trained it.
+    metadata:
+        settings, training record, versions.
+    trained_range:
+        (low, high) of each condition, in its unit.
+    module:
+        the torch module, (noise (N, latent), conditions (N, C)) -> output.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from simulacra.training.checkpoint import fill, read_model
+
+        self.path = path
+        self.metadata, weights = read_model(path)
+        self.name = str(self.metadata["name"])
+        self.description: Mapping[str, Any] = self.metadata["description"]
+        self._settings = self.metadata["experiment"]["system"]
+        self._system = system(self._settings["kind"])
+        module = self._system.build(check(self._system.Settings, self._settings, str(path)), self.description)
+        fill(module, weights, str(path))
+        self.module: nn.Module = self._system.fold(module.eval()).requires_grad_(False)
+        self.trained_range: dict[str, tuple[float, float]] = {
+            name: (float(low), float(high)) for name, (low, high) in self.description["condition_ranges"].items()
+        }
+
+    def __repr__(self) -> str:
+        ranges = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in self.trained_range.items())
+        return f"TrainedGenerator({self.name}: {ranges})"
+
+    def sample(
+        self, n: int, *, seed: int | None = None, first_event: int = 0, fixed_noise: bool = False, **conditions: Value
+    ) -> xr.Dataset:
+        """Return ``n`` events.
+
+        An event is a function of the seed, its index and its conditions alone: neither ``n`` nor how the events are cut
+        into calls changes a bit of it.
+
+        Parameters
+        ----------
+        n:
+            number of events.
+        seed:
+            seed; drawn from the system if None, and recorded in the events' attributes either way.
+        first_event:
+            index of the first event.
+        fixed_noise:
+            give every event the same noise, so that only the conditions differ.
+        conditions:
+            each trained condition in its unit: a number, an array (n,), or a distribution ("log:1:100").
+
+        Raises
+        ------
+        ValueError
+            if a condition is missing, unknown, not finite, or an energy is not above 0.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            if a condition is out of the trained range.
+        """
+        if n < 1:
+            raise ValueError(f"the number of events must be at least 1, not {n}")
+        seed = int(np.random.SeedSequence().entropy) % 2**31 if seed is None else seed  # type: ignore[arg-type]
+        if seed < 0:
+            raise ValueError(f"the seed must not be negative, not {seed}")
+        start = time.perf_counter()
+        columns = self._columns(n, seed, first_event, conditions)
+        self.warn_outside({name: (column.min(), column.max()) for name, column in columns.items()})
+        output = self._output(columns, seed, first_event, fixed_noise)
+        variables = self._system.to_variables(output)
+        for name, values in columns.items():
+            units, long_name = self._system.CONDITIONS[name]
+            variables[name] = variable(values, units=units, long_name=long_name, role="condition")
+        return make_events(
+            variables,
+            simulator=f"simulacra {self.name}",
+            simulator_version=__version__,
+            seed=seed,
+            settings={name: _describe(value) for name, value in conditions.items()} | {"fixed_noise": fixed_noise},
+            seconds_per_event=(time.perf_counter() - start) / n,
+            first_event=first_event,
+            particle=self.description["particle"],
+            geometry=self.description["geometry"],
+            trained_range=json.dumps(self.trained_range),
+        )
+
+    def check_conditions(self, conditions: Mapping[str, Value]) -> None:
+        """Refuse conditions that are missing or unknown, before any work is done."""
+        missing = [name for name in self.trained_range if name not in conditions]
+        unknown = [name for name in conditions if name not in self.trained_range]
+        if missing or unknown:
+            known = ", ".join(f"{name} [{self._system.CONDITIONS[name][0]}]" for name in self.trained_range)
+            fault = f"missing {missing}" if missing else f"unknown {unknown}"
+            raise ValueError(f"'{self.name}' takes the conditions {known}: {fault}")
+
+    def _columns(self, n: int, seed: int, first: int, conditions: Mapping[str, Value]) -> dict[str, np.ndarray]:
+        self.check_conditions(conditions)
+        columns = {}
+        for i, name in enumerate(self.trained_range):
+            value = conditions[name]
+            if isinstance(value, str):
+                value = Distribution.parse(value)
+            if isinstance(value, Distribution):
+                drawn = [value.draw(BLOCK, _rng(seed, CONDITION, i, b)) for b in _blocks(first, n)]
+                skipped = first % BLOCK
+                column = np.concatenate(drawn)[skipped : skipped + n]
+            else:
+                column = np.asarray(value, dtype=np.float64)
+                column = np.full(n, float(column)) if column.ndim == 0 else column
+                if column.shape != (n,):
+                    raise ValueError(f"'{name}' must be a number or an array ({n},), not {column.shape}")
+            self._refuse(name, column, first)
+            columns[name] = column.astype(np.float32)
+        return columns
+
+    def _refuse(self, name: str, column: np.ndarray, first: int) -> None:
+        units = self._system.CONDITIONS[name][0]
+        low, high = self.trained_range[name]
+        wrong = ~np.isfinite(column) | ((column <= 0) if units.endswith("eV") else np.zeros(len(column), bool))
+        if wrong.any():
+            i = int(np.flatnonzero(wrong)[0])
+            need = "finite and above 0" if units.endswith("eV") else "finite"
+            raise ValueError(
+                f"'{name}' is {column[i]:g} {units} in event {first + i}: it must be {need} "
+                f"(trained from {low:g} to {high:g} {units})"
+            )
+
+    def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
+        """Warn if a range of conditions reaches outside the trained one."""
+        for name, (lowest, highest) in asked.items():
+            low, high = self.trained_range[name]
+            slack = 1e-6 * (high - low)
+            if lowest < low - slack or highest > high + slack:
+                units = self._system.CONDITIONS[name][0]
+                warnings.warn(
+                    f"'{name}' from {lowest:g} to {highest:g} {units} reaches outside the trained range of {low:g} to "
+                    f"{high:g} {units}: '{self.name}' extrapolates there, judge it before you trust it",
+                    ExtrapolationWarning,
+                    stacklevel=3,
+                )
+
+    def _output(self, columns: Mapping[str, np.ndarray], seed: int, first: int, fixed_noise: bool) -> np.ndarray:
+        import torch
+
+        latent = int(self.module.latent)  # type: ignore[arg-type]
+        conditions = np.stack(list(columns.values()), axis=1)
+        n, skipped = len(conditions), first % BLOCK
+        blocks = _blocks(first, n)
+        padded = np.repeat(conditions[-1:], len(blocks) * BLOCK, axis=0)
+        padded[:skipped] = conditions[0]
+        padded[skipped : skipped + n] = conditions
+        pieces = []
+        with torch.inference_mode():
+            for i, block in enumerate(blocks):
+                noise = _rng(seed, NOISE, 0, 0 if fixed_noise else block).standard_normal((BLOCK, latent), np.float32)
+                if fixed_noise:
+                    noise = np.repeat(noise[:1], BLOCK, axis=0)
+                rows = torch.from_numpy(padded[i * BLOCK : (i + 1) * BLOCK])
+                pieces.append(self.module(torch.from_numpy(noise), rows).numpy())
+        output = np.concatenate(pieces)[skipped : skipped + n]
+        if not np.isfinite(output).all():
+            event = int(np.flatnonzero(~np.isfinite(output).reshape(n, -1).all(axis=1))[0])
+            raise FloatingPointError(
+                f"'{self.name}' made a value that is not finite in event {first + event}, at conditions "
+                f"{ {name: float(column[event]) for name, column in columns.items()} }"
+            )
+        return output
+
+
+def _blocks(first: int, n: int) -> range:
+    return range(first // BLOCK, (first + n - 1) // BLOCK + 1)
+
+
+def _rng(seed: int, stream: int, column: int, block: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, stream, column, block]))
+
+
+def _describe(value: Value) -> str | float:
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"array of {len(value)}"
+    return value if isinstance(value, str) else str(value)
