@@ -8,14 +8,14 @@ from typing import Literal
 
 import xarray as xr
 
-from simulacra.formats import calochallenge, calogan, flat_showers
+from simulacra.formats import calochallenge, calogan, flat_showers, single_file
 from simulacra.formats.binning import Binning
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import opened
 from simulacra.formats.particles import geant4_name
 from simulacra.store import open_events
 
-Format = Literal["store", "calogan", "calochallenge", "flat_showers"]
+Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file"]
 
 
 def format_of(path: str | os.PathLike[str]) -> Format:
@@ -31,6 +31,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         return "store"
     with opened(path) as file:
         there = set(file)
+        if "conventions" in file.attrs:
+            return "single_file"
         if {"energy", "layer_0"} <= there:
             return "calogan"
         if {"energy", "showers"} <= there:
@@ -75,7 +77,10 @@ def read(
             return calogan.read(path, particle=particle)
         case "flat_showers":
             return flat_showers.read(path, particle=particle)
-    events = open_events(path)
+        case "single_file":
+            events = single_file.read(path)
+        case "store":
+            events = open_events(path)
     held = events.attrs.get("particle")
     if particle is not None and held is not None and geant4_name(particle) != held:
         raise FormatError(f"'{path}' holds showers of '{held}', not of '{geant4_name(particle)}'")
