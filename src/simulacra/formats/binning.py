@@ -1,8 +1,8 @@
 """The binning XML of the CaloChallenge (Krause et al., arXiv:2410.21611).
 
-``<Bins>``, in it ``<Bin pid="22" etaMin="0" etaMax="130" name="photon">`` for each particle, and in that the layers along
-z, ``<Layer id="0" r_edges="0,5,10" n_bin_alpha="10"/>``, each cut in r [mm] and in equal bins of alpha, which begin at -pi.
-A layer with one edge has no voxels.
+``<Bins>``, in it ``<Bin pid="22" etaMin="0" etaMax="130" name="photon">`` for each particle, and in that the layers
+along z, ``<Layer id="0" r_edges="0,5,10" n_bin_alpha="10"/>``, each cut in r [mm] and in equal bins of alpha, which
+begin at -pi. A layer with one edge has no voxels.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...]) -> h5py.D
     if not isinstance(found, h5py.Dataset):
         there = ", ".join(f"'{key}'" for key in file) or "nothing"
         raise FormatError(f"'{file.filename}': expected the dataset '{name}'; the file holds {there}")
-    if found.dtype.kind not in "fiu":
+    if found.dtype.kind not in "biuf":
         raise FormatError(f"'{file.filename}': expected numbers in '{name}', found {found.dtype}")
     if len(found.shape) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
         expected = ", ".join("N" if n is None else str(n) for n in shape)

@@ -18,7 +18,7 @@ import xarray as xr
 
 from simulacra.events import EventsError, Role, validate, variable
 from simulacra.formats.errors import FormatError
-from simulacra.formats.hdf5 import text
+from simulacra.formats.hdf5 import BLOCK, dataset, text
 
 GROUP: Final = "simulacra"
 VARIABLES: Final = f"{GROUP}/variables"
@@ -115,7 +115,14 @@ def write_group(file: h5py.File, events: xr.Dataset, covered: Collection[str]) -
         counted = name == "event" and np.array_equal(array.values, np.arange(array.size))
         if name in covered or counted:
             continue
-        written = group.create_dataset(str(name), data=array.values, compression="gzip" if array.ndim else None)
+        written = group.create_dataset(
+            str(name), shape=array.shape, dtype=array.dtype, compression="gzip" if array.ndim else None
+        )
+        if array.dims[:1] == ("event",):
+            for start in range(0, len(array), BLOCK):
+                written[start : start + BLOCK] = array[start : start + BLOCK].values
+        else:
+            written[...] = array.values
         written.attrs["dimensions"] = json.dumps([str(d) for d in array.dims])
         written.attrs["attributes"] = json.dumps(_plain_attributes(array.attrs))
         written.attrs["coordinate"] = name in events.coords
@@ -125,10 +132,8 @@ def _with_group(file: h5py.File, events: xr.Dataset, n_events: int, rows: slice)
     try:
         for name, found in file[VARIABLES].items():
             dimensions = json.loads(found.attrs["dimensions"])
-            if "event" in dimensions and len(found) != n_events:
-                raise FormatError(
-                    f"'{file.filename}': expected {n_events} events in '{found.name}', found {len(found)}"
-                )
+            if "event" in dimensions:
+                dataset(file, found.name, (n_events, *found.shape[1:]))
             content = found[rows] if "event" in dimensions else found[()]
             array = xr.Variable(dimensions, content, json.loads(found.attrs["attributes"]))
             events = events.assign_coords({name: array}) if found.attrs["coordinate"] else events.assign({name: array})

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from simulacra.conditions import Distribution
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "low", "high"),
+    [
+        ("50", "fixed", 50, 50),
+        ("-2.5", "fixed", -2.5, -2.5),
+        ("uniform:1:100", "uniform", 1, 100),
+        ("uniform:-3:3", "uniform", -3, 3),
+        ("uniform:2:2", "uniform", 2, 2),
+        ("log:1e-1:1e2", "log", 0.1, 100),
+    ],
+)
+def test_each_form_is_read_and_written(text: str, kind: str, low: float, high: float) -> None:
+    found = Distribution.parse(text)
+    assert (found.kind, found.low, found.high) == (kind, low, high)
+    assert Distribution.parse(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"'' is neither a number \(50\), nor uniform:LOW:HIGH, nor log:LOW:HIGH"),
+        ("fifty", "'fifty' is neither"),
+        ("uniform:1", "'uniform:1' is neither"),
+        ("uniform:1:2:3", "is neither"),
+        ("log:a:2", "'log:a:2' is neither"),
+        ("gauss:1:2", "'gauss:1:2' is neither"),
+        ("uniform:9:1", "'uniform:9:1': the lower bound 9 is above the upper bound 1"),
+        ("log:0:5", "'log:0:5': a log-uniform distribution needs a lower bound above 0, not 0"),
+        ("log:-1:5", "needs a lower bound above 0, not -1"),
+        ("nan", "'nan': bounds must be finite, not nan and nan"),
+        ("uniform:1:inf", "bounds must be finite, not 1.0 and inf"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Distribution.parse(text)
+
+
+def test_a_fixed_value_has_one_bound() -> None:
+    with pytest.raises(ValueError, match="a fixed value has one bound, not 1 and 2"):
+        Distribution("fixed", 1, 2)
+
+
+def test_a_fixed_value_is_drawn_exactly() -> None:
+    assert Distribution.parse("0.1").draw(3, np.random.default_rng(0)).tolist() == [0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("text", "flatten"),
+    [
+        ("uniform:-2:6", lambda x: (x + 2) / 8),
+        ("log:1:100", lambda x: np.log(x) / np.log(100)),
+    ],
+)
+def test_draws_follow_the_distribution(text: str, flatten) -> None:
+    distribution = Distribution.parse(text)
+    n = 20_000
+    draws = distribution.draw(n, np.random.default_rng(5))
+    assert draws.dtype == np.float64
+    assert (draws >= distribution.low).all()
+    assert (draws <= distribution.high).all()
+    # Kolmogorov's distance to a uniform one; a false alarm has probability 1e-4, and the seed is fixed
+    steps = np.arange(n + 1) / n
+    ordered = np.sort(flatten(draws))
+    assert max((ordered - steps[:-1]).max(), (steps[1:] - ordered).max()) < 2.23 / np.sqrt(n)
+
+
+def test_draws_depend_on_the_generator_alone() -> None:
+    distribution = Distribution.parse("log:1:100")
+    first = distribution.draw(5, np.random.default_rng(1))
+    np.testing.assert_array_equal(first, distribution.draw(5, np.random.default_rng(1)))
+    assert (first != distribution.draw(5, np.random.default_rng(2))).all()
