@@ -86,8 +86,11 @@ def require_importable() -> None:
     # Geant4 looks for the folders of data that it does not read, too.
     missing = [name for name in DATA_SETS if not folder_of(name).is_dir()]
     if missing:
-        where = "GEANT4_DATA_DIR is not set and Geant4's data sets" if common is None else "data sets of Geant4"
-        raise Geant4Error(f"{where} are not in {folder_of(missing[0]).parent}: {', '.join(missing)}. {HOW_TO_GET}")
+        unset = "GEANT4_DATA_DIR is not set and " if common is None else ""
+        raise Geant4Error(
+            f"{unset}data sets of Geant4 are missing: {', '.join(missing)} "
+            f"(looked for {folder_of(missing[0])}). {HOW_TO_GET}"
+        )
     states = folder_of("G4ENSDFSTATE3.0") / "ENSDFSTATE.dat"
     if not states.is_file():
         raise Geant4Error(f"Geant4's data file {states} is missing. {HOW_TO_GET}")

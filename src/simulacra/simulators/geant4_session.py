@@ -126,7 +126,6 @@ class Session:
             self._detector = Detector(geometry)
             self._manager.SetUserInitialization(self._detector)
             self._manager.SetUserInitialization(self._physics)
-            self._physics.ConstructParticle()
             self.gun = _Gun(particle, vertex_z(geometry))
             self.read_out = _ReadOut(geometry)
             self._actions = _Actions(self)
