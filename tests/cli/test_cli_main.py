@@ -14,6 +14,7 @@ from simulacra.cli import main
 def failing(monkeypatch: pytest.MonkeyPatch) -> dict[str, BaseException]:
     """Let a command of its own raise what the test puts into "error"."""
     raised: dict[str, BaseException] = {}
+    monkeypatch.setattr(main, "COMMANDS", ("fail", "rest"))
     app = typer.Typer(cls=main.app.info.cls)
     app.callback()(main._options)
 
@@ -77,6 +78,15 @@ def test_each_file_of_a_command_is_registered() -> None:
     registered |= {command.name for command in main.app.registered_commands}
     assert registered <= set(main.COMMANDS)
     assert "simulate" in registered
+
+
+def test_the_help_names_units_and_keeps_the_order_of_the_work() -> None:
+    shown = CliRunner().invoke(main.app, ["simulate", "geant4", "--help"], env={"COLUMNS": "200"}).stdout
+    assert "in mm:" in shown
+    assert "in rad:" in shown
+    group = typer.main.get_command(main.app)
+    listed = group.list_commands(typer.Context(group))  # type: ignore[attr-defined]
+    assert listed == [name for name in main.COMMANDS if name in listed]
 
 
 def test_the_program_prints_its_version() -> None:

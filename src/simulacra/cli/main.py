@@ -25,6 +25,9 @@ INTERRUPTED: Final = 130
 class _Commands(TyperGroup):
     """Turns errors that the user can do something about into one line and an exit code."""
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=COMMANDS.index)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
