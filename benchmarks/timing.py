@@ -1,7 +1,7 @@
 """The timing table: Geant4 and CaloGAN on the same geometry, in milliseconds a shower, in one run, on one CPU thread.
 
 End to end, from the conditions to the energy in MeV in each cell; energies uniform in 1 to 100 GeV, as in
-arXiv:1712.10321, whose ratios to Geant4 on a CPU were 135 (batch 1) and 870 (batch 1024). Run it by ``make bench-timing``;
+arXiv:1712.10321, whose ratios to Geant4 on a CPU were 135 (batch 1) and 870 (batch 1024). Run: ``make bench-timing``;
 without Geant4 and its data the generator's times are printed alone.
 
 The generator at the published widths (1024 numbers of noise; 36, 16 and 6 channels) has 29 million weights, more than

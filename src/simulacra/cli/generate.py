@@ -24,10 +24,10 @@ def generate(
     energy: Annotated[
         str, typer.Option("--energy", help="Incident energy [GeV]: 50, uniform:1:100 or log:1:100.")
     ] = "log:1:100",
-    impact_x: Annotated[str | None, typer.Option("--impact-x", help="Impact point along eta [mm], if conditioned.")] = None,
-    impact_y: Annotated[str | None, typer.Option("--impact-y", help="Impact point along phi [mm], if conditioned.")] = None,
-    polar_angle: Annotated[str | None, typer.Option("--polar-angle", help="Polar angle [rad], if conditioned.")] = None,
-    azimuthal_angle: Annotated[str | None, typer.Option("--azimuthal-angle", help="Azimuth [rad], if conditioned.")] = None,
+    impact_x: Annotated[str | None, typer.Option("--impact-x", help="Impact point along eta [mm].")] = None,
+    impact_y: Annotated[str | None, typer.Option("--impact-y", help="Impact point along phi [mm].")] = None,
+    polar_angle: Annotated[str | None, typer.Option("--polar-angle", help="Polar angle [rad].")] = None,
+    azimuthal_angle: Annotated[str | None, typer.Option("--azimuthal-angle", help="Azimuthal angle [rad].")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed: the same seed gives the same events.")] = 1,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Events in memory at a time; the events do not depend on it.")
@@ -80,7 +80,9 @@ def generate(
         overwrite=overwrite,
     )
     made = summary.n_events - summary.n_resumed_events
-    typer.echo(f"{summary.n_events} events of {trained.name} in {output}, {made / max(summary.seconds, 1e-9):.0f} events/s")
+    typer.echo(
+        f"{summary.n_events} events of {trained.name} in {output}, {made / max(summary.seconds, 1e-9):.0f} events/s"
+    )
 
 
 @functools.cache

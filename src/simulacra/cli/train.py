@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from simulacra.training.loop import Outcome
     from simulacra.training.settings import Experiment
 
@@ -41,7 +43,6 @@ def train(
 
 def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: bool = True) -> Outcome:
     """Train the experiment's system on its data into ``run``."""
-    from simulacra.formats import read
     from simulacra.systems import system
     from simulacra.training.loop import train as train_loop
     from simulacra.training.run import prepare, read_parts
@@ -49,6 +50,15 @@ def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: 
 
     module = system(str(experiment.system.get("kind")))
     settings = check(module.Settings, experiment.system, "system")
-    training, validation = read_parts(experiment.data.path, experiment.data.max_events, read)
+    training, validation = read_parts(experiment.data.path, experiment.data.max_events, read_sample)
     trainer = prepare(run, experiment, source, lambda: module.Trainer(settings, training))
     return train_loop(experiment, trainer, training, validation, run, progress=progress)
+
+
+def read_sample(path: str) -> xr.Dataset:
+    """Read a training sample: a file or store, or ``reference:NAME`` for one that the package ships."""
+    from simulacra import reference
+    from simulacra.formats import read
+
+    prefix, _, name = path.partition(":")
+    return reference.load(name) if prefix == "reference" else read(path)

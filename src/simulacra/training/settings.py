@@ -22,7 +22,7 @@ class _Frozen(BaseModel):
 
 
 class DataSettings(_Frozen):
-    """Where the training events are: a path, relative to the working directory, or a shipped sample by its name."""
+    """Where the training events are: a path, relative to the working directory, or ``reference:NAME`` for a shipped one."""
 
     path: str
     max_events: Annotated[int, Field(ge=10)] | None = None
