@@ -50,8 +50,8 @@ def demo(
     console.rule("2  Training: what a minute of learning does", align="left")
     before, after = _train(output, seed, steps)
     console.print(
-        f"Mean distance of the shower shapes from Geant4's, in widths of each: {before:.2f} early on, {after:.2f} after "
-        f"{steps} steps."
+        f"Mean distance of the shower shapes from Geant4's, in widths of each: {before:.2f} early on, {after:.2f} "
+        f"after {steps} steps."
     )
 
     console.rule("3  Generation: the shipped CaloGAN", align="left")

@@ -5,7 +5,7 @@ It stands for the shower-shape figures and the table of computing times of arXiv
 
 What is the papers': a stream of locally connected layers a section, attention that paints each section in from the one
 before, sparsity by ReLU, conditions that multiply the noise, a critic with a stream a section, minibatch discrimination,
-sparsities and layer energies. What differs, each for a reason measured in ``docs/calogan.md``: the images are roots of
+sparsities and layer energies. What differs, each for a reason given in ``docs/calogan.md``: the images are roots of
 cell shares and the total response is a number of its own (:class:`~simulacra.representations.shower_images.ShowerImages`),
 so the energy is held by construction; the gradient penalty and the moving average (:mod:`simulacra.generators.adversarial`)
 make the game converge; shower centres and widths stand among the critic's observables; channels are few.
