@@ -115,8 +115,8 @@ def validate(events: xr.Dataset, *, conditions: Iterable[str] = (), features: It
         for name in wanted:
             if name not in events.data_vars:
                 raise EventsError(f"missing {role} '{name}'; the events hold {sorted(map(str, events.data_vars))}")
-    for name, array in events.data_vars.items():
-        _validate_variable(str(name), array, index)
+    for key, array in events.data_vars.items():
+        _validate_variable(str(key), array, index)
     missing = [a for a in REQUIRED_ATTRIBUTES if a not in events.attrs]
     if missing:
         raise EventsError(f"the provenance lacks {missing}; make events with simulacra.events.make_events")

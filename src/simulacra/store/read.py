@@ -73,6 +73,8 @@ def read_plan(path: Path) -> tuple[Plan | None, float]:
 
 def check_values(path: Path, events: xr.Dataset, plan: Plan | None) -> None:
     """Read and validate all values in blocks, in the memory of one block."""
+    # the indices of all events at once: a block does not show that another one has the same
+    validate(events.drop_vars(list(events.data_vars)))
     n = events.sizes["event"]
     step = plan.chunk_size if plan else BLOCK
     for start in range(0, n, step):

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -87,7 +88,9 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self.make, os.getpid(), list(sys.path)), daemon=True)
-        # Ctrl-C reaches the whole foreground group; the parent alone answers it, and a blocked signal is inherited
+        # Ctrl-C reaches the whole foreground group; the parent alone answers it, and a blocked signal is inherited.
+        # The tracker is a process that multiprocessing starts beside the first one, and then unblocks the signal.
+        resource_tracker.ensure_running()
         earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
@@ -153,6 +156,7 @@ def _end(exit_code: int | None) -> str:
 
 
 def _work(connection: Connection, make: Callable[[Chunk], None], parent: int, search_path: list[str]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = search_path
     _die_with(parent)
     with contextlib.suppress(OSError, ValueError, AttributeError):

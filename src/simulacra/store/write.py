@@ -131,6 +131,7 @@ def write_events(
     n_events = events.sizes.get("event", 0)
     if not n_events:
         raise ValueError("there are no events to write")
+    validate(events.drop_vars(list(events.data_vars)))
     bytes_per_event = sum(a.dtype.itemsize * a.size // n_events for a in events.variables.values() if "event" in a.dims)
     size = chunk_size or int(max(1, min(n_events, CHUNK_BYTES // max(1, bytes_per_event))))
     plan = Plan.make(n_events, size, {"written": uuid.uuid4().hex} if fingerprint is None else fingerprint)
