@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 BLOCK: Final = 64
-"""Events are made in blocks of this many, always: a matrix product's last bits depend on the number of rows, and an event
-must not depend on how many others were asked for beside it."""
+"""Events are made in blocks of this many, always: a matrix product's last bits depend on the number of rows, and an
+event must not depend on how many others were asked for beside it."""
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
 NOISE, CONDITION = 0, 1
@@ -77,15 +77,18 @@ class TrainedGenerator:
         settings, training record, versions.
     trained_range:
         (low, high) of each condition, in its unit.
+    weights_sha256:
+        what the weights are, whatever their file is called.
     module:
         the torch module, (noise (N, latent), conditions (N, C)) -> output.
     """
 
     def __init__(self, path: Path) -> None:
-        from simulacra.training.checkpoint import fill, read_model
+        from simulacra.training.checkpoint import data_hash, fill, read_model
 
         self.path = path
         self.metadata, weights = read_model(path)
+        self.weights_sha256 = data_hash(weights)
         self.name = str(self.metadata["name"])
         self.description: Mapping[str, Any] = self.metadata["description"]
         self._settings = self.metadata["experiment"]["system"]
@@ -190,7 +193,10 @@ class TrainedGenerator:
     def _refuse(self, name: str, column: np.ndarray, first: int) -> None:
         units = self._system.CONDITIONS[name][0]
         low, high = self.trained_range[name]
-        wrong = ~np.isfinite(column) | ((column <= 0) if units.endswith("eV") else np.zeros(len(column), bool))
+        with np.errstate(over="ignore", under="ignore"):
+            # What the network is given: beyond single precision a number becomes 0 or infinite.
+            single = column.astype(np.float32)
+        wrong = ~np.isfinite(single) | ((single <= 0) if units.endswith("eV") else np.zeros(len(column), bool))
         if wrong.any():
             i = int(np.flatnonzero(wrong)[0])
             need = "finite and above 0" if units.endswith("eV") else "finite"
@@ -250,6 +256,6 @@ def _rng(seed: int, stream: int, column: int, block: int) -> np.random.Generator
 
 
 def _describe(value: Value) -> str | float:
-    if isinstance(value, np.ndarray) and value.ndim:
-        return f"array of {len(value)}"
+    if not isinstance(value, str | Distribution) and np.ndim(value):
+        return f"array of {len(value)}"  # type: ignore[arg-type]
     return value if isinstance(value, str) else str(value)

@@ -6,7 +6,7 @@ import functools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,9 +65,8 @@ def generate(
         trained.warn_outside({name: (value.low, value.high) for name, value in asked_for.items()})
     for warning in said:
         typer.secho(f"warning: {warning.message}", fg="yellow", err=True)
-    task = Generate(str(trained.path), tuple(conditions.items()), seed)
-    digest = trained.metadata["training"].get("data_sha256", "")
-    fingerprint = {"generator": trained.name, "trained_on": digest, "seed": seed, **conditions}
+    task = Generate(str(trained.path), trained.weights_sha256, tuple(conditions.items()), seed)
+    fingerprint = {"generator": trained.name, "weights": trained.weights_sha256, "seed": seed, **conditions}
     summary = write_store(
         output,
         task,
@@ -86,10 +85,13 @@ def generate(
 
 
 @functools.cache
-def _loaded(path: str) -> TrainedGenerator:
+def _loaded(path: str, weights_sha256: str) -> TrainedGenerator:
     from simulacra.trained import load
 
-    return load(path)
+    trained = load(path)
+    if trained.weights_sha256 != weights_sha256:
+        raise ValueError(f"{path} has changed since the first events were made: begin another store")
+    return trained
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Generate:
     """Makes one chunk of a generated store (picklable, so that processes can be given it)."""
 
     path: str
+    weights_sha256: str
     conditions: tuple[tuple[str, str], ...]
     seed: int
 
@@ -107,6 +110,7 @@ class Generate:
         with warnings.catch_warnings():
             # Said once, before the store was begun.
             warnings.simplefilter("ignore", ExtrapolationWarning)
-            return _loaded(self.path).sample(
-                chunk.stop - chunk.start, seed=self.seed, first_event=chunk.start, **dict(self.conditions)
+            conditions: dict[str, Any] = dict(self.conditions)
+            return _loaded(self.path, self.weights_sha256).sample(
+                chunk.stop - chunk.start, seed=self.seed, first_event=chunk.start, **conditions
             )

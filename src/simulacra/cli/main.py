@@ -39,7 +39,7 @@ class _Commands(TyperGroup):
         except (ValueError, FileNotFoundError) as error:
             self._say(ctx, error, str(error))
             raise SystemExit(BAD_INPUT) from error
-        except (RuntimeError, OSError, ImportError) as error:
+        except (RuntimeError, OSError, ImportError, FloatingPointError) as error:
             self._say(ctx, error, str(error) or type(error).__name__)
             raise SystemExit(1) from error
 

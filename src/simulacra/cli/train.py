@@ -51,8 +51,8 @@ def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: 
     module = system(str(experiment.system.get("kind")))
     settings = check(module.Settings, experiment.system, "system")
     training, validation = read_parts(experiment.data.path, experiment.data.max_events, read_sample)
-    trainer = prepare(run, experiment, source, lambda: module.Trainer(settings, training))
-    return train_loop(experiment, trainer, training, validation, run, progress=progress)
+    trainer = prepare(experiment, lambda: module.Trainer(settings, training))
+    return train_loop(experiment, trainer, training, validation, run, source=source, progress=progress)
 
 
 def read_sample(path: str) -> xr.Dataset:

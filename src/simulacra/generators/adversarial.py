@@ -108,5 +108,5 @@ class Adversarial(nn.Module):
         decay = min(self.average_decay, (1 + step) / (10 + step))
         for mean, now in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             mean.lerp_(now, 1.0 - decay)
-        for mean, now in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            mean.copy_(now)
+        for kept, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            kept.copy_(current)

@@ -139,7 +139,8 @@ class FoldedStream(nn.Module):
         """Map (inputs, N) to (cells, N)."""
         x = functional.leaky_relu(torch.matmul(self.dense, h) + self.constant, SLOPE)
         x = self.image(functional.leaky_relu(self.local(x), SLOPE))
-        return x.index_select(0, self.order)
+        cells: Tensor = x.index_select(0, self.order)
+        return cells
 
 
 class FoldedAttention(nn.Module):
@@ -174,7 +175,7 @@ class FoldedShowerGenerator(nn.Module):
     def __init__(self, generator: ShowerGenerator) -> None:
         super().__init__()
         if generator.training:
-            raise ValueError("fold a generator in evaluation mode: batch normalisation is folded with its running moments")
+            raise ValueError("fold a generator in evaluation mode: its running moments are folded, not a batch's")
         network = generator.network
         self.latent = generator.latent
         self.conditions = generator.conditions

@@ -142,7 +142,8 @@ class ShowerGame:
         # Clamped, for one shower in a thousand in a far tail must not decide the width of a batch.
         real, fake = real.clamp(-5.0, 5.0), fake.clamp(-5.0, 5.0)
         distance = (fake.mean(dim=0) - real.mean(dim=0)).abs() + (fake.std(dim=0) - real.std(dim=0)).abs()
-        return self.observable_matching * distance.mean()
+        loss: Tensor = self.observable_matching * distance.mean()
+        return loss
 
 
 def reflect(shower: Tensor, geometry: CalorimeterGeometry, rows: Tensor, columns: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ KERNELS, DIMENSIONS = 8, 4  # of minibatch discrimination
 class ImageStream(nn.Module):
     """Turn a vector into one section's image, before the ReLU, (N, latent) -> (rows, columns, 1, N).
 
-    ``channels`` are those after the dense layer, the shared convolution and the first locally connected layer: the papers
-    take (36, 16, 6).
+    ``channels`` are those after the dense layer, the shared convolution and the first locally connected layer: the
+    papers take (36, 16, 6).
     """
 
     def __init__(self, size: Size, latent: int, channels: tuple[int, int, int]) -> None:
@@ -118,13 +118,13 @@ class LayeredImageGenerator(nn.Module):
         )
 
     def forward(self, noise: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return images before the ReLU's threshold, images and the response score from (N, latent) and (N, conditions).
+        """Return images before the ReLU's threshold, images and response scores from (N, latent) and (N, conditions).
 
-        The first is what :func:`soft_hits` takes, (N, cells); images are 0 or above :data:`THRESHOLD`, (N, cells); scores
-        are (N,).
+        The first is what :func:`soft_hits` takes, (N, cells); images are 0 or above :data:`THRESHOLD`, (N, cells);
+        scores are (N,).
         """
         h = torch.cat([noise * self.modulation(conditions), conditions], dim=1)
-        images = []
+        images: list[Tensor] = []
         for i, stream in enumerate(self.streams):
             image = stream(h)
             if i:
@@ -156,8 +156,10 @@ class CriticStream(nn.Module):
         super().__init__()
         self.convolution = Convolution2d(1, channels[0], (2, 2), padding=(0, 1, 0, 1))
         self.local1 = LocallyConnected2d(size, channels[0], channels[1], (3, 3), (1, 2), (1, 1, 1, 1))
-        self.local2 = LocallyConnected2d(self.local1.output_size, channels[1], channels[2], (2, 2), (1, 1), (1, 1, 1, 1))
-        self.local3 = LocallyConnected2d(self.local2.output_size, channels[2], channels[2], (2, 2), (1, 2), (1, 1, 1, 1))
+        size = self.local1.output_size
+        self.local2 = LocallyConnected2d(size, channels[1], channels[2], (2, 2), (1, 1), (1, 1, 1, 1))
+        size = self.local2.output_size
+        self.local3 = LocallyConnected2d(size, channels[2], channels[2], (2, 2), (1, 2), (1, 1, 1, 1))
         rows, columns = self.local3.output_size
         self.features = rows * columns * channels[2]
 

@@ -1,9 +1,9 @@
 """Convolution-like layers whose weights are, or are not, shared between positions.
 
 Jet images and showers are not translation invariant: the centre is special, so each position has a filter of its own
-(LAGAN, de Oliveira, Paganini and Nachman, arXiv:1701.05927). Tensors here are *position-major*, (rows, columns, channels,
-N): a locally connected layer is then one batched matrix product over positions with no transposition, on every backend
-and in an ONNX file alike, and the long axis is the contiguous one although there are few channels.
+(LAGAN, de Oliveira, Paganini and Nachman, arXiv:1701.05927). Tensors here are *position-major*, (rows, columns,
+channels, N): a locally connected layer is then one batched matrix product over positions with no transposition, on
+every backend and in an ONNX file alike, and the long axis is the contiguous one although there are few channels.
 """
 
 from __future__ import annotations

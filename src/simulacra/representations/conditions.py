@@ -14,9 +14,9 @@ ENERGY, POLAR, AZIMUTHAL = "incident_energy", "polar_angle", "azimuthal_angle"
 class ParticleConditions(nn.Module):
     """Map the conditions of an incident particle to columns of order 1.
 
-    Energies by their logarithm and positions linearly, each onto [-1, 1] over the trained range. A polar and an azimuthal
-    angle become the slopes tan(polar) cos(azimuthal) and tan(polar) sin(azimuthal), over the largest slope: two numbers
-    without the azimuth's jump at 2 pi, and without its meaning nothing at a polar angle of 0.
+    Energies by their logarithm and positions linearly, each onto [-1, 1] over the trained range. A polar and an
+    azimuthal angle become the slopes tan(polar) cos(azimuthal) and tan(polar) sin(azimuthal), over the largest slope:
+    two numbers without the azimuth's jump at 2 pi, and without its meaning nothing at a polar angle of 0.
 
     Parameters
     ----------

@@ -13,12 +13,13 @@ class ShowerImages(nn.Module):
 
     With the total T = sum of the cells, the share of cell c is y_c = E_c / T and
 
-    * image: x_c = (y_c / scale_c)^(1/power), where scale_c is the mean share of that cell when it is hit. An empty cell is
-      exactly 0, a hit one of order 1, in the core (10^-1 of the energy) as at the edge (10^-5);
-    * response score: s = asinh((T / (1000 E_incident) - centre) / width), for the response is a narrow peak with a tail.
+    * image: x_c = (y_c / scale_c)^(1/power), where scale_c is the mean share of that cell when it is hit. An empty cell
+      is exactly 0, a hit one of order 1, in the core (10^-1 of the energy) as at the edge (10^-5);
+    * response score: s = asinh((T / (1000 E_incident) - centre) / width), for the response is a narrow peak with a
+      tail.
 
-    The inverse normalises: whatever non-negative image a network makes, the cells sum to its response times the incident
-    energy, and no cell is negative.
+    The inverse normalises: whatever non-negative image a network makes, the cells sum to its response times the
+    incident energy, and no cell is negative.
     """
 
     scale: Tensor

@@ -3,12 +3,13 @@
 Paganini, de Oliveira and Nachman, arXiv:1705.02355 (energy) and arXiv:1712.10321 (energy, impact position and angle).
 It stands for the shower-shape figures and the table of computing times of arXiv:1712.10321.
 
-What is the papers': a stream of locally connected layers a section, attention that paints each section in from the one
-before, sparsity by ReLU, conditions that multiply the noise, a critic with a stream a section, minibatch discrimination,
-sparsities and layer energies. What differs, each for a reason given in ``docs/calogan.md``: the images are roots of
-cell shares and the total response is a number of its own (:class:`~simulacra.representations.shower_images.ShowerImages`),
-so the energy is held by construction; the gradient penalty and the moving average (:mod:`simulacra.generators.adversarial`)
-make the game converge; shower centres and widths stand among the critic's observables; channels are few.
+What is the papers': a stream of locally connected layers a section, attention that paints each section in from the
+one before, sparsity by ReLU, conditions that multiply the noise, a critic with a stream a section, minibatch
+discrimination, sparsities and layer energies. What differs, each for a reason given in ``docs/calogan.md``: the images
+are roots of cell shares and the total response is a number of its own
+(:class:`~simulacra.representations.shower_images.ShowerImages`), so the energy is held by construction; the gradient
+penalty and the moving average (:mod:`simulacra.generators.adversarial`) make the game converge; shower centres and
+widths stand among the critic's observables; channels are few.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class Trainer:
         return torch.cat(pieces).numpy()
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> dict[str, float]:
-        """Judge the averaged generator on physics: the 1-Wasserstein distance of each shower shape, in units of its width.
+        """Judge the averaged generator: the 1-Wasserstein distance of each shower shape, in units of its width.
 
         ``score`` is the mean over shapes and four bins of energy; lower is better.
         """

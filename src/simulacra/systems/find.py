@@ -28,7 +28,7 @@ class SystemModule(Protocol):
         """Build the networks and fit their representation to the training events."""
 
     def build(self, settings: Any, description: Mapping[str, Any]) -> nn.Module:
-        """Return the module that a checkpoint fills, (noise, conditions) -> output; its ``latent`` is the noise's length."""
+        """Return the module that a checkpoint fills: (noise (N, latent), conditions (N, C)) -> output."""
 
     def fold(self, module: nn.Module) -> nn.Module:
         """Return the module for use: the same function of the same inputs in as few operations as can be."""
@@ -55,4 +55,4 @@ def system(kind: str) -> SystemModule:
     """
     if kind not in names():
         raise ValueError(f"there is no system of kind {kind!r}; there are: {', '.join(names())}")
-    return cast(SystemModule, importlib.import_module(f"simulacra.systems.{kind}"))
+    return cast("SystemModule", importlib.import_module(f"simulacra.systems.{kind}"))

@@ -23,7 +23,7 @@ class CheckpointError(ValueError):
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -40,7 +40,8 @@ def save_model(path: Path, module: nn.Module, metadata: Mapping[str, Any]) -> No
     from safetensors.torch import save
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    write_atomically(path, save(weights, {"format": FORMAT, "simulacra": json.dumps(metadata, sort_keys=True)}))
+    header = {"format": FORMAT, "simulacra": json.dumps(metadata, sort_keys=True), "sha256": data_hash(weights)}
+    write_atomically(path, save(weights, header))
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises
     ------
     CheckpointError
-        if the file is missing, truncated, of another kind, or holds weights that are not finite.
+        if the file is missing, damaged, of another kind, or holds weights that are not finite.
     """
     metadata, weights = _read(path, with_weights=True)
     for name, tensor in weights.items():
@@ -72,11 +73,16 @@ def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, 
         with safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
-                raise CheckpointError(f"{path} is no Simulacra model: its format is {header.get('format')!r}, not '{FORMAT}'")
+                raise CheckpointError(
+                    f"{path} is no Simulacra model: its format is {header.get('format')!r}, not '{FORMAT}'"
+                )
             weights = {name: file.get_tensor(name) for name in file.keys()} if with_weights else {}  # noqa: SIM118
-            return json.loads(header["simulacra"]), weights
+            metadata: dict[str, Any] = json.loads(header["simulacra"])
     except (SafetensorError, json.JSONDecodeError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged or truncated ({error}): copy it again or train again") from None
+    if with_weights and header.get("sha256", data_hash(weights)) != data_hash(weights):
+        raise CheckpointError(f"{path} is damaged, its weights are not those that were written: copy it again")
+    return metadata, weights
 
 
 def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
@@ -97,13 +103,25 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read what :func:`save_state` wrote, tensors and plain values only (no code can hide in it)."""
-    import pickle  # noqa: S403 - for the name of its error alone
+    """Read what :func:`save_state` wrote, tensors and plain values only (no code can hide in it).
+
+    Raises
+    ------
+    CheckpointError
+        if the file is damaged: what it holds is compared with the checksums in it.
+    """
+    import zipfile
 
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): remove it to start the run again") from None
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        state = {} if damaged else dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        # A damaged file makes torch and zipfile fail in a dozen ways.
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path} is damaged ({reason}): remove it to start the run again") from error
+    if damaged:
+        raise CheckpointError(f"{path} is damaged (a checksum differs): remove it to start the run again")
     return state
 
 
@@ -137,7 +155,9 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise CheckpointError(f"{folder} is in use by process {holder}: wait for it, or choose another folder") from None
+            raise CheckpointError(
+                f"{folder} is in use by process {holder}: wait for it, or choose another folder"
+            ) from None
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ import xarray as xr
 from torch import Tensor, nn
 
 from simulacra.training import checkpoint
+from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
+from simulacra.training.interruption import Interruption
 from simulacra.training.progress import TrainingProgress
 from simulacra.training.settings import Experiment, TrainingSettings
 
@@ -65,19 +68,23 @@ def train(
     validation: xr.Dataset,
     run: Path,
     *,
+    source: str = "",
     progress: bool = True,
 ) -> Outcome:
     """Train until the steps are done or patience runs out, from the start or from where the run folder stands.
 
-    ``run`` receives ``metrics.jsonl``, ``model.safetensors`` (the best by validation), ``record.json`` and ``resume.pt``.
-    A run that was killed continues bit for bit on a CPU: every random number comes from generators whose states are kept.
+    ``run`` receives ``experiment.toml`` (``source``), ``resolved.json``, ``metrics.jsonl``, ``model.safetensors`` (the
+    best by validation), ``record.json`` and ``resume.pt``. A run that was killed or stopped continues bit for bit on a
+    CPU: every random number comes from generators whose states are kept.
 
     Raises
     ------
     CheckpointError
         if the folder belongs to other settings or data, is in use, or cannot be written.
     FloatingPointError
-        if a loss is not finite; the last checkpoint stays.
+        if a loss or a weight is not finite; the last checkpoint stays.
+    KeyboardInterrupt
+        after Ctrl-C, once the step under way is done and saved.
     """
     from lightning_fabric import Fabric
 
@@ -98,7 +105,7 @@ def train(
     digest = checkpoint.data_hash(tensors)
     tensors = {name: fabric.to_device(tensor) for name, tensor in tensors.items()}
     family = fabric.setup_module(trainee.family)
-    optimizers = {
+    optimizers: dict[str, Any] = {
         name: torch.optim.Adam(
             module.parameters(),
             lr=settings.learning_rate * settings.learning_rate_factors.get(name, 1.0),
@@ -108,63 +115,77 @@ def train(
     }
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in optimizers.items()}
     optimizers = {name: fabric.setup_optimizers(optimizer) for name, optimizer in optimizers.items()}
-    rng = torch.Generator().manual_seed(experiment.seed * 1_000_003 + fabric.global_rank)
+    rank, first = fabric.global_rank, fabric.global_rank == 0
+    rng = torch.Generator().manual_seed(experiment.seed * 1_000_003)
     progression = Progression()
     identity = {"settings": json.loads(experiment.model_dump_json()), "data": digest}
-    with checkpoint.locked(run) if fabric.global_rank == 0 else _nothing():
-        _resume(run, identity, trainee.family, optimizers, rng, progression)
+    with checkpoint.locked(run) if first else nullcontext(), Interruption() as interruption:
+        resume_run(run, identity, trainee.family, optimizers, rng, progression)
         start = time.monotonic() - progression.seconds
         metrics = run / "metrics.jsonl"
-        if fabric.global_rank == 0:
-            _truncate_metrics(metrics, progression.step)
-        with TrainingProgress(experiment.name, settings.steps, progression.step, show=progress) as display:
+        if first:
+            checkpoint.write_atomically(run / "experiment.toml", source.encode())
+            checkpoint.write_atomically(run / "resolved.json", experiment.model_dump_json(indent=2).encode())
+            truncate_metrics(metrics, progression.step)
+        with TrainingProgress(experiment.name, settings.steps, progression.step, show=progress and first) as display:
 
             def save() -> None:
-                if fabric.global_rank == 0:
+                _refuse_nan_weights(trainee.family, progression.step)
+                if first:
                     progression.seconds = time.monotonic() - start
-                    _save(run, identity, trainee.family, optimizers, rng, progression)
+                    save_run(run, identity, trainee.family, optimizers, rng, progression)
 
-            try:
-                while progression.step < settings.steps and not progression.exhausted(settings):
-                    step = progression.step
-                    factor = schedule(step, settings)
-                    batch = _batch(tensors, step, batch_size, n_events, experiment.seed, fabric.global_rank)
-                    logs: dict[str, Tensor] = {}
-                    for name in optimizers:
-                        for group in optimizers[name].param_groups:
-                            group["lr"] = rates[name] * factor
-                        optimizers[name].zero_grad(set_to_none=True)
-                        loss, extra = family(name, trainee.augment(batch, rng), step, rng)
-                        fabric.backward(loss)
-                        optimizers[name].step()
-                        logs |= {f"loss/{name}": loss.detach(), **extra}
-                    trainee.family.after_step(step)
-                    progression.step += 1
-                    display.advance(progression.step)
-                    if progression.step % settings.validate_every == 0 or progression.step == settings.steps:
-                        values = {name: float(value) for name, value in logs.items()}
-                        _refuse_nan(values, progression.step)
-                        # The same noise at each validation: the difference between two is the networks' alone.
-                        judged = trainee.validate(validation, torch.Generator().manual_seed(experiment.seed + 17))
-                        _refuse_nan(judged, progression.step)
-                        progression.seconds = time.monotonic() - start
-                        progression.judge(judged["score"])
-                        row = {"step": progression.step, "seconds": progression.seconds, **values, **judged}
-                        if fabric.global_rank == 0:
-                            with metrics.open("a", encoding="utf-8") as file:
-                                file.write(json.dumps(row) + "\n")
-                            if progression.best_step == progression.step:
-                                record = _record(experiment, trainee, progression, n_events, batch_size, digest)
-                                checkpoint.save_model(run / "model.safetensors", trainee.family.average, record)
-                        display.judged(progression.step, judged["score"], progression.best_score)
-                        save()
-                    elif progression.step % settings.checkpoint_every == 0:
-                        save()
-            except KeyboardInterrupt:
-                save()
-                raise
+            while progression.step < settings.steps and not progression.exhausted(settings):
+                step = progression.step
+                factor = schedule(step, settings)
+                if not first:
+                    # Only the first process keeps the state of its generator; the others' hang on the step alone.
+                    rng.manual_seed((experiment.seed * 1_000_003 + step) * 64 + rank)
+                batch = _batch(tensors, step, batch_size, n_events, experiment.seed, rank)
+                logs: dict[str, Tensor] = {}
+                for name in optimizers:
+                    for group in optimizers[name].param_groups:
+                        group["lr"] = rates[name] * factor
+                    optimizers[name].zero_grad(set_to_none=True)
+                    loss, extra = family(name, trainee.augment(batch, rng), step, rng)
+                    fabric.backward(loss)
+                    optimizers[name].step()
+                    logs |= {f"loss/{name}": loss.detach(), **extra}
+                trainee.family.after_step(step)
+                progression.step += 1
+                display.advance(progression.step)
+                if progression.step % settings.validate_every == 0 or progression.step == settings.steps:
+                    values = {name: float(value) for name, value in logs.items()}
+                    _refuse_nan(values, progression.step)
+                    _refuse_nan_weights(trainee.family, progression.step)
+                    # The same noise at each validation: the difference between two is the networks' alone.
+                    noise = torch.Generator().manual_seed(experiment.seed + 17)
+                    judged: dict[str, float] = trainee.validate(validation, noise) if first else {}
+                    if several:
+                        # One verdict for all, or they would not stop at the same step.
+                        judged = fabric.broadcast(judged)
+                    _refuse_nan(judged, progression.step)
+                    progression.seconds = time.monotonic() - start
+                    progression.judge(judged["score"])
+                    row = {"step": progression.step, "seconds": progression.seconds, **values, **judged}
+                    if first:
+                        with metrics.open("a", encoding="utf-8") as file:
+                            file.write(json.dumps(row) + "\n")
+                        if progression.best_step == progression.step:
+                            record = _record(experiment, trainee, progression, n_events, batch_size, digest)
+                            checkpoint.save_model(run / "model.safetensors", trainee.family.average, record)
+                    display.judged(progression.step, judged["score"], progression.best_score)
+                    save()
+                elif progression.step % settings.checkpoint_every == 0:
+                    save()
+                if interruption.asked:
+                    save()
+                    raise KeyboardInterrupt(
+                        f"stopped at step {progression.step} of {settings.steps}, which is saved in {run}: the same "
+                        "command goes on from there"
+                    )
         progression.seconds = time.monotonic() - start
-        if fabric.global_rank == 0:
+        if first:
             record = _record(experiment, trainee, progression, n_events, batch_size, digest)
             checkpoint.write_atomically(run / "record.json", json.dumps(record, indent=2).encode())
     return Outcome(
@@ -176,32 +197,12 @@ def train(
     )
 
 
-@dataclass
-class Progression:
-    """Where a run stands."""
-
-    step: int = 0
-    seconds: float = 0.0
-    best_step: int = 0
-    best_score: float = math.inf
-    validations_since_best: int = 0
-
-    def judge(self, score: float) -> None:
-        """Take note of a validation."""
-        if score < self.best_score:
-            self.best_score, self.best_step, self.validations_since_best = score, self.step, 0
-        else:
-            self.validations_since_best += 1
-
-    def exhausted(self, settings: TrainingSettings) -> bool:
-        """Return whether patience ran out."""
-        return settings.patience is not None and self.validations_since_best >= settings.patience
-
-
 def schedule(step: int, settings: TrainingSettings) -> float:
     """Return the factor on the learning rates: 1 for the first half, then half a cosine down to the final one."""
     progress = max(0.0, 2.0 * step / settings.steps - 1.0)
-    return settings.final_learning_rate + (1.0 - settings.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+    return settings.final_learning_rate + (1.0 - settings.final_learning_rate) * 0.5 * (
+        1 + math.cos(math.pi * progress)
+    )
 
 
 def _batch(
@@ -223,6 +224,15 @@ def _refuse_nan(values: Mapping[str, float], step: int) -> None:
             )
 
 
+def _refuse_nan_weights(family: nn.Module, step: int) -> None:
+    for name, tensor in family.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise FloatingPointError(
+                f"the weights '{name}' are not finite at step {step}: lower training.learning_rate; "
+                "the last checkpoint is kept"
+            )
+
+
 def _record(
     experiment: Experiment, trainee: Trainee, progression: Progression, n_events: int, batch_size: int, digest: str
 ) -> dict[str, Any]:
@@ -241,65 +251,3 @@ def _record(
         },
         "versions": checkpoint.versions(),
     }
-
-
-def _save(
-    run: Path,
-    identity: Mapping[str, Any],
-    family: nn.Module,
-    optimizers: Mapping[str, Any],
-    rng: torch.Generator,
-    progression: Progression,
-) -> None:
-    checkpoint.save_state(
-        run / "resume.pt",
-        {
-            "identity": json.dumps(identity, sort_keys=True),
-            "family": family.state_dict(),
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
-            "rng": rng.get_state(),
-            "torch_rng": torch.get_rng_state(),
-            "progression": vars(progression).copy(),
-        },
-    )
-
-
-def _resume(
-    run: Path,
-    identity: Mapping[str, Any],
-    family: nn.Module,
-    optimizers: Mapping[str, Any],
-    rng: torch.Generator,
-    progression: Progression,
-) -> None:
-    path = run / "resume.pt"
-    if not path.exists():
-        torch.manual_seed(identity["settings"]["seed"])
-        return
-    state = checkpoint.read_state(path)
-    before = json.loads(state["identity"])
-    if before != identity:
-        changed = [key for key in identity["settings"] if before["settings"].get(key) != identity["settings"][key]]
-        what = f"other settings ({', '.join(changed)})" if changed else "other training events"
-        raise checkpoint.CheckpointError(f"{run} was begun with {what}: choose another folder, or remove it")
-    family.load_state_dict(state["family"])
-    for name, optimizer in optimizers.items():
-        optimizer.load_state_dict(state["optimizers"][name])
-    rng.set_state(state["rng"])
-    torch.set_rng_state(state["torch_rng"])
-    vars(progression).update(state["progression"])
-
-
-def _truncate_metrics(path: Path, step: int) -> None:
-    """Drop rows that a killed run wrote after its last checkpoint: they will be written again."""
-    if not path.exists():
-        return
-    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-    kept = [line for line in rows if json.loads(line)["step"] <= step]
-    checkpoint.write_atomically(path, "".join(line + "\n" for line in kept).encode())
-
-
-class _nothing:  # noqa: N801
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import Self
 
 
 class TrainingProgress:
@@ -12,7 +13,14 @@ class TrainingProgress:
 
     def __init__(self, name: str, steps: int, start: int, *, show: bool = True) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         self._show = show
         self._console = Console(stderr=True)
@@ -31,7 +39,7 @@ class TrainingProgress:
         self._task = self._progress.add_task(f"training {name}", total=steps, completed=start, score="")
         self._steps, self._start, self._began = steps, start, time.monotonic()
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -53,4 +61,4 @@ class TrainingProgress:
         elif self._show:
             rate = (time.monotonic() - self._began) / max(step - self._start, 1)
             left = (self._steps - step) * rate / 60
-            print(f"step {step} of {self._steps}, {text}, {left:.1f} min left", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"step {step} of {self._steps}, {text}, {left:.1f} min left", file=sys.stderr, flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,18 +32,13 @@ def read_parts(path: str, max_events: int | None, read: Callable[[str], xr.Datas
     return training, validation
 
 
-def prepare(run: Path, experiment: Experiment, source: str, build: Callable[[], Any]) -> Any:
-    """Write what the run was asked for into its folder, seed torch, and build the system's trainer.
+def prepare(experiment: Experiment, build: Callable[[], Any]) -> Any:
+    """Seed torch and build the system's trainer.
 
     The networks' first weights come from torch's generator, seeded here, so they are a function of the seed alone.
     """
     import torch
 
-    from simulacra.training.checkpoint import write_atomically
-
-    run.mkdir(parents=True, exist_ok=True)
-    write_atomically(run / "experiment.toml", source.encode())
-    write_atomically(run / "resolved.json", experiment.model_dump_json(indent=2).encode())
     if experiment.training.threads:
         torch.set_num_threads(experiment.training.threads)
     torch.manual_seed(experiment.seed)

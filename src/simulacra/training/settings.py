@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -22,7 +21,7 @@ class _Frozen(BaseModel):
 
 
 class DataSettings(_Frozen):
-    """Where the training events are: a path, relative to the working directory, or ``reference:NAME`` for a shipped one."""
+    """Where the training events are: a path from the working directory, or ``reference:NAME`` for a shipped one."""
 
     path: str
     max_events: Annotated[int, Field(ge=10)] | None = None
