@@ -208,5 +208,5 @@ def _description(name: str, geometry: CalorimeterGeometry) -> dict[str, str]:
     else:
         kind, _, number = name.rpartition("_")
         units, text = _SECTION[kind]
-        text = text.format(geometry.sections[int(number)].name)
+        text = text.format(geometry.sections[int(number)].name.replace("_", " "))
     return {"units": units, "long_name": text, "role": "feature"}

@@ -1,0 +1,78 @@
+"""A finding: what one judge says about one observable, with its uncertainty and the value of truth against truth."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, field_validator
+
+NonNegative = Annotated[FiniteFloat, Field(ge=0)]
+Probability = Annotated[FiniteFloat, Field(ge=0, le=1)]
+
+
+class Finding(BaseModel):
+    """The value that a judge gives to an observable of generated events; nothing in it is NaN or infinite.
+
+    Attributes
+    ----------
+    judge:
+        name of the judge, such as "wasserstein_distance".
+    observable:
+        what it looked at, such as "total_energy" or "cells".
+    value, uncertainty:
+        in ``units``.
+    truth_value, truth_uncertainty:
+        what truth against truth scores at the sizes ``n_truth`` and ``n_generated`` (or at those in ``details``): the
+        mean and the standard deviation over its repetitions.
+    p_value:
+        share of truth-against-truth comparisons that score at least ``value``, where the judge knows it.
+    region:
+        the part of the conditions that this is about, "" for all of them.
+    extrapolated:
+        whether that part lies outside what the generator was trained on.
+    sentence:
+        the finding in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judge: str
+    observable: str
+    value: FiniteFloat
+    uncertainty: NonNegative
+    units: str = "1"
+    truth_value: FiniteFloat | None = None
+    truth_uncertainty: NonNegative | None = None
+    p_value: Probability | None = None
+    n_truth: Annotated[int, Field(ge=0)]
+    n_generated: Annotated[int, Field(ge=0)]
+    region: str = ""
+    extrapolated: bool = False
+    sentence: str
+    details: dict[str, JsonValue] = {}
+
+    @field_validator("details")
+    @classmethod
+    def _no_nan(cls, details: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        _refuse_nan(details, "details")
+        return details
+
+    @property
+    def significance(self) -> float | None:
+        """How many standard deviations the value lies above truth against truth; None where that is not known."""
+        if self.truth_value is None or self.truth_uncertainty is None:
+            return None
+        spread = math.hypot(self.uncertainty, self.truth_uncertainty)
+        return (self.value - self.truth_value) / spread if spread > 0 else 0.0
+
+
+def _refuse_nan(value: Any, place: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{place} is {value}: a finding holds finite numbers only")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_nan(inner, f"{place}.{key}")
+    if isinstance(value, list):
+        for number, inner in enumerate(value):
+            _refuse_nan(inner, f"{place}[{number}]")
