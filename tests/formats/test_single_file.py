@@ -12,7 +12,9 @@ def events():
     rng = np.random.default_rng(1)
     return make_events(
         {
-            "flux": variable(rng.random((5, 3)).astype(np.float32), "time", units="mag", long_name="flux", role="feature"),
+            "flux": variable(
+                rng.random((5, 3)).astype(np.float32), "time", units="mag", long_name="flux", role="feature"
+            ),
             "seen": variable(rng.random((5, 3)) < 0.5, "time", units="1", long_name="seen", role="mask"),
             "period": variable(rng.random(5), units="day", long_name="period", role="condition"),
         },

@@ -1,4 +1,4 @@
-"""Events of any kind in one compressed HDF5 file: for a sample that travels, where a Zarr store is for one that grows."""
+"""Events of any kind in one compressed HDF5 file: a sample that travels, where a Zarr store is one that grows."""
 
 from __future__ import annotations
 
