@@ -40,7 +40,8 @@ def save_model(path: Path, module: nn.Module, metadata: Mapping[str, Any]) -> No
     from safetensors.torch import save
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    header = {"format": FORMAT, "simulacra": json.dumps(metadata, sort_keys=True), "sha256": data_hash(weights)}
+    # Not sorted: the order of the conditions is that of the network's columns.
+    header = {"format": FORMAT, "simulacra": json.dumps(metadata), "sha256": data_hash(weights)}
     write_atomically(path, save(weights, header))
 
 
