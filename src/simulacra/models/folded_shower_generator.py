@@ -20,6 +20,7 @@ from torch.nn import functional
 from simulacra.models.shower_gan import ShowerGenerator
 from simulacra.networks.layered_images import SLOPE, ImageStream, InpaintingAttention, sparse
 from simulacra.networks.locally_connected import LocallyConnected2d
+from simulacra.representations.shower_images import raised
 
 BAND_ROWS = 32  # rows of each dense product, which fill a processor's vector registers
 
@@ -108,6 +109,7 @@ class FoldedStream(nn.Module):
 
     dense: Tensor
     constant: Tensor
+    own_noise: Tensor
     order: Tensor
 
     def __init__(self, stream: ImageStream) -> None:
@@ -124,20 +126,22 @@ class FoldedStream(nn.Module):
             offset = norm.bias.double().numpy() - norm.running_mean.double().numpy() * scale  # type: ignore[union-attr]
         self.register_buffer("dense", dense.float())
         self.register_buffer("constant", constant.float())
-        positions = stream.padded[0] * stream.padded[1]
+        channels = stream.local.weight.shape[2] // 4
+        self.register_buffer("own_noise", stream.own_noise.detach().reshape(stream.positions, channels, 1).clone())
         first, second = as_matrix(stream.local), as_matrix(stream.image)
         self.local = Banded(
-            (first @ scipy_sparse.diags(np.tile(scale, positions))).tocsr(),
-            first @ np.tile(offset, positions) + _bias(stream.local),
+            (first @ scipy_sparse.diags(np.tile(scale, stream.positions))).tocsr(),
+            first @ np.tile(offset, stream.positions) + _bias(stream.local),
             bands_of(stream.local.output_size, stream.local.weight.shape[1]),
             np.arange(first.shape[1]),
         )
         self.image = Banded(second, _bias(stream.image), bands_of(stream.size, 1), self.local.place)
         self.register_buffer("order", torch.from_numpy(self.image.place))
 
-    def forward(self, h: Tensor) -> Tensor:
-        """Map (inputs, N) to (cells, N)."""
-        x = functional.leaky_relu(torch.matmul(self.dense, h) + self.constant, SLOPE)
+    def forward(self, h: Tensor, own: Tensor) -> Tensor:
+        """Map (inputs, N) and the stream's own noise (positions, N) to (cells, N)."""
+        x = (self.own_noise * own[:, None]).flatten(0, 1) + self.constant
+        x = functional.leaky_relu(torch.matmul(self.dense, h) + x, SLOPE)
         x = self.image(functional.leaky_relu(self.local(x), SLOPE))
         cells: Tensor = x.index_select(0, self.order)
         return cells
@@ -177,7 +181,7 @@ class FoldedShowerGenerator(nn.Module):
         if generator.training:
             raise ValueError("fold a generator in evaluation mode: its running moments are folded, not a batch's")
         network = generator.network
-        self.latent = generator.latent
+        self.latent, self.noise_sizes = generator.latent, network.noise_sizes
         self.conditions = generator.conditions
         self.modulation = network.modulation
         self.response = network.response
@@ -189,17 +193,18 @@ class FoldedShowerGenerator(nn.Module):
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map standard normal noise (N, latent) and conditions (N, C) to energies in the cells, (N, cells), [MeV]."""
         scaled = self.conditions(conditions)
-        rows = torch.cat([noise * self.modulation(scaled), scaled], dim=1)
+        shared, *own = noise.split(self.noise_sizes, dim=1)
+        rows = torch.cat([shared * self.modulation(scaled), scaled], dim=1)
         score = self.response(rows)
         h = rows.t()
         images: list[Tensor] = []
         for i, stream in enumerate(self.streams):
-            image = stream(h)
+            image = stream(h, own[i].t())
             if i:
                 image = self.attention[i - 1](image, functional.relu(images[-1]))
             images.append(image)
         image = sparse(torch.cat(images))
-        share = self.scale * (image * image if self.images.power == 2.0 else image**self.images.power)
+        share = self.scale * raised(image, self.images.power)
         response = (self.images.centre + self.images.width * torch.sinh(score)).clamp(min=0.0)
         factor = (1000.0 * conditions[:, 0:1] * response).t() / share.sum(dim=0, keepdim=True).clamp(min=1e-12)
         return (share * factor).t()

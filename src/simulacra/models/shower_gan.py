@@ -49,12 +49,11 @@ class ShowerGenerator(nn.Module):
         condition_ranges: Mapping[str, tuple[float, float]],
         latent: int,
         channels: tuple[int, int, int],
-        power: float,
+        power: int,
     ) -> None:
         super().__init__()
         if next(iter(condition_ranges)) != "incident_energy":
             raise ValueError(f"the first condition must be 'incident_energy'; they are {list(condition_ranges)}")
-        self.latent = latent
         self.conditions = ParticleConditions(condition_ranges)
         self.images = ShowerImages(geometry.n_cells, power)
         sections = range(len(geometry.sections))
@@ -65,6 +64,7 @@ class ShowerGenerator(nn.Module):
             latent,
             channels,
         )
+        self.latent = self.network.latent
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map standard normal noise (N, latent) and conditions (N, C) to energies in the cells, (N, cells), [MeV]."""

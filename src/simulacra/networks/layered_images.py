@@ -19,13 +19,16 @@ from simulacra.networks.minibatch_discrimination import MinibatchDiscrimination
 
 Size = tuple[int, int]
 SLOPE = 0.2
-THRESHOLD = 0.05  # in units of a cell's usual root share: 99.8 % of the hits of Geant4's showers lie above
-SOFTNESS = 0.1
+THRESHOLD = 0.15  # in units of a cell's usual root share: 99.8 % of the hits of Geant4's showers lie above
+SOFTNESS = 0.15
 KERNELS, DIMENSIONS = 8, 4  # of minibatch discrimination
 
 
 class ImageStream(nn.Module):
     """Turn a vector into one section's image, before the ReLU, (N, latent) -> (rows, columns, 1, N).
+
+    The vector is what the cells of all sections share. Each position also receives a number of noise of its own: which
+    of the many far cells are hit, and how hard, is nearly independent of each other.
 
     ``channels`` are those after the dense layer, the shared convolution and the first locally connected layer: the
     papers take (36, 16, 6).
@@ -37,16 +40,19 @@ class ImageStream(nn.Module):
         self.padded = (size[0] + 2, size[1] + 2)
         self.dense = nn.Linear(latent, self.padded[0] * self.padded[1] * channels[0])
         self.convolution = Convolution2d(channels[0], channels[1], (2, 2), padding=(0, 1, 0, 1))
+        self.positions = self.padded[0] * self.padded[1]
+        self.own_noise = nn.Parameter(0.3 * torch.randn(*self.padded, channels[1], 1))
         self.norm = ChannelNorm(channels[1])
         self.local = LocallyConnected2d(self.padded, channels[1], channels[2], (2, 2))
         self.image = LocallyConnected2d(self.local.output_size, channels[2], 1, (2, 2))
         # Most cells of most showers are empty, but a cell that starts far below the ReLU never learns.
         nn.init.constant_(self.image.bias, 0.1)  # type: ignore[arg-type]
 
-    def forward(self, h: Tensor) -> Tensor:
-        """Map (N, latent) to (rows, columns, 1, N)."""
+    def forward(self, h: Tensor, own: Tensor) -> Tensor:
+        """Map (N, latent) and noise of the stream's own, (N, positions), to (rows, columns, 1, N)."""
         x = torch.addmm(self.dense.bias[:, None], self.dense.weight, h.t()).reshape(-1, *self.padded, h.shape[0])
-        x = self.norm(functional.leaky_relu(self.convolution(x), SLOPE))
+        x = self.convolution(x) + self.own_noise * own.t().reshape(*self.padded, 1, h.shape[0])
+        x = self.norm(functional.leaky_relu(x, SLOPE))
         y: Tensor = self.image(functional.leaky_relu(self.local(x), SLOPE))
         return y
 
@@ -86,8 +92,11 @@ class LayeredImageGenerator(nn.Module):
         (rows, columns) of each section.
     carries:
         the matrices, (cells of section i + 1, cells of section i), that carry an image into the next section's cells.
-    n_conditions, latent:
-        lengths of the condition and noise vectors.
+    n_conditions:
+        length of the condition vector.
+    latent:
+        length of the noise that all sections share. The noise vector holds it first, then one number for each position
+        of each section (:attr:`latent` numbers in all).
     channels:
         see :class:`ImageStream`.
     """
@@ -101,11 +110,13 @@ class LayeredImageGenerator(nn.Module):
         channels: tuple[int, int, int],
     ) -> None:
         super().__init__()
-        self.latent = latent
+        self.shared = latent
         self.modulation = nn.Linear(n_conditions, latent)
         nn.init.normal_(self.modulation.weight, std=0.3)
         nn.init.ones_(self.modulation.bias)
         self.streams = nn.ModuleList(ImageStream(size, latent + n_conditions, channels) for size in sizes)
+        self.noise_sizes = [latent, *(stream.positions for stream in self.streams)]  # type: ignore[misc]
+        self.latent = sum(self.noise_sizes)  # type: ignore[arg-type]
         self.attention = nn.ModuleList(
             InpaintingAttention(size, carry) for size, carry in zip(sizes[1:], carries, strict=True)
         )
@@ -123,10 +134,11 @@ class LayeredImageGenerator(nn.Module):
         The first is what :func:`soft_hits` takes, (N, cells); images are 0 or above :data:`THRESHOLD`, (N, cells);
         scores are (N,).
         """
-        h = torch.cat([noise * self.modulation(conditions), conditions], dim=1)
+        shared, *own = noise.split(self.noise_sizes, dim=1)
+        h = torch.cat([shared * self.modulation(conditions), conditions], dim=1)
         images: list[Tensor] = []
         for i, stream in enumerate(self.streams):
-            image = stream(h)
+            image = stream(h, own[i])
             if i:
                 image = self.attention[i - 1](image, functional.relu(images[-1]))
             images.append(image)

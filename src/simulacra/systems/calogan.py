@@ -56,7 +56,7 @@ class Settings(BaseModel):
     latent: Annotated[int, Field(ge=1, le=4096)] = 64
     channels: Channels = (8, 8, 4)
     critic_channels: Channels = (16, 8, 8)
-    power: Annotated[float, Field(ge=1, le=8)] = 2.0
+    power: Annotated[int, Field(ge=1, le=8)] = 3
     gradient_penalty: Annotated[float, Field(ge=0)] = 1.0
     penalty_interval: Annotated[int, Field(ge=1)] = 8
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
@@ -94,7 +94,7 @@ class Trainer:
             generator,
             critic,
             ShowerGame(settings.observable_matching),
-            latent=settings.latent,
+            latent=generator.latent,  # type: ignore[arg-type]
             gradient_penalty=settings.gradient_penalty,
             penalty_interval=settings.penalty_interval,
             average_decay=settings.average_decay,
@@ -148,7 +148,7 @@ class Trainer:
         """Return showers (N, cells) [MeV] of the averaged generator."""
         import torch
 
-        noise = torch.randn(conditions.shape[0], self.settings.latent, generator=rng)
+        noise = torch.randn(conditions.shape[0], self.family.latent, generator=rng)
         device = next(self.family.average.parameters()).device
         pieces = []
         with torch.inference_mode():
