@@ -45,7 +45,7 @@ def geant4_milliseconds(n: int, seed: int) -> dict[str, float | int | str] | Non
     try:
         from simulacra.simulators.geant4 import Geant4Settings, simulate
 
-        settings = Geant4Settings(geometry="calogan", particle="e+", energy=ENERGY)
+        settings = Geant4Settings(geometry=CalorimeterGeometry.load("calogan"), particle="e+", energy=ENERGY)
         per_gev, version = [], ""
         for run in range(GEANT4_RUNS):
             events = simulate(settings, n_events=max(n // GEANT4_RUNS, 1), seed=seed + run)
@@ -104,7 +104,7 @@ def torch_call(module: torch.nn.Module, device: str = "cpu", autocast: bool = Fa
 def published_width(geometry: CalorimeterGeometry) -> ShowerGenerator:
     """Return the generator at the widths of arXiv:1705.02355."""
     torch.manual_seed(1)
-    return ShowerGenerator(geometry, {"incident_energy": (1.0, 100.0)}, 1024, (36, 16, 6), 2.0).eval()
+    return ShowerGenerator(geometry, {"incident_energy": (1.0, 100.0)}, 1024, (36, 16, 6), 3).eval()
 
 
 def main() -> None:

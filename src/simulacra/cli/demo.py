@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GENERATOR: Final = "calogan-eplus"
+GEOMETRY: Final = "calogan"
 SIMULATED: Final = 24
 STEPS: Final = 400
 
@@ -83,9 +84,10 @@ def demo(
 def _simulate(console: Console, seed: int) -> float | None:
     """Simulate a few showers if Geant4 is here; return the milliseconds that each took."""
     try:
+        from simulacra.geometry import CalorimeterGeometry
         from simulacra.simulators.geant4 import Geant4Settings, simulate
 
-        settings = Geant4Settings(geometry="calogan", particle="e+", energy="log:1:100")
+        settings = Geant4Settings(geometry=CalorimeterGeometry.load(GEOMETRY), particle="e+", energy="log:1:100")
         with console.status(f"simulating {SIMULATED} showers"):
             fresh = simulate(settings, seed=seed, n_events=SIMULATED)
     except (ImportError, RuntimeError, ValueError) as error:

@@ -115,7 +115,7 @@ class LayeredImageGenerator(nn.Module):
         nn.init.normal_(self.modulation.weight, std=0.3)
         nn.init.ones_(self.modulation.bias)
         self.streams = nn.ModuleList(ImageStream(size, latent + n_conditions, channels) for size in sizes)
-        self.noise_sizes = [latent, *(stream.positions for stream in self.streams)]  # type: ignore[misc]
+        self.noise_sizes = [latent, *(stream.positions for stream in self.streams)]
         self.latent = sum(self.noise_sizes)  # type: ignore[arg-type]
         self.attention = nn.ModuleList(
             InpaintingAttention(size, carry) for size, carry in zip(sizes[1:], carries, strict=True)
