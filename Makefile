@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything happens in .venv; nothing outside this folder is changed.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WORKERS ?= 2
 ARGS ?=
 
@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -38,6 +38,12 @@ demo: $(INSTALLED) ## set up, then show the whole idea on real Geant4 showers
 
 bench-timing: $(INSTALLED) ## set up, then time Geant4 and the generator on this machine
 	$(BIN)/python benchmarks/timing.py $(ARGS)
+
+bench-calogan: $(INSTALLED) ## set up, then judge every shipped generator on Geant4's test showers
+	$(BIN)/python benchmarks/calogan.py $(ARGS)
+
+bench-width: $(INSTALLED) ## set up, then train and judge CaloGAN at several widths (hours; ARGS=data/calogan-eplus.zarr)
+	$(BIN)/python benchmarks/width.py $(ARGS)
 
 lock: $(BIN)/python ## resolve requirements.lock anew from pyproject.toml and constraints.txt
 	$(BIN)/python .ci/lock.py
