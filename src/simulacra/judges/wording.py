@@ -1,0 +1,26 @@
+"""Numbers as they stand in sentences and tables: no more digits than their uncertainty warrants."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+MOST_DECIMALS: Final = 6
+
+
+def with_error(value: float, error: float, units: str = "1") -> str:
+    """Return "0.123 ± 0.004", with two digits of the error where it begins with a 1; units of "%" scale by 100."""
+    if units == "%":
+        value, error = 100 * value, 100 * error
+    digits = decimals(error)
+    unit = "" if units == "1" else f" {units}"
+    return f"{value:,.{digits}f} ± {error:,.{digits}f}{unit}"
+
+
+def decimals(error: float) -> int:
+    """Return how many decimals a number with this error deserves."""
+    if not error > 0:
+        return 3
+    exponent = math.floor(math.log10(error))
+    leading = error / 10**exponent
+    return min(MOST_DECIMALS, max(0, -exponent + (1 if leading < 2 else 0)))
