@@ -1,0 +1,73 @@
+"""How good are the shipped generators? Each is judged on Geant4 showers that neither training nor choice has seen.
+
+The truth is the shipped reference sample of the same particle, all of it: the shipped weights were trained on another
+sample, with other seeds. ``--truth NAME=FILE`` takes a larger one (its test part). Writes one JSON and, for each
+generator, its report. Run: ``make bench-calogan``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from simulacra import judge, load, read, reference, shipped, take_part
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--truth", nargs="*", default=[], metavar="NAME=FILE", help="Geant4 showers for a generator")
+    parser.add_argument(
+        "--generators", nargs="*", default=None, help="names, run folders or files; those shipped if not given"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
+    arguments = parser.parse_args()
+
+    given = dict(text.split("=", 1) for text in arguments.truth)
+    result = {}
+    for name in arguments.generators or shipped():
+        generator = load(name)
+        if generator.name in given:
+            truth = take_part(read(given[generator.name]), "test").load()
+        elif generator.name in reference.names():
+            truth = reference.load(generator.name)
+        else:
+            print(f"{generator.name}: no reference sample is shipped; give one by --truth {generator.name}=FILE")
+            continue
+        conditions = {condition: truth[condition].values for condition in generator.trained_range}
+        generated = generator.sample(truth.sizes["event"], seed=arguments.seed, **conditions)
+        verdict = judge(truth, generated, generator=generator, seed=arguments.seed)
+        page = verdict.write(arguments.output / generator.name)
+        result[generator.name] = verdict.to_json()
+        print(f"{generator.name}: {verdict.headline} {page}")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "calogan.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    _print(result)
+    print(f"written to {path}")
+
+
+def _print(result: dict[str, dict]) -> None:
+    table = Table("judge", "observable", *result)
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for name, record in result.items():
+        for finding in record["findings"]:
+            if finding["region"]:
+                continue
+            text = f"{finding['value']:.3g} +- {finding['uncertainty']:.2g}"
+            if finding["truth_value"] is not None:
+                text += f" ({finding['truth_value']:.3g} +- {finding['truth_uncertainty'] or 0:.2g})"
+            rows.setdefault((finding["judge"], finding["observable"]), {})[name] = text
+    for (judged_by, observable), values in rows.items():
+        table.add_row(judged_by, observable, *(values.get(name, "") for name in result))
+    console = Console(width=140)
+    console.print(table)
+    console.print("in brackets: Geant4 against Geant4 at the same numbers of showers")
+
+
+if __name__ == "__main__":
+    main()
