@@ -19,8 +19,8 @@ from simulacra.networks.minibatch_discrimination import MinibatchDiscrimination
 
 Size = tuple[int, int]
 SLOPE = 0.2
-THRESHOLD = 0.15  # in units of a cell's usual root share: 99.8 % of the hits of Geant4's showers lie above
-SOFTNESS = 0.15
+THRESHOLD = 0.05  # in units of a cell's usual root share: 99.8 % of the hits of Geant4's showers lie above
+SOFTNESS = 0.1
 KERNELS, DIMENSIONS = 8, 4  # of minibatch discrimination
 
 

@@ -34,7 +34,7 @@ class ShowerImages(nn.Module):
     centre: Tensor
     width: Tensor
 
-    def __init__(self, n_cells: int, power: int = 3) -> None:
+    def __init__(self, n_cells: int, power: int = 2) -> None:
         super().__init__()
         self.power = power
         self.register_buffer("scale", torch.ones(n_cells))

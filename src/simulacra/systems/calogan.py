@@ -56,7 +56,7 @@ class Settings(BaseModel):
     latent: Annotated[int, Field(ge=1, le=4096)] = 64
     channels: Channels = (8, 8, 4)
     critic_channels: Channels = (16, 8, 8)
-    power: Annotated[int, Field(ge=1, le=8)] = 3
+    power: Annotated[int, Field(ge=1, le=8)] = 2
     gradient_penalty: Annotated[float, Field(ge=0)] = 1.0
     penalty_interval: Annotated[int, Field(ge=1)] = 8
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
