@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,24 @@ def _global_random_state_is_left_alone() -> Iterator[None]:
     yield
     if state() != before:
         pytest.fail("the test changed numpy's global random state: pass a numpy Generator or a seed instead")
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny CaloGAN, trained for a few steps on toy showers, conditioned on the energy."""
+    from toy_showers import toy_experiment, toy_train
+
+    run = tmp_path_factory.mktemp("trained") / "Lauf für γ 粒子"
+    toy_train(run, toy_experiment())
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_on_five_conditions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny CaloGAN that is conditioned on energy, impact point and direction."""
+    from toy_showers import FIVE, SYSTEM, toy_experiment, toy_showers, toy_train
+
+    run = tmp_path_factory.mktemp("five") / "run"
+    experiment = toy_experiment(steps=4).model_copy(update={"system": SYSTEM | {"conditions": FIVE}})
+    toy_train(run, experiment, events=toy_showers(five_conditions=True))
+    return run

@@ -91,10 +91,10 @@ def toy_experiment(**training: Any) -> Any:
     from simulacra.training.settings import Experiment
 
     settings = {
-        "steps": 30,
+        "steps": 12,
         "batch_size": 16,
-        "validate_every": 10,
-        "checkpoint_every": 5,
+        "validate_every": 4,
+        "checkpoint_every": 2,
         "threads": 1,
         "accelerator": "cpu",
     }

@@ -1,0 +1,424 @@
+"""The training loop on toy showers: what it leaves, and that it goes on bit for bit wherever it was stopped."""
+
+import errno
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import simulacra
+from simulacra.events import take_part
+from simulacra.training.checkpoint import CheckpointError, data_hash, read_model, read_state
+from simulacra.training.continuation import Progression
+from simulacra.training.loop import schedule
+from simulacra.training.settings import TrainingSettings
+from toy_showers import slowly, toy_experiment, toy_showers, toy_train, toy_trainer
+
+STEPS = 12  # validated at 4, 8 and 12, saved every 2
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never stopped."""
+    run = tmp_path_factory.mktemp("whole") / "Lauf für γ 粒子"
+    outcome = toy_train(run, toy_experiment())
+    assert outcome.steps == STEPS
+    assert not outcome.stopped_early
+    return run
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    """The rows without the time that they took."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def tensors_of(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from tensors_of(inner, f"{place}.{key}")
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            yield from tensors_of(inner, f"{place}.{i}")
+    else:
+        yield place, value
+
+
+def assert_same_run(run: Path, whole: Path) -> None:
+    """Bit for bit: weights, optimisers, random generators, what was judged, and the shipped model."""
+    assert metrics(run) == metrics(whole)
+    states = [dict(tensors_of(read_state(folder / "resume.pt"))) for folder in (run, whole)]
+    assert states[0].keys() == states[1].keys()
+    for name, value in states[0].items():
+        if name != ".progression.seconds":
+            same = torch.equal(value, states[1][name]) if isinstance(value, torch.Tensor) else value == states[1][name]
+            assert same, name
+    models = [read_model(folder / "model.safetensors")[1] for folder in (run, whole)]
+    for name, tensor in models[0].items():
+        assert torch.equal(tensor, models[1][name]), name
+    records = [json.loads((folder / "record.json").read_text(encoding="utf-8")) for folder in (run, whole)]
+    for record in records:
+        del record["training"]["seconds"]
+    assert records[0] == records[1]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+# What a run leaves
+
+
+def test_a_run_leaves_what_it_was_and_what_it_made(whole: Path) -> None:
+    assert {path.name for path in whole.iterdir()} == {
+        ".lock",
+        "experiment.toml",
+        "metrics.jsonl",
+        "model.safetensors",
+        "record.json",
+        "resolved.json",
+        "resume.pt",
+    }
+    assert json.loads((whole / "resolved.json").read_text()) == json.loads(toy_experiment().model_dump_json())
+
+
+def test_metrics_have_a_row_for_each_validation(whole: Path) -> None:
+    rows = metrics(whole)
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    for row in rows:
+        assert {"loss/critic", "loss/generator", "accuracy", "score", "wasserstein/energy_response"} <= set(row)
+        assert row["score"] > 0
+
+
+def test_record_tells_versions_data_seeds_and_times(whole: Path) -> None:
+    record = json.loads((whole / "record.json").read_text(encoding="utf-8"))
+    training = take_part(toy_showers(), "train")
+    tensors = toy_trainer(toy_experiment(), toy_showers()).tensors(training)
+    rows = metrics(whole)
+    best = min(rows, key=lambda row: row["score"])
+    told = record["training"]
+    assert told.pop("seconds") > 0
+    assert told == {
+        "events": training.sizes["event"],
+        "steps": STEPS,
+        "epochs": pytest.approx(STEPS * 16 / training.sizes["event"]),
+        "best_step": best["step"],
+        "validation_score": best["score"],
+        "data_sha256": data_hash(tensors),
+    }
+    assert record["experiment"] == json.loads(toy_experiment().model_dump_json())
+    assert record["experiment"]["seed"] == 4
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["versions"]["simulacra"] == simulacra.__version__
+    assert record["description"]["particle"] == "e+"
+
+
+def test_the_best_model_is_kept(tmp_path: Path) -> None:
+    scores, kept = {4: 3.0, 8: 1.0, 12: 2.0}, {}
+    experiment = toy_experiment()
+    trainer = toy_trainer(experiment, toy_showers())
+    calls = iter(scores.items())
+
+    def validate(events: object, rng: object) -> dict[str, float]:
+        step, score = next(calls)
+        kept[step] = {name: tensor.clone() for name, tensor in trainer.family.average.state_dict().items()}
+        return {"score": score}
+
+    trainer.validate = validate
+    outcome = toy_train(tmp_path, experiment, trainer=trainer)
+    assert (outcome.best_step, outcome.best_score) == (8, 1.0)
+    metadata, weights = read_model(tmp_path / "model.safetensors")
+    assert metadata["training"]["best_step"] == metadata["training"]["steps"] == 8
+    assert all(torch.equal(tensor, kept[8][name]) for name, tensor in weights.items())
+    assert not all(torch.equal(tensor, kept[12][name]) for name, tensor in weights.items())
+
+
+def test_patience_stops_a_run_and_it_stays_stopped(tmp_path: Path) -> None:
+    experiment = toy_experiment(validate_every=2, patience=2)
+    for _ in range(2):
+        trainer = toy_trainer(experiment, toy_showers())
+        scores = iter([3.0, 1.0, 2.0, 1.0, 0.5])
+        trainer.validate = lambda events, rng, scores=scores: {"score": next(scores)}
+        outcome = toy_train(tmp_path, experiment, trainer=trainer)
+        assert (outcome.steps, outcome.best_step, outcome.stopped_early) == (8, 4, True)
+
+
+def test_another_seed_is_another_run(whole: Path, tmp_path: Path) -> None:
+    other = toy_experiment(steps=4).model_copy(update={"seed": 5})
+    toy_train(tmp_path, other)
+    assert metrics(tmp_path)[0]["score"] != metrics(whole)[0]["score"]
+
+
+def test_validation_is_always_on_the_same_noise(whole: Path, tmp_path: Path) -> None:
+    experiment = toy_experiment(steps=4, validate_every=1, learning_rate=1e-30)
+    trainer = toy_trainer(experiment, toy_showers())
+    trainer.family.average_decay = 0.0
+    trainer.family.generator.eval()
+    toy_train(tmp_path, experiment, trainer=trainer)
+    assert len({row["wasserstein/energy_response"] for row in metrics(tmp_path)}) == 1
+
+
+# Going on
+
+
+class Stopped(Exception):
+    """What stops a run in a test."""
+
+
+def stop_in_step(trainer: Any, step: int, player: int, action: Callable[[], None]) -> None:
+    """Do ``action`` in the middle of a step: before the turn of the first or the second player."""
+    augment, calls = trainer.augment, iter(range(10_000))
+
+    def stopping(batch: Any, rng: Any) -> Any:
+        if next(calls) == 2 * step + player:
+            action()
+        return augment(batch, rng)
+
+    trainer.augment = stopping
+
+
+def stop() -> None:
+    raise Stopped
+
+
+@pytest.mark.parametrize(("step", "player"), [(0, 1), (3, 0), (7, 1), (8, 0)])
+def test_a_crash_in_a_step_is_gone_on_from_bit_for_bit(whole: Path, tmp_path: Path, step: int, player: int) -> None:
+    trainer = toy_trainer(toy_experiment(), toy_showers())
+    stop_in_step(trainer, step, player, stop)
+    with pytest.raises(Stopped):
+        toy_train(tmp_path, toy_experiment(), trainer=trainer)
+    toy_train(tmp_path, toy_experiment())
+    assert_same_run(tmp_path, whole)
+
+
+@pytest.mark.parametrize("name", ["save_model", "save_state"])
+def test_a_crash_between_two_files_is_gone_on_from_bit_for_bit(
+    whole: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At step 8 the row of metrics is there already; it must not be there twice."""
+    from simulacra.training import checkpoint
+
+    save = getattr(checkpoint, name)
+
+    def failing(path: Path, *rest: Any) -> None:
+        if (tmp_path / "metrics.jsonl").exists() and len(metrics(tmp_path)) == 2:
+            raise Stopped
+        save(path, *rest)
+
+    monkeypatch.setattr(checkpoint, name, failing)
+    with pytest.raises(Stopped):
+        toy_train(tmp_path, toy_experiment())
+    monkeypatch.undo()
+    assert [row["step"] for row in metrics(tmp_path)] == [4, 8]
+    toy_train(tmp_path, toy_experiment())
+    assert_same_run(tmp_path, whole)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = toy_trainer(toy_experiment(), toy_showers())
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    stop_in_step(trainer, 5, 0, lambda: monkeypatch.setattr(os, "fsync", full))
+    with pytest.raises(CheckpointError, match=r"resume\.pt: No space left on device; .* intact"):
+        toy_train(tmp_path, toy_experiment(), trainer=trainer)
+    monkeypatch.undo()
+    assert read_state(tmp_path / "resume.pt")["progression"]["step"] == 4
+    toy_train(tmp_path, toy_experiment())
+    assert_same_run(tmp_path, whole)
+
+
+@pytest.fixture
+def ctrl_c_raises() -> Iterator[None]:
+    """Python's own answer to Ctrl-C, also where the tests run in the background, which ignores it."""
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, earlier)
+
+
+def test_ctrl_c_ends_the_step_and_is_gone_on_from_bit_for_bit(whole: Path, tmp_path: Path, ctrl_c_raises: None) -> None:
+    trainer = toy_trainer(toy_experiment(), toy_showers())
+    stop_in_step(trainer, 4, 1, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt, match=r"stopped at step 5 of 12, .* the same command goes on from there"):
+        toy_train(tmp_path, toy_experiment(), trainer=trainer)
+    assert read_state(tmp_path / "resume.pt")["progression"]["step"] == 5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    toy_train(tmp_path, toy_experiment())
+    assert_same_run(tmp_path, whole)
+
+
+def test_a_second_ctrl_c_does_not_wait(whole: Path, tmp_path: Path, ctrl_c_raises: None) -> None:
+    trainer = toy_trainer(toy_experiment(), toy_showers())
+
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    stop_in_step(trainer, 4, 1, twice)
+    with pytest.raises(KeyboardInterrupt):
+        toy_train(tmp_path, toy_experiment(), trainer=trainer)
+    assert read_state(tmp_path / "resume.pt")["progression"]["step"] == 4
+    toy_train(tmp_path, toy_experiment())
+    assert_same_run(tmp_path, whole)
+
+
+def test_kill_9_is_gone_on_from_bit_for_bit_and_nobody_else_writes_meanwhile(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "Lauf 粒子"
+    script = Path(__file__).parents[1] / "toy_showers.py"
+    trainer = toy_trainer(toy_experiment(), toy_showers())
+    process = subprocess.Popen([sys.executable, script, run, str(STEPS), "0.5"], stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: (run / "resume.pt").exists() or process.poll() is not None)
+        with pytest.raises(CheckpointError, match=f"in use by process {process.pid}: wait for it, or choose another"):
+            toy_train(run, toy_experiment(), trainer=trainer)
+        wait_for(lambda: (run / "metrics.jsonl").exists() or process.poll() is not None)
+    finally:
+        process.kill()
+        _, said = process.communicate()
+    assert process.returncode == -signal.SIGKILL, said
+    assert read_state(run / "resume.pt")["progression"]["step"] < STEPS
+    assert not (run / "record.json").exists()
+    toy_train(run, toy_experiment())
+    assert_same_run(run, whole)
+
+
+def test_a_finished_run_is_not_trained_again(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: (whole / name).read_bytes() for name in ("model.safetensors", "metrics.jsonl")}
+    trainer = toy_trainer(toy_experiment(), toy_showers())
+    monkeypatch.setattr(trainer, "augment", lambda batch, rng: stop())
+    assert toy_train(whole, toy_experiment(), trainer=trainer).steps == STEPS
+    assert before == {name: (whole / name).read_bytes() for name in before}
+
+
+# What is refused
+
+
+def test_other_settings_are_refused_by_name_and_leave_the_run_alone(whole: Path) -> None:
+    before = {path.name: path.read_bytes() for path in whole.iterdir() if path.name != ".lock"}
+    with pytest.raises(CheckpointError, match=r"other settings \(training\.learning_rate: 0\.0005 then, 0\.001 now\)"):
+        toy_train(whole, toy_experiment(learning_rate=1e-3))
+    assert before == {path.name: path.read_bytes() for path in whole.iterdir() if path.name != ".lock"}
+
+
+def test_other_events_are_refused(whole: Path) -> None:
+    events = toy_showers()
+    events["shower"].values[5, 20] += 1e-3
+    with pytest.raises(CheckpointError, match="begun with other training events: choose another folder, or remove it"):
+        toy_train(whole, toy_experiment(), events=events)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is damaged"),
+        (b"PK\x03\x04garbage", "is damaged"),
+        (None, r"is not the state of a run, it lacks \['ident"),
+    ],
+)
+def test_a_damaged_state_is_refused_by_name(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "resume.pt"
+    if content is None:
+        torch.save({"something": torch.zeros(3)}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"resume\.pt {message}"):
+        toy_train(tmp_path, toy_experiment())
+
+
+@pytest.mark.parametrize(("checkpoint_every", "step", "fault"), [(2, 6, "weights"), (100, 8, "'loss/critic' is nan")])
+def test_a_loss_that_is_not_a_number_ends_the_run_before_it_is_saved(
+    tmp_path: Path, checkpoint_every: int, step: int, fault: str
+) -> None:
+    experiment = toy_experiment(checkpoint_every=checkpoint_every)
+    trainer = toy_trainer(experiment, toy_showers())
+    augment, calls = trainer.augment, iter(range(1000))
+
+    def poisoned(batch: Any, rng: Any) -> Any:
+        batch = augment(batch, rng)
+        return batch if next(calls) < 10 else {**batch, "shower": batch["shower"] * torch.nan}
+
+    trainer.augment = poisoned
+    with pytest.raises(FloatingPointError, match=rf"{fault}.* at step {step}: lower training\.learning_rate"):
+        toy_train(tmp_path, experiment, trainer=trainer)
+    assert read_state(tmp_path / "resume.pt")["progression"]["step"] == 4
+    read_model(tmp_path / "model.safetensors")
+    assert [row["step"] for row in metrics(tmp_path)] == [4]
+
+
+def test_a_validation_that_is_not_a_number_ends_the_run(tmp_path: Path) -> None:
+    trainer = toy_trainer(toy_experiment(), toy_showers())
+    trainer.validate = lambda events, rng: {"score": float("nan")}
+    with pytest.raises(FloatingPointError, match="'score' is nan at step 4"):
+        toy_train(tmp_path, toy_experiment(), trainer=trainer)
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+# Small parts
+
+
+def test_schedule_is_flat_then_falls_to_its_end() -> None:
+    settings = TrainingSettings(steps=1000, final_learning_rate=0.1)
+    factors = [schedule(step, settings) for step in range(1001)]
+    assert factors[:501] == [1.0] * 501
+    assert all(a >= b for a, b in itertools.pairwise(factors))
+    assert factors[750] == pytest.approx(0.55)
+    assert factors[-1] == pytest.approx(0.1)
+
+
+def test_learning_rate_follows_schedule_and_factors(tmp_path: Path) -> None:
+    experiment = toy_experiment(steps=10, learning_rate=1e-3, learning_rate_factors={"critic": 3.0})
+    toy_train(tmp_path, experiment)
+    optimizers = read_state(tmp_path / "resume.pt")["optimizers"]
+    last = schedule(9, experiment.training)
+    assert optimizers["critic"]["param_groups"][0]["lr"] == pytest.approx(3e-3 * last)
+    assert optimizers["generator"]["param_groups"][0]["lr"] == pytest.approx(1e-3 * last)
+
+
+def test_patience_counts_validations_without_a_better_score() -> None:
+    progression, settings = Progression(), TrainingSettings(patience=2)
+    for step, (score, exhausted) in enumerate([(3.0, False), (3.0, False), (2.0, False), (2.5, False), (2.0, True)]):
+        progression.step = step
+        progression.judge(score)
+        assert progression.exhausted(settings) == exhausted
+    assert progression.best_step == 2
+    assert not progression.exhausted(TrainingSettings())
+
+
+def test_each_event_is_seen_once_an_epoch(tmp_path: Path) -> None:
+    events = toy_showers()
+    n = take_part(events, "train").sizes["event"]
+    experiment = toy_experiment(steps=2 * (n // 16), validate_every=1000)
+    trainer, seen = toy_trainer(experiment, events), []
+    augment = trainer.augment
+
+    def watching(batch: Any, rng: Any) -> Any:
+        seen.append(batch["conditions"][:, 0].tolist())
+        return augment(batch, rng)
+
+    trainer.augment = watching
+    toy_train(tmp_path, experiment, events=events, trainer=trainer)
+    batches = seen[::2]  # both players play on the same batch
+    assert batches == seen[1::2]
+    epochs = [list(itertools.chain(*batches[k : k + n // 16])) for k in (0, n // 16)]
+    for epoch in epochs:
+        assert len(set(epoch)) == len(epoch) == 16 * (n // 16)
+    assert epochs[0] != epochs[1]
+
+
+def test_slowly_is_no_other_run(whole: Path, tmp_path: Path) -> None:
+    """What the test of kill -9 does to slow a run down must not be what makes it equal."""
+    toy_train(tmp_path, toy_experiment(), trainer=slowly(toy_trainer(toy_experiment(), toy_showers()), 0.001))
+    assert_same_run(tmp_path, whole)

@@ -1,0 +1,59 @@
+"""Which events a run reads: never those of the test part."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from simulacra.events import part_of
+from simulacra.store import open_events, write_events
+from simulacra.training.run import prepare, read_parts
+from simulacra.training.settings import SettingsError
+from toy_showers import toy_experiment, toy_showers
+
+
+def test_no_event_of_the_test_part_is_given_out() -> None:
+    events = toy_showers(500).assign_coords(event=np.arange(1000, 1500))
+    training, validation = read_parts("x", None, lambda _: events)
+    assert set(part_of(training["event"].values)) == {"train"}
+    assert set(part_of(validation["event"].values)) == {"validation"}
+    assert training.sizes["event"] + validation.sizes["event"] == int((part_of(events["event"].values) != "test").sum())
+    assert not set(training["event"].values) & set(validation["event"].values)
+    xr.testing.assert_identical(training, events.sel(event=training["event"]))
+
+
+def test_no_value_of_the_test_part_is_looked_at(tmp_path: Path) -> None:
+    """Each event is a chunk of its own, and those of the test part are destroyed: to read one would fail."""
+    path = tmp_path / "Schauer.zarr"
+    write_events(toy_showers(120), path, chunk_size=1)
+    for index in np.flatnonzero(part_of(np.arange(120)) == "test"):
+        chunk = path / "shower" / "c" / str(index) / "0"
+        chunk.write_bytes(b"\0" * chunk.stat().st_size)
+    training, validation = read_parts(str(path), None, open_events)
+    assert float(training["shower"].sum() + validation["shower"].sum()) > 0
+    with pytest.raises(Exception, match=r"(?i)checksum|crc|zstd|decompress"):
+        open_events(path)["shower"].load()
+
+
+def test_the_first_events_alone_can_be_asked_for() -> None:
+    training, validation = read_parts("x", 200, lambda _: toy_showers(500))
+    assert int(max(training["event"].max(), validation["event"].max())) < 200
+    assert training.sizes["event"] > 100
+
+
+def test_too_few_events_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"sample\.h5 leaves \d validation events of 30: at least 8 are needed"):
+        read_parts("sample.h5", None, lambda _: toy_showers(30))
+
+
+def test_first_weights_hang_on_the_seed_alone() -> None:
+    import torch
+
+    def first(seed: int) -> list[float]:
+        torch.manual_seed(int(np.random.default_rng().integers(1000)))
+        experiment = toy_experiment().model_copy(update={"seed": seed})
+        return prepare(experiment, lambda: torch.nn.Linear(3, 3)).weight.flatten().tolist()
+
+    assert first(1) == first(1)
+    assert first(1) != first(2)
