@@ -76,7 +76,7 @@ def _global_random_state_is_left_alone() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny CaloGAN, trained for a few steps on toy showers, conditioned on the energy."""
-    from toy_showers import toy_experiment, toy_train
+    from tiny_calogan import toy_experiment, toy_train
 
     run = tmp_path_factory.mktemp("trained") / "Lauf für γ 粒子"
     toy_train(run, toy_experiment())
@@ -86,7 +86,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained_on_five_conditions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny CaloGAN that is conditioned on energy, impact point and direction."""
-    from toy_showers import FIVE, SYSTEM, toy_experiment, toy_showers, toy_train
+    from tiny_calogan import FIVE, SYSTEM, toy_experiment, toy_showers, toy_train
 
     run = tmp_path_factory.mktemp("five") / "run"
     experiment = toy_experiment(steps=4).model_copy(update={"system": SYSTEM | {"conditions": FIVE}})

@@ -8,7 +8,7 @@ import torch
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.models.folded_shower_generator import FoldedShowerGenerator
 from simulacra.models.shower_gan import ShowerGenerator
-from toy_showers import FIVE, toy_geometry
+from tiny_calogan import FIVE, toy_geometry
 
 RANGES = {
     "incident_energy": (1.0, 100.0),

@@ -7,7 +7,7 @@ import torch
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.models.shower_gan import ShowerGame, ShowerGenerator, ShowerOpponent, carry_matrix, reflect
 from simulacra.observables.showers import shower_shapes_of
-from toy_showers import SECTIONS, toy_geometry, toy_showers
+from tiny_calogan import SECTIONS, toy_geometry, toy_showers
 
 RANGES = {"incident_energy": (1.0, 100.0)}
 

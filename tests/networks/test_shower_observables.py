@@ -5,7 +5,7 @@ import torch
 
 from simulacra.networks.shower_observables import SMALLEST_FRACTION, ShowerObservables
 from simulacra.observables.showers import shower_shapes_of
-from toy_showers import SECTIONS, toy_geometry, toy_showers
+from tiny_calogan import SECTIONS, toy_geometry, toy_showers
 
 
 def test_observables_are_the_judges_shower_shapes() -> None:

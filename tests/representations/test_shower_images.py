@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from simulacra.representations.shower_images import ShowerImages
-from toy_showers import toy_showers
+from tiny_calogan import toy_showers
 
 
 def showers(n: int = 200) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,7 +8,7 @@ import torch
 
 from simulacra.events import EventsError
 from simulacra.systems.calogan import Settings, Trainer, describe
-from toy_showers import FIVE, SYSTEM, toy_showers
+from tiny_calogan import FIVE, SYSTEM, toy_showers
 
 
 def trainer(**changes: object) -> Trainer:

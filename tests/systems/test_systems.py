@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from simulacra.events import make_events, take_part, validate
 from simulacra.systems import names, system
 from simulacra.training.checkpoint import fill, read_model, save_model
-from toy_showers import FIVE, SYSTEM, toy_showers
+from tiny_calogan import FIVE, SYSTEM, toy_showers
 
 # Settings small enough for a test, and events to train on: a system that is added brings its own.
 SMALL: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {

@@ -21,7 +21,7 @@ from simulacra.training.checkpoint import CheckpointError, data_hash, read_model
 from simulacra.training.continuation import Progression
 from simulacra.training.loop import schedule
 from simulacra.training.settings import TrainingSettings
-from toy_showers import slowly, toy_experiment, toy_showers, toy_train, toy_trainer
+from tiny_calogan import slowly, toy_experiment, toy_showers, toy_train, toy_trainer
 
 STEPS = 12  # validated at 4, 8 and 12, saved every 2
 
@@ -277,7 +277,7 @@ def test_a_second_ctrl_c_does_not_wait(whole: Path, tmp_path: Path, ctrl_c_raise
 
 def test_kill_9_is_gone_on_from_bit_for_bit_and_nobody_else_writes_meanwhile(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "Lauf 粒子"
-    script = Path(__file__).parents[1] / "toy_showers.py"
+    script = Path(__file__).parents[1] / "tiny_calogan.py"
     trainer = toy_trainer(toy_experiment(), toy_showers())
     process = subprocess.Popen([sys.executable, script, run, str(STEPS), "0.5"], stderr=subprocess.PIPE, text=True)
     try:

@@ -10,7 +10,7 @@ from simulacra.events import part_of
 from simulacra.store import open_events, write_events
 from simulacra.training.run import prepare, read_parts
 from simulacra.training.settings import SettingsError
-from toy_showers import toy_experiment, toy_showers
+from tiny_calogan import toy_experiment, toy_showers
 
 
 def test_no_event_of_the_test_part_is_given_out() -> None:
