@@ -19,7 +19,7 @@ RANGES = {
 }
 
 
-def as_if_trained(geometry: CalorimeterGeometry, names: list[str], power: float) -> ShowerGenerator:
+def as_if_trained(geometry: CalorimeterGeometry, names: list[str], power: int) -> ShowerGenerator:
     """Random weights and moments, none at the value that it starts from, for a fold must not rely on that."""
     torch.manual_seed(7)
     generator = ShowerGenerator(geometry, {name: RANGES[name] for name in names}, 6, (4, 3, 2), power)
@@ -36,20 +36,20 @@ def as_if_trained(geometry: CalorimeterGeometry, names: list[str], power: float)
     return generator.eval().requires_grad_(False)
 
 
-def inputs(names: list[str], n: int) -> tuple[torch.Tensor, torch.Tensor]:
+def inputs(generator: ShowerGenerator, names: list[str], n: int) -> tuple[torch.Tensor, torch.Tensor]:
     rng = torch.Generator().manual_seed(9)
     bounds = torch.tensor([RANGES[name] for name in names])
     conditions = bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * torch.rand(n, len(names), generator=rng)
-    return torch.randn(n, 6, generator=rng), conditions
+    return torch.randn(n, generator.latent, generator=rng), conditions
 
 
 @pytest.mark.parametrize("names", [FIVE[:1], FIVE], ids=["energy", "five conditions"])
-@pytest.mark.parametrize("power", [2.0, 3.0])
+@pytest.mark.parametrize("power", [2, 3])
 @pytest.mark.parametrize("detector", ["toy", "calogan"])
-def test_folded_showers_are_the_same(detector: str, power: float, names: list[str]) -> None:
+def test_folded_showers_are_the_same(detector: str, power: int, names: list[str]) -> None:
     geometry = toy_geometry() if detector == "toy" else CalorimeterGeometry.load(detector)
     generator = as_if_trained(geometry, names, power)
-    noise, conditions = inputs(names, 64)
+    noise, conditions = inputs(generator, names, 64)
     expected, folded = generator(noise, conditions), FoldedShowerGenerator(generator).eval()(noise, conditions)
     assert expected.shape == (64, geometry.n_cells)
     hits = (expected > 0).float().mean()
@@ -63,13 +63,13 @@ def test_folded_showers_are_the_same(detector: str, power: float, names: list[st
 
 
 def test_a_generator_in_training_is_not_folded() -> None:
-    generator = as_if_trained(toy_geometry(), FIVE[:1], 2.0).train()
+    generator = as_if_trained(toy_geometry(), FIVE[:1], 2).train()
     with pytest.raises(ValueError, match="evaluation mode"):
         FoldedShowerGenerator(generator)
 
 
 def test_folding_leaves_the_generator_as_it_was() -> None:
-    generator = as_if_trained(toy_geometry(), FIVE, 2.0)
+    generator = as_if_trained(toy_geometry(), FIVE, 2)
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     FoldedShowerGenerator(generator)
     for name, tensor in generator.state_dict().items():

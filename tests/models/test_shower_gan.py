@@ -56,7 +56,7 @@ def test_mirror_images_turn_each_section_about_its_own_middle() -> None:
 
 def generator_and_opponent() -> tuple[ShowerGenerator, ShowerOpponent]:
     torch.manual_seed(3)
-    return ShowerGenerator(toy_geometry(), RANGES, 5, (3, 3, 2), 2.0), ShowerOpponent(toy_geometry(), 1, (3, 2, 2))
+    return ShowerGenerator(toy_geometry(), RANGES, 5, (3, 3, 2), 2), ShowerOpponent(toy_geometry(), 1, (3, 2, 2))
 
 
 def batch(n: int = 32) -> dict[str, torch.Tensor]:
@@ -68,7 +68,7 @@ def batch(n: int = 32) -> dict[str, torch.Tensor]:
 def test_energy_comes_first() -> None:
     ranges = {"impact_x": (-1.0, 1.0), **RANGES}
     with pytest.raises(ValueError, match=r"first condition must be 'incident_energy'.*impact_x"):
-        ShowerGenerator(toy_geometry(), ranges, 5, (3, 3, 2), 2.0)
+        ShowerGenerator(toy_geometry(), ranges, 5, (3, 3, 2), 2)
 
 
 def test_the_critic_sees_generated_showers_as_it_would_see_them_as_real_ones() -> None:
@@ -76,7 +76,7 @@ def test_the_critic_sees_generated_showers_as_it_would_see_them_as_real_ones() -
     generator.eval().requires_grad_(False)
     data, game = batch(), ShowerGame(0.1)
     generator.images.fit(data["shower"], data["conditions"][:, 0])
-    noise = torch.randn(32, 5, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(32, generator.latent, generator=torch.Generator().manual_seed(1))
     fake = game.generate(generator, noise, data)
     as_real = game.real(generator, {**data, "shower": generator(noise, data["conditions"])})
     for name in ("image", "hits"):

@@ -61,7 +61,7 @@ def test_attention_prefers_what_its_weights_prefer() -> None:
 
 def test_images_are_empty_or_above_the_threshold() -> None:
     network = generator().eval()
-    before, image, score = network(torch.randn(64, 5), torch.randn(64, 2))
+    before, image, score = network(torch.randn(64, network.latent), torch.randn(64, 2))
     assert before.shape == image.shape == (64, CELLS)
     assert score.shape == (64,)
     hit = image != 0
@@ -73,7 +73,7 @@ def test_images_are_empty_or_above_the_threshold() -> None:
 
 def test_an_event_does_not_depend_on_the_others_of_its_batch() -> None:
     network = generator().eval()
-    noise, conditions = torch.randn(9, 5), torch.randn(9, 2)
+    noise, conditions = torch.randn(9, network.latent), torch.randn(9, 2)
     whole = network(noise, conditions)
     part = network(noise[3:5], conditions[3:5])
     for a, b in zip(whole, part, strict=True):
@@ -82,9 +82,12 @@ def test_an_event_does_not_depend_on_the_others_of_its_batch() -> None:
 
 def test_conditions_and_noise_both_matter() -> None:
     network = generator().eval().requires_grad_(False)
-    noise, conditions = torch.randn(4, 5), torch.randn(4, 2)
+    noise, conditions = torch.randn(4, network.latent), torch.randn(4, 2)
     here = network(noise, conditions)[0]
-    assert float((network(noise + 1, conditions)[0] - here).abs().max()) > 1e-3
+    for column in range(network.latent):
+        moved = noise.clone()
+        moved[:, column] += 1
+        assert float((network(moved, conditions)[0] - here).abs().max()) > 1e-6, column
     for column in range(2):
         moved = conditions.clone()
         moved[:, column] += 0.5
@@ -93,7 +96,7 @@ def test_conditions_and_noise_both_matter() -> None:
 
 def test_gradient_reaches_each_parameter_of_the_generator() -> None:
     network = generator()
-    before, _, score = network(torch.randn(32, 5), torch.randn(32, 2))
+    before, _, score = network(torch.randn(32, network.latent), torch.randn(32, 2))
     (sparse(before).square().sum() + soft_hits(before).sum() + score.sum()).backward()
     assert without_gradient(network) == []
 

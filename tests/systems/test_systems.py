@@ -20,7 +20,7 @@ SMALL: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "calogan": [
         (SYSTEM, toy_showers(120)),
         (SYSTEM | {"conditions": FIVE}, toy_showers(120, five_conditions=True)),
-        (SYSTEM | {"reflections": False, "observable_matching": 0.0, "power": 3.0}, toy_showers(120)),
+        (SYSTEM | {"reflections": False, "observable_matching": 0.0, "power": 3}, toy_showers(120)),
     ],
 }
 CASES = [(kind, i) for kind in names() for i in range(len(SMALL[kind]))]
