@@ -72,7 +72,7 @@ class UseJudgement:
 _RESPONSE: Final = Criterion(
     "response_linearity",
     (),
-    "Energy response against incident energy: largest deviation of a bin's mean",
+    "Energy response, worst bin",
     0.02,
     "%",
     "Calibrate the generated total energy to the truth's in bins of the incident energy, or train on with more weight "
@@ -81,7 +81,7 @@ _RESPONSE: Final = Criterion(
 _RESOLUTION: Final = Criterion(
     "energy_resolution",
     (),
-    "Energy resolution against incident energy: largest deviation in a bin",
+    "Energy resolution, worst bin",
     0.20,
     "%",
     "Do not use it where the resolution of the total energy matters: learn the total energy as a variable of its own "
@@ -90,7 +90,7 @@ _RESOLUTION: Final = Criterion(
 _SHAPES: Final = Criterion(
     "wasserstein_distance",
     (),
-    "Worst observable: 1-Wasserstein distance over the truth's standard deviation",
+    "Worst observable, W₁ in σ",
     0.10,
     "1",
     "Look at the histograms of the worst observables: cuts on them have other efficiencies on generated events. Train "
@@ -99,7 +99,7 @@ _SHAPES: Final = Criterion(
 _AUC_OBSERVABLES: Final = Criterion(
     "classifier_auc",
     ("observables (trees)",),
-    "AUC of a classifier on the observables",
+    "AUC on observables",
     0.75,
     "1",
     "Do not feed generated events to multivariate methods that are trained on the truth: single distributions may "
@@ -108,7 +108,7 @@ _AUC_OBSERVABLES: Final = Criterion(
 _AUC_CELLS: Final = Criterion(
     "classifier_auc",
     ("cells (perceptron)", "cells (trees)"),
-    "AUC of the better classifier on the cells",
+    "AUC on cells, better classifier",
     0.60,
     "1",
     "Do not use single cells of generated events (cell-level reconstruction, networks on images): keep to the "
@@ -164,18 +164,17 @@ def events_to_decide(judgement: Judgement) -> int:
     distance = max(abs(finding.value - limit), 0.1 * limit)
     # Errors fall with the root of the number of events.
     factor = max(2.0, (2 * SIGMAS * finding.uncertainty / distance) ** 2)
-    return round(min(finding.n_truth, finding.n_generated) * factor, -2)
+    return int(round(min(finding.n_truth, finding.n_generated) * factor, -2))
 
 
 def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[str]:
     """Return what to do about a verdict, one sentence or two a point."""
     advice = [j.criterion.advice for j in judged.judgements if j.outcome == "fail"]
-    for judgement in judged.judgements:
-        if judgement.outcome == "undecided":
-            advice.append(
-                f"{judgement.criterion.title}: judge again with about {events_to_decide(judgement):,} events of each "
-                "sample; these do not decide it."
-            )
+    advice += [
+        f"{j.criterion.title}: too few events to decide; judge again with about {events_to_decide(j):,} of each sample."
+        for j in judged.judgements
+        if j.outcome == "undecided"
+    ]
     if judged.outcome == "pass":
         advice.append("Use it within the conditions that were judged here; judge again for any other use or range.")
     else:

@@ -3,6 +3,9 @@ r"""Nearest neighbours of showers: whether a generator learned showers by heart,
 The distance between two showers is Hellinger's, between the shares :math:`p_c` of their energy in the cells,
 
 .. math:: d(p, q) = \sqrt{\tfrac{1}{2} \sum_c (\sqrt{p_c} - \sqrt{q_c})^2}, \qquad 0 \le d \le 1.
+
+Neighbours are looked for among showers of nearly the same incident energy, within a factor of 1.25: showers of high
+energy are smooth, and would else be the nearest ones of every shower.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from simulacra.judges.wording import with_error
 
 MOST_QUERIES: Final = 1000
 MOST_REFERENCES: Final = 20_000
-SHOWN: Final = 4
+SHOWN: Final = 3
 SHOWN_NEIGHBOURS: Final = 2
+ENERGY_FACTOR: Final = 1.25
 BLOCK: Final = 256
 
 
@@ -52,13 +56,24 @@ class Neighbours:
     shown: tuple[Neighbourhood, ...]
 
 
-def nearest(queries: np.ndarray, references: np.ndarray, *, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    queries: np.ndarray,
+    references: np.ndarray,
+    *,
+    k: int = 1,
+    query_energy: np.ndarray | None = None,
+    reference_energy: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the distances to the ``k`` nearest references, rising, and their numbers, (Q, k) each.
 
     Parameters
     ----------
     queries, references:
         energies of the cells, (Q, n_cells) and (R, n_cells); their scale does not matter.
+    k:
+        number of neighbours, at most R.
+    query_energy, reference_energy:
+        incident energies, (Q,) and (R,); with them, references of nearly the same energy come first.
     """
     first, second = _roots(queries), _roots(references)
     distances = np.empty((len(first), k))
@@ -66,6 +81,9 @@ def nearest(queries: np.ndarray, references: np.ndarray, *, k: int = 1) -> tuple
     for start in range(0, len(first), BLOCK):
         rows = slice(start, start + BLOCK)
         overlap = first[rows] @ second.T
+        if query_energy is not None and reference_energy is not None:
+            apart = np.abs(np.log(query_energy[rows, None] / reference_energy[None, :])) > np.log(ENERGY_FACTOR)
+            overlap -= 2 * apart.astype(np.float32)
         found = np.argpartition(-overlap, k - 1, axis=1)[:, :k]
         found = np.take_along_axis(found, np.argsort(-np.take_along_axis(overlap, found, 1), axis=1), 1)
         numbers[rows] = found
@@ -91,15 +109,23 @@ def judge_neighbours(
         mixed = rng.permutation(len(truth))
         references, queries = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :][:MOST_QUERIES]
     pool = reference.cells[references]  # type: ignore[index]
-    generated_distances, numbers = nearest(generated.cells[chosen], pool, k=SHOWN_NEIGHBOURS)
-    truth_distances, _ = nearest(truth.cells[queries], pool)
+    pool_energy = reference.conditions["incident_energy"][references]
+    energies = generated.conditions["incident_energy"][chosen]
+    generated_distances, numbers = nearest(
+        generated.cells[chosen], pool, k=SHOWN_NEIGHBOURS, query_energy=energies, reference_energy=pool_energy
+    )
+    truth_distances, _ = nearest(
+        truth.cells[queries],
+        pool,
+        query_energy=truth.conditions["incident_energy"][queries],
+        reference_energy=pool_energy,
+    )
     a, b = generated_distances[:, 0], truth_distances[:, 0]
     name = "training" if reference is not truth else "truth"
 
-    energies = generated.conditions["incident_energy"][chosen]
     by_energy = np.argsort(energies)
     shown = []
-    for share in np.linspace(0.1, 0.9, SHOWN):
+    for share in np.linspace(0.15, 0.85, SHOWN):
         row = int(by_energy[int(share * (len(by_energy) - 1))])
         found = references[numbers[row]]
         shown.append(

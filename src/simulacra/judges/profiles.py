@@ -1,7 +1,7 @@
 r"""Mean and width of a quantity in bins of a condition, such as the energy response against the incident energy.
 
-The width is half the central interval with 68.3 % of the events, :math:`(q_{84.1} - q_{15.9}) / 2`: one standard deviation
-for a Gaussian, and, unlike the standard deviation, not at the mercy of the few showers that leak.
+The width is half the central interval with 68.3 % of the events, :math:`(q_{84.1} - q_{15.9}) / 2`: one standard
+deviation for a Gaussian, and, unlike the standard deviation, not at the mercy of the few showers that leak.
 """
 
 from __future__ import annotations

@@ -12,15 +12,15 @@ def with_error(value: float, error: float, units: str = "1") -> str:
     """Return "0.123 ± 0.004", with two digits of the error where it begins with a 1; units of "%" scale by 100."""
     if units == "%":
         value, error = 100 * value, 100 * error
-    digits = decimals(error)
     unit = "" if units == "1" else f" {units}"
+    if error == 0:
+        return f"{value:,.4g} ± 0{unit}"
+    digits = decimals(error)
     return f"{value:,.{digits}f} ± {error:,.{digits}f}{unit}"
 
 
 def decimals(error: float) -> int:
-    """Return how many decimals a number with this error deserves."""
-    if not error > 0:
-        return 3
+    """Return how many decimals a number with this error, above 0, deserves."""
     exponent = math.floor(math.log10(error))
     leading = error / 10**exponent
     return min(MOST_DECIMALS, max(0, -exponent + (1 if leading < 2 else 0)))

@@ -1,0 +1,153 @@
+"""Pictures of showers as PNG files: mean images of the sections and their ratio, single showers and neighbours."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.judges.plots import INK, new_figure
+from simulacra.judges.showers import MeanImages
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+DOTS_PER_INCH: Final = 130
+DECADES: Final = 5.0
+LARGEST_RATIO: Final = 2.0
+LARGEST_RELATIVE_ERROR: Final = 0.5
+MOST_SECTIONS: Final = 6
+EMPTY: Final = "#eceff2"
+
+
+def shown_sections(geometry: CalorimeterGeometry) -> list[int]:
+    """Return the sections that are drawn: all, or six spread over the depth of a detector with more."""
+    n = len(geometry.sections)
+    return list(range(n)) if n <= MOST_SECTIONS else sorted({round(i) for i in np.linspace(0, n - 1, MOST_SECTIONS)})
+
+
+def section_title(geometry: CalorimeterGeometry, section: int) -> str:
+    """Return the name of a section as a title."""
+    return geometry.sections[section].name.replace("_", " ").capitalize()
+
+
+def mean_image_figures(
+    geometry: CalorimeterGeometry, images: MeanImages, section: int, labels: tuple[str, str]
+) -> list[bytes]:
+    """Draw the mean image of a section in truth and generated events, on one colour scale, and their ratio."""
+    from matplotlib.colors import LogNorm
+
+    cells = geometry.section_slice(section)
+    truth, generated = images.truth[cells], images.generated[cells]
+    high = float(max(truth.max(), generated.max(), 1e-6))
+    norm = LogNorm(high / 10**DECADES, high)
+    figures = []
+    for values, label in ((truth, labels[0]), (generated, labels[1])):
+        with new_figure(3.7, 3.15) as figure:
+            axes = figure.subplots()
+            mesh = _draw(axes, geometry, section, values, norm, "viridis")
+            axes.set_title(label, fontsize=10, color=INK, fontweight="bold", loc="left")
+            figure.colorbar(mesh, ax=axes, extend="min", label="Mean energy [MeV a cell]", pad=0.02)
+            figures.append(_png(figure))
+    figures.append(_ratio(geometry, images, section, labels))
+    return figures
+
+
+def shower_rows(
+    geometry: CalorimeterGeometry, rows: Sequence[np.ndarray], titles: Sequence[str], sections: Sequence[int]
+) -> bytes:
+    """Draw single showers, one a row, one section a column, all on one colour scale.
+
+    Parameters
+    ----------
+    rows:
+        cells of each shower, (n_cells,), [MeV].
+    titles:
+        what stands at the left of each row.
+    """
+    from matplotlib.colors import LogNorm
+
+    high = float(np.max([row.max() for row in rows])) or 1.0
+    norm = LogNorm(high / 10**DECADES, high)
+    names = _axis_names(geometry)
+    with new_figure(1.75 * len(sections) + 1.1, 1.62 * len(rows) + 0.5) as figure:
+        grid = figure.subplots(len(rows), len(sections), squeeze=False, sharex="col", sharey="col")
+        mesh: QuadMesh | None = None
+        for number, (row, title) in enumerate(zip(rows, titles, strict=True)):
+            for axes, section in zip(grid[number], sections, strict=True):
+                mesh = _draw(axes, geometry, section, row[geometry.section_slice(section)], norm, "viridis")
+                axes.set_xlabel(names[0] if number == len(rows) - 1 else "")
+                axes.set_ylabel("")
+                axes.tick_params(labelleft=section == sections[0])
+                if number == 0:
+                    axes.set_title(section_title(geometry, section), fontsize=9, color=INK)
+            grid[number][0].set_ylabel(f"{title}\n{names[1]}")
+        if mesh is not None:
+            figure.colorbar(mesh, ax=grid, extend="min", label="Energy [MeV a cell]", pad=0.01, aspect=35)
+        return _png(figure)
+
+
+def _ratio(geometry: CalorimeterGeometry, images: MeanImages, section: int, labels: tuple[str, str]) -> bytes:
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    cells = geometry.section_slice(section)
+    truth, generated = images.truth[cells], images.generated[cells]
+    known = (truth > 0) & (images.truth_error[cells] < LARGEST_RELATIVE_ERROR * truth)
+    ratio = np.divide(generated, truth, out=np.full(len(truth), np.nan), where=known)
+    with new_figure(3.7, 3.15) as figure:
+        axes = figure.subplots()
+        norm = LogNorm(1 / LARGEST_RATIO, LARGEST_RATIO)
+        mesh = _draw(axes, geometry, section, ratio, norm, "PuOr_r")
+        axes.set_title(f"{labels[1]} / {labels[0]}", fontsize=10, color=INK, fontweight="bold", loc="left")
+        bar = figure.colorbar(mesh, ax=axes, extend="both", label="Ratio of means", pad=0.02)
+        bar.ax.yaxis.set_major_locator(FixedLocator([0.5, 0.7, 1.0, 1.4, 2.0]))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        return _png(figure)
+
+
+def _draw(
+    axes: Axes, geometry: CalorimeterGeometry, section: int, values: np.ndarray, norm: Normalize, colours: str
+) -> QuadMesh:
+    """Draw the cells of one section in their place; cells without a value (or below the scale) stay grey or dark."""
+    from matplotlib import colormaps
+
+    shape = geometry.section_shape(section)
+    across, up = _edges(geometry, section)
+    colour_map = colormaps[colours].with_extremes(bad=EMPTY)
+    image = np.ma.masked_invalid(np.where(values > 0, values, np.nan)).reshape(shape)
+    axes.set_facecolor(EMPTY)
+    names = _axis_names(geometry)
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes.pcolormesh(across, up, image, norm=norm, cmap=colour_map, rasterized=True)
+
+
+def _edges(geometry: CalorimeterGeometry, section: int) -> tuple[np.ndarray, np.ndarray]:
+    chosen = geometry.sections[section]
+    if chosen.kind == "cylindrical":
+        return np.asarray(chosen.r_edges), np.linspace(0, 2 * np.pi, chosen.alpha_bins + 1)
+    half = geometry.lateral_size / 2
+    return np.linspace(-half, half, chosen.eta_cells + 1), np.linspace(-half, half, chosen.phi_cells + 1)
+
+
+def _axis_names(geometry: CalorimeterGeometry) -> tuple[str, str]:
+    return ("r [mm]", "α [rad]") if geometry.kind == "cylindrical" else ("η [mm]", "φ [mm]")
+
+
+def _png(figure: Figure) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
