@@ -84,21 +84,24 @@ class TrainedGenerator:
     """
 
     def __init__(self, path: Path) -> None:
-        from simulacra.training.checkpoint import data_hash, fill, read_model
+        from simulacra.training.checkpoint import CheckpointError, data_hash, fill, read_model
 
         self.path = path
         self.metadata, weights = read_model(path)
         self.weights_sha256 = data_hash(weights)
-        self.name = str(self.metadata["name"])
-        self.description: Mapping[str, Any] = self.metadata["description"]
-        self._settings = self.metadata["experiment"]["system"]
-        self._system = system(self._settings["kind"])
-        module = self._system.build(check(self._system.Settings, self._settings, str(path)), self.description)
+        try:
+            self.name = str(self.metadata["name"])
+            self.description: Mapping[str, Any] = self.metadata["description"]
+            settings = self.metadata["experiment"]["system"]
+            self._system = system(settings["kind"])
+            self.trained_range: dict[str, tuple[float, float]] = {
+                name: (float(low), float(high)) for name, (low, high) in self.description["condition_ranges"].items()
+            }
+            module = self._system.build(check(self._system.Settings, settings, str(path)), self.description)
+        except KeyError as error:
+            raise CheckpointError(f"{path} does not tell its {error}: it was not written by simulacra train") from None
         fill(module, weights, str(path))
         self.module: nn.Module = self._system.fold(module.eval()).requires_grad_(False)
-        self.trained_range: dict[str, tuple[float, float]] = {
-            name: (float(low), float(high)) for name, (low, high) in self.description["condition_ranges"].items()
-        }
 
     def __repr__(self) -> str:
         ranges = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in self.trained_range.items())

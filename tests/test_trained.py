@@ -1,0 +1,317 @@
+"""A trained generator from Python: events as a function of seed, index and conditions alone; what is refused."""
+
+import itertools
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from safetensors.torch import load_file
+
+import simulacra
+from simulacra.conditions import Distribution
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.trained import BLOCK, ExtrapolationWarning, TrainedGenerator
+from simulacra.training.checkpoint import CheckpointError, read_metadata, save_model
+from tiny_calogan import FIVE, toy_geometry
+
+INSIDE = {
+    "incident_energy": "log:1.2:80",
+    "impact_x": "uniform:-40:40",
+    "impact_y": 3.0,
+    "polar_angle": "uniform:0.02:0.3",
+    "azimuthal_angle": 1.0,
+}
+
+
+@pytest.fixture(scope="module")
+def generator(trained_run: Path) -> TrainedGenerator:
+    return simulacra.load(trained_run)
+
+
+@pytest.fixture(scope="module")
+def five(trained_on_five_conditions: Path) -> TrainedGenerator:
+    return simulacra.load(trained_on_five_conditions)
+
+
+# Loading
+
+
+def test_a_run_folder_its_file_and_their_text_are_the_same_generator(trained_run: Path) -> None:
+    found = [simulacra.load(p) for p in (trained_run, trained_run / "model.safetensors", str(trained_run))]
+    samples = [g.sample(5, incident_energy=50.0, seed=1)["shower"].values for g in found]
+    np.testing.assert_array_equal(samples[0], samples[1])
+    np.testing.assert_array_equal(samples[0], samples[2])
+    assert found[0].name == "toy"
+    assert found[0].trained_range == {"incident_energy": (1.0, 100.0)}
+    assert repr(found[0]) == "TrainedGenerator(toy: incident_energy 1 to 100)"
+
+
+def test_an_unknown_name_tells_the_shipped_ones(monkeypatch: pytest.MonkeyPatch, trained_run: Path) -> None:
+    monkeypatch.setattr("simulacra.trained.WEIGHTS", trained_run)
+    with pytest.raises(ValueError, match="'calogan' is neither a file, nor a run folder, nor one of model"):
+        simulacra.load("calogan")
+    assert simulacra.shipped() == ["model"]
+    assert simulacra.load("model").name == "toy"
+
+
+def test_a_damaged_file_is_refused_by_name(trained_run: Path, tmp_path: Path) -> None:
+    whole = (trained_run / "model.safetensors").read_bytes()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(whole[:-50])
+    for place in (tmp_path, path):
+        with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged"):
+            simulacra.load(place)
+
+
+def test_a_file_without_its_description_is_refused_by_name(generator: TrainedGenerator, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    for lacking in ("name", "description", "experiment"):
+        save_model(path, generator.module, {k: v for k, v in generator.metadata.items() if k != lacking})
+        with pytest.raises(CheckpointError, match=rf"other\.safetensors does not tell its '{lacking}'"):
+            simulacra.load(path)
+
+
+def test_weights_of_another_network_are_refused(trained_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    metadata = read_metadata(trained_run / "model.safetensors")
+    save_model(path, torch.nn.Linear(2, 2), metadata)
+    with pytest.raises(CheckpointError, match=r"other\.safetensors does not fit the network"):
+        simulacra.load(path)
+
+
+def test_an_untrained_run_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no model file .*model\.safetensors"):
+        simulacra.load(tmp_path)
+
+
+# What an event hangs on
+
+
+def same(a: xr.Dataset, b: xr.Dataset) -> None:
+    """Bit for bit, all variables and the events' numbers."""
+    assert list(a.variables) == list(b.variables)
+    for name in a.variables:
+        assert a[name].dtype == b[name].dtype
+        np.testing.assert_array_equal(a[name].values, b[name].values, err_msg=str(name))
+
+
+@pytest.mark.parametrize("cuts", [(1, 2, 3), (BLOCK,), (BLOCK - 1, BLOCK + 1, 2 * BLOCK), (150, 151, 199)])
+@pytest.mark.parametrize("energy", ["log:1:100", 50.0])
+def test_an_event_does_not_depend_on_how_many_are_asked_for_at_a_time(
+    generator: TrainedGenerator, cuts: tuple[int, ...], energy: Any
+) -> None:
+    whole = generator.sample(200, incident_energy=energy, seed=5)
+    edges = [0, *cuts, 200]
+    pieces = [
+        generator.sample(stop - start, incident_energy=energy, seed=5, first_event=start)
+        for start, stop in itertools.pairwise(edges)
+    ]
+    same(xr.concat(pieces, "event", combine_attrs="drop"), whole)
+    np.testing.assert_array_equal(whole["event"].values, np.arange(200))
+
+
+def test_an_event_does_not_depend_on_how_many_threads_there_are(five: TrainedGenerator) -> None:
+    before = torch.get_num_threads()
+    try:
+        samples = []
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            samples.append(five.sample(100, seed=2, **INSIDE))
+    finally:
+        torch.set_num_threads(before)
+    same(*samples)
+
+
+def test_an_event_does_not_depend_on_the_conditions_of_others(generator: TrainedGenerator) -> None:
+    energy = np.linspace(2, 90, 100)
+    whole = generator.sample(100, incident_energy=energy, seed=3)
+    other = np.full(100, 7.0)
+    other[40] = energy[40]
+    assert np.array_equal(generator.sample(100, incident_energy=other, seed=3)["shower"][40], whole["shower"][40])
+    part = generator.sample(30, incident_energy=energy[35:65], seed=3, first_event=35)
+    same(part, whole.isel(event=slice(35, 65)))
+
+
+def test_seeds_decide(generator: TrainedGenerator) -> None:
+    first, again, other = (generator.sample(20, incident_energy="log:1:100", seed=seed) for seed in (1, 1, 2))
+    same(first, again)
+    assert not np.array_equal(first["shower"].values, other["shower"].values)
+    assert not np.array_equal(first["incident_energy"].values, other["incident_energy"].values)
+
+
+def test_a_seed_that_was_not_given_is_drawn_and_recorded(generator: TrainedGenerator) -> None:
+    first, other = (generator.sample(10, incident_energy=50.0) for _ in range(2))
+    assert first.attrs["seed"] != other.attrs["seed"]
+    same(first, generator.sample(10, incident_energy=50.0, seed=first.attrs["seed"]))
+
+
+def test_no_two_events_share_their_noise(generator: TrainedGenerator) -> None:
+    showers = generator.sample(3 * BLOCK, incident_energy=50.0, seed=1)["shower"].values
+    assert len(np.unique(showers, axis=0)) == 3 * BLOCK
+
+
+def test_noise_and_conditions_are_drawn_apart(generator: TrainedGenerator) -> None:
+    """A fixed energy where that very energy was drawn gives the very same shower."""
+    drawn = generator.sample(10, incident_energy="uniform:20:80", seed=4)
+    fixed = generator.sample(10, incident_energy=drawn["incident_energy"].values, seed=4)
+    np.testing.assert_array_equal(drawn["shower"].values, fixed["shower"].values)
+
+
+def test_fixed_noise_leaves_the_conditions_alone_to_differ(generator: TrainedGenerator) -> None:
+    alike = generator.sample(BLOCK + 6, incident_energy=50.0, seed=1, fixed_noise=True)["shower"].values
+    assert len(np.unique(alike, axis=0)) == 1
+    scan = generator.sample(100, incident_energy=np.linspace(50, 51, 100), seed=1, fixed_noise=True)["shower"].values
+    np.testing.assert_array_equal(scan[0], alike[0])
+    assert len(np.unique(scan, axis=0)) == 100
+    steps = np.abs(np.diff(scan, axis=0)).max()
+    assert steps < 0.1 * scan.max(), "a scan at fixed noise must be smooth"
+
+
+# Conditions
+
+
+def test_conditions_are_kept_with_their_units(five: TrainedGenerator) -> None:
+    events = five.sample(100, seed=1, **INSIDE)
+    assert list(five.trained_range) == FIVE
+    assert set(simulacra.events.names(events, "condition")) == set(FIVE)
+    assert events["impact_x"].attrs["units"] == "mm"
+    assert events["polar_angle"].attrs["units"] == "rad"
+    assert float(events["impact_y"].min()) == float(events["impact_y"].max()) == 3.0
+    assert -40 <= float(events["impact_x"].min()) < -20
+    assert 20 < float(events["impact_x"].max()) <= 40
+    drawn = [events[name].values for name in ("incident_energy", "impact_x", "polar_angle")]
+    assert float(np.abs(np.corrcoef(drawn) - np.eye(3)).max()) < 0.35, "each condition has a stream of its own"
+
+
+def test_each_condition_reaches_the_shower(five: TrainedGenerator) -> None:
+    base = {"incident_energy": 30.0, "impact_x": 5.0, "impact_y": 5.0, "polar_angle": 0.2, "azimuthal_angle": 1.0}
+    here = five.sample(1, seed=1, **base)["shower"].values
+    for name in FIVE:
+        assert not np.array_equal(five.sample(1, seed=1, **base | {name: 1.1 * base[name]})["shower"].values, here)
+
+
+@pytest.mark.parametrize(
+    "energy", [50.0, 50, "50", np.float32(50), np.full(7, 50.0), [50] * 7, Distribution("fixed", 50, 50)]
+)
+def test_a_condition_can_be_given_in_many_ways(generator: TrainedGenerator, energy: Any) -> None:
+    same(generator.sample(7, incident_energy=energy, seed=1), generator.sample(7, incident_energy=50.0, seed=1))
+
+
+def test_drawn_energies_follow_their_distribution(generator: TrainedGenerator) -> None:
+    energy = generator.sample(4000, incident_energy="log:1:100", seed=1)["incident_energy"].values
+    uniform = np.log(energy) / math.log(100)
+    # A Kolmogorov distance above 1.95 / sqrt(n) has a false-alarm rate of 0.1 %.
+    assert np.abs(np.sort(uniform) - (np.arange(4000) + 0.5) / 4000).max() < 1.95 / math.sqrt(4000)
+
+
+@pytest.mark.parametrize(
+    ("energy", "shown"),
+    [(0.0, "0"), (-5.0, "-5"), (math.nan, "nan"), (math.inf, "inf"), (1e-60, "1e-60"), (1e60, r"1e\+60")],
+)
+def test_impossible_energies_are_refused_with_the_trained_range(
+    generator: TrainedGenerator, energy: float, shown: str
+) -> None:
+    need = (
+        rf"'incident_energy' is {shown} GeV in event \d+: it must be finite and above 0 \(trained from 1 to 100 GeV\)"
+    )
+    with pytest.raises(ValueError, match=need):
+        generator.sample(3, incident_energy=energy, seed=1)
+    energies = np.full(5, 50.0)
+    energies[3] = energy
+    with pytest.raises(ValueError, match=f"is {shown} GeV in event 13"):
+        generator.sample(5, incident_energy=energies, seed=1, first_event=10)
+
+
+def test_positions_may_be_negative_but_must_be_finite(five: TrainedGenerator) -> None:
+    with pytest.raises(ValueError, match="'impact_y' is nan mm in event 0: it must be finite"):
+        five.sample(2, seed=1, **INSIDE | {"impact_y": math.nan})
+    five.sample(2, seed=1, **INSIDE | {"impact_y": -3.0})
+
+
+@pytest.mark.parametrize("energy", [0.5, 200.0, "log:0.01:50", np.array([50.0, 5000.0])])
+def test_energies_out_of_the_trained_range_are_warned_of(generator: TrainedGenerator, energy: Any) -> None:
+    expected = r"'incident_energy' from .* GeV reaches outside the trained range of 1 to 100 GeV: 'toy' extrapolates"
+    with pytest.warns(ExtrapolationWarning, match=expected) as said:
+        events = generator.sample(2, incident_energy=energy, seed=1)
+    assert said[0].filename == __file__, "the warning points to the line that asked"
+    assert bool((events["shower"] >= 0).all())
+
+
+def test_the_ends_of_the_trained_range_are_inside(generator: TrainedGenerator) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        generator.sample(2, incident_energy=np.array([1.0, 100.0]), seed=1)
+
+
+def test_missing_and_unknown_conditions_are_named(generator: TrainedGenerator, five: TrainedGenerator) -> None:
+    with pytest.raises(ValueError, match=r"'toy' takes the conditions incident_energy \[GeV\]: missing \['incident_en"):
+        generator.sample(3, seed=1)
+    with pytest.raises(ValueError, match=r"unknown \['impact_x'\]"):
+        generator.sample(3, incident_energy=50.0, impact_x=3.0, seed=1)
+    with pytest.raises(ValueError, match=r"azimuthal_angle \[rad\]: missing \['impact_x', 'impact_y', 'polar_angle'"):
+        five.sample(3, incident_energy=50.0, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "at least 1, not 0"),
+        ({"n": -3}, "at least 1, not -3"),
+        ({"n": 3, "seed": -1}, "seed must not be negative, not -1"),
+        ({"n": 3, "incident_energy": np.ones(4)}, r"'incident_energy' must be a number or an array \(3,\), not \(4,\)"),
+        ({"n": 3, "incident_energy": np.ones((3, 1))}, r"array \(3,\), not \(3, 1\)"),
+        ({"n": 3, "incident_energy": "gauss:1:2"}, "neither a number"),
+        ({"n": 3, "incident_energy": "log:5:2"}, "lower bound 5 is above the upper bound 2"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(
+    generator: TrainedGenerator, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        generator.sample(**{"seed": 1, "incident_energy": 50.0, **arguments})
+
+
+# What comes out
+
+
+def test_events_are_valid_and_tell_where_they_are_from(generator: TrainedGenerator) -> None:
+    events = generator.sample(50, incident_energy=np.linspace(1, 100, 50), seed=9, first_event=7)
+    simulacra.validate(events, conditions=["incident_energy"], features=["shower"])
+    assert events["shower"].dims == ("event", "cell")
+    assert events["shower"].dtype == np.float32
+    assert events.sizes == {"event": 50, "cell": toy_geometry().n_cells}
+    assert events.attrs["simulator"] == "simulacra toy"
+    assert events.attrs["simulator_version"] == simulacra.__version__
+    assert events.attrs["seed"] == 9
+    assert events.attrs["particle"] == "e+"
+    assert events.attrs["seconds_per_event"] > 0
+    assert json.loads(events.attrs["settings"]) == {"incident_energy": "array of 50", "fixed_noise": False}
+    assert json.loads(events.attrs["trained_range"]) == {"incident_energy": [1.0, 100.0]}
+    assert CalorimeterGeometry.from_events(events) == toy_geometry()
+
+
+def test_energy_follows_the_incident_one(generator: TrainedGenerator) -> None:
+    energy = np.array([2.0, 10.0, 90.0])
+    total = generator.sample(3, incident_energy=energy, seed=1)["shower"].sum("cell").values
+    np.testing.assert_allclose(total / (1000 * energy), 0.8, atol=0.2)
+
+
+def test_a_network_that_makes_no_numbers_is_told_with_event_and_conditions(trained_run: Path) -> None:
+    broken = simulacra.load(trained_run)
+    broken.module.images.width.fill_(torch.inf)
+    with pytest.raises(
+        FloatingPointError, match=r"'toy' made a value .* not finite in event 12, .*'incident_energy': 50"
+    ):
+        broken.sample(3, incident_energy=50.0, seed=1, first_event=12)
+
+
+def test_the_file_holds_the_weights_that_are_used(generator: TrainedGenerator, trained_run: Path) -> None:
+    weights = load_file(trained_run / "model.safetensors")
+    torch.testing.assert_close(generator.module.scale[:, 0], weights["images.scale"], rtol=0, atol=0)
+    assert not any(p.requires_grad for p in generator.module.parameters())
