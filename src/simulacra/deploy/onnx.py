@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,9 +17,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPSET: Final = 18
+LARGEST: Final = 128
+"""Events that pass the network at a time: more do not fit the processor's caches, and each takes longer."""
 
 
-def export(module: nn.Module, n_conditions: int, path: Path, metadata: dict[str, Any], *, batch: int | None = None) -> None:
+def export(
+    module: nn.Module, n_conditions: int, path: Path, metadata: dict[str, Any], *, batch: int | None = None
+) -> None:
     """Write the module as ONNX: inputs ``noise`` (N, latent) and ``conditions`` (N, C), output ``output``.
 
     Parameters
@@ -26,13 +34,25 @@ def export(module: nn.Module, n_conditions: int, path: Path, metadata: dict[str,
         fix the number of events, which lets the runtime plan its memory ahead; any number if None.
     metadata:
         written into the file as JSON under the key "simulacra".
+
+    Raises
+    ------
+    ImportError
+        if the packages that write ONNX are not installed, with how to get them.
     """
-    import onnx
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - torch needs it, and says so less clearly
+    except ImportError as error:
+        raise ImportError(f"{error.name} is not installed: pip install 'simulacra[export]'") from error
     import torch
+
+    from simulacra.training.checkpoint import write_atomically
 
     latent = int(module.latent)  # type: ignore[arg-type]
     example = (torch.zeros(batch or 2, latent), torch.full((batch or 2, n_conditions), 0.5))
-    with tempfile.TemporaryDirectory() as folder:
+    events = {0: torch.export.Dim("events")}
+    with tempfile.TemporaryDirectory() as folder, _silence():
         draft = Path(folder) / "model.onnx"
         torch.onnx.export(
             module.eval(),
@@ -41,16 +61,28 @@ def export(module: nn.Module, n_conditions: int, path: Path, metadata: dict[str,
             input_names=["noise", "conditions"],
             output_names=["output"],
             opset_version=OPSET,
-            dynamic_shapes=None if batch else ({0: torch.export.Dim("events")}, {0: torch.export.Dim("events")}),
+            dynamic_shapes=None if batch else (events, events),
             dynamo=True,
             external_data=False,
             verbose=False,
         )
         model = onnx.load(str(draft))
-    onnx.helper.set_model_props(model, {"simulacra": json.dumps(metadata, sort_keys=True)})
-    temporary = path.with_name(f".{path.name}.new")
-    onnx.save(model, str(temporary))
-    temporary.replace(path)
+    onnx.helper.set_model_props(model, {"simulacra": json.dumps(metadata)})
+    write_atomically(path, model.SerializeToString())
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what torch's exporter says about itself from the terminal; its errors are exceptions."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 class Session:
@@ -72,5 +104,8 @@ class Session:
 
     def run(self, noise: np.ndarray, conditions: np.ndarray) -> np.ndarray:
         """Return the output for given noise, (N, latent) float32."""
-        output: np.ndarray = self._session.run(None, {"noise": noise, "conditions": conditions})[0]
-        return output
+        pieces = [
+            self._session.run(None, {"noise": noise[k : k + LARGEST], "conditions": conditions[k : k + LARGEST]})[0]
+            for k in range(0, len(noise), LARGEST)
+        ]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)

@@ -1,0 +1,94 @@
+"""A generator as one ONNX file: the same showers from ONNX Runtime as from torch."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import simulacra
+from simulacra.cli import main
+from simulacra.deploy.onnx import LARGEST, Session
+
+pytest.importorskip("onnx", reason="onnx is not installed: pip install 'simulacra[export]'")
+pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'simulacra[export]'")
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """Export once, by the command line: it takes seconds."""
+    path = tmp_path_factory.mktemp("export") / "Schauer für γ.onnx"
+    return path, CliRunner().invoke(main.app, ["export", str(trained_run), "--onnx", "-o", str(path)])
+
+
+@pytest.fixture(scope="module")
+def path(exported: tuple[Path, Any]) -> Path:
+    return exported[0]
+
+
+def test_exporting_says_one_line(exported: tuple[Path, Any]) -> None:
+    path, result = exported
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"toy in {path}, {path.stat().st_size / 1e6:.1f} MB\n"
+    assert result.stderr == ""
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert logging.getLogger("torch.onnx").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, LARGEST, LARGEST + 1, 3 * LARGEST])
+def test_showers_are_torchs_for_any_number_of_events(path: Path, trained_run: Path, n: int) -> None:
+    session, module = Session(path), simulacra.load(trained_run).module
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal((n, session.latent), np.float32)
+    conditions = rng.uniform(1, 100, (n, 1)).astype(np.float32)
+    with torch.inference_mode():
+        expected = module(torch.from_numpy(noise), torch.from_numpy(conditions)).numpy()
+    made = session.run(noise, conditions)
+    assert made.shape == expected.shape
+    scale = expected.max(axis=1, keepdims=True)
+    # A cell right at the threshold may be lit in one and not in the other.
+    assert (np.abs(made - expected) < 1e-5 * scale).mean() > 0.999
+    np.testing.assert_allclose(made.sum(axis=1), expected.sum(axis=1), rtol=1e-4)
+    assert (made == 0).any()
+    assert (made >= 0).all()
+
+
+def test_noise_comes_from_the_given_generator(path: Path) -> None:
+    session, conditions = Session(path), np.full((5, 1), 50, np.float32)
+    first, again, other = (session(conditions, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_file_tells_what_it_is(path: Path, trained_run: Path) -> None:
+    import onnx
+
+    model = onnx.load(str(path))
+    onnx.checker.check_model(model)
+    metadata = json.loads({p.key: p.value for p in model.metadata_props}["simulacra"])
+    trained = simulacra.load(trained_run)
+    assert metadata["name"] == "toy"
+    assert metadata["condition_ranges"] == {"incident_energy": [1.0, 100.0]}
+    assert metadata["geometry"] == trained.description["geometry"]
+    assert metadata["training"]["data_sha256"] == trained.metadata["training"]["data_sha256"]
+    assert [(i.name, i.type.tensor_type.shape.dim[1].dim_value) for i in model.graph.input] == [
+        ("noise", trained.module.latent),
+        ("conditions", 1),
+    ]
+    assert all(i.type.tensor_type.shape.dim[0].dim_param for i in model.graph.input), "the batch must be free"
+    assert [o.name for o in model.graph.output] == ["output"]
+
+
+def test_without_the_packages_there_is_a_remedy(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    result = CliRunner().invoke(main.app, ["export", str(trained_run), "-o", str(tmp_path / "x.onnx")])
+    assert result.exit_code == 1
+    assert "onnx is not installed: pip install 'simulacra[export]'" in " ".join(result.stderr.split())
+    assert not list(tmp_path.iterdir())

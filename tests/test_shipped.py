@@ -1,0 +1,82 @@
+"""Every generator that the package ships: it loads, it makes showers, it is small, and it tells how it was trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simulacra
+from simulacra.events import part_of
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.trained import WEIGHTS, TrainedGenerator
+from simulacra.training.settings import read_experiment
+
+EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+MIDDLE = {"impact_x": 0.0, "impact_y": 0.0, "polar_angle": 0.1, "azimuthal_angle": 1.0}
+
+
+def test_the_promised_generators_are_shipped() -> None:
+    assert {"calogan-eplus", "calogan-gamma"} <= set(simulacra.shipped())
+
+
+@pytest.fixture(params=simulacra.shipped())
+def shipped(request: pytest.FixtureRequest) -> TrainedGenerator:
+    return simulacra.load(request.param)
+
+
+def conditions(generator: TrainedGenerator, energy: float | str) -> dict[str, float | str]:
+    return {"incident_energy": energy} | {k: v for k, v in MIDDLE.items() if k in generator.trained_range}
+
+
+def test_it_is_small(shipped: TrainedGenerator) -> None:
+    assert shipped.path.parent == WEIGHTS
+    assert shipped.path.stat().st_size < 20_000_000
+
+
+def test_it_makes_showers_of_about_the_right_energy(shipped: TrainedGenerator) -> None:
+    for energy in (2.0, 20.0, 80.0):
+        events = shipped.sample(200, seed=1, **conditions(shipped, energy))
+        simulacra.validate(events, conditions=list(shipped.trained_range), features=["shower"])
+        response = events["shower"].sum("cell").values / (1000 * energy)
+        # All the energy that is deposited in lead and argon: nearly that of the particle, never much more.
+        assert 0.85 < float(response.mean()) < 1.02
+        assert float(response.max()) < 1.1
+        hit = float((events["shower"] > 0).mean())
+        assert 0.05 < hit < 0.95
+
+
+def test_deeper_sections_take_more_at_higher_energy(shipped: TrainedGenerator) -> None:
+    geometry = CalorimeterGeometry(
+        **simulacra.CalorimeterGeometry.from_json(shipped.description["geometry"]).model_dump()
+    )
+    depth = []
+    for energy in (2.0, 80.0):
+        shower = shipped.sample(200, seed=1, **conditions(shipped, energy))["shower"].values
+        section = [shower[:, geometry.section_slice(i)].sum() for i in range(len(geometry.sections))]
+        depth.append(np.average(np.arange(len(section)), weights=section))
+    assert depth[1] > depth[0] + 0.02
+
+
+def test_it_covers_one_to_a_hundred_gev(shipped: TrainedGenerator) -> None:
+    assert shipped.trained_range["incident_energy"] == (1.0, 100.0)
+
+
+def test_it_tells_how_it_was_trained(shipped: TrainedGenerator) -> None:
+    training, versions = shipped.metadata["training"], shipped.metadata["versions"]
+    assert {"torch", "numpy", "simulacra", "python", "machine"} <= set(versions)
+    assert len(training["data_sha256"]) == 64
+    assert training["steps"] >= training["best_step"] > 1000
+    assert training["seconds"] > 60
+    # All but the validation and the test part of some sample, nothing of less than a thousand showers.
+    assert training["events"] > 1000
+    assert float((part_of(np.arange(100_000)) == "train").mean()) == pytest.approx(0.7, abs=0.01)
+    assert shipped.description["simulator"].lower().startswith("geant4")
+    assert shipped.description["particle"] in ("e+", "gamma")
+    assert shipped.description["seconds_per_event"] > 0
+
+
+def test_the_experiment_that_trained_it_is_at_hand(shipped: TrainedGenerator) -> None:
+    experiment = read_experiment(EXPERIMENTS / f"{shipped.name}.toml")
+    assert shipped.path.stem == shipped.name == experiment.name
+    assert experiment.system["kind"] == shipped.metadata["experiment"]["system"]["kind"]
+    assert list(experiment.system["conditions"]) == list(shipped.trained_range)
