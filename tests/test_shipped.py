@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 import simulacra
-from simulacra.events import part_of
-from simulacra.geometry import CalorimeterGeometry
 from simulacra.trained import WEIGHTS, TrainedGenerator
 from simulacra.training.settings import read_experiment
 
@@ -46,9 +44,7 @@ def test_it_makes_showers_of_about_the_right_energy(shipped: TrainedGenerator) -
 
 
 def test_deeper_sections_take_more_at_higher_energy(shipped: TrainedGenerator) -> None:
-    geometry = CalorimeterGeometry(
-        **simulacra.CalorimeterGeometry.from_json(shipped.description["geometry"]).model_dump()
-    )
+    geometry = simulacra.CalorimeterGeometry.from_json(shipped.description["geometry"])
     depth = []
     for energy in (2.0, 80.0):
         shower = shipped.sample(200, seed=1, **conditions(shipped, energy))["shower"].values
@@ -67,9 +63,7 @@ def test_it_tells_how_it_was_trained(shipped: TrainedGenerator) -> None:
     assert len(training["data_sha256"]) == 64
     assert training["steps"] >= training["best_step"] > 1000
     assert training["seconds"] > 60
-    # All but the validation and the test part of some sample, nothing of less than a thousand showers.
     assert training["events"] > 1000
-    assert float((part_of(np.arange(100_000)) == "train").mean()) == pytest.approx(0.7, abs=0.01)
     assert shipped.description["simulator"].lower().startswith("geant4")
     assert shipped.description["particle"] in ("e+", "gamma")
     assert shipped.description["seconds_per_event"] > 0
