@@ -1,1 +1,8 @@
-"""judges."""
+"""Judges: how far generated events are from the truth, and what they are good enough for."""
+
+from simulacra.judges.criteria import USES, Criterion, Use
+from simulacra.judges.finding import Finding
+from simulacra.judges.samples import JudgeError
+from simulacra.judges.verdict import Verdict, judge
+
+__all__ = ["USES", "Criterion", "Finding", "JudgeError", "Use", "Verdict", "judge"]

@@ -22,7 +22,7 @@ IMAGES_TEXT: Final = (
 )
 HISTOGRAMS_TEXT: Final = (
     "The worst observable first. Error bars and bands are statistical (one standard deviation); arrows in the "
-    "ratio panels point to ratios beyond the panel. The outermost bins hold what lies beyond them."
+    "ratio panels point to ratios beyond the panel. A hollow point at an end stands for all showers beyond it."
 )
 DISTANCES_TEXT: Final = (
     "The 1-Wasserstein distance W₁ in standard deviations of the truth and in the observable's unit, and the "
@@ -96,9 +96,9 @@ def _images(verdict: Verdict) -> Chapter:
     pictures = []
     for section in shower_images.shown_sections(geometry):
         title = shower_images.section_title(geometry, section)
-        kinds = (f"mean of {labels[0]}", f"mean of {labels[1]}", f"ratio of {labels[1]} to {labels[0]}")
+        kinds = (f"mean of {labels[0]}", f"mean of {labels[1]}", f"{labels[1]} over {labels[0]}")
         for image, kind in zip(shower_images.mean_image_figures(geometry, images, section, labels), kinds, strict=True):
-            pictures.append(Picture(_uri(image, "png"), f"{title}: {kind}", f"{title}, {kind}"))
+            pictures.append(Picture(_uri(image, "png"), f"{title}: {kind}"))
     misplaced = [f.sentence for f in verdict.findings if f.judge == "misplaced_energy"]
     return Chapter(
         "images",

@@ -28,10 +28,12 @@ class Binning:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Share of the events in each bin and its statistical error, each (bins,)."""
+    """Share of the events in each bin and its statistical error, each (bins,), and what of it lies beyond the edges."""
 
     share: np.ndarray
     error: np.ndarray
+    below: float = 0.0
+    above: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ def histogram(values: np.ndarray, weights: np.ndarray, binning: Binning) -> Hist
     square = np.bincount(index, weights**2, len(binning)) / total**2
     # The variance of a ratio of sums: the bin's own fluctuation, less what it shares with the total.
     variance = square * (1 - 2 * share) + share**2 * np.sum(weights**2) / total**2
-    return Histogram(share, np.sqrt(np.maximum(variance, 0.0)))
+    below, above = (
+        float(weights[side].sum() / total) for side in (values < binning.edges[0], values > binning.edges[-1])
+    )
+    return Histogram(share, np.sqrt(np.maximum(variance, 0.0)), below, above)
 
 
 def _lattice_step(values: np.ndarray) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -43,16 +44,20 @@ STYLE: Final[dict[Any, Any]] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+MARGINS: Final = {"left": 0.16, "right": 0.985, "bottom": 0.125, "top": 0.92, "hspace": 0.09}
 
 
 @contextmanager
-def new_figure(width: float, height: float) -> Iterator[Figure]:
-    """Give a figure of this size [inch] in the report's style, without touching pyplot's state."""
+def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[Figure]:
+    """Give a figure of this size [inch] in the report's style, without touching pyplot's state.
+
+    Fitting the margins to the labels takes longer than drawing: a figure whose labels are known does without.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(STYLE):
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Figure(figsize=(width, height), layout="constrained" if fitted else None)
 
 
 def svg_of(figure: Figure) -> bytes:
@@ -62,7 +67,14 @@ def svg_of(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasSVG(figure)
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    return _compact(buffer.getvalue().decode("utf-8")).encode("utf-8")
+
+
+def _compact(svg: str) -> str:
+    """Return an SVG without what no reader sees: a third decimal of a place, comments, blanks between the tags."""
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(?<= )(d|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m.group(0)).replace("\n", " "), svg)
+    return re.sub(r">\s+<", "><", svg)
 
 
 def axis_label(name: str, units: str) -> str:
@@ -75,8 +87,9 @@ def histogram_figure(comparison: Comparison, truth_label: str, generated_label: 
     edges = comparison.binning.edges
     truth, generated = comparison.truth, comparison.generated
     middle = np.sqrt(edges[1:] * edges[:-1]) if comparison.binning.logarithmic else (edges[1:] + edges[:-1]) / 2
-    with new_figure(4.2, 3.5) as figure:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25])
+    with new_figure(4.2, 3.5, fitted=False) as figure:
+        margins = {**MARGINS, "top": 0.985}
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
         top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth_label)
         top.stairs(truth.share, edges, color=TRUTH, linewidth=1.0)
         _band(top, edges, truth.share - truth.error, truth.share + truth.error)
@@ -84,6 +97,17 @@ def histogram_figure(comparison: Comparison, truth_label: str, generated_label: 
         _points(
             top, middle[seen], generated.share[seen], generated.error[seen], GENERATED, size=2.6, label=generated_label
         )
+        for place, beyond in ((0, generated.below), (-1, generated.above)):
+            if beyond > 0:
+                top.plot(
+                    middle[place],
+                    generated.share[place],
+                    "o",
+                    color=GENERATED,
+                    markerfacecolor="white",
+                    markersize=3.6,
+                    zorder=4,
+                )
         top.set_ylabel("Share of showers a bin")
         top.set_ylim(0, 1.32 * max(truth.share.max(), generated.share.max()))
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
@@ -91,7 +115,8 @@ def histogram_figure(comparison: Comparison, truth_label: str, generated_label: 
         if comparison.binning.logarithmic:
             bottom.set_xscale("log")
         bottom.set_xlabel(axis_label(comparison.long_name, comparison.units))
-        figure.align_ylabels()
+        for axes in (top, bottom):
+            axes.yaxis.set_label_coords(-0.145, 0.5)
         return svg_of(figure)
 
 
@@ -124,8 +149,8 @@ def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: 
         value, error = (side.width / scale, side.width_error / scale) if width else (side.mean, side.mean_error)
         sides.append((side.position, value, error))
     (x, truth, truth_error), (x_generated, generated, generated_error) = sides
-    with new_figure(4.2, 3.6) as figure:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25])
+    with new_figure(4.2, 3.6, fitted=False) as figure:
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=MARGINS)
         _points(top, x, truth, truth_error, TRUTH, marker="s", line="-", label=truth_label)
         _points(top, x_generated, generated, generated_error, GENERATED, line="-", label=generated_label)
         top.set_ylabel("Width / mean" if width else "Mean")
@@ -146,14 +171,15 @@ def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: 
         for axes in (top, bottom):
             axes.ticklabel_format(axis="y", useOffset=False)
         _energy_axis(bottom)
-        figure.align_ylabels()
+        for axes in (top, bottom):
+            axes.yaxis.set_label_coords(-0.145, 0.5)
         return svg_of(figure)
 
 
 def scan_figure(scan: Scan, observable: str, label: str, truth: EnergyProfiles | None, truth_label: str) -> bytes:
     """Draw an observable against the condition that moves, one line a noise, over the truth's mean and width."""
-    with new_figure(4.2, 3.0) as figure:
-        axes = figure.subplots()
+    with new_figure(4.2, 3.0, fitted=False) as figure:
+        axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15})
         if truth is not None:
             x, side = truth.truth.position, truth.truth
             axes.fill_between(x, side.mean - side.width, side.mean + side.width, color=TRUTH, alpha=0.2, linewidth=0)
@@ -177,8 +203,8 @@ def extrapolation_figure(
 ) -> bytes:
     """Draw means against the incident energy inside and, hollow and on a shaded ground, beyond the trained range."""
     side = found.profiles[observable]
-    with new_figure(4.2, 3.0) as figure:
-        axes = figure.subplots()
+    with new_figure(4.2, 3.0, fitted=False) as figure:
+        axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15})
         if truth is not None:
             side_of_truth = truth.truth
             _points(
@@ -234,7 +260,7 @@ def distance_figure(generated: np.ndarray, truth: np.ndarray, reference: str, la
                 fill=colour == TRUTH,
                 alpha=1 if colour != TRUTH else 0.3,
             )
-            _points(axes, (edges[1:] + edges[:-1]) / 2, share, error, colour, marker="None")
+            _points(axes, (edges[1:] + edges[:-1]) / 2, share, error, colour, marker="none")
         axes.set_xlabel(f"Hellinger distance to the nearest {reference} shower")
         axes.set_ylabel("Share of showers a bin")
         axes.set_xlim(0, edges[-1])
@@ -276,7 +302,7 @@ def _points(
     *,
     marker: str = "o",
     size: float = 4.0,
-    line: str = "",
+    line: str = "none",
     label: str | None = None,
     face: str | None = None,
 ) -> None:
@@ -284,7 +310,7 @@ def _points(
     bars = np.stack([y - error, y + error, np.full_like(y, np.nan)], axis=1).ravel()
     axes.plot(np.repeat(x, 3), bars, color=colour, linewidth=0.9, zorder=2)
     style: dict[str, Any] = {"color": colour, "markersize": size, "linewidth": 1.0, "zorder": 3}
-    axes.plot(x, y, marker + line, label=label, markerfacecolor=face or colour, **style)
+    axes.plot(x, y, marker=marker, linestyle=line, label=label, markerfacecolor=face or colour, **style)
 
 
 def _band(axes: Axes, edges: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -46,12 +47,13 @@ def page_of(verdict: Verdict) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_unbroken,
     )
     return environment.get_template("report.html").render(
         version=__version__,
         verdict=verdict,
         outcome=verdict.stated.outcome,
-        criteria=[_criterion(judgement) for judgement in _all_criteria(verdict)],
+        criteria=[_criterion(judgement, verdict) for judgement in _all_criteria(verdict)],
         uses=[_use(judged) for judged in verdict.uses],
         summary=_summary(verdict),
         chapters=chapters_of(verdict),
@@ -59,6 +61,13 @@ def page_of(verdict: Verdict) -> str:
         findings=_findings(verdict),
         provenance=_provenance(verdict),
     )
+
+
+def _unbroken(value: Any) -> Any:
+    """Return text in which no line breaks within a number and its uncertainty or unit."""
+    if not isinstance(value, str) or value.startswith("data:"):
+        return value
+    return re.sub(r"(?<=\d) (?=(±|%|mm\b|MeV\b|GeV\b))|(?<=±) ", "\u00a0", value)
 
 
 def _summary(verdict: Verdict) -> str:
@@ -80,12 +89,13 @@ def _all_criteria(verdict: Verdict) -> list[Judgement]:
     return sorted(found.values(), key=lambda j: ORDER.index(j.criterion.judge))
 
 
-def _criterion(judgement: Judgement) -> dict[str, str]:
+def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:
+    names = {comparison.observable: comparison.long_name for comparison in verdict.comparisons}
     criterion, finding = judgement.criterion, judgement.finding
     limit = f"{100 * criterion.limit:g} %" if criterion.units == "%" else f"{criterion.limit:g}"
     return {
         "title": criterion.title,
-        "about": (finding.region or finding.observable).replace("_", " "),
+        "about": (finding.region or names.get(finding.observable, finding.observable)).replace("_", " "),
         "value": with_error(finding.value, finding.uncertainty, criterion.units),
         "truth": _truth(finding, criterion.units),
         "limit": limit,

@@ -49,13 +49,12 @@ def mean_image_figures(
     norm = LogNorm(high / 10**DECADES, high)
     figures = []
     for values, label in ((truth, labels[0]), (generated, labels[1])):
-        with new_figure(3.7, 3.15) as figure:
-            axes = figure.subplots()
+        with new_figure(3.7, 3.15, fitted=False) as figure:
+            axes, scale = _with_scale(figure, f"{section_title(geometry, section)} · {label}")
             mesh = _draw(axes, geometry, section, values, norm, "viridis")
-            axes.set_title(label, fontsize=10, color=INK, fontweight="bold", loc="left")
-            figure.colorbar(mesh, ax=axes, extend="min", label="Mean energy [MeV a cell]", pad=0.02)
+            figure.colorbar(mesh, cax=scale, extend="min", label="Mean energy [MeV a cell]")
             figures.append(_png(figure))
-    figures.append(_ratio(geometry, images, section, labels))
+    figures.append(_ratio(geometry, images, section))
     return figures
 
 
@@ -93,7 +92,7 @@ def shower_rows(
         return _png(figure)
 
 
-def _ratio(geometry: CalorimeterGeometry, images: MeanImages, section: int, labels: tuple[str, str]) -> bytes:
+def _ratio(geometry: CalorimeterGeometry, images: MeanImages, section: int) -> bytes:
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -101,16 +100,23 @@ def _ratio(geometry: CalorimeterGeometry, images: MeanImages, section: int, labe
     truth, generated = images.truth[cells], images.generated[cells]
     known = (truth > 0) & (images.truth_error[cells] < LARGEST_RELATIVE_ERROR * truth)
     ratio = np.divide(generated, truth, out=np.full(len(truth), np.nan), where=known)
-    with new_figure(3.7, 3.15) as figure:
-        axes = figure.subplots()
+    with new_figure(3.7, 3.15, fitted=False) as figure:
+        axes, scale = _with_scale(figure, f"{section_title(geometry, section)} · ratio")
         norm = LogNorm(1 / LARGEST_RATIO, LARGEST_RATIO)
         mesh = _draw(axes, geometry, section, ratio, norm, "PuOr_r")
-        axes.set_title(f"{labels[1]} / {labels[0]}", fontsize=10, color=INK, fontweight="bold", loc="left")
-        bar = figure.colorbar(mesh, ax=axes, extend="both", label="Ratio of means", pad=0.02)
+        bar = figure.colorbar(mesh, cax=scale, extend="both", label="Generated over truth")
         bar.ax.yaxis.set_major_locator(FixedLocator([0.5, 0.7, 1.0, 1.4, 2.0]))
         bar.ax.yaxis.set_minor_locator(NullLocator())
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         return _png(figure)
+
+
+def _with_scale(figure: Figure, title: str) -> tuple[Axes, Axes]:
+    """Return axes for an image and, right of it, for its colour scale."""
+    margins = {"left": 0.155, "right": 0.82, "bottom": 0.135, "top": 0.92, "wspace": 0.06}
+    axes, scale = figure.subplots(1, 2, width_ratios=[20, 1], gridspec_kw=margins)
+    axes.set_title(title, fontsize=9.5, color=INK, fontweight="bold", loc="left")
+    return axes, scale
 
 
 def _draw(

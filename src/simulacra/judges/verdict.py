@@ -31,6 +31,7 @@ from simulacra.judges.scans import (
 from simulacra.judges.separability import Roc, judge_separability
 from simulacra.judges.showers import ShowerEvidence, judge_showers
 from simulacra.judges.two_sample import Resamples
+from simulacra.judges.wording import shorten
 
 MOST_EVENTS: Final = 50_000
 
@@ -242,14 +243,16 @@ def _judge_generator(
 
 def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
     """Return what the samples are called: their simulators, told apart if they are the same."""
-    first, second = (str(events.attrs.get("simulator", "")) for events in (truth, generated))
-    first, second = first or "truth", second or "generated"
-    if first != second:
-        return first, second
-    particles = [str(events.attrs.get("particle", "")) for events in (truth, generated)]
-    if particles[0] != particles[1]:
-        return f"{first} {particles[0]}".strip(), f"{second} {particles[1]}".strip()
-    return f"{first} (truth)", f"{second} (judged)"
+    first, second = (
+        str(events.attrs.get("simulator", "")).removeprefix("simulacra ") or name
+        for events, name in ((truth, "truth"), (generated, "generated"))
+    )
+    if first == second:
+        particles = [str(events.attrs.get("particle", "")) for events in (truth, generated)]
+        if particles[0] == particles[1]:
+            particles = ["(truth)", "(judged)"]
+        first, second = f"{first} {particles[0]}".strip(), f"{second} {particles[1]}".strip()
+    return shorten(first), shorten(second)
 
 
 def _pool(truth: Sample, further: Sample | None) -> Sample:

@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 MOST_DECIMALS: Final = 6
+LONGEST_LABEL: Final = 28
 
 
 def with_error(value: float, error: float, units: str = "1") -> str:
@@ -24,3 +25,8 @@ def decimals(error: float) -> int:
     exponent = math.floor(math.log10(error))
     leading = error / 10**exponent
     return min(MOST_DECIMALS, max(0, -exponent + (1 if leading < 2 else 0)))
+
+
+def shorten(label: str) -> str:
+    """Return a label that fits the legend of a figure."""
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
