@@ -33,6 +33,7 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
         "seed": verdict.seed,
         "verdict": {
             "headline": verdict.headline,
+            "summary": verdict.summary,
             "use": verdict.use,
             "outcome": verdict.stated.outcome,
             "advice": verdict.advice,

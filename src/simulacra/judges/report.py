@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulacra import __version__
 from simulacra.judges.chapters import chapters_of
-from simulacra.judges.criteria import SIGMAS, Judgement, UseJudgement
+from simulacra.judges.criteria import Judgement, UseJudgement
 from simulacra.judges.finding import Finding
 from simulacra.judges.wording import with_error
 
@@ -53,9 +53,9 @@ def page_of(verdict: Verdict) -> str:
         version=__version__,
         verdict=verdict,
         outcome=verdict.stated.outcome,
-        criteria=[_criterion(judgement, verdict) for judgement in _all_criteria(verdict)],
+        criteria=criterion_rows(verdict),
         uses=[_use(judged) for judged in verdict.uses],
-        summary=_summary(verdict),
+        summary=verdict.summary,
         chapters=chapters_of(verdict),
         worst=_worst(verdict),
         findings=_findings(verdict),
@@ -70,23 +70,11 @@ def _unbroken(value: Any) -> Any:
     return re.sub(r"(?<=\d) (?=(±|%|mm\b|MeV\b|GeV\b))|(?<=±) ", "\u00a0", value)
 
 
-def _summary(verdict: Verdict) -> str:
-    """Return in a sentence or two whether the samples can be told apart, which every reader asks first."""
-    aucs = [finding for finding in verdict.findings if finding.judge == "classifier_auc"]
-    best = max(aucs, key=lambda finding: finding.value)
-    seen = (best.significance or 0) > SIGMAS
-    beginning = "Distinguishable" if seen else "Not distinguishable at these sample sizes"
-    kind = best.observable.partition(" (")
-    return (
-        f"{beginning}: a classifier ({kind[2].rstrip(')')}) on the {kind[0]} reaches AUC = "
-        f"{with_error(best.value, best.uncertainty)}, truth against truth {_truth(best, '1')}."
-    )
-
-
-def _all_criteria(verdict: Verdict) -> list[Judgement]:
-    """Return the criteria of all uses, each once, the most demanding first."""
+def criterion_rows(verdict: Verdict) -> list[dict[str, str]]:
+    """Return each criterion of all uses once, the most demanding first, with what was found, in words."""
     found = {j.criterion.title: j for use in verdict.uses for j in use.judgements}
-    return sorted(found.values(), key=lambda j: ORDER.index(j.criterion.judge))
+    ordered = sorted(found.values(), key=lambda j: ORDER.index(j.criterion.judge))
+    return [_criterion(judgement, verdict) for judgement in ordered]
 
 
 def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:

@@ -26,15 +26,11 @@ BEYOND: Final = (0.5, 0.7, 1.25, 1.5, 2.0)
 
 
 class Generator(Protocol):
-    """What the scans need of a generator.
+    """What the scans need of a generator."""
 
-    Attributes
-    ----------
-    trained_range:
-        (low, high) of each condition.
-    """
-
-    trained_range: Mapping[str, tuple[float, float]]
+    @property
+    def trained_range(self) -> Mapping[str, tuple[float, float]]:
+        """The (low, high) of each condition that it was trained on."""
 
     def sample(self, n: int, *, seed: int | None = None, fixed_noise: bool = False, **conditions: Any) -> xr.Dataset:
         """Return ``n`` events; with ``fixed_noise`` all with the same noise, so that only the conditions differ."""

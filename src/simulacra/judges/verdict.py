@@ -13,7 +13,7 @@ import xarray as xr
 
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.classifier import CELL_THRESHOLD
-from simulacra.judges.criteria import USES, UseJudgement, advice_on, judge_uses
+from simulacra.judges.criteria import SIGMAS, USES, UseJudgement, advice_on, judge_uses
 from simulacra.judges.distributions import judge_distributions
 from simulacra.judges.finding import Finding
 from simulacra.judges.histograms import Comparison
@@ -31,7 +31,7 @@ from simulacra.judges.scans import (
 from simulacra.judges.separability import Roc, judge_separability
 from simulacra.judges.showers import ShowerEvidence, judge_showers
 from simulacra.judges.two_sample import Resamples
-from simulacra.judges.wording import shorten
+from simulacra.judges.wording import shorten, with_error
 
 MOST_EVENTS: Final = 50_000
 
@@ -92,6 +92,19 @@ class Verdict:
         stated = self.stated
         beginning = {"pass": "PASS: good enough for", "fail": "FAIL: not good enough for", "undecided": "UNDECIDED for"}
         return f"{beginning[stated.outcome]} {stated.use.title}."
+
+    @property
+    def summary(self) -> str:
+        """Whether the samples can be told apart, which every reader asks first, in one sentence."""
+        aucs = [finding for finding in self.findings if finding.judge == "classifier_auc"]
+        best = max(aucs, key=lambda finding: finding.value)
+        seen = "Distinguishable" if (best.significance or 0.0) > SIGMAS else "Not distinguishable at these sample sizes"
+        what, _, kind = best.observable.rstrip(")").partition(" (")
+        return (
+            f"{seen}: a classifier ({kind}) on the {what} reaches AUC = "
+            f"{with_error(best.value, best.uncertainty)}, truth against truth "
+            f"{with_error(best.truth_value or 0.5, best.truth_uncertainty or 0.0)}."
+        )
 
     @property
     def advice(self) -> list[str]:
