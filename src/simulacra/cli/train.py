@@ -34,6 +34,8 @@ def train(
     settings = read_experiment(experiment, overrides or [])
     run = output or Path("runs") / settings.name
     outcome = run_experiment(settings, run, experiment.read_text(encoding="utf-8"), progress=not quiet)
+    if outcome.rank:
+        return
     early = " (patience ran out)" if outcome.stopped_early else ""
     typer.echo(
         f"{settings.name}: {outcome.steps} steps{early} in {outcome.seconds / 60:.1f} min, best validation "

@@ -52,13 +52,14 @@ class Trainee(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended."""
+    """How a run ended; ``rank`` is the number of this process where there are several."""
 
     steps: int
     best_step: int
     best_score: float
     seconds: float
     stopped_early: bool
+    rank: int = 0
 
 
 def train(
@@ -194,6 +195,7 @@ def train(
         progression.best_score,
         progression.seconds,
         progression.step < settings.steps,
+        rank,
     )
 
 
