@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from simulacra.judges import plots, shower_images
 from simulacra.judges.finding import Finding
 from simulacra.judges.showers import EnergyProfiles
+from simulacra.judges.two_sample import REPLICATES
 from simulacra.judges.wording import with_error
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ HISTOGRAMS_TEXT: Final = (
 )
 DISTANCES_TEXT: Final = (
     "The 1-Wasserstein distance W₁ in standard deviations of the truth and in the observable's unit, and the "
-    "separation power ½ Σ (t − g)² / (t + g) of the histograms above (0 equal, 1 disjoint), with bootstrap "
-    "errors. Truth against truth: mean and standard deviation over pairs of samples of the same sizes, drawn from"
-    " {n:,} truth events. p: share of these pairs that lie at least as far apart."
+    "separation power ½ Σ (t − g)² / (t + g) of the histograms above (0 equal, 1 disjoint; bins with fewer than ten "
+    "truth events are joined), with bootstrap errors. Truth against truth: mean and standard deviation over pairs of "
+    "samples of the same sizes, drawn from {n:,} truth events. p: share of random divisions of all events into two "
+    "such samples that lie at least as far apart in W₁; below {least:.3f} cannot be told."
 )
 CLASSIFIERS_TEXT: Final = (
     "Classifiers are trained to tell generated events from truth, with the conditions among their features, and "
@@ -156,7 +158,7 @@ def _distances(verdict: Verdict) -> Chapter:
     return Chapter(
         "distances",
         "Distances, all observables",
-        (DISTANCES_TEXT.format(n=verdict.n_pool),),
+        (DISTANCES_TEXT.format(n=verdict.n_pool, least=1 / (REPLICATES + 1)),),
         columns=("observable", "W₁ [σ]", "truth–truth", "W₁ [unit]", "separation", "truth–truth", "p"),
         rows=tuple(rows),
     )

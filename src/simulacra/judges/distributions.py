@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.histograms import Comparison, binning_of, histogram
+from simulacra.judges.histograms import Comparison, binning_of, histogram, joined
 from simulacra.judges.samples import Sample
 from simulacra.judges.two_sample import Resamples, compare, standard_deviation
 from simulacra.judges.wording import with_error
@@ -74,7 +74,7 @@ def judge_distributions(
                     f"{title}: separation power {with_error(separation.value, separation.uncertainty)}; {truth.label} "
                     f"against itself {with_error(separation.truth_value, separation.truth_uncertainty)}."
                 ),
-                details={"bins": len(binning)},
+                details={"bins": len(joined(binning, values))},
                 n_truth=len(truth),
                 n_generated=len(generated),
             )

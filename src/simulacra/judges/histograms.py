@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 BINS: Final = 50
+FEWEST_IN_BIN: Final = 10
 MOST_LATTICE_POINTS: Final = 400
 
 
@@ -68,6 +69,23 @@ def binning_of(truth: np.ndarray, *, bins: int = BINS) -> Binning:
         low = max(float(low), float(bulk[0]) / 10)
         return Binning(np.geomspace(low, high, bins + 1), logarithmic=True)
     return Binning(np.linspace(low, high, bins + 1))
+
+
+def joined(binning: Binning, truth: np.ndarray) -> Binning:
+    """Return bins with at least ``FEWEST_IN_BIN`` truth events each, neighbours joined where there are fewer.
+
+    In sparser bins, what truth against truth scores cannot be found out by drawing from the truth again.
+    """
+    counts = np.bincount(binning.index(truth), minlength=len(binning))
+    edges, held = [binning.edges[0]], 0
+    for count, upper in zip(counts, binning.edges[1:], strict=True):
+        held += int(count)
+        if held >= FEWEST_IN_BIN:
+            edges.append(upper)
+            held = 0
+    if held > 0 and len(edges) > 1:
+        edges[-1] = binning.edges[-1]
+    return Binning(np.array(edges), binning.logarithmic) if len(edges) > 2 else binning
 
 
 def histogram(values: np.ndarray, weights: np.ndarray, binning: Binning) -> Histogram:

@@ -11,7 +11,9 @@ and the 1-Wasserstein distance, with the cumulative distributions :math:`F_t` an
 which is given both in the observable's unit and over the truth's standard deviation.
 
 Neither is 0 for two samples of one distribution. What it then is, at the sizes in hand, is measured by drawing pairs of
-samples of these sizes, with replacement, from the truth.
+samples of these sizes, with replacement, from the truth. The p-value is that of a permutation test: the share of random
+divisions of all events into two samples of these sizes that lie at least as far apart. It is exact whatever the
+distribution; only where events carry weights, which cannot be exchanged, do the pairs of truth stand in for it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulacra.judges.histograms import Binning, binning_of
+from simulacra.judges.histograms import Binning, binning_of, joined
 
 REPLICATES: Final = 200
 BLOCK: Final = 50_000
@@ -84,12 +86,16 @@ class Resamples:
         replicates of the samples themselves, (R, N) and (R, M).
     null_truth, null_generated:
         pairs of samples of the (effective) sizes N and M, drawn from the pool of truth events, (R, P) each.
+    permuted:
+        whether each event, truth and generated ones behind each other, counts as truth, (R, N + M); None if they carry
+        weights.
     """
 
     truth: np.ndarray
     generated: np.ndarray
     null_truth: np.ndarray
     null_generated: np.ndarray
+    permuted: np.ndarray | None
 
     @classmethod
     def draw(
@@ -111,6 +117,7 @@ class Resamples:
             _counts(m, m, replicates, rng),
             _counts(pool, n, replicates, rng),
             _counts(pool, effective, replicates, rng),
+            None if np.ptp(truth_weights) or np.ptp(generated_weights) else _divisions(n, m, replicates, rng),
         )
 
 
@@ -138,9 +145,9 @@ def compare(
     pool, pool_weights:
         the truth events that truth-against-truth pairs are drawn from, (P,); ``truth`` itself if None.
     binning:
-        of the separation power; the truth decides if None.
+        of the separation power; the truth decides if None. Bins with fewer than ten truth events are joined.
     """
-    binning = binning or binning_of(truth)
+    binning = joined(binning or binning_of(truth), truth)
     if pool is None:
         pool, pool_weights = truth, truth_weights
     pool_weights = _or_ones(pool_weights, pool)
@@ -149,12 +156,18 @@ def compare(
     value = judged.distances()
     spread = judged.replicates(resamples.truth, resamples.generated)
     chance = null.replicates(resamples.null_truth, resamples.null_generated)
-    separation, wasserstein = (_distance(value[k], spread[k], chance[k]) for k in (0, 1))
+    exchanged = chance
+    if resamples.permuted is not None:
+        everything = np.concatenate([truth, generated])
+        ones = np.ones(len(everything))
+        mixed = _Pair(everything, everything, ones, ones, binning)
+        exchanged = mixed.replicates(resamples.permuted, ~resamples.permuted)
+    separation, wasserstein = (_distance(value[k], spread[k], chance[k], exchanged[k]) for k in (0, 1))
     return separation, wasserstein
 
 
 class _Pair:
-    """Two samples of one observable, sorted and binned once for any number of replicates."""
+    """Two samples of one observable (or one, to draw both from), sorted and binned once for any number of replicates."""
 
     def __init__(
         self,
@@ -165,7 +178,8 @@ class _Pair:
         binning: Binning,
     ) -> None:
         self._weights = (truth_weights, generated_weights)
-        values = np.concatenate([truth, generated])
+        self._one = truth is generated
+        values = truth if self._one else np.concatenate([truth, generated])
         self._order = np.argsort(values, kind="stable")
         self._gaps = np.diff(values[self._order])
         self._bins = (self._membership(truth, binning), self._membership(generated, binning))
@@ -192,7 +206,7 @@ class _Pair:
         t, g = first * self._weights[0], second * self._weights[1]
         t /= t.sum(axis=1, keepdims=True)
         g /= g.sum(axis=1, keepdims=True)
-        difference = np.concatenate([t, -g], axis=1)[:, self._order]
+        difference = (t - g if self._one else np.concatenate([t, -g], axis=1))[:, self._order]
         wasserstein = np.abs(np.cumsum(difference, axis=1)[:, :-1]) @ self._gaps
         t_share, g_share = self._bins[0] @ t.T, self._bins[1] @ g.T
         both = t_share + g_share
@@ -202,9 +216,17 @@ class _Pair:
         return np.stack([separation, wasserstein])
 
 
-def _distance(value: float, spread: np.ndarray, chance: np.ndarray) -> Distance:
-    p_value = (1 + int(np.count_nonzero(chance >= value))) / (1 + len(chance))
+def _distance(value: float, spread: np.ndarray, chance: np.ndarray, exchanged: np.ndarray) -> Distance:
+    # The division in hand is one of the possible ones; rounding must not make equal distances differ.
+    p_value = (1 + int(np.count_nonzero(exchanged >= value * (1 - 1e-9)))) / (1 + len(exchanged))
     return Distance(float(value), float(spread.std(ddof=1)), float(chance.mean()), float(chance.std(ddof=1)), p_value)
+
+
+def _divisions(n: int, m: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """Return random divisions of n + m events into n and m, (replicates, n + m) bool."""
+    first = np.zeros((replicates, n + m), dtype=bool)
+    first[:, :n] = True
+    return np.asarray(rng.permuted(first, axis=1))
 
 
 def _counts(pool: int, draws: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
