@@ -98,5 +98,11 @@ class ToyGenerator:
         impact = conditions.get("impact_x")
         impact = None if impact is None else np.broadcast_to(np.asarray(impact, dtype=float), (n,)).copy()
         return toy_events(
-            n, seed or 0, energy=energy, impact_x=impact, fixed_noise=fixed_noise, simulator="toy generator", **self._changes
+            n,
+            seed or 0,
+            energy=energy,
+            impact_x=impact,
+            fixed_noise=fixed_noise,
+            simulator="toy generator",
+            **self._changes,
         )
