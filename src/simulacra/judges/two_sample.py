@@ -167,7 +167,7 @@ def compare(
 
 
 class _Pair:
-    """Two samples of one observable (or one, to draw both from), sorted and binned once for any number of replicates."""
+    """Two samples of one observable, or one to draw both from, sorted and binned once for all replicates."""
 
     def __init__(
         self,
