@@ -14,6 +14,7 @@ widths stand among the critic's observables; channels are few.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -22,6 +23,7 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
+from simulacra.conditions import Distribution
 from simulacra.events import validate, variable
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.observables.showers import shower_shapes_of
@@ -180,11 +182,7 @@ class Trainer:
 
 def describe(settings: Settings, events: xr.Dataset) -> dict[str, Any]:
     """Return what the training sample fixed and a checkpoint must know: geometry, particle, trained ranges."""
-    ranges = {name: (float(events[name].min()), float(events[name].max())) for name in settings.conditions}
-    for name, (low, high) in ranges.items():
-        # The sample's extremes fall a little short of what was asked of the simulator.
-        if name == "incident_energy":
-            ranges[name] = (float(f"{low:.2g}"), float(f"{high:.2g}"))
+    ranges = {name: trained_range(name, events) for name in settings.conditions}
     return {
         "geometry": events.attrs["geometry"],
         "particle": events.attrs.get("particle", ""),
@@ -193,6 +191,18 @@ def describe(settings: Settings, events: xr.Dataset) -> dict[str, Any]:
         "simulator_version": events.attrs["simulator_version"],
         "seconds_per_event": float(events.attrs["seconds_per_event"]),
     }
+
+
+def trained_range(name: str, events: xr.Dataset) -> tuple[float, float]:
+    """Return the range of a condition that the sample was drawn from, or what it spans if its settings do not tell."""
+    lowest, highest = float(events[name].min()), float(events[name].max())
+    asked = json.loads(events.attrs["settings"]).get("energy" if name == "incident_energy" else name)
+    try:
+        drawn = Distribution.parse(str(asked))
+    except ValueError:
+        # A foreign file: its extremes fall a little short of what was asked of the simulator.
+        return (float(f"{lowest:.2g}"), float(f"{highest:.2g}")) if name == "incident_energy" else (lowest, highest)
+    return (drawn.low, drawn.high) if drawn.low < drawn.high else (lowest, highest)
 
 
 def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
