@@ -1,7 +1,7 @@
 """The conventions of events: the one thing that flows between the rooms.
 
-Events are an :class:`xarray.Dataset` with the dimension ``event`` and the integer coordinate ``event`` (the index that an
-event keeps for ever: the split hangs on it). Every data variable has ``event`` as its first dimension and carries
+Events are an :class:`xarray.Dataset` with the dimension ``event`` and the integer coordinate ``event`` (the index that
+an event keeps for ever: the split hangs on it). Every data variable has ``event`` as its first dimension and carries
 
 ``units``
     as a physicist writes them ("GeV", "MeV", "mm", "rad", "day", "mag"; "1" for a pure number),
@@ -10,8 +10,9 @@ event keeps for ever: the split hangs on it). Every data variable has ``event`` 
 ``role``
     ``condition`` (what was asked for), ``feature`` (what came out), ``weight`` or ``mask``.
 
-Images, particle clouds, fields, light curves and star tables differ in their further dimensions alone. Provenance stands
-in the attributes of the dataset: ``simulator``, ``simulator_version``, ``seed``, ``settings`` (JSON), ``seconds_per_event``.
+Images, particle clouds, fields, light curves and star tables differ in their further dimensions alone. Provenance
+stands in the attributes of the dataset: ``simulator``, ``simulator_version``, ``seed``, ``settings`` (JSON),
+``seconds_per_event``.
 """
 
 from __future__ import annotations
