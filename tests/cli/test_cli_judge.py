@@ -25,7 +25,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     other = CALOGAN.model_copy(update={"lateral_size": 300.0})
     events = {
         "truth": toy_events(1200, 1),
-        "generated": toy_events(220, 2, width=1.4, simulator="simulacra toy"),
+        "generated": toy_events(220, 2, width=1.4, simulator="simulacra wide toy"),
         "few": toy_events(50, 3),
         "other": toy_events(220, 2).assign_attrs(geometry=other.to_json()),
     }
@@ -53,7 +53,7 @@ def test_test_part_against_generated_with_a_generator(
     # A fifth of 1200 events is the test part; 70 % of them, cut to 210, are the further truth.
     assert 200 <= record["samples"]["truth"]["events"] <= 210
     assert record["samples"]["truth_pool_events"] == record["samples"]["truth"]["events"] + 210
-    assert record["samples"]["generated"]["label"] == "toy"
+    assert record["samples"]["generated"]["label"] == "wide toy"
     assert record["neighbours"]["reference"] == "training"
     assert record["extrapolation"]["trained"] == [1.0, 100.0]
 

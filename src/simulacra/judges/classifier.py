@@ -205,7 +205,8 @@ def _summary(
     return Classification(
         kind,
         float(aucs.mean()),
-        float(np.hypot(statistical, between)),
+        # Samples that were never confused have no bootstrap spread: one event would have changed the AUC by this much.
+        max(float(np.hypot(statistical, between)), 1.0 / min(int(np.sum(labels == 0)), int(np.sum(labels == 1)))),
         aucs,
         efficiency.mean(axis=(0, 1)),
         # Repetitions judge the same events again: the folds alone are independent.

@@ -75,9 +75,12 @@ def shower_rows(
     high = float(np.max([row.max() for row in rows])) or 1.0
     norm = LogNorm(high / 10**DECADES, high)
     names = _axis_names(geometry)
-    with new_figure(1.75 * len(sections) + 1.1, 1.62 * len(rows) + 0.5) as figure:
-        grid = figure.subplots(len(rows), len(sections), squeeze=False, sharex="col", sharey="col")
-        mesh: QuadMesh | None = None
+    width, height = 1.55 * len(sections) + 1.75, 1.5 * len(rows) + 0.75
+    margins = {"left": 0.95 / width, "right": 1 - 0.75 / width, "bottom": 0.45 / height, "top": 1 - 0.25 / height}
+    with new_figure(width, height, fitted=False) as figure:
+        spaces = {**margins, "wspace": 0.12, "hspace": 0.07}
+        grid = figure.subplots(len(rows), len(sections), squeeze=False, sharex="col", sharey="col", gridspec_kw=spaces)
+        scale = figure.add_axes((1 - 0.65 / width, margins["bottom"], 0.11 / width, margins["top"] - margins["bottom"]))
         for number, (row, title) in enumerate(zip(rows, titles, strict=True)):
             for axes, section in zip(grid[number], sections, strict=True):
                 mesh = _draw(axes, geometry, section, row[geometry.section_slice(section)], norm, "viridis")
@@ -87,8 +90,7 @@ def shower_rows(
                 if number == 0:
                     axes.set_title(section_title(geometry, section), fontsize=9, color=INK)
             grid[number][0].set_ylabel(f"{title}\n{names[1]}")
-        if mesh is not None:
-            figure.colorbar(mesh, ax=grid, extend="min", label="Energy [MeV a cell]", pad=0.01, aspect=35)
+        figure.colorbar(mesh, cax=scale, extend="min", label="Energy [MeV a cell]")
         return _png(figure)
 
 
