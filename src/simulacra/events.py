@@ -37,9 +37,7 @@ class EventsError(ValueError):
     """Events that break the conventions; the message names the variable, the event and the remedy."""
 
 
-def variable(
-    values: Any, *dimensions: str, units: str, long_name: str, role: Role, **attributes: Any
-) -> xr.Variable:
+def variable(values: Any, *dimensions: str, units: str, long_name: str, role: Role, **attributes: Any) -> xr.Variable:
     """Return a variable with the attributes that the conventions ask for.
 
     Parameters
