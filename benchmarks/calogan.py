@@ -42,7 +42,8 @@ def main() -> None:
         generated = generator.sample(truth.sizes["event"], seed=arguments.seed, **conditions)
         verdict = judge(truth, generated, generator=generator, seed=arguments.seed)
         page = verdict.write(arguments.output / generator.name)
-        result[generator.name] = verdict.to_json()
+        record = verdict.to_json()
+        result[generator.name] = {key: record[key] for key in ("verdict", "samples", "findings", "warnings", "seed")}
         print(f"{generator.name}: {verdict.headline} {page}")
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "calogan.json"

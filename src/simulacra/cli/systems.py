@@ -8,7 +8,7 @@ import typer
 def systems() -> None:
     """List the systems that can be trained and the generators that the package ships."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from simulacra.systems import names, system
     from simulacra.trained import WEIGHTS, shipped
@@ -19,7 +19,7 @@ def systems() -> None:
     for name in names():
         table.add_row(name, (system(name).__doc__ or "").strip().splitlines()[0])
     console.print(table)
-    table = Table("generator", "what it makes", "conditions", "trained on", title="shipped", title_justify="left")
+    table = Table(Column("generator", no_wrap=True), "what it makes", "conditions", "trained on", title="shipped", title_justify="left")
     for name in shipped():
         metadata = read_metadata(WEIGHTS / f"{name}.safetensors")
         ranges = metadata["description"]["condition_ranges"]
