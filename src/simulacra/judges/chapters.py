@@ -33,10 +33,10 @@ DISTANCES_TEXT: Final = (
     "such samples that lie at least as far apart in W₁; below {least:.3f} cannot be told."
 )
 CLASSIFIERS_TEXT: Final = (
-    "Classifiers are trained to tell generated events from truth, with the conditions among their features, and "
-    "judged on events that they have not seen (5 folds, repeated with other folds and seeds). An AUC of 0.5 means"
-    " that they cannot, 1 that they always can. An AUC clearly above that of truth against truth proves a "
-    "difference; the converse is not true, for a better classifier may find one."
+    "Classifiers are trained to tell generated events from truth, with the conditions (and, beside the cells, the "
+    "sections' sums) among their features, and judged on events that they have not seen (5 folds, repeated with "
+    "other folds and seeds). An AUC of 0.5 means that they cannot, 1 that they always can. An AUC clearly above that "
+    "of truth against truth proves a difference; the converse is not true, for a better classifier may find one."
 )
 
 

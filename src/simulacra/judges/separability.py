@@ -80,10 +80,19 @@ def judge_separability(
 
 
 def _features(sample: Sample, what: str, cell_threshold: float) -> np.ndarray:
+    """Return what a classifier sees, (N, F).
+
+    Beside the logarithms of the cells stand the sums over the sections and over all cells: they are functions of the
+    cells, but a total energy that is known to a part in a thousand is beyond what is learned from some thousand events.
+    """
     if what == "cells" and sample.cells is not None:
-        extra = [values for name, values in sample.conditions.items() if name != "incident_energy"]
-        cells = cell_features(sample.cells, sample.conditions["incident_energy"], threshold=cell_threshold)
-        return np.column_stack([cells, *extra]) if extra else cells
+        energy = sample.conditions["incident_energy"]
+        columns = [cell_features(sample.cells, energy, threshold=cell_threshold), sample.observables["energy_response"]]
+        for name, values in sample.observables.items():
+            if name.startswith("energy_") and name.removeprefix("energy_").isdigit():
+                columns.append(values / np.maximum(energy, 1e-6))
+        columns += [values for name, values in sample.conditions.items() if name != "incident_energy"]
+        return np.column_stack(columns)
     return np.column_stack([*sample.observables.values(), *sample.conditions.values()])
 
 
