@@ -69,7 +69,7 @@ def demo(
         f"[bold]{milliseconds / each:,.0f} times[/] as fast."
     )
 
-    console.rule("4  Judgement: Geant4's showers, which it has never seen, against the generator's", align="left")
+    console.rule("4  Judgement: Geant4 showers that it has never seen against its own", align="left")
     with console.status("judging") as status:
         verdict = judge(
             sample,
