@@ -12,8 +12,8 @@ from simulacra.judges import Verdict, judge
 def verdict() -> Verdict:
     """Return the verdict on a generator whose showers are 40 % too wide."""
     return judge(
-        toy_events(300, 1),
-        toy_events(300, 2, width=1.4, simulator="toy generator"),
+        toy_events(220, 1),
+        toy_events(220, 2, width=1.4, simulator="toy generator"),
         train=toy_events(400, 3, first_event=1000),
         generator=ToyGenerator(positions=True, width=1.4),
         seed=1,

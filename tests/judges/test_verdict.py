@@ -77,13 +77,13 @@ def test_json_holds_everything_and_no_nan(verdict: Verdict) -> None:
     again = json.loads(json.dumps(record, allow_nan=False))
     assert again["verdict"]["outcome"] == "fail"
     assert len(again["findings"]) == len(verdict.findings)
-    assert again["samples"]["truth"] == {**again["samples"]["truth"], "label": "toy", "events": 300}
+    assert again["samples"]["truth"] == {**again["samples"]["truth"], "label": "toy", "events": 220}
     assert len(again["showers"]["images"]["truth"]) == 504
     assert {use["name"] for use in again["verdict"]["uses"]} == {"energy", "shapes", "cells"}
 
 
 def test_verdict_repeats_with_its_seed_and_passes_on_truth() -> None:
-    truth, same = toy_events(250, 11), toy_events(250, 12)
+    truth, same = toy_events(200, 11), toy_events(200, 12)
     first, again = (judge(truth, same, seed=5) for _ in range(2))
     assert first.findings == again.findings
     assert first.truth_label == "toy (truth)"
