@@ -93,6 +93,7 @@ def test_a_use_fails_with_its_worst_criterion() -> None:
         (1176.3, 105.6, "MeV", "1,176 ± 106 MeV"),
         (0.00052, 0.00017, "%", "0.052 ± 0.017 %"),
         (1.0, 0.0, "%", "100 ± 0 %"),
+        (-0.5, 0.1, "mm", "−0.50 ± 0.10 mm"),
     ],
 )
 def test_numbers_with_errors(value: float, error: float, units: str, text: str) -> None:

@@ -180,8 +180,6 @@ def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[st
     else:
         others = [other.use.title for other in all_uses if other.outcome == "pass" and other is not judged]
         advice.append(
-            f"What it is good enough for: {', '.join(others)}."
-            if others
-            else "It is good enough for none of the uses below."
+            f"What it is good enough for: {', '.join(others)}." if others else "It passes for none of the uses below."
         )
     return list(dict.fromkeys(advice))

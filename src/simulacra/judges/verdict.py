@@ -34,6 +34,7 @@ from simulacra.judges.two_sample import Resamples
 from simulacra.judges.wording import shorten, with_error
 
 MOST_EVENTS: Final = 50_000
+_SPELLED: Final = {"geant4": "Geant4", "pythia": "Pythia", "pythia8": "Pythia 8"}
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ def _judge_generator(
 def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
     """Return what the samples are called: their simulators, told apart if they are the same."""
     first, second = (
-        str(events.attrs.get("simulator", "")).removeprefix("simulacra ") or name
+        _SPELLED.get(simulator := str(events.attrs.get("simulator", "")), simulator).removeprefix("simulacra ") or name
         for events, name in ((truth, "truth"), (generated, "generated"))
     )
     if first == second:

@@ -7,6 +7,7 @@ from typing import Final
 
 MOST_DECIMALS: Final = 6
 LONGEST_LABEL: Final = 28
+MINUS: Final = "\N{MINUS SIGN}"
 
 
 def with_error(value: float, error: float, units: str = "1") -> str:
@@ -15,9 +16,11 @@ def with_error(value: float, error: float, units: str = "1") -> str:
         value, error = 100 * value, 100 * error
     unit = "" if units == "1" else f" {units}"
     if error == 0:
-        return f"{value:,.4g} ± 0{unit}"
-    digits = decimals(error)
-    return f"{value:,.{digits}f} ± {error:,.{digits}f}{unit}"
+        number = f"{value:,.4g} ± 0"
+    else:
+        digits = decimals(error)
+        number = f"{value:,.{digits}f} ± {error:,.{digits}f}"
+    return f"{number.replace('-', MINUS)}{unit}"
 
 
 def decimals(error: float) -> int:
