@@ -19,7 +19,14 @@ def systems() -> None:
     for name in names():
         table.add_row(name, (system(name).__doc__ or "").strip().splitlines()[0])
     console.print(table)
-    table = Table(Column("generator", no_wrap=True), "what it makes", "conditions", "trained on", title="shipped", title_justify="left")
+    table = Table(
+        Column("generator", no_wrap=True),
+        "what it makes",
+        "conditions",
+        "trained on",
+        title="shipped",
+        title_justify="left",
+    )
     for name in shipped():
         metadata = read_metadata(WEIGHTS / f"{name}.safetensors")
         ranges = metadata["description"]["condition_ranges"]
