@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import h5py
-import numpy as np
 import xarray as xr
 
 from simulacra.events import validate
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import opened
+from simulacra.store.arrays import plain
 
 CONVENTIONS = "simulacra-events-1"
 
@@ -33,11 +33,11 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
             )
         variables = {}
         for name, dataset in file.items():
-            attributes = {key: _plain(value) for key, value in dataset.attrs.items()}
+            attributes = {key: plain(value) for key, value in dataset.attrs.items()}
             if "dimensions" not in attributes:
                 raise FormatError(f"'{path}': the dataset '{name}' carries no 'dimensions'")
             variables[name] = xr.Variable(str(attributes.pop("dimensions")).split(), dataset[()], attrs=attributes)
-        events = xr.Dataset(variables, attrs={key: _plain(value) for key, value in file.attrs.items()})
+        events = xr.Dataset(variables, attrs={key: plain(value) for key, value in file.attrs.items()})
     validate(events)
     return events
 
@@ -61,7 +61,3 @@ def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise FormatError(f"cannot write '{path}': {error}") from error
-
-
-def _plain(value: object) -> object:
-    return value.item() if isinstance(value, np.generic) else value

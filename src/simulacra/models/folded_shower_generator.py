@@ -205,9 +205,8 @@ class FoldedShowerGenerator(nn.Module):
             images.append(image)
         image = sparse(torch.cat(images))
         share = self.scale * raised(image, self.images.power)
-        response = (self.images.centre + self.images.width * torch.sinh(score)).clamp(min=0.0)
-        factor = (1000.0 * conditions[:, 0:1] * response).t() / share.sum(dim=0, keepdim=True).clamp(min=1e-12)
-        return (share * factor).t()
+        total = (1000.0 * conditions[:, 0:1] * self.images.response(score)).t()
+        return (share * (total / share.sum(dim=0, keepdim=True).clamp(min=1e-12))).t()
 
 
 def _bias(layer: LocallyConnected2d) -> np.ndarray:

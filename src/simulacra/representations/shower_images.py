@@ -73,7 +73,10 @@ class ShowerImages(nn.Module):
         share = self.scale * raised(image, self.power)
         return image / share.sum(dim=1, keepdim=True).clamp(min=1e-12) ** (1.0 / self.power)
 
+    def response(self, score: Tensor) -> Tensor:
+        """Return total over incident energy from response scores of any shape; no shower has less than none."""
+        return (self.centre + self.width * torch.sinh(score)).clamp(min=0.0)
+
     def inverse(self, image: Tensor, score: Tensor, incident_energy: Tensor) -> Tensor:
         """Map images (N, cells), scores (N,) and incident energies (N,) [GeV] to cells (N, cells) [MeV]."""
-        response = (self.centre + self.width * torch.sinh(score)).clamp(min=0.0)
-        return self.shares(image) * (1000.0 * incident_energy * response)[:, None]
+        return self.shares(image) * (1000.0 * incident_energy * self.response(score))[:, None]
