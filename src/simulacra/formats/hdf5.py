@@ -42,6 +42,26 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
             raise FormatError(f"'{path}' is damaged ({error})") from error
 
 
+@contextlib.contextmanager
+def created(path: Path) -> Iterator[h5py.File]:
+    """Make an HDF5 file that is there whole or not at all.
+
+    Raises
+    ------
+    FormatError
+        if it cannot be written.
+    """
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with h5py.File(fresh, "w") as file:
+            yield file
+        fresh.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise FormatError(f"cannot write '{path}': {error}") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
 def values(file: h5py.File, name: str, shape: tuple[int | None, ...], rows: slice) -> np.ndarray:
     """Return rows of a dataset of numbers.
 
@@ -171,26 +191,19 @@ def write_file(
     if path.exists() and not overwrite:
         raise FormatError(f"'{path}' is there already: choose another path, or ask for it to be overwritten")
     n = events.sizes["event"]
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with h5py.File(fresh, "w") as file:
-            file.attrs.update(attributes)
+    with created(path) as file:
+        file.attrs.update(attributes)
+        for name, column in columns.items():
+            file.create_dataset(
+                name,
+                shape=(n, *column.shape),
+                dtype=column.dtype,
+                chunks=(min(n, 256), *column.shape),
+                compression="gzip",
+                shuffle=True,
+            )
+        for start in range(0, n, BLOCK):
+            block = events.isel(event=slice(start, start + BLOCK))
             for name, column in columns.items():
-                file.create_dataset(
-                    name,
-                    shape=(n, *column.shape),
-                    dtype=column.dtype,
-                    chunks=(min(n, 256), *column.shape),
-                    compression="gzip",
-                    shuffle=True,
-                )
-            for start in range(0, n, BLOCK):
-                block = events.isel(event=slice(start, start + BLOCK))
-                for name, column in columns.items():
-                    file[name][start : start + BLOCK] = column.make(block)
-            finish(file)
-        fresh.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise FormatError(f"cannot write '{path}': {error}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
+                file[name][start : start + BLOCK] = column.make(block)
+        finish(file)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import h5py
 import xarray as xr
 
 from simulacra.events import validate
 from simulacra.formats.errors import FormatError
-from simulacra.formats.hdf5 import opened
+from simulacra.formats.hdf5 import created, opened
 from simulacra.store.arrays import plain
 
 CONVENTIONS = "simulacra-events-1"
@@ -45,19 +44,12 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
 def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
     """Write validated events, whole or not at all; every number comes back bit for bit."""
     validate(events)
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with h5py.File(temporary, "w") as file:
-            file.attrs.update(events.attrs)
-            file.attrs["conventions"] = CONVENTIONS
-            for name, array in events.variables.items():
-                dataset = file.create_dataset(
-                    str(name), data=array.values, compression="gzip", compression_opts=9, shuffle=True
-                )
-                dataset.attrs.update({str(key): value for key, value in array.attrs.items()})
-                dataset.attrs["dimensions"] = " ".join(map(str, array.dims))
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise FormatError(f"cannot write '{path}': {error}") from error
+    with created(Path(path)) as file:
+        file.attrs.update(events.attrs)
+        file.attrs["conventions"] = CONVENTIONS
+        for name, array in events.variables.items():
+            dataset = file.create_dataset(
+                str(name), data=array.values, compression="gzip", compression_opts=9, shuffle=True
+            )
+            dataset.attrs.update({str(key): value for key, value in array.attrs.items()})
+            dataset.attrs["dimensions"] = " ".join(map(str, array.dims))
