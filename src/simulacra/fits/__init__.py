@@ -1,0 +1,1 @@
+"""Parameters with intervals from learned likelihood ratios, at particle level and behind a detector."""
