@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from simulacra.judges import plots, shower_images
@@ -11,6 +9,8 @@ from simulacra.judges.finding import Finding
 from simulacra.judges.showers import EnergyProfiles
 from simulacra.judges.two_sample import REPLICATES
 from simulacra.judges.wording import with_error
+from simulacra.pages import Chapter, Picture
+from simulacra.pages.style import axis_label, image_uri
 
 if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
@@ -40,41 +40,6 @@ CLASSIFIERS_TEXT: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure: its data URI, what it shows in words, and its caption."""
-
-    source: str
-    alt: str
-    caption: str = ""
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A part of the page.
-
-    Attributes
-    ----------
-    anchor, title, text:
-        its name in links, its heading, and paragraphs of plain text.
-    pictures, large_pictures:
-        figures in a grid of narrow columns, and below it in one of wide columns.
-    rows, columns:
-        a table: column heads, and cells; the first cell of a row is its head.
-    mark:
-        a label beside the heading, such as "extrapolation".
-    """
-
-    anchor: str
-    title: str
-    text: tuple[str, ...]
-    pictures: tuple[Picture, ...] = ()
-    large_pictures: tuple[Picture, ...] = ()
-    columns: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
-    mark: str = ""
-
-
 def chapters_of(verdict: Verdict) -> list[Chapter]:
     """Return the chapters that the verdict has evidence for."""
     chapters = []
@@ -100,7 +65,7 @@ def _images(verdict: Verdict) -> Chapter:
         title = shower_images.section_title(geometry, section)
         kinds = (f"mean of {labels[0]}", f"mean of {labels[1]}", f"{labels[1]} over {labels[0]}")
         for image, kind in zip(shower_images.mean_image_figures(geometry, images, section, labels), kinds, strict=True):
-            pictures.append(Picture(_uri(image, "png"), f"{title}: {kind}"))
+            pictures.append(Picture(image_uri(image, "png"), f"{title}: {kind}"))
     misplaced = [f.sentence for f in verdict.findings if f.judge == "misplaced_energy"]
     return Chapter(
         "images",
@@ -124,7 +89,7 @@ def _histograms(verdict: Verdict) -> Chapter:
             f"W₁ = {with_error(w.value, w.uncertainty)} σ (truth against truth {_truth(w)}), "
             f"separation power {with_error(s.value, s.uncertainty)} ({_truth(s)})"
         )
-        pictures.append(Picture(_uri(svg, "svg+xml"), f"Histogram: {comparison.long_name}", caption))
+        pictures.append(Picture(image_uri(svg, "svg+xml"), f"Histogram: {comparison.long_name}", caption))
     left_out = len(verdict.comparisons) - len(pictures)
     more = (f"The {left_out} observables nearest to the truth are in the table alone.",) if left_out else ()
     return Chapter(
@@ -178,7 +143,7 @@ def _classifiers(verdict: Verdict) -> Chapter:
             )
         )
     picture = Picture(
-        _uri(plots.roc_figure(verdict.rocs), "svg+xml"), "ROC curves of the classifiers", "Bands: error over folds"
+        image_uri(plots.roc_figure(verdict.rocs), "svg+xml"), "ROC curves of the classifiers", "Bands: error over folds"
     )
     return Chapter(
         "classifiers",
@@ -196,8 +161,8 @@ def _response(verdict: Verdict) -> Chapter:
     pictures = []
     for found in profiles:
         svg = plots.profile_figure(found, *labels)
-        pictures.append(Picture(_uri(svg, "svg+xml"), f"Mean of {found.long_name} against incident energy"))
-    resolution = _uri(plots.profile_figure(profiles[0], *labels, width=True), "svg+xml")
+        pictures.append(Picture(image_uri(svg, "svg+xml"), f"Mean of {found.long_name} against incident energy"))
+    resolution = image_uri(plots.profile_figure(profiles[0], *labels, width=True), "svg+xml")
     pictures.insert(1, Picture(resolution, "Energy resolution against incident energy"))
     sentences = [f.sentence for f in verdict.findings if f.judge in ("response_linearity", "energy_resolution")]
     return Chapter(
@@ -218,7 +183,7 @@ def _neighbours(verdict: Verdict) -> Chapter:
     labels = verdict.truth_label, verdict.generated_label
     distances = plots.distance_figure(found.generated, found.truth, found.reference, labels)
     pictures = [
-        Picture(_uri(distances, "svg+xml"), "Distances to the nearest shower", "Distances to the nearest shower")
+        Picture(image_uri(distances, "svg+xml"), "Distances to the nearest shower", "Distances to the nearest shower")
     ]
     sections = shower_images.shown_sections(showers.geometry)
     for near in found.shown:
@@ -231,7 +196,7 @@ def _neighbours(verdict: Verdict) -> Chapter:
         caption = (
             f"A generated shower of {near.incident_energy:.3g} GeV and the {found.reference} showers nearest to it"
         )
-        pictures.append(Picture(_uri(image, "png"), caption, caption))
+        pictures.append(Picture(image_uri(image, "png"), caption, caption))
     sentences = [f.sentence for f in verdict.findings if f.judge == "nearest_neighbour_distance"]
     return Chapter("neighbours", "Nearest neighbours", tuple(sentences), large_pictures=tuple(pictures))
 
@@ -253,7 +218,7 @@ def _scans(verdict: Verdict) -> Chapter:
             svg = plots.scan_figure(
                 scan, name, label, _if_energy(scan.condition, profiles.get(name)), verdict.truth_label
             )
-            pictures.append(Picture(_uri(svg, "svg+xml"), f"{label} against {scan.condition} at fixed noise"))
+            pictures.append(Picture(image_uri(svg, "svg+xml"), f"{label} against {scan.condition} at fixed noise"))
     large = []
     sections = shower_images.shown_sections(verdict.showers.geometry)
     for scan in verdict.scans:
@@ -261,7 +226,7 @@ def _scans(verdict: Verdict) -> Chapter:
         titles = [f"{value:.3g} {unit}" for value in scan.image_values]
         image = shower_images.shower_rows(verdict.showers.geometry, list(scan.images), titles, sections)
         caption = f"One noise, {scan.condition.replace('_', ' ')} moved"
-        large.append(Picture(_uri(image, "png"), caption, caption))
+        large.append(Picture(image_uri(image, "png"), caption, caption))
     sentences = [f.sentence for f in verdict.findings if f.judge in ("energy_scan", "position_scan")]
     text = (
         "Every shower of a line has the same random numbers; only the condition moves. The truth is not at fixed noise."
@@ -280,7 +245,7 @@ def _extrapolation(verdict: Verdict) -> Chapter:
     for name in found.profiles:
         label = _label(verdict, name)
         svg = plots.extrapolation_figure(found, name, label, profiles.get(name), verdict.truth_label)
-        pictures.append(Picture(_uri(svg, "svg+xml"), f"{label} inside and beyond the trained range"))
+        pictures.append(Picture(image_uri(svg, "svg+xml"), f"{label} inside and beyond the trained range"))
     sentences = [f.sentence for f in verdict.findings if f.judge == "extrapolation"]
     text = (
         f"The generator was trained from {found.trained[0]:.3g} to {found.trained[1]:.3g} GeV. Hollow points on shaded "
@@ -296,7 +261,7 @@ def _if_energy(condition: str, profiles: EnergyProfiles | None) -> EnergyProfile
 def _label(verdict: Verdict, observable: str) -> str:
     for comparison in verdict.comparisons:
         if comparison.observable == observable:
-            return plots.axis_label(comparison.long_name, comparison.units)
+            return axis_label(comparison.long_name, comparison.units)
     return observable.replace("_", " ")
 
 
@@ -323,7 +288,3 @@ def _truth(finding: Finding) -> str:
     if finding.truth_value is None:
         return "–"
     return with_error(finding.truth_value, finding.truth_uncertainty or 0.0)
-
-
-def _uri(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from pydantic import BaseModel
 
 from simulacra import __version__
 from simulacra.judges.classifier import FALSE_POSITIVE_GRID
 from simulacra.judges.criteria import UseJudgement
+from simulacra.pages.plain import plain
 
 if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
-
-DIGITS = 7
 
 
 def record_of(verdict: Verdict) -> dict[str, Any]:
@@ -57,8 +51,8 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
         "scans": verdict.scans,
         "extrapolation": verdict.extrapolation,
     }
-    plain: dict[str, Any] = _plain(record, "report")
-    return plain
+    values: dict[str, Any] = plain(record, "report")
+    return values
 
 
 def _use(judged: UseJudgement) -> dict[str, Any]:
@@ -81,27 +75,3 @@ def _use(judged: UseJudgement) -> dict[str, Any]:
             for judgement in judged.judgements
         ],
     }
-
-
-def _plain(value: Any, place: str) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {name: _plain(inner, f"{place}.{name}") for name, inner in fields.items()}
-    if isinstance(value, Mapping):
-        return {str(name): _plain(inner, f"{place}.{name}") for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner, f"{place}[{number}]") for number, inner in enumerate(value)]
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind == "f":
-            if not np.isfinite(value).all():
-                raise ValueError(f"{place} holds a number that is not finite")
-            rounded = [float(f"{number:.{DIGITS}g}") for number in value.ravel().tolist()]
-            return np.array(rounded).reshape(value.shape).tolist()
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return _plain(value.item(), place)
-    if isinstance(value, float) and not np.isfinite(value):
-        raise ValueError(f"{place} is {value}, not a finite number")
-    return value

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +11,8 @@ from simulacra.judges.chapters import chapters_of
 from simulacra.judges.criteria import Judgement, UseJudgement
 from simulacra.judges.finding import Finding
 from simulacra.judges.wording import with_error
+from simulacra.pages import Card
+from simulacra.pages.write import environment, write_files
 
 if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 ORDER: Final = ("classifier_auc", "wasserstein_distance", "response_linearity", "energy_resolution")
 
 
-def write_report(verdict: Verdict, folder: Path) -> Path:
+def write_report(verdict: Verdict, folder: str | os.PathLike[str]) -> Path:
     """Write ``report.json`` and ``report.html``, each whole or not at all, and return the page's path.
 
     Raises
@@ -29,52 +28,38 @@ def write_report(verdict: Verdict, folder: Path) -> Path:
     OSError
         if the folder cannot be written to.
     """
-    record = json.dumps(verdict.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
-    page = page_of(verdict)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(folder / "report.json", record)
-    _write_whole(folder / "report.html", page)
-    return folder / "report.html"
+    return write_files(Path(folder), page_of(verdict), verdict.to_json())
 
 
 def page_of(verdict: Verdict) -> str:
     """Return the page as HTML, with its styles and figures in it."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("simulacra.judges", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_unbroken,
+    return (
+        environment("simulacra.judges")
+        .get_template("report.html")
+        .render(
+            version=__version__,
+            verdict=verdict,
+            outcome=verdict.stated.outcome,
+            cards=[_card(judgement, verdict) for judgement in _ordered(verdict)],
+            uses=[_use(judged) for judged in verdict.uses],
+            summary=verdict.summary,
+            chapters=chapters_of(verdict),
+            worst=_worst(verdict),
+            findings=_findings(verdict),
+            provenance_columns=(verdict.truth_label, verdict.generated_label),
+            provenance=_provenance(verdict),
+        )
     )
-    return environment.get_template("report.html").render(
-        version=__version__,
-        verdict=verdict,
-        outcome=verdict.stated.outcome,
-        criteria=criterion_rows(verdict),
-        uses=[_use(judged) for judged in verdict.uses],
-        summary=verdict.summary,
-        chapters=chapters_of(verdict),
-        worst=_worst(verdict),
-        findings=_findings(verdict),
-        provenance=_provenance(verdict),
-    )
-
-
-def _unbroken(value: Any) -> Any:
-    """Return text in which no line breaks within a number and its uncertainty or unit."""
-    if not isinstance(value, str) or value.startswith("data:"):
-        return value
-    return re.sub(r"(?<=\d) (?=(±|%|mm\b|MeV\b|GeV\b))|(?<=±) ", "\u00a0", value)
 
 
 def criterion_rows(verdict: Verdict) -> list[dict[str, str]]:
     """Return each criterion of all uses once, the most demanding first, with what was found, in words."""
+    return [_criterion(judgement, verdict) for judgement in _ordered(verdict)]
+
+
+def _ordered(verdict: Verdict) -> list[Judgement]:
     found = {j.criterion.title: j for use in verdict.uses for j in use.judgements}
-    ordered = sorted(found.values(), key=lambda j: ORDER.index(j.criterion.judge))
-    return [_criterion(judgement, verdict) for judgement in ordered]
+    return sorted(found.values(), key=lambda j: ORDER.index(j.criterion.judge))
 
 
 def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:
@@ -89,6 +74,12 @@ def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:
         "limit": limit,
         "outcome": judgement.outcome,
     }
+
+
+def _card(judgement: Judgement, verdict: Verdict) -> Card:
+    row = _criterion(judgement, verdict)
+    beside = row["about"], f"truth against truth {row['truth']}\nlimit {row['limit']}"
+    return Card(row["title"], row["value"], beside, judgement.outcome)
 
 
 def _use(judged: UseJudgement) -> dict[str, Any]:
@@ -132,17 +123,3 @@ def _provenance(verdict: Verdict) -> list[tuple[str, str, str]]:
     names = dict.fromkeys([*sides[0], *sides[1]])
     rows += [(name.replace("_", " "), str(sides[0].get(name, "–")), str(sides[1].get(name, "–"))) for name in names]
     return rows
-
-
-def _write_whole(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.plots import INK, new_figure
 from simulacra.judges.showers import MeanImages
+from simulacra.pages.style import INK, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,289 @@
+"""Figures of distributions and weights, each as an SVG file: histograms with ratios, calibrations, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from simulacra.pages.style import (
+    DIAGONAL,
+    GENERATED,
+    GRID,
+    MARGINS,
+    SERIES,
+    TRUTH,
+    axis_label,
+    band,
+    new_figure,
+    plain_numbers,
+    points,
+    svg_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RATIO_SPAN: Final = 0.6
+
+
+@dataclass(frozen=True)
+class Binned:
+    """One sample in a histogram.
+
+    Attributes
+    ----------
+    label:
+        what the legend calls it.
+    share, error:
+        share of the events in each bin and its statistical error, (bins,) each.
+    step:
+        whether it is drawn as a line of steps; as points with error bars if not.
+    """
+
+    label: str
+    share: np.ndarray
+    error: np.ndarray
+    step: bool = False
+
+
+def histograms_figure(
+    edges: np.ndarray,
+    truth: Binned,
+    others: Sequence[Binned],
+    *,
+    name: str,
+    units: str = "1",
+    logarithmic: bool = False,
+    logarithmic_shares: bool = False,
+    span: float = RATIO_SPAN,
+) -> bytes:
+    """Draw the truth as a filled step, the other samples over it, and their ratios to the truth below.
+
+    Parameters
+    ----------
+    edges:
+        of the bins, (bins + 1,), [units].
+    truth, others:
+        the samples; at most five others.
+    name, units:
+        the observable as the axis names it.
+    logarithmic, logarithmic_shares:
+        whether the observable's axis and that of the shares are logarithmic.
+    span:
+        the ratio panel reaches from 1 - span to 1 + span.
+    """
+    if len(others) > len(SERIES):
+        raise ValueError(f"a histogram shows {len(SERIES)} samples beside the truth at most, not {len(others)}")
+    middle = np.sqrt(edges[1:] * edges[:-1]) if logarithmic else (edges[1:] + edges[:-1]) / 2
+    # Before stands for blue, after for orange, on every page.
+    colours = SERIES[: len(others)] if len(others) > 1 else (GENERATED,)
+    with new_figure(4.2, 3.6, fitted=False) as figure:
+        margins = {**MARGINS, "top": 0.985}
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
+        top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth.label)
+        top.stairs(truth.share, edges, color=TRUTH, linewidth=1.0)
+        band(top, edges, truth.share - truth.error, truth.share + truth.error)
+        for sample, colour in zip(others, colours, strict=True):
+            if sample.step:
+                top.stairs(sample.share, edges, color=colour, linewidth=1.2, label=sample.label)
+            else:
+                seen = sample.share != 0
+                marks = middle[seen], sample.share[seen], sample.error[seen]
+                points(top, *marks, colour, size=2.6, label=sample.label)
+        top.set_ylabel("Share of events a bin")
+        highest = max(float(sample.share.max()) for sample in (truth, *others))
+        # The legend lies above the curves, one more line for every two samples.
+        rows = (len(others) + 2) // 2
+        if logarithmic_shares:
+            positive = truth.share[truth.share > 0]
+            lowest = 0.3 * float(positive.min()) if len(positive) else 1e-6
+            top.set_yscale("log")
+            top.set_ylim(lowest, highest * (highest / lowest) ** (0.13 * rows + 0.05))
+        else:
+            top.set_ylim(0, (1.08 + 0.14 * rows) * highest)
+        top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
+        rows_of_ratios = [(s.share, s.error, c) for s, c in zip(others, colours, strict=True)]
+        steps = [sample.step for sample in others]
+        ratio_panel(bottom, edges, middle, (truth.share, truth.error), rows_of_ratios, span=span, steps=steps)
+        if logarithmic:
+            bottom.set_xscale("log")
+        bottom.set_xlabel(axis_label(name, units))
+        for axes in (top, bottom):
+            axes.yaxis.set_label_coords(-0.145, 0.5)
+        return svg_of(figure)
+
+
+def ratio_panel(
+    axes: Axes,
+    edges: np.ndarray,
+    middle: np.ndarray,
+    truth: tuple[np.ndarray, np.ndarray],
+    others: Sequence[tuple[np.ndarray, np.ndarray, str]],
+    *,
+    span: float = RATIO_SPAN,
+    steps: Sequence[bool] = (),
+) -> None:
+    """Draw samples over the truth where the truth has events; arrows stand for ratios off the panel.
+
+    Parameters
+    ----------
+    edges, middle:
+        of the bins, (bins + 1,) and (bins,).
+    truth, others:
+        share and error a bin, (bins,) each; of the others also the colour.
+    span:
+        the panel reaches from 1 - span to 1 + span.
+    steps:
+        which of the others are drawn as steps; none if empty.
+    """
+    low, high = 1 - span, 1 + span
+    known = truth[0] > 0
+    relative = np.divide(truth[1], truth[0], out=np.zeros_like(truth[0]), where=known)
+    band(axes, edges, np.where(known, 1 - relative, 1), np.where(known, 1 + relative, 1))
+    axes.axhline(1, color=TRUTH, linewidth=0.8)
+    for number, (share, share_error, colour) in enumerate(others):
+        ratio = np.divide(share, truth[0], out=np.ones_like(truth[0]), where=known)
+        error = np.divide(share_error, truth[0], out=np.zeros_like(truth[0]), where=known)
+        if steps and steps[number]:
+            axes.stairs(np.where(known, ratio, np.nan), edges, baseline=None, color=colour, linewidth=1.0)
+            continue
+        shown = known & (ratio >= low) & (ratio <= high)
+        points(axes, middle[shown], ratio[shown], error[shown], colour, size=2.4)
+        inset = span / 12
+        for mask, place, marker in (
+            (known & (ratio > high), high - inset, "^"),
+            (known & (ratio < low), low + inset, "v"),
+        ):
+            axes.plot(middle[mask], np.full(np.count_nonzero(mask), place), marker, color=colour, markersize=3)
+    axes.set_ylim(low, high)
+    axes.set_yticks([0.5, 1.0, 1.5] if span == RATIO_SPAN else [round(1 - span / 2, 3), 1.0, round(1 + span / 2, 3)])
+    axes.set_ylabel("Ratio")
+    axes.grid(axis="y", color=GRID, linewidth=0.7)
+
+
+def calibration_figure(
+    x: np.ndarray,
+    y: np.ndarray,
+    y_error: np.ndarray,
+    *,
+    x_error: np.ndarray | None = None,
+    x_label: str = "Mean learned weight in a bin",
+    y_label: str = "Mean exact weight in a bin",
+    logarithmic: bool = True,
+    label: str = "",
+) -> bytes:
+    """Draw y against x with errors, the diagonal, and y over x below.
+
+    Parameters
+    ----------
+    x, y, y_error, x_error:
+        one point a bin, (bins,) each; x above 0 where the axes are logarithmic.
+    """
+    good = (x > 0) & (y > 0) if logarithmic else np.ones(len(x), dtype=bool)
+    x, y, y_error = x[good], y[good], y_error[good]
+    x_error = np.zeros_like(x) if x_error is None else x_error[good]
+    with new_figure(4.2, 4.2, fitted=False) as figure:
+        margins = {**MARGINS, "top": 0.985, "bottom": 0.105}
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.2], gridspec_kw=margins)
+        ends = float(min(x.min(), (y - y_error).min())), float(max(x.max(), (y + y_error).max()))
+        if logarithmic:
+            low, high = max(ends[0], 0.5 * float(min(x.min(), y.min()))) / 1.15, ends[1] * 1.15
+        else:
+            margin = 0.05 * (ends[1] - ends[0])
+            low, high = ends[0] - margin, ends[1] + margin
+        top.plot([low, high], [low, high], color=DIAGONAL, linewidth=0.9, label="y = x")
+        top.plot(*_horizontal_bars(x, x_error, y), color=GENERATED, linewidth=0.9)
+        points(top, x, y, y_error, GENERATED, size=3.2, label=label or None)
+        bottom.axhline(1, color=DIAGONAL, linewidth=0.9)
+        points(bottom, x, y / x, y_error / np.abs(x), GENERATED, size=3.2)
+        if logarithmic:
+            top.set(xscale="log", yscale="log")
+            for axis in (bottom.xaxis, top.yaxis):
+                plain_numbers(axis, high / low)
+        top.set(xlim=(low, high), ylim=(low, high), ylabel=y_label)
+        top.legend(loc="upper left")
+        reach = float(np.max(np.abs(y / x - 1) + y_error / np.abs(x)))
+        reach = min(max(1.15 * reach, 0.02), 1.0)
+        bottom.set(ylim=(1 - reach, 1 + reach), xlabel=x_label, ylabel="y / x")
+        for axes in (top, bottom):
+            axes.grid(color=GRID, linewidth=0.7)
+            axes.yaxis.set_label_coords(-0.135, 0.5)
+        return svg_of(figure)
+
+
+def reliability_figure(
+    curves: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]],
+    *,
+    class_name: str = "target",
+) -> bytes:
+    """Draw how often events with a predicted probability are of the class, less that probability, with errors.
+
+    Parameters
+    ----------
+    curves:
+        a label, and the mean predicted probability, the observed share and its error, (bins,) each; five at most.
+    class_name:
+        the class, as the axis names it.
+    """
+    with new_figure(4.2, 4.2, fitted=False) as figure:
+        margins = {**MARGINS, "left": 0.175, "right": 0.97, "top": 0.985, "bottom": 0.105}
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.2], gridspec_kw=margins)
+        top.plot([0, 1], [0, 1], color=DIAGONAL, linewidth=0.9)
+        bottom.axhline(0, color=DIAGONAL, linewidth=0.9)
+        reach = 0.02
+        for (label, predicted, observed, error), colour in zip(curves, SERIES, strict=False):
+            points(top, predicted, observed, error, colour, size=3.2, label=label)
+            points(bottom, predicted, observed - predicted, error, colour, size=3.2)
+            reach = max(reach, 1.15 * float(np.max(np.abs(observed - predicted) + error)))
+        top.set(xlim=(0, 1), ylim=(0, 1), ylabel=f"Share of {class_name} events")
+        bottom.set(ylim=(-reach, reach), xlabel=f"Predicted probability of {class_name}", ylabel="Difference")
+        top.legend(loc="upper left")
+        for axes in (top, bottom):
+            axes.grid(color=GRID, linewidth=0.7)
+            axes.yaxis.set_label_coords(-0.165, 0.5)
+        return svg_of(figure)
+
+
+def weights_figure(
+    weights: Sequence[tuple[str, np.ndarray]], *, bins: int = 60, label: str = "Weight of a source event"
+) -> bytes:
+    """Draw how often weights occur, on a logarithmic axis of counts; weights below 0 are drawn where they are.
+
+    Parameters
+    ----------
+    weights:
+        a label and the weights, (N,); five at most.
+    """
+    everything = np.concatenate([values for _, values in weights])
+    low, high = float(everything.min()), float(everything.max())
+    if not high > low:
+        low, high = low - 0.5, high + 0.5
+    # Weights below 1 matter as much as those above: equal ratios a bin, unless some are 0 or negative.
+    by_ratio = low > 0 and high / low > 3
+    edges = np.geomspace(low, high, bins + 1) if by_ratio else np.linspace(low, high, bins + 1)
+    edges[0], edges[-1] = low, high
+    with new_figure(4.2, 3.0, fitted=False) as figure:
+        axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15, "top": 0.97})
+        for number, (name, values) in enumerate(weights):
+            counts = np.histogram(values, edges)[0]
+            colour = SERIES[number % len(SERIES)]
+            axes.stairs(counts, edges, color=colour, fill=True, alpha=0.15, linewidth=0)
+            axes.stairs(counts, edges, color=colour, linewidth=1.2, label=name)
+        axes.axvline(1, color=DIAGONAL, linewidth=0.9)
+        axes.set_yscale("log")
+        axes.set_ylim(0.5, None)
+        if by_ratio:
+            axes.set_xscale("log")
+            plain_numbers(axes.xaxis, high / low)
+        axes.set_xlabel(label)
+        axes.set_ylabel("Events a bin")
+        axes.grid(color=GRID, linewidth=0.7)
+        axes.legend(loc="upper right")
+        return svg_of(figure)
+
+
+def _horizontal_bars(x: np.ndarray, error: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.stack([x - error, x + error, np.full_like(x, np.nan)], axis=1).ravel(), np.repeat(y, 3)
