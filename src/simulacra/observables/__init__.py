@@ -1,6 +1,8 @@
 """Observables: numbers that physicists look at, one or more per event."""
 
+from simulacra.observables.clouds import cloud_observables
+from simulacra.observables.jets import cluster_jets
 from simulacra.observables.observe import observe
 from simulacra.observables.showers import shower_shapes, shower_shapes_of
 
-__all__ = ["observe", "shower_shapes", "shower_shapes_of"]
+__all__ = ["cloud_observables", "cluster_jets", "observe", "shower_shapes", "shower_shapes_of"]
