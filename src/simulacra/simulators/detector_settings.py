@@ -1,0 +1,150 @@
+"""The settings of the parametric detector: what it sees, how well, and what it takes it for."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+_FOLDER: Final = Path(__file__).parent / "detectors"
+
+
+class DetectorError(ValueError):
+    """A detector that does not exist or makes no sense; the message names the file, the place in it and the remedy."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Acceptance(_Frozen):
+    """The directions that are seen: up to ``max_abs_cos_theta``, and up to ``max_abs_eta`` if that is given."""
+
+    max_abs_cos_theta: Probability = 1.0
+    max_abs_eta: Positive | None = None
+
+
+class Tracking(_Frozen):
+    """How charged particles are measured.
+
+    With the transverse momentum pT [GeV], a particle above the ``threshold`` [GeV] is found with the probability
+    ``efficiency * (1 - exp(-(pT - threshold) / turn_on))``, or ``efficiency`` if ``turn_on`` [GeV] is 0. Its momentum
+    has the relative resolution ``resolution_constant`` (+) ``resolution_slope`` [1/GeV] times pT, and its direction is
+    off by a Gaussian of ``angular_resolution`` [rad] in each of two directions.
+    """
+
+    efficiency: Probability = 1.0
+    threshold: NotNegative = 0.0
+    turn_on: NotNegative = 0.0
+    resolution_constant: NotNegative = 0.0
+    resolution_slope: NotNegative = 0.0
+    angular_resolution: NotNegative = 0.0
+    acceptance: Acceptance = Acceptance()
+
+
+class EnergyResolution(_Frozen):
+    """A relative resolution of ``stochastic`` / sqrt(E/GeV) (+) ``constant``."""
+
+    stochastic: NotNegative = 0.0
+    constant: NotNegative = 0.0
+
+
+class Calorimeter(_Frozen):
+    """How neutral particles are measured.
+
+    All that fall into a cell of ``polar_cell`` ([rad], or of pseudorapidity if ``polar_coordinate`` is "eta") by
+    ``phi_cell`` [rad] become one deposit at the cell's centre. The cells of theta and phi are made a little larger or
+    smaller, so that a whole number of them fits. With cells of size 0 each particle is a deposit of its own, in its own
+    direction. A deposit has the resolutions of the photons and of the hadrons in it, and is lost unless its measured
+    energy is above the ``threshold`` [GeV].
+    """
+
+    threshold: NotNegative = 0.0
+    polar_coordinate: Literal["theta", "eta"] = "theta"
+    polar_cell: Annotated[float, Field(ge=0, le=np.pi, allow_inf_nan=False)] = 0.0
+    phi_cell: Annotated[float, Field(ge=0, le=2 * np.pi, allow_inf_nan=False)] = 0.0
+    electromagnetic: EnergyResolution = EnergyResolution()
+    hadronic: EnergyResolution = EnergyResolution()
+    acceptance: Acceptance = Acceptance()
+
+    @model_validator(mode="after")
+    def _cells_in_both(self) -> Self:
+        if (self.polar_cell > 0) != (self.phi_cell > 0):
+            raise ValueError(
+                f"polar_cell ({self.polar_cell:g}) and phi_cell ({self.phi_cell:g}) are both above 0, or both 0 for a "
+                "calorimeter without cells"
+            )
+        for name, size in (("polar_cell", self.polar_cell), ("phi_cell", self.phi_cell)):
+            if 0 < size < 1e-5:
+                raise ValueError(f"{name} is {size:g}: cells of less than 1e-5 are too many; 0 means none")
+        return self
+
+
+class Identification(_Frozen):
+    """The probabilities to tell what a particle is.
+
+    Kaons, protons and other charged hadrons (``charged_hadron``), electrons and muons are taken for pions otherwise.
+    A deposit of photons alone (``photon``) or of one kind of neutral hadron (``neutral_hadron``) has no known kind
+    otherwise.
+    """
+
+    charged_hadron: Probability = 1.0
+    electron: Probability = 1.0
+    muon: Probability = 1.0
+    photon: Probability = 1.0
+    neutral_hadron: Probability = 1.0
+
+
+class DetectorSettings(_Frozen):
+    """A parametric detector. As it stands by default it sees every visible particle, perfectly."""
+
+    name: Annotated[str, Field(min_length=1)]
+    tracking: Tracking = Tracking()
+    calorimeter: Calorimeter = Calorimeter()
+    identification: Identification = Identification()
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> DetectorSettings:
+        """Return a shipped detector by its name, or one from a TOML file.
+
+        Raises
+        ------
+        DetectorError
+            with the names of the shipped detectors, or the place in the file at fault.
+        """
+        path = Path(name_or_path)
+        if str(name_or_path) in shipped_detectors():
+            path = _FOLDER / f"{name_or_path}.toml"
+        elif not path.is_file():
+            raise DetectorError(
+                f"no detector '{name_or_path}': neither a file nor one of the shipped ones, "
+                f"{', '.join(shipped_detectors())}"
+            )
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise DetectorError(f"{path} is no TOML file: {error}") from None
+        except ValidationError as error:
+            raise DetectorError(_message(str(path), error)) from None
+
+
+def shipped_detectors() -> list[str]:
+    """Return the names of the detectors that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def _message(where: str, error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"]) or "the whole"
+        given = fault["input"]
+        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{shown}")
+    return f"{where}: " + "; ".join(lines)
