@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 app = typer.Typer(help="Simulate events into a Zarr store.", no_args_is_help=True)
 
@@ -53,11 +57,7 @@ def geant4(
             }
         )
     except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")
-            for fault in error.errors()
-        )
-        raise ValueError("; ".join(faults)) from None
+        raise ValueError(_faults(error)) from None
     summary = write_showers(
         out,
         settings,
@@ -71,4 +71,98 @@ def geant4(
     typer.echo(
         f"{summary.n_events:,} {particle} showers in {summary.path}{resumed}: "
         f"{summary.seconds_per_event:.3g} s of one core a shower, {summary.seconds:.1f} s in all"
+    )
+
+
+@app.command()
+def pythia(
+    out: Annotated[Path, typer.Argument(help="The store to write, such as collisions.zarr.")],
+    n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of events.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events, with any number of workers.")],
+    process: Annotated[
+        str | None, typer.Option(help="z-to-dijets, qcd-dijets, z-plus-jet, top-pairs or minimum-bias.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="A card of Pythia (.cmnd), over the process.")] = None,
+    set_values: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of Pythia, over the card; may be repeated.")
+    ] = None,
+    lhe: Annotated[Path | None, typer.Option(help="Les Houches event file with the hard processes.")] = None,
+    shower: Annotated[str, typer.Option(help="Parton shower: simple or vincia.")] = "simple",
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"PARAMETER=DISTRIBUTION to draw: alphaS, aLund, probStoUD ... or a key; {DRAWN}. Repeatable."
+        ),
+    ] = None,
+    events_per_draw: Annotated[int, typer.Option(min=1, help="Events that share a draw; 1 is event by event.")] = 250,
+    variation: Annotated[
+        list[str] | None,
+        typer.Option(help="Variation kept as an exact weight, such as 'up fsr:muRfac=0.5'; may be repeated."),
+    ] = None,
+    jets: Annotated[float | None, typer.Option(help="Radius of anti-kT jets; without it there are none.")] = None,
+    n_jets: Annotated[int, typer.Option(min=1, help="Jets that are kept.")] = 2,
+    jet_min_pt: Annotated[float, typer.Option(min=0, help="Lowest transverse momentum of a jet in GeV.")] = 0.0,
+    max_particles: Annotated[
+        int | None, typer.Option(min=1, help="Room for particles in an event; by default the process's own.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Events a chunk; another size gives other events.")] = 2500,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
+) -> None:
+    """Simulate collisions with Pythia 8. Run the same command again to go on after a kill."""
+    from pydantic import ValidationError
+
+    from simulacra.simulators.pythia import write_collisions
+    from simulacra.simulators.pythia_settings import PythiaSettings
+
+    try:
+        settings = PythiaSettings.model_validate(
+            {
+                "process": process,
+                "card": "" if card is None else card,
+                "values": _pairs("--set", set_values or ()),
+                "shower": shower,
+                "vary": _pairs("--vary", vary or ()),
+                "events_per_draw": events_per_draw,
+                "variations": tuple(variation or ()),
+                "max_particles": max_particles,
+                "jets": None if jets is None else {"radius": jets, "n_jets": n_jets, "min_pt": jet_min_pt},
+                "lhe": lhe,
+            }
+        )
+    except ValidationError as error:
+        raise ValueError(_faults(error)) from None
+    summary = write_collisions(
+        out,
+        settings,
+        seed=seed,
+        n_events=n_events,
+        workers=workers,
+        chunk_size=chunk_size,
+        overwrite=overwrite,
+    )
+    resumed = f" ({summary.n_resumed_events:,} were there)" if summary.n_resumed_events else ""
+    typer.echo(
+        f"{summary.n_events:,} {process or 'Pythia'} events in {summary.path}{resumed}: "
+        f"{summary.seconds_per_event:.3g} s of one core an event, {summary.seconds:.1f} s in all"
+    )
+
+
+def _pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, separator, value = (part.strip() for part in text.partition("="))
+        if not (name and separator and value):
+            raise ValueError(f"{option} takes NAME=VALUE, not '{text}'")
+        if name in pairs:
+            raise ValueError(f"{option}: '{name}' is given twice")
+        pairs[name] = value
+    return pairs
+
+
+def _faults(error: ValidationError) -> str:
+    """Return what is wrong with settings in one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+        for fault in error.errors()
     )

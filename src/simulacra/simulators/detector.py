@@ -193,7 +193,7 @@ def _padded(seen: Particles, shape: tuple[int, ...], events: xr.Dataset) -> dict
     # compared as they are stored, so that the order is the same for whoever reads them
     energy = seen.energy.astype(np.float32)
     order = np.lexsort((-energy, seen.row))
-    seen, energy = seen[order], energy[order]
+    seen, energy = seen.take(order), energy[order]
     counts = np.bincount(seen.row, minlength=shape[0])
     place = (seen.row, np.arange(len(seen.row)) - np.repeat(np.cumsum(counts) - counts, counts))
 

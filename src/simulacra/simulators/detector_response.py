@@ -48,9 +48,9 @@ class Particles:
     identity: np.ndarray
     charge: np.ndarray
 
-    def __getitem__(self, chosen: np.ndarray) -> Self:
-        """Return some of them."""
-        return type(self)(*(getattr(self, field.name)[chosen] for field in fields(self)))
+    def take(self, place: np.ndarray) -> Self:
+        """Return those at some places."""
+        return type(self)(*(getattr(self, field.name).take(place, axis=0) for field in fields(self)))
 
     def and_also(self, others: Particles) -> Particles:
         """Return these and others."""
@@ -66,9 +66,9 @@ class Draws:
     uniform: np.ndarray
     normal: np.ndarray
 
-    def __getitem__(self, chosen: np.ndarray) -> Draws:
-        """Return those of some particles."""
-        return Draws(self.uniform[chosen], self.normal[chosen])
+    def take(self, place: np.ndarray) -> Draws:
+        """Return those at some places."""
+        return Draws(self.uniform.take(place, axis=0), self.normal.take(place, axis=0))
 
 
 def draws_of(key: int, index: np.ndarray, counts: np.ndarray) -> Draws:
@@ -102,10 +102,11 @@ def draws_of(key: int, index: np.ndarray, counts: np.ndarray) -> Draws:
 
 def respond(particles: Particles, draws: Draws, settings: DetectorSettings) -> Particles:
     """Return what the detector sees of particles, in no order."""
-    charged = particles.charge != 0
-    neutral = ~charged & ~np.isin(np.abs(particles.identity), NEUTRINOS)
-    tracks = _tracks(particles[charged], draws[charged], settings.tracking, settings.identification)
-    deposits = _deposits(particles[neutral], draws[neutral], settings.calorimeter, settings.identification)
+    # places instead of masks, which are slow to choose rows of several numbers by
+    charged = np.flatnonzero(particles.charge != 0)
+    neutral = np.flatnonzero((particles.charge == 0) & ~np.isin(np.abs(particles.identity), NEUTRINOS))
+    tracks = _tracks(particles.take(charged), draws.take(charged), settings.tracking, settings.identification)
+    deposits = _deposits(particles.take(neutral), draws.take(neutral), settings.calorimeter, settings.identification)
     return tracks.and_also(deposits)
 
 
@@ -114,8 +115,8 @@ def _tracks(particles: Particles, draws: Draws, tracking: Tracking, identificati
     efficiency = np.where(pt >= tracking.threshold, tracking.efficiency, 0.0)
     if tracking.turn_on > 0:
         efficiency *= -np.expm1(-np.maximum(pt - tracking.threshold, 0.0) / tracking.turn_on)
-    found = (draws.uniform[:, 0] < efficiency) & _accepted(particles.momentum, tracking.acceptance)
-    particles, draws, pt = particles[found], draws[found], pt[found]
+    found = np.flatnonzero((draws.uniform[:, 0] < efficiency) & _accepted(particles.momentum, tracking.acceptance))
+    particles, draws, pt = particles.take(found), draws.take(found), pt[found]
 
     identity = np.where(
         draws.uniform[:, 1] < _probability_of_charged(particles.identity, identification),
@@ -134,8 +135,8 @@ def _tracks(particles: Particles, draws: Draws, tracking: Tracking, identificati
 def _deposits(
     particles: Particles, draws: Draws, calorimeter: Calorimeter, identification: Identification
 ) -> Particles:
-    accepted = _accepted(particles.momentum, calorimeter.acceptance) & (particles.energy > 0)
-    particles, draws = particles[accepted], draws[accepted]
+    accepted = np.flatnonzero(_accepted(particles.momentum, calorimeter.acceptance) & (particles.energy > 0))
+    particles, draws = particles.take(accepted), draws.take(accepted)
     length = np.sqrt((particles.momentum**2).sum(axis=1, keepdims=True))
     direction = np.divide(particles.momentum, length, out=np.zeros_like(particles.momentum), where=length > 0)
     if calorimeter.polar_cell > 0:
@@ -167,11 +168,10 @@ def _deposits(
     known &= energy >= _mass(identity)
     identity = np.where(known, identity, 0)
     length = np.sqrt(np.maximum(energy**2 - _mass(identity) ** 2, 0.0))
-    seen = energy > calorimeter.threshold
     found = Particles(
         particles.row[first], direction[first] * length[:, None], energy, identity, np.zeros(n, dtype=np.int64)
     )
-    return found[seen]
+    return found.take(np.flatnonzero(energy > calorimeter.threshold))
 
 
 def _cells(direction: np.ndarray, calorimeter: Calorimeter) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,302 @@
+"""Collisions by Pythia 8 as clouds of particles, chunk by chunk into a store."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.events import make_events, variable
+from simulacra.simulators.pythia_clouds import Clouds
+from simulacra.simulators.pythia_errors import PythiaError
+from simulacra.simulators.pythia_lhe import LheFile
+from simulacra.simulators.pythia_settings import Parameter, PythiaSettings
+from simulacra.simulators.pythia_variations import Variation
+from simulacra.store import Chunk, WriteSummary, open_events, write_store
+
+if TYPE_CHECKING:
+    from simulacra.simulators.pythia_session import Session
+
+CHUNK_SIZE: Final = 2500
+"""Events a chunk."""
+
+
+def require_package() -> None:
+    """Raise :class:`PythiaError` unless pythia8mc is installed; this does not import it."""
+    if importlib.util.find_spec("pythia8mc") is None:
+        raise PythiaError("Pythia needs the package pythia8mc: pip install 'simulacra[jets]'")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Events ``start`` to ``stop - 1`` that share one initialisation: its seed, and what each parameter is set to."""
+
+    start: int
+    stop: int
+    seeds: np.random.SeedSequence
+    values: tuple[float, ...]
+
+    def seed(self, attempt: int) -> int:
+        """Return a seed of Pythia's, from 1 to 900,000,000; ``attempt`` counts the initialisations of the run."""
+        return int(self.seeds.generate_state(attempt + 1, np.uint32)[attempt]) % 900_000_000 + 1
+
+
+def runs_of(settings: PythiaSettings, seed: int, chunk: Chunk) -> list[Run]:
+    """Return the runs of a chunk, with their seeds and draws.
+
+    Each parameter has a random stream of its own, so that a chunk cut short holds the first events of the whole one.
+    """
+    n_events = chunk.stop - chunk.start
+    length = settings.events_per_draw if settings.vary else n_events
+    n_runs = -(-n_events // length)
+    *streams, engine = np.random.SeedSequence([seed, chunk.index]).spawn(len(settings.parameters) + 1)
+    drawn = [
+        _rounded(parameter, parameter.distribution.draw(n_runs, np.random.default_rng(stream)))
+        for parameter, stream in zip(settings.parameters, streams, strict=True)
+    ]
+    return [
+        Run(
+            chunk.start + i * length,
+            min(chunk.start + (i + 1) * length, chunk.stop),
+            seeds,
+            tuple(float(values[i]) for values in drawn),
+        )
+        for i, seeds in enumerate(engine.spawn(n_runs))
+    ]
+
+
+def _rounded(parameter: Parameter, values: np.ndarray) -> np.ndarray:
+    """Return float64 values that float32, in which events hold them, represents, within the bounds."""
+    low, high = parameter.distribution.low, parameter.distribution.high
+    if low == high:
+        return values  # as it was asked for, although events hold it rounded
+    rounded = values.astype(np.float32)
+    rounded = np.where(rounded.astype(np.float64) < low, np.nextafter(rounded, np.float32(np.inf)), rounded)
+    rounded = np.where(rounded.astype(np.float64) > high, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+    return rounded.astype(np.float64)
+
+
+@dataclass(frozen=True)
+class CollisionTask:
+    """Simulates a chunk; a pure function of the checked settings, the seed and the chunk."""
+
+    settings: PythiaSettings
+    seed: int
+
+    def __call__(self, chunk: Chunk) -> xr.Dataset:
+        """Return the events of a chunk.
+
+        Raises
+        ------
+        PythiaError
+            if Pythia fails too often, or an event has more particles than there is room for.
+        """
+        require_package()
+        from simulacra.simulators.pythia_session import Session, printed
+
+        settings = self.settings
+        begin = time.process_time()
+        # a Pythia of its own for each chunk: nothing of an earlier one can be left in it
+        session = Session(settings)
+        n_events = chunk.stop - chunk.start
+        clouds = Clouds(settings.room, [Variation.parse(text).name for text in settings.variations])
+        runs = runs_of(settings, self.seed, chunk)
+        with printed() as text:
+            failures = _Failures(text)
+            for run in runs:
+                _simulate_run(session, settings, run, clouds, failures)
+            variables = clouds.variables(chunk.start, session.charges)
+            if settings.jets is not None:
+                variables |= _jets(settings, variables)
+        for i, parameter in enumerate(settings.parameters):
+            values = np.concatenate([np.full(run.stop - run.start, run.values[i], dtype=np.float32) for run in runs])
+            variables[parameter.variable] = variable(
+                values, units=parameter.units, long_name=f"Pythia's {parameter.key}", role="condition"
+            )
+        return make_events(
+            variables,
+            simulator="pythia",
+            simulator_version=session.version,
+            seed=self.seed,
+            settings=settings.record(),
+            seconds_per_event=(time.process_time() - begin) / n_events,
+            first_event=chunk.start,
+            process=settings.process or ("LHE" if settings.lhe else "of a card"),
+            shower=settings.shower,
+            pythia8mc_version=version("pythia8mc"),
+        )
+
+
+class _Failures:
+    """Counts the events that Pythia failed to make, and gives up when it fails always."""
+
+    IN_A_ROW: Final = 10  # Pythia's own programs stop after ten in all
+
+    def __init__(self, printed: Any) -> None:
+        self._printed, self.in_a_row, self.in_all = printed, 0, 0
+
+    def count(self, event: int) -> None:
+        self.in_all += 1
+        self.in_a_row += 1
+        if self.in_a_row >= self.IN_A_ROW:
+            raise PythiaError(
+                f"Pythia failed to make event {event} {self.in_a_row} times in a row ({self.in_all} failures in this "
+                f"chunk): {self._printed() or 'it gives no reason'}; change the settings"
+            )
+
+
+def _simulate_run(session: Session, settings: PythiaSettings, run: Run, clouds: Clouds, failures: _Failures) -> None:
+    parameters = {p.key: repr(value) for p, value in zip(settings.parameters, run.values, strict=True)}
+    lhe = settings.lhe is not None
+    initialisations = 0
+
+    def begin(event: int) -> None:
+        nonlocal initialisations
+        session.begin(run.seed(initialisations), parameters, skip=event if lhe else 0)
+        initialisations += 1
+
+    begin(run.start)
+    for event in range(run.start, run.stop):
+        failures.in_a_row = 0
+        while not session.next():
+            failures.count(event)
+            if lhe:
+                begin(event)  # Pythia is past it in the file
+        clouds.append(event, session)
+
+
+def _jets(settings: PythiaSettings, variables: Mapping[str, xr.Variable]) -> dict[str, xr.Variable]:
+    from simulacra.observables.jets import cluster_jets
+
+    jets = settings.jets
+    if jets is None:
+        return {}
+    momentum, energy, present = (variables[name].values for name in ("momentum", "energy", "present"))
+    return dict(cluster_jets(momentum, energy, present, radius=jets.radius, n_jets=jets.n_jets, min_pt=jets.min_pt))
+
+
+def checked(settings: PythiaSettings) -> PythiaSettings:
+    """Return the settings after Pythia was started with them once, so that what it refuses is told before any event.
+
+    Raises
+    ------
+    PythiaError
+        if the package is missing or Pythia does not start.
+    ValueError
+        if a key is unknown, a value or a bound of a distribution out of range, or Pythia has no such variation.
+    """
+    require_package()
+    from simulacra.simulators.pythia_session import Session
+
+    session = Session(settings)
+    keys: dict[str, str] = {}
+    for name, value in settings.values.items():
+        keys[settings.key_of(name).lower()] = value
+    for parameter in settings.parameters:
+        key, low, high = session.range_of(parameter.key)
+        if settings.shower == "vincia" and key == "TimeShower:alphaSvalue":
+            raise ValueError(f"the shower Vincia does not heed {key}: draw Vincia:alphaSvalue, or alphaS for short")
+        if key.lower() in keys:
+            raise ValueError(f"{key} is both set to {keys[key.lower()]} and drawn ({parameter.distribution})")
+        keys[key.lower()] = str(parameter.distribution)
+        if not (low <= parameter.distribution.low and parameter.distribution.high <= high):
+            raise ValueError(
+                f"{parameter.variable} ({key}) must be within Pythia's {low:g} to {high:g}, "
+                f"not {parameter.distribution}"
+            )
+    session.check_variations()
+    session.begin(1, {p.key: repr(p.distribution.low) for p in settings.parameters})
+    return settings
+
+
+def write_collisions(
+    path: str | PathLike[str],
+    settings: PythiaSettings,
+    *,
+    seed: int,
+    n_events: int,
+    workers: int = 1,
+    chunk_size: int = CHUNK_SIZE,
+    progress: bool = True,
+    overwrite: bool = False,
+) -> WriteSummary:
+    """Simulate collisions into a Zarr store, going on from a killed run; the events do not depend on ``workers``.
+
+    Raises
+    ------
+    PythiaError, ValueError
+        as :func:`checked`, or if a chunk is no whole number of draws or the LHE file has too few events.
+    StoreError
+        if the store cannot be written.
+    """
+    if seed < 0:
+        raise ValueError(f"the seed must be 0 or more, not {seed}")
+    if settings.vary and chunk_size % settings.events_per_draw:
+        raise ValueError(
+            f"chunks of {chunk_size} events are no multiple of the {settings.events_per_draw} events a draw: "
+            "choose another of the two"
+        )
+    lhe = None
+    if settings.lhe is not None:
+        lhe = LheFile.of(settings.lhe)
+        if n_events > lhe.n_events:
+            raise ValueError(f"'{settings.lhe}' holds {lhe.n_events} events, not {n_events}: ask for fewer")
+        settings = settings.model_copy(update={"lhe": settings.lhe.resolve()})
+    settings = checked(settings)
+    fingerprint: Mapping[str, Any] = {
+        "simulator": "pythia",
+        "pythia8mc": version("pythia8mc"),
+        "settings": settings.record(),
+        "seed": seed,
+        "lhe_sha256": None if lhe is None else lhe.sha256,
+    }
+    return write_store(
+        path,
+        CollisionTask(settings, seed),
+        n_events=n_events,
+        chunk_size=chunk_size,
+        workers=workers,
+        fingerprint=fingerprint,
+        progress=progress,
+        label=f"{settings.process or 'Pythia'} events",
+        overwrite=overwrite,
+    )
+
+
+def simulate_collisions(
+    settings: PythiaSettings,
+    *,
+    seed: int,
+    n_events: int,
+    path: str | PathLike[str] | None = None,
+    workers: int = 1,
+    chunk_size: int = CHUNK_SIZE,
+    progress: bool = False,
+) -> xr.Dataset:
+    """Return simulated collisions: lazily from the store at ``path``, or in memory without one.
+
+    Events 0 to k are the same whatever ``n_events`` and ``workers`` are. With more than one worker, a script must call
+    this under ``if __name__ == "__main__":``.
+    """
+    with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
+        target = Path(folder) / "collisions.zarr" if path is None else Path(path)
+        write_collisions(
+            target,
+            settings,
+            seed=seed,
+            n_events=n_events,
+            workers=workers,
+            chunk_size=chunk_size,
+            progress=progress,
+        )
+        events = open_events(target)
+        return events.load() if path is None else events

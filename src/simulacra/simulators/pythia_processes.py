@@ -1,0 +1,42 @@
+"""The processes that Pythia is asked for by name; they stand in ``pythia_processes.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Process(BaseModel):
+    """A process: what it is, the room for its particles, and the lines that ask Pythia for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: Annotated[str, Field(min_length=1)]
+    max_particles: Annotated[int, Field(ge=1)]
+    settings: tuple[str, ...]
+
+
+@cache
+def processes() -> dict[str, Process]:
+    """Return the processes by name."""
+    text = resources.files("simulacra.simulators").joinpath("pythia_processes.toml").read_text(encoding="utf-8")
+    return {name: Process.model_validate(fields) for name, fields in tomllib.loads(text).items()}
+
+
+def process_named(name: str) -> Process:
+    """Return a process.
+
+    Raises
+    ------
+    ValueError
+        with the names that there are, if there is none of this name.
+    """
+    if name not in processes():
+        raise ValueError(
+            f"no process '{name}'; there are {', '.join(processes())}, and any other by a card or settings of Pythia"
+        )
+    return processes()[name]

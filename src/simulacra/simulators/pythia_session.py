@@ -1,0 +1,215 @@
+"""One Pythia: set up, initialised and run; what it prints becomes errors. Importing this imports pythia8mc."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+import numpy as np
+import pythia8mc
+
+from simulacra.simulators.pythia_errors import PythiaError
+from simulacra.simulators.pythia_processes import process_named
+from simulacra.simulators.pythia_settings import PythiaSettings, card_lines
+from simulacra.simulators.pythia_variations import FRAGMENTATION, Variation, variation_lines
+
+_SWITCHES: Final = ("true", "on", "yes", "ok", "1", "false", "off", "no", "0")
+
+
+@contextlib.contextmanager
+def printed() -> Iterator[Callable[[], str]]:
+    """Keep what Pythia prints to standard output off the terminal; the function yielded returns it in one line."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 1)
+
+        def read() -> str:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 2000))
+            text = file.read().decode(errors="replace")
+            return " ".join(text.split())
+
+        try:
+            yield read
+        finally:
+            sys.stdout.flush()
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+class Session:
+    """A Pythia with the settings of all events of a sample; parameters and seeds come with each run."""
+
+    def __init__(self, settings: PythiaSettings) -> None:
+        self._settings = settings
+        self._variations = [Variation.parse(text) for text in settings.variations]
+        self._pythia = pythia8mc.Pythia("", False)
+        self._info = self._pythia.infoPython()
+        self._indices: list[int] = []
+        quiet = ["Print:quiet = on", "Random:setSeed = on"]
+        process = process_named(settings.process).settings if settings.process else ()
+        values = [f"{settings.key_of(name)} = {value}" for name, value in settings.values.items()]
+        model = {"simple": 1, "vincia": 2}[settings.shower]
+        self._set(quiet, "the project's own")
+        self._set(process, f"the process '{settings.process}'")
+        self._set(card_lines(settings.card), "the card")
+        self._set(values, "a value that was set")
+        self._set([f"PartonShowers:model = {model}"], "the shower")
+        self._set(variation_lines(self._variations), "the variations")
+        if settings.lhe is not None:
+            self._set(["Beams:frameType = 4", f"Beams:LHEF = {settings.lhe}"], "the LHE file")
+
+    @property
+    def version(self) -> str:
+        """Pythia's version."""
+        return f"{self._pythia.settings.parm('Pythia:versionNumber'):.3f}"
+
+    def range_of(self, key: str) -> tuple[str, float, float]:
+        """Return the key of a real parameter as Pythia spells it, and the range that it takes.
+
+        Raises
+        ------
+        ValueError
+            if Pythia has no such parameter, or it is none that takes real numbers.
+        """
+        settings = self._pythia.settings
+        if not settings.isParm(key):
+            kind = "is not a real number" if self._is_known(key) else "is unknown to Pythia"
+            raise ValueError(f"'{key}' {kind}, so it cannot be drawn{self._similar(key)}")
+        found = settings.getParmMap(key.lower())[key.lower()]
+        low = found.valMin if found.hasMin else -math.inf
+        return str(found.name), low, found.valMax if found.hasMax else math.inf
+
+    def begin(self, seed: int, parameters: Mapping[str, str], skip: int = 0) -> None:
+        """Initialise for a run.
+
+        Parameters
+        ----------
+        seed:
+            of Pythia's random numbers, from 1 to 900,000,000.
+        parameters:
+            Pythia's keys and their values.
+        skip:
+            events of the LHE file that are passed over.
+
+        Raises
+        ------
+        PythiaError
+            with Pythia's own message, if it refuses.
+        """
+        with printed() as text:
+            self._set([f"Random:seed = {seed}", *(f"{k} = {v}" for k, v in parameters.items())], "a drawn parameter")
+            if not self._pythia.init():
+                raise PythiaError(f"Pythia does not start with these settings: {text() or 'it gives no reason'}")
+            if skip and not self._pythia.LHAeventSkip(skip):
+                raise PythiaError(f"'{self._settings.lhe}' ends before event {skip}")
+        self._indices = self._indices_of_variations()
+
+    def next(self) -> bool:
+        """Make an event; return whether Pythia managed."""
+        return bool(self._pythia.next())
+
+    def append_particles(self, columns: tuple[list[int], list[float], list[float], list[float], list[float]]) -> int:
+        """Append identity, momentum and energy of the final particles to five lists; return their number."""
+        # a list of functions mapped over the particles, for a loop in Python takes a third longer
+        particle = pythia8mc.Particle
+        final = list(filter(particle.isFinal, self._pythia.event))
+        identity, px, py, pz, energy = columns
+        identity += map(particle.id, final)
+        px += map(particle.px, final)
+        py += map(particle.py, final)
+        pz += map(particle.pz, final)
+        energy += map(particle.e, final)
+        return len(final)
+
+    def weights(self) -> list[float]:
+        """Return the event's weight and that of each variation, as Pythia has them."""
+        return [self._info.weight(), *map(self._info.weightValueByIndex, self._indices)]
+
+    def charges(self, identities: np.ndarray) -> np.ndarray:
+        """Return the charges of particles by their identities, (n,) int8 [e]."""
+        data = self._pythia.particleData
+        thirds = np.array([data.chargeType(int(identity)) for identity in identities], dtype=np.int64)
+        return (thirds // 3).astype(np.int8)
+
+    def _set(self, lines: Iterable[str], origin: str) -> None:
+        for line in lines:
+            key, separator, value = (part.strip() for part in line.partition("="))
+            if separator:
+                self._check_value(key, value, origin)
+            with printed() as text:
+                if not self._pythia.readString(line):
+                    known = "" if self._is_known(key) or not separator else self._similar(key)
+                    raise ValueError(f"Pythia refuses '{line}' ({origin}): {text()}{known}{self._range(key)}")
+
+    def _check_value(self, key: str, value: str, origin: str) -> None:
+        """Refuse what Pythia would take for something else without a word."""
+        settings = self._pythia.settings
+        if settings.isFlag(key) and value.lower() not in _SWITCHES:
+            raise ValueError(f"'{key}' ({origin}) is a switch, on or off, not '{value}'")
+        if settings.isMode(key):
+            try:
+                int(value)
+            except ValueError:
+                raise ValueError(f"'{key}' ({origin}) takes a whole number, not '{value}'") from None
+        if settings.isParm(key):
+            try:
+                number = float(value)
+            except ValueError:
+                raise ValueError(f"'{key}' ({origin}) takes a number, not '{value}'") from None
+            if not math.isfinite(number):
+                raise ValueError(f"'{key}' ({origin}) takes a finite number, not '{value}'")
+
+    def _is_known(self, key: str) -> bool:
+        settings = self._pythia.settings
+        tests = (
+            settings.isFlag, settings.isMode, settings.isParm, settings.isWord,
+            settings.isFVec, settings.isMVec, settings.isPVec, settings.isWVec,
+        )  # fmt: skip
+        return any(test(key) for test in tests)
+
+    def _range(self, key: str) -> str:
+        if not self._pythia.settings.isParm(key):
+            return ""
+        _, low, high = self.range_of(key)
+        return f" (it takes {low:g} to {high:g})"
+
+    def _similar(self, key: str) -> str:
+        import difflib
+
+        group, _, name = key.lower().partition(":")
+        settings = self._pythia.settings
+        maps = [getattr(settings, f"get{kind}Map")(group + ":") for kind in ("Flag", "Mode", "Parm", "Word")]
+        names = [str(entry.name) for found in maps for entry in found.values()]
+        close = difflib.get_close_matches(f"{group}:{name}", [n.lower() for n in names], n=3)
+        spelled = [n for n in names if n.lower() in close]
+        return f"; similar ones are {', '.join(spelled)}" if spelled else ""
+
+    def _indices_of_variations(self) -> list[int]:
+        names = [self._info.weightNameByIndex(i) for i in range(self._info.numberOfWeights())]
+        for variation in self._variations:
+            if variation.name.lower() not in names:
+                part = "shower" if variation.of_shower else "fragmentation"
+                raise ValueError(
+                    f"Pythia computes no weight for the variation '{variation}': "
+                    f"the {part} that was chosen ({self._settings.shower}) offers none"
+                )
+        return [names.index(variation.name.lower()) for variation in self._variations]
+
+    def check_variations(self) -> None:
+        """Raise :class:`ValueError` if a variation's value is out of the range of the setting that it stands for."""
+        for variation in self._variations:
+            for keyword, value in variation.values:
+                if keyword in FRAGMENTATION:
+                    _, low, high = self.range_of(FRAGMENTATION[keyword])
+                    if not low <= value <= high:
+                        raise ValueError(
+                            f"variation '{variation.name}': {keyword} ({FRAGMENTATION[keyword]}) takes "
+                            f"{low:g} to {high:g}, not {value:g}"
+                        )

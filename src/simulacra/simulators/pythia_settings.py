@@ -1,0 +1,214 @@
+"""What Pythia is asked for: the process, its settings, the prior of its parameters, and the variations it weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+
+from simulacra.conditions import Distribution
+from simulacra.simulators.pythia_processes import process_named, processes
+from simulacra.simulators.pythia_variations import Variation
+
+Shower = Literal["simple", "vincia"]
+
+EVENTS_PER_DRAW: Final = 250
+MAX_PARTICLES: Final = 1200
+"""The room for particles of a process without a name."""
+
+SHORT_NAMES: Final[Mapping[str, str]] = {
+    "alphaS": "TimeShower:alphaSvalue",
+    "alphaSinitial": "SpaceShower:alphaSvalue",
+    "pTmin": "TimeShower:pTmin",
+    "aLund": "StringZ:aLund",
+    "bLund": "StringZ:bLund",
+    "rFactC": "StringZ:rFactC",
+    "rFactB": "StringZ:rFactB",
+    "sigmaPT": "StringPT:sigma",
+    "probStoUD": "StringFlav:probStoUD",
+    "probQQtoQ": "StringFlav:probQQtoQ",
+    "probSQtoQQ": "StringFlav:probSQtoQQ",
+    "probQQ1toQQ0": "StringFlav:probQQ1toQQ0",
+}
+"""Parameters that have a name of their own here, and Pythia's keys of them."""
+
+VINCIA_NAMES: Final[Mapping[str, str]] = {"alphaS": "Vincia:alphaSvalue"}
+"""What a name stands for instead in the shower Vincia."""
+
+IN_GEV: Final = ("TimeShower:pTmin", "SpaceShower:pTmin", "StringPT:sigma", "MultipartonInteractions:pT0Ref")
+
+_OURS: Final[Mapping[str, str]] = {
+    "random:": "the seed is an argument of its own (--seed)",
+    "partonshowers:": "choose the shower (--shower simple or vincia)",
+    "uncertaintybands:dovariations": "give variations by name (--variation)",
+    "uncertaintybands:list": "give variations by name (--variation)",
+    "variationfrag:list": "give variations by name (--variation)",
+    "beams:lhef": "give the LHE file on its own (--lhe)",
+    "beams:frametype": "give the LHE file on its own (--lhe)",
+    "include": "put the lines of the other file into the card",
+}
+"""Beginnings of lines that settings may not hold, for they are decided elsewhere, and where."""
+
+_NOT_OURS: Final = ("main:", "init:", "next:", "print:", "stat:", "check:errors", "random:", "partonshowers:model")
+"""Beginnings of a card's lines that are left out: they steer Pythia's own programs, or what is decided elsewhere."""
+
+
+def _text_of_card(value: Any) -> Any:
+    if not isinstance(value, Path):
+        return value
+    if not value.is_file():
+        raise ValueError(f"there is no card '{value}'")
+    try:
+        return value.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the card '{value}' is no text: {error}") from None
+
+
+def _text_of_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return repr(value) if isinstance(value, int | float) else value
+
+
+def _text_of_distribution(value: Any) -> Any:
+    if isinstance(value, Distribution):
+        return repr(value.low) if value.kind == "fixed" else f"{value.kind}:{value.low!r}:{value.high!r}"
+    text = repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(text, str):
+        Distribution.parse(text)
+    return text
+
+
+SettingText = Annotated[str, BeforeValidator(_text_of_value), Field(min_length=1)]
+DistributionText = Annotated[str, BeforeValidator(_text_of_distribution)]
+
+
+class JetSettings(BaseModel):
+    """Anti-kT jets: their radius, how many are kept, and the lowest transverse momentum [GeV]."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    radius: Annotated[FiniteFloat, Field(gt=0)] = 0.8
+    n_jets: Annotated[int, Field(ge=1, le=100)] = 2
+    min_pt: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+
+
+class PythiaSettings(BaseModel):
+    """What to simulate.
+
+    Later ones go over earlier ones: ``process`` (a name), ``card`` (the text of a Pythia card, or its Path) and
+    ``values`` (Pythia's keys or the short names here, and what they are set to). ``vary`` draws parameters (short names
+    or keys) from distributions written ``0.14``, ``uniform:0.10:0.18`` or ``log:1:100``, anew every ``events_per_draw``
+    events. ``variations`` are kept as exact weights. ``lhe`` takes the hard processes from a Les Houches event file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    process: str | None = None
+    card: Annotated[str, BeforeValidator(_text_of_card)] = ""
+    values: dict[str, SettingText] = {}
+    shower: Shower = "simple"
+    vary: dict[str, DistributionText] = {}
+    events_per_draw: Annotated[int, Field(ge=1)] = EVENTS_PER_DRAW
+    variations: tuple[str, ...] = ()
+    max_particles: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    jets: JetSettings | None = None
+    lhe: Path | None = None
+
+    @model_validator(mode="after")
+    def _make_sense(self) -> Self:
+        if self.process is not None:
+            process_named(self.process)
+        elif self.lhe is None and not self.card and not self.values:
+            raise ValueError(f"nothing to simulate: name a process ({', '.join(processes())}), a card or an LHE file")
+        if self.process is not None and self.lhe is not None:
+            raise ValueError(f"the hard process comes from '{self.lhe}': leave out the process '{self.process}'")
+        for line in (*self.values, *self.vary, *card_lines(self.card)):
+            for beginning, remedy in _OURS.items():
+                if line.lower().startswith(beginning):
+                    raise ValueError(f"'{line}' cannot be set here: {remedy}")
+        for name, value in self.values.items():
+            if "\n" in name or "\n" in value or "=" in name or not name.strip():
+                raise ValueError(f"a setting is one KEY and one VALUE, not '{name}' and '{value}'")
+        parsed = [Variation.parse(text) for text in self.variations]
+        names = [variation.name.lower() for variation in parsed]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the variation '{twice[0]}' is there twice (Pythia does not tell upper from lower case)")
+        variables = [name.replace(":", "_") for name in self.vary]
+        if len(set(variables)) < len(variables):
+            raise ValueError(f"parameters are varied twice: {sorted(variables)}")
+        return self
+
+    @property
+    def room(self) -> int:
+        """The number of particles that an event may have."""
+        if self.max_particles is not None:
+            return self.max_particles
+        return MAX_PARTICLES if self.process is None else process_named(self.process).max_particles
+
+    def key_of(self, name: str) -> str:
+        """Return Pythia's key of a parameter, from its short name or the key itself."""
+        if self.shower == "vincia" and name in VINCIA_NAMES:
+            return VINCIA_NAMES[name]
+        return SHORT_NAMES.get(name, name)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What is drawn, by name, so that the draws do not hang on the order in which it was asked for."""
+        return tuple(
+            Parameter(name.replace(":", "_"), self.key_of(name), Distribution.parse(self.vary[name]))
+            for name in sorted(self.vary)
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return what events state as their settings: the trained ranges stand in ``vary`` by variable."""
+        fields = self.model_dump(mode="json", exclude={"vary", "max_particles", "lhe"})
+        vary = {name.replace(":", "_"): text for name, text in self.vary.items()}
+        return {**fields, "vary": vary, "max_particles": self.room, "lhe": self.lhe and self.lhe.name}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that is drawn: the variable in events, Pythia's key, and the distribution."""
+
+    variable: str
+    key: str
+    distribution: Distribution
+
+    @property
+    def units(self) -> str:
+        """The units, "1" for a number; Pythia does not tell them, so that other keys are in "Pythia's units"."""
+        if self.key in IN_GEV:
+            return "GeV"
+        return "1" if self.key in (*SHORT_NAMES.values(), *VINCIA_NAMES.values()) else "Pythia's units"
+
+
+def card_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a card as Pythia reads it: no comments, a value in braces in one line, no foreign steering.
+
+    Raises
+    ------
+    ValueError
+        if a comment or a brace is not closed.
+    """
+    open_comment, held, first = False, "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if open_comment or stripped.startswith("/*"):
+            open_comment = "*/" not in stripped
+            continue
+        stripped = stripped.split("!")[0].split("#")[0].strip()
+        if not held and not stripped[:1].isalnum():
+            continue  # as in Pythia, where a line that begins with neither letter nor digit says nothing
+        first = first if held else number
+        held = f"{held} {stripped}".strip()
+        if held.count("{") > held.count("}"):
+            continue
+        if not held.lower().startswith(_NOT_OURS):
+            yield held
+        held = ""
+    if open_comment or held:
+        raise ValueError(f"the card ends within {'a comment' if open_comment else f'the braces of line {first}'}")
