@@ -1,0 +1,127 @@
+"""The log ratios of a sample of events and their derivatives with respect to the parameters, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simulacra.fits.embedded import EmbeddedEvents
+from simulacra.fits.errors import FitError
+from simulacra.fits.log_ratio import LogRatio, ParameterSpace
+
+BATCH: Final = 16_384
+"""Events that are evaluated at a time: few enough for a head's activations to stay near the processor."""
+
+
+@dataclass(frozen=True)
+class LogRatios:
+    """The mean over members of the log ratios of these events, as a function of the free parameters.
+
+    Sums over events are taken by the callers in float64; the members compute in the precision of the embedding.
+    """
+
+    members: tuple[LogRatio, ...]
+    events: EmbeddedEvents
+    space: ParameterSpace
+
+    def values(self, free: np.ndarray) -> np.ndarray:
+        """Return the log ratio of each event, (N,) float64, at the free parameters (F,)."""
+        with torch.no_grad():
+            rows = self._batches(free, lambda ratio, theta, _: ratio(theta).double())
+        return self._finite(np.concatenate([row.cpu().numpy() for row in rows]), free)
+
+    def slopes(self, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log ratios, (N,), and their derivatives by the free parameters, (N, F), both float64."""
+
+        def both(ratio: Callable[[Tensor], Tensor], theta: Tensor, _: slice) -> Tensor:
+            def twice(point: Tensor) -> tuple[Tensor, Tensor]:
+                value = ratio(point)
+                return value, value
+
+            slope, value = torch.func.jacfwd(twice, has_aux=True)(theta)
+            return torch.cat([value[:, None], slope], dim=1).double()
+
+        with torch.no_grad():
+            rows = self._batches(free, both)
+        table = self._finite(np.concatenate([row.cpu().numpy() for row in rows]), free)
+        return table[:, 0], table[:, 1:]
+
+    def curvature(self, free: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """Return the second derivatives, (F, F), of the sum over events of the coefficients (N,) times log ratios."""
+        # One number for all events loses digits in float32; coefficients of the order of 1 keep them.
+        scale = float(np.abs(coefficients).max()) or 1.0
+        scaled = torch.from_numpy(coefficients / scale)
+
+        def second(ratio: Callable[[Tensor], Tensor], theta: Tensor, rows: slice) -> Tensor:
+            def summed(point: Tensor) -> Tensor:
+                value = ratio(point)
+                return (scaled[rows].to(device=value.device, dtype=value.dtype) * value).sum()
+
+            hessian: Tensor = torch.func.hessian(summed)(theta)
+            return hessian.detach().double()
+
+        total = np.sum([part.cpu().numpy() for part in self._batches(free, second)], axis=0)
+        return scale * self._finite(total, free)
+
+    def _batches(
+        self, free: np.ndarray, evaluate: Callable[[Callable[[Tensor], Tensor], Tensor, slice], Tensor]
+    ) -> list[Tensor]:
+        """Return what ``evaluate`` makes of each batch of events, averaged over the members."""
+        offset, selection = (torch.from_numpy(array) for array in self.space.embed())
+        theta = torch.from_numpy(np.array(free, dtype=np.float64))
+        averaged: list[Tensor] = []
+        for number, member in enumerate(self.members):
+            z = self.events.of_member(number)
+            at, shift, spread = theta.to(z.device), offset.to(z.device), selection.to(z.device)
+            for position, begin in enumerate(range(0, len(z), BATCH)):
+                rows = slice(begin, begin + BATCH)
+                ratio = _of_free(member, z[rows], shift, spread)
+                result = evaluate(ratio, at, rows) / len(self.members)
+                if number == 0:
+                    averaged.append(result)
+                else:
+                    averaged[position] = averaged[position] + result
+        return averaged
+
+    def _finite(self, numbers: np.ndarray, free: np.ndarray) -> np.ndarray:
+        if np.isfinite(numbers).all():
+            return numbers
+        event = int(np.argwhere(~np.isfinite(numbers))[0, 0])
+        where = ", ".join(f"{name} = {value:.6g}" for name, value in zip(self.space.free_names, free, strict=True))
+        raise FitError(
+            f"the log ratio of {self.events.label} event {event}, or its derivative, is NaN or infinite at {where}; "
+            "look at this event, and at the network's training"
+        )
+
+
+def log_ratios(members: Sequence[LogRatio], events: EmbeddedEvents, space: ParameterSpace) -> LogRatios:
+    """Return the mean log ratios of these events.
+
+    Raises
+    ------
+    ValueError
+        if the events were embedded by another number of members.
+    """
+    if len(events.embeddings) not in (1, len(members)):
+        raise ValueError(
+            f"{events.label}: {len(events.embeddings)} embeddings for {len(members)} members; "
+            "give one that all share, or one for each"
+        )
+    return LogRatios(tuple(members), events, space)
+
+
+def _of_free(member: LogRatio, batch: Tensor, offset: Tensor, selection: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the member's log ratio of a batch as a function of the free parameters alone."""
+
+    def ratio(point: Tensor) -> Tensor:
+        value = member(batch, (offset + selection @ point).to(batch.dtype))
+        if value.shape != (len(batch),):
+            raise ValueError(f"a log ratio returned the shape {tuple(value.shape)} for {len(batch)} events")
+        return value
+
+    return ratio

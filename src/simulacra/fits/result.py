@@ -1,0 +1,164 @@
+"""What a fit found: values, their covariance and where it comes from, intervals and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The objective along one parameter.
+
+    Attributes
+    ----------
+    values:
+        of the parameter, (S,), in its unit.
+    rise:
+        of the objective above its minimum, (S,); for a likelihood 2 times the rise of the negative log likelihood.
+    profiled:
+        whether the other free parameters were fitted at each point, or held at the estimate.
+    """
+
+    values: np.ndarray
+    rise: np.ndarray
+    profiled: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Estimates of the free parameters with their uncertainty.
+
+    Attributes
+    ----------
+    method:
+        name of the estimator, such as "likelihood_ratio".
+    parameters:
+        names of the F free parameters.
+    estimates:
+        their values, (F,), in their units.
+    event_covariance:
+        due to the finite numbers of data and reference events, (F, F).
+    network_covariance:
+        due to the networks' training, (F, F); 0 for a single member, about which nothing is known.
+    calibration_covariance:
+        due to the calibration curve, (F, F); 0 if there is none.
+    likelihood_covariance:
+        inverse curvature of the likelihood, (F, F), for which the reference is infinite and the data are unweighted;
+        None for an objective that is no likelihood.
+    fixed:
+        values of the parameters that were not free.
+    bounds:
+        the trained box of the free parameters.
+    members:
+        each ensemble member's own estimates, (K, F).
+    n_data, n_reference:
+        numbers of events.
+    data_effective, reference_effective:
+        effective numbers, the reference's once it is weighted to the estimate (None where that is not known).
+    objective:
+        the least value of the objective.
+    profile_intervals:
+        (low, high) of each parameter where the profile of the objective has risen by what the event covariance
+        allows; they may be lopsided. Empty unless asked for.
+    scans:
+        by parameter; empty unless asked for.
+    calibrated:
+        whether a calibration curve was applied.
+    warnings:
+        what the user should know before trusting it.
+    """
+
+    method: str
+    parameters: tuple[str, ...]
+    estimates: np.ndarray
+    event_covariance: np.ndarray
+    network_covariance: np.ndarray
+    calibration_covariance: np.ndarray
+    likelihood_covariance: np.ndarray | None
+    fixed: Mapping[str, float]
+    bounds: Mapping[str, tuple[float, float]]
+    members: np.ndarray
+    n_data: int
+    n_reference: int
+    data_effective: float
+    reference_effective: float | None
+    objective: float
+    profile_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    scans: Mapping[str, Scan] = field(default_factory=dict)
+    calibrated: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The estimates by name."""
+        return dict(zip(self.parameters, self.estimates.tolist(), strict=True))
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The whole covariance, (F, F)."""
+        whole: np.ndarray = self.event_covariance + self.network_covariance + self.calibration_covariance
+        return whole
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """The whole standard deviation of each parameter."""
+        return dict(zip(self.parameters, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlation coefficients of the estimates, (F, F)."""
+        sigma = np.sqrt(np.diag(self.covariance))
+        coefficients: np.ndarray = self.covariance / np.outer(sigma, sigma)
+        return coefficients
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The 68.3 % interval (low, high) of each parameter from the whole covariance."""
+        return {name: (self.values[name] - error, self.values[name] + error) for name, error in self.errors.items()}
+
+    def error_parts(self, name: str) -> dict[str, float]:
+        """Return the standard deviations that the events, the networks and the calibration give a parameter."""
+        p = self.parameters.index(name)
+        parts = {
+            "events": self.event_covariance,
+            "networks": self.network_covariance,
+            "calibration": self.calibration_covariance,
+        }
+        return {part: float(np.sqrt(covariance[p, p])) for part, covariance in parts.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fit as plain JSON values."""
+        return {
+            "method": self.method,
+            "parameters": list(self.parameters),
+            "values": self.values,
+            "errors": self.errors,
+            "error_parts": {name: self.error_parts(name) for name in self.parameters},
+            "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "profile_intervals": {name: list(interval) for name, interval in self.profile_intervals.items()},
+            "covariance": self.covariance.tolist(),
+            "event_covariance": self.event_covariance.tolist(),
+            "network_covariance": self.network_covariance.tolist(),
+            "calibration_covariance": self.calibration_covariance.tolist(),
+            "likelihood_covariance": None
+            if self.likelihood_covariance is None
+            else self.likelihood_covariance.tolist(),
+            "fixed": dict(self.fixed),
+            "bounds": {name: list(bounds) for name, bounds in self.bounds.items()},
+            "members": self.members.tolist(),
+            "n_data": self.n_data,
+            "n_reference": self.n_reference,
+            "data_effective": self.data_effective,
+            "reference_effective": self.reference_effective,
+            "objective": self.objective,
+            "scans": {
+                name: {"values": scan.values.tolist(), "rise": scan.rise.tolist(), "profiled": scan.profiled}
+                for name, scan in self.scans.items()
+            },
+            "calibrated": self.calibrated,
+            "warnings": list(self.warnings),
+        }
