@@ -14,7 +14,7 @@ from simulacra.fits.embedded import EmbeddedEvents
 from simulacra.fits.errors import FitError
 from simulacra.fits.log_ratio import LogRatio, ParameterSpace
 
-BATCH: Final = 16_384
+BATCH: Final = 32_768
 """Events that are evaluated at a time: few enough for a head's activations to stay near the processor."""
 
 

@@ -1,0 +1,293 @@
+"""Pseudo-experiments: whether a fit finds the truth, and its intervals cover it as often as they say.
+
+The error of a bias is the scatter over the square root of the number of experiments, which holds for experiments that
+share nothing. Samples cut from one pool are disjoint; a reference sample that all share moves all estimates together,
+by at most the share that its events have in each interval, and this is not in the error stated here.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings as python_warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from simulacra.fits.errors import FitError, FitWarning
+from simulacra.fits.journal import Journal
+from simulacra.fits.result import Fit
+from simulacra.fits.uncertainty import CENTRAL
+
+Sample = TypeVar("Sample")
+Progress = Callable[[str, float], None]
+
+LEAST: Final = 2
+"""Fewest experiments with a scatter."""
+
+
+@dataclass(frozen=True)
+class ParameterCoverage:
+    """How a fit does on one parameter.
+
+    Attributes
+    ----------
+    name:
+        of the parameter.
+    experiments, failed:
+        numbers of fits that gave an answer, and of those that gave none.
+    bias, bias_error:
+        mean of estimate less truth, in the parameter's unit.
+    bias_percent, bias_percent_error:
+        the same in % of the truth's mean; NaN where that is 0.
+    scatter, mean_error:
+        standard deviation of estimate less truth, and the mean of the errors that the fits state.
+    pull_mean, pull_mean_error, pull_width, pull_width_error:
+        of (estimate - truth) / error; 0 and 1 are ideal.
+    coverage, coverage_low, coverage_high:
+        share of the 68.3 % intervals that hold the truth, and its Clopper-Pearson interval of 68.3 %. A fit that
+        failed has no interval and counts as one that misses.
+    """
+
+    name: str
+    experiments: int
+    failed: int
+    bias: float
+    bias_error: float
+    bias_percent: float
+    bias_percent_error: float
+    scatter: float
+    mean_error: float
+    pull_mean: float
+    pull_mean_error: float
+    pull_width: float
+    pull_width_error: float
+    coverage: float
+    coverage_low: float
+    coverage_high: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The results of T pseudo-experiments that gave an answer.
+
+    Attributes
+    ----------
+    parameters:
+        names, (F,).
+    truths, estimates, errors:
+        (T, F), in the parameters' units.
+    intervals:
+        (T, F, 2): low and high end.
+    failures:
+        what each experiment without an answer said, by its number.
+    warned:
+        number of fits that warned.
+    """
+
+    parameters: tuple[str, ...]
+    truths: np.ndarray
+    estimates: np.ndarray
+    errors: np.ndarray
+    intervals: np.ndarray
+    failures: Mapping[int, str]
+    warned: int
+
+    @property
+    def pulls(self) -> np.ndarray:
+        """(estimate - truth) / error, (T, F)."""
+        pulls: np.ndarray = (self.estimates - self.truths) / self.errors
+        return pulls
+
+    def of(self, name: str) -> ParameterCoverage:
+        """Return the summary of one parameter.
+
+        Raises
+        ------
+        ValueError
+            if there is no such parameter, or there are fewer than two experiments.
+        """
+        if name not in self.parameters:
+            raise ValueError(f"'{name}' was not fitted; the parameters are {', '.join(self.parameters)}")
+        count = len(self.estimates)
+        if count < LEAST:
+            raise ValueError(f"{count} pseudo-experiments gave an answer; a bias and its error need {LEAST}")
+        p = self.parameters.index(name)
+        off = self.estimates[:, p] - self.truths[:, p]
+        bias, bias_error = float(off.mean()), float(off.std(ddof=1) / math.sqrt(count))
+        truth = float(self.truths[:, p].mean())
+        percent = 100 / abs(truth) if truth else math.nan
+        pull = self.pulls[:, p]
+        width = float(pull.std(ddof=1))
+        low, high = self.intervals[:, p, 0], self.intervals[:, p, 1]
+        inside = int(np.sum((low <= self.truths[:, p]) & (self.truths[:, p] <= high)))
+        tried = count + len(self.failures)
+        return ParameterCoverage(
+            name=name,
+            experiments=count,
+            failed=len(self.failures),
+            bias=bias,
+            bias_error=bias_error,
+            bias_percent=bias * percent,
+            bias_percent_error=bias_error * percent,
+            scatter=float(off.std(ddof=1)),
+            mean_error=float(self.errors[:, p].mean()),
+            pull_mean=float(pull.mean()),
+            pull_mean_error=width / math.sqrt(count),
+            pull_width=width,
+            pull_width_error=width / math.sqrt(2 * (count - 1)),
+            coverage=inside / tried,
+            coverage_low=clopper_pearson(inside, tried)[0],
+            coverage_high=clopper_pearson(inside, tried)[1],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return results and summaries as plain JSON values."""
+        return {
+            "parameters": list(self.parameters),
+            "truths": self.truths.tolist(),
+            "estimates": self.estimates.tolist(),
+            "errors": self.errors.tolist(),
+            "intervals": self.intervals.tolist(),
+            "failures": {str(number): said for number, said in self.failures.items()},
+            "warned": self.warned,
+            "summaries": [_plain(self.of(name)) for name in self.parameters],
+        }
+
+
+def _plain(summary: ParameterCoverage) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in vars(summary).items()
+    }
+
+
+def clopper_pearson(inside: int, tried: int, content: float = CENTRAL) -> tuple[float, float]:
+    """Return the exact binomial interval of a share, which holds the true one at least that often.
+
+    Raises
+    ------
+    ValueError
+        if nothing was tried or more were inside than tried.
+    """
+    from scipy.stats import beta
+
+    if not 0 <= inside <= tried or tried == 0:
+        raise ValueError(f"{inside} of {tried} is no share")
+    tail = (1 - content) / 2
+    low = 0.0 if inside == 0 else float(beta.ppf(tail, inside, tried - inside + 1))
+    high = 1.0 if inside == tried else float(beta.ppf(1 - tail, inside + 1, tried - inside))
+    return low, high
+
+
+def disjoint_samples(pool: int, size: int, *, seed: int, samples: int | None = None) -> list[np.ndarray]:
+    """Return the positions, (size,) each, of samples cut from a pool of events without overlap.
+
+    Raises
+    ------
+    ValueError
+        if the pool is too small.
+    """
+    most = pool // size if size > 0 else 0
+    wanted = most if samples is None else samples
+    if wanted < 1 or wanted > most:
+        raise ValueError(
+            f"a pool of {pool} events holds {most} disjoint samples of {size}, not {max(wanted, 1)}; "
+            "make more events, or smaller or fewer samples"
+        )
+    shuffled = np.random.default_rng(seed).permutation(pool)
+    return [np.sort(shuffled[i * size : (i + 1) * size]) for i in range(wanted)]
+
+
+def pseudo_experiments(
+    fit_one: Callable[[Sample], Fit],
+    samples: Sequence[Sample],
+    truths: Mapping[str, float] | Sequence[Mapping[str, float]],
+    *,
+    journal: Path | None = None,
+    run: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Coverage:
+    """Fit each sample and compare with its truth.
+
+    Parameters
+    ----------
+    fit_one:
+        fits one sample.
+    samples:
+        disjoint, one an experiment; what they are is ``fit_one``'s affair.
+    truths:
+        the true parameters, by name, of all samples or of each.
+    journal:
+        file that results are kept in as they come; a run with the same file goes on from them.
+    run:
+        what must be the same for that: settings, seeds and hashes of the inputs, as JSON values.
+    progress:
+        called with a sentence and the share that is done.
+
+    Raises
+    ------
+    ValueError
+        if there are no samples, or another number of truths.
+    FitError
+        if the journal belongs to another run, or more than half of the fits failed.
+    """
+    if not samples:
+        raise ValueError("there are no samples to fit; give at least two")
+    each = [truths] * len(samples) if isinstance(truths, Mapping) else list(truths)
+    if len(each) != len(samples):
+        raise ValueError(f"{len(each)} truths for {len(samples)} samples")
+    told = [{name: float(value) for name, value in truth.items()} for truth in each]
+    kept = None if journal is None else Journal(journal, {"truths": told, **dict(run or {})})
+    results: dict[int, dict[str, Any]] = {} if kept is None else dict(kept.done)
+    for number, (sample, truth) in enumerate(zip(samples, told, strict=True)):
+        if number in results:
+            continue
+        if progress is not None:
+            progress(f"pseudo-experiment {number + 1} of {len(samples)}", number / len(samples))
+        results[number] = _result(fit_one, sample, truth)
+        if kept is not None:
+            kept.add(number, results[number])
+    if progress is not None:
+        progress("pseudo-experiments are done", 1.0)
+    return _collected([results[number] for number in range(len(samples))])
+
+
+def _result(fit_one: Callable[[Sample], Fit], sample: Sample, truth: Mapping[str, float]) -> dict[str, Any]:
+    """Return what one experiment gave, as JSON values."""
+    try:
+        with python_warnings.catch_warnings():
+            # The fit holds its warnings itself; a hundred of the same on the screen help nobody.
+            python_warnings.simplefilter("ignore", FitWarning)
+            fit = fit_one(sample)
+    except FitError as error:
+        return {"failure": str(error)}
+    missing = [name for name in fit.parameters if name not in truth]
+    if missing:
+        raise ValueError(f"the truth of {', '.join(missing)} is not given")
+    return {
+        "parameters": list(fit.parameters),
+        "truth": [truth[name] for name in fit.parameters],
+        "estimate": list(fit.values.values()),
+        "error": list(fit.errors.values()),
+        "interval": [list(interval) for interval in fit.intervals.values()],
+        "warnings": list(fit.warnings),
+    }
+
+
+def _collected(results: Sequence[Mapping[str, Any]]) -> Coverage:
+    failures = {number: str(result["failure"]) for number, result in enumerate(results) if "failure" in result}
+    answers = [result for result in results if "failure" not in result]
+    if 2 * len(failures) > len(results):
+        number, said = next(iter(failures.items()))
+        raise FitError(f"{len(failures)} of {len(results)} fits failed; number {number} says: {said}")
+    names = tuple(answers[0]["parameters"])
+    if any(tuple(answer["parameters"]) != names for answer in answers):
+        raise ValueError("the fits have different free parameters; fit the same ones in all experiments")
+    truths, estimates, errors, intervals = (
+        np.array([answer[key] for answer in answers]) for key in ("truth", "estimate", "error", "interval")
+    )
+    return Coverage(
+        names, truths, estimates, errors, intervals, failures, sum(bool(answer["warnings"]) for answer in answers)
+    )
