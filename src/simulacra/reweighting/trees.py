@@ -1,0 +1,165 @@
+"""Boosted trees on observables: the baseline that a reweighting on the full phase space has to beat.
+
+The classifier f that tells target from source gives weights f/(1-f), as in the boosted reweighting of A. Rogozhnikov
+(arXiv:1608.05806), here with scikit-learn's histogram-based trees and a calibration on events that they have not seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulacra.reweighting.calibration import CalibrationMap, fit_isotonic, fit_temperature
+from simulacra.reweighting.prior_weights import WeightError, class_weights
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+BINS: Final = 255
+FEWEST: Final = 50
+
+
+class TreeSettings(BaseModel):
+    """Settings of the trees and of their calibration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trees: int = Field(default=300, ge=1)
+    learning_rate: float = Field(default=0.1, gt=0, le=1)
+    leaves: int = Field(default=15, ge=2)
+    fewest_in_leaf: int = Field(default=50, ge=1)
+    calibration: Literal["temperature", "isotonic"] = "temperature"
+    calibration_share: float = Field(default=0.25, gt=0, lt=1)
+
+
+class TreeReweighter:
+    """Weights from boosted trees on observables; kept in memory only, for trees are saved as pickles alone.
+
+    Parameters
+    ----------
+    settings:
+        of the trees and the calibration.
+    """
+
+    def __init__(self, settings: TreeSettings | None = None) -> None:
+        self.settings = settings or TreeSettings()
+        self.calibration: CalibrationMap | None = None
+        self._model: HistGradientBoostingClassifier | None = None
+        self._edges: list[np.ndarray] = []
+
+    def fit(
+        self,
+        source: np.ndarray,
+        target: np.ndarray,
+        *,
+        source_weights: np.ndarray | None = None,
+        target_weights: np.ndarray | None = None,
+        seed: int,
+    ) -> TreeReweighter:
+        """Train on a part of both samples, calibrate on the rest, and return the reweighter itself.
+
+        Parameters
+        ----------
+        source, target:
+            features, (N, F) and (M, F), finite.
+        source_weights, target_weights:
+            the events' own weights, (N,) and (M,), not negative. Either class counts as much as the other.
+        seed:
+            of the division, and of the trees.
+
+        Raises
+        ------
+        ValueError
+            if there are fewer than 50 events of a class, features are not finite or do not fit, a weight is negative.
+        """
+        source, target = _features(source, "source"), _features(target, "target")
+        if source.shape[1] != target.shape[1]:
+            raise ValueError(
+                f"the source has {source.shape[1]} features and the target {target.shape[1]}: give the same of both"
+            )
+        if min(len(source), len(target)) < FEWEST:
+            raise ValueError(
+                f"the trees need {FEWEST} events of either sample at least, not {len(source)} of the source and "
+                f"{len(target)} of the target"
+            )
+        own = np.concatenate(class_weights(source_weights, len(source), target_weights, len(target)))
+        if (own < 0).any():
+            raise WeightError(
+                f"{np.count_nonzero(own < 0)} weights are negative, and trees learn from positive ones alone: use the "
+                "networks' reweighter, which takes both, or a sample without them"
+            )
+        features = np.concatenate([source, target])
+        labels = np.repeat([0, 1], [len(source), len(target)])
+        rng = np.random.default_rng(seed)
+        held_out = np.zeros(len(labels), dtype=bool)
+        for label in (0, 1):
+            rows = rng.permutation(np.flatnonzero(labels == label))
+            held_out[rows[: max(1, round(self.settings.calibration_share * len(rows)))]] = True
+        self._edges = [_bin_edges(column) for column in features[~held_out].T]
+        self._model = _train(self._binned(features[~held_out]), labels[~held_out], own[~held_out], self.settings, rng)
+        raw = self._raw(features[held_out])
+        fit = fit_isotonic if self.settings.calibration == "isotonic" else fit_temperature
+        self.calibration = fit(raw, labels[held_out], own[held_out])
+        return self
+
+    def log_odds(self, features: np.ndarray) -> np.ndarray:
+        """Return the calibrated logarithm of p_target / p_source of each event, (N,); features are (N, F)."""
+        if self.calibration is None:
+            raise ValueError("the trees were not trained: call fit first")
+        features = _features(features, "sample")
+        if features.shape[1] != len(self._edges):
+            raise ValueError(f"the trees were trained on {len(self._edges)} features, not {features.shape[1]}")
+        return self.calibration(self._raw(features))
+
+    def weights(self, features: np.ndarray) -> np.ndarray:
+        """Return p_target / p_source of each event, (N,), a ratio of normalised densities; features are (N, F)."""
+        return np.asarray(np.exp(self.log_odds(features)))
+
+    def _raw(self, features: np.ndarray) -> np.ndarray:
+        if self._model is None:
+            raise ValueError("the trees were not trained: call fit first")
+        return np.asarray(self._model.decision_function(self._binned(features)), dtype=np.float64)
+
+    def _binned(self, features: np.ndarray) -> np.ndarray:
+        # Trees need the order alone; on few values they skip the weighted quantiles that they are slow at.
+        pairs = zip(self._edges, features.T, strict=True)
+        columns = [np.searchsorted(edges, column, side="right") for edges, column in pairs]
+        return np.column_stack(columns).astype(np.float32)
+
+
+def _train(
+    features: np.ndarray, labels: np.ndarray, own: np.ndarray, settings: TreeSettings, rng: np.random.Generator
+) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model = HistGradientBoostingClassifier(
+        max_iter=settings.trees,
+        learning_rate=settings.learning_rate,
+        max_leaf_nodes=settings.leaves,
+        min_samples_leaf=settings.fewest_in_leaf,
+        max_bins=BINS,
+        early_stopping=True,
+        validation_fraction=0.15,
+        n_iter_no_change=15,
+        random_state=int(rng.integers(2**31)),
+    )
+    return model.fit(features, labels, sample_weight=own)
+
+
+def _bin_edges(column: np.ndarray) -> np.ndarray:
+    return np.unique(np.quantile(column, np.linspace(0, 1, BINS)[1:-1]))
+
+
+def _features(features: np.ndarray, sample: str) -> np.ndarray:
+    checked = np.asarray(features, dtype=np.float64)
+    if checked.ndim != 2 or not checked.size:
+        raise ValueError(f"features of the {sample} have the shape {checked.shape}: give a row of numbers an event")
+    bad = ~np.isfinite(checked)
+    if bad.any():
+        raise ValueError(
+            f"features of the {sample} are not finite in {np.count_nonzero(bad.any(axis=1))} events, the first in row "
+            f"{int(np.flatnonzero(bad.any(axis=1))[0])}: mend or remove them"
+        )
+    return checked
