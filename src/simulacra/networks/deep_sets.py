@@ -1,0 +1,86 @@
+r"""Deep sets: an event's summary that does not hang on the order or the number of its particles.
+
+Zaheer et al., arXiv:1703.06114; for particles Komiske, Metodiev and Thaler, arXiv:1810.05165, the particle flow network
+
+.. math:: z = F\left(\sum_i \Phi(p_i)\right)
+
+with a network :math:`\Phi` of each particle's momentum and identity and a network :math:`F` of their sum.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def perceptron(widths: Sequence[int], *, last_activation: bool = False) -> nn.Sequential:
+    """Return linear layers of these widths, input first, with SiLU between them (and after the last one if asked)."""
+    layers: list[nn.Module] = []
+    for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        layers.append(nn.Linear(inputs, outputs))
+        if last_activation or i < len(widths) - 2:
+            layers.append(nn.SiLU())
+    return nn.Sequential(*layers)
+
+
+class ParticleFlowNetwork(nn.Module):
+    r"""Map a cloud of particles to a summary of fixed length.
+
+    Absent particles cost nothing: only those present pass :math:`\Phi`.
+
+    Parameters
+    ----------
+    features:
+        numbers a particle.
+    species:
+        kinds of particle; 0 stands for "absent".
+    particle_widths:
+        hidden widths of :math:`\Phi`; the last is the length of the sum.
+    event_widths:
+        hidden widths of :math:`F`.
+    summary:
+        length of the output.
+    typical_number:
+        number of particles of a typical event, which sums are divided by so that they are of order 1.
+    """
+
+    typical_number: Tensor
+
+    def __init__(
+        self,
+        features: int,
+        species: int,
+        *,
+        particle_widths: Sequence[int] = (64, 64, 64),
+        event_widths: Sequence[int] = (64,),
+        summary: int = 32,
+        typical_number: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.summary = summary
+        # The first layer of a one-hot identity is a table of its columns.
+        self.identity = nn.Embedding(species, particle_widths[0])
+        self.momentum = nn.Linear(features, particle_widths[0])
+        self.particle = nn.Sequential(
+            nn.SiLU(),
+            perceptron([*particle_widths], last_activation=True) if len(particle_widths) > 1 else nn.Identity(),
+        )
+        self.event = perceptron([particle_widths[-1], *event_widths, summary])
+        self.register_buffer("typical_number", torch.tensor(float(typical_number)))
+
+    def set_typical_number(self, number: float) -> None:
+        """Set the number of particles that sums are divided by."""
+        self.typical_number.fill_(number)
+
+    def forward(self, features: Tensor, species: Tensor) -> Tensor:
+        """Map features (N, P, F) and species (N, P), 0 where absent, to summaries (N, summary)."""
+        events, places = torch.nonzero(species, as_tuple=True)
+        kinds = species[events, places].long()
+        hidden = self.momentum(features[events, places].to(self.momentum.weight.dtype)) + self.identity(kinds)
+        particles = self.particle(hidden)
+        sums = particles.new_zeros(species.shape[0], particles.shape[1]).index_add(0, events, particles)
+        summary: Tensor = self.event(sums / self.typical_number)
+        return summary

@@ -1,0 +1,171 @@
+r"""Training a classifier to tell target from source, so that its odds are the ratio of their densities.
+
+With f the probability of "target", the loss :math:`-\sum_{target} w \log f - \sum_{source} w \log(1 - f)`, either class
+adding up to the same, is least at :math:`f/(1-f) = p_{target}/p_{source}` (arXiv:1907.08209, section 2). It is linear
+in the events' own weights, so these may have either sign.
+
+Continuous in the parameters, target events come with the parameters that they were made with, and source events with
+parameters drawn from the target's: then :math:`f/(1-f) = p(x|\theta)/p(x|\theta_0)`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+from torch.nn import functional
+
+from simulacra.models.event_classifier import EMBEDDING_BLOCK, EventClassifier
+from simulacra.reweighting.samples import Sample, join_inputs
+from simulacra.training.checkpoint import data_hash
+
+VALIDATION_SEED: Final = 5
+
+
+class Classification(nn.Module):
+    """The one player and its loss; ``average`` is the moving average of its weights.
+
+    Parameters
+    ----------
+    classifier:
+        the network in training.
+    average_decay:
+        decay of the moving average.
+    """
+
+    def __init__(self, classifier: EventClassifier, average_decay: float) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.average = copy.deepcopy(classifier).requires_grad_(False).eval()
+        self.average_decay = average_decay
+
+    def players(self) -> dict[str, nn.Module]:
+        """Return the module that is optimised."""
+        return {"classifier": self.classifier}
+
+    def forward(
+        self, player: str, batch: Mapping[str, Tensor], step: int, rng: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss on a batch (see :func:`loss`)."""
+        del player, step, rng
+        summary = self.classifier.network(batch)
+        return loss(self.classifier, summary, batch), {}
+
+    @torch.no_grad()
+    def after_step(self, step: int) -> None:
+        """Update the moving average; early on it forgets its start sooner."""
+        decay = min(self.average_decay, (1 + step) / (10 + step))
+        for mean, now in zip(self.average.parameters(), self.classifier.parameters(), strict=True):
+            mean.lerp_(now, 1.0 - decay)
+
+
+def loss(classifier: EventClassifier, summary: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return the weighted cross entropy of a batch, each class counting as much as the other, a scalar.
+
+    ``batch`` holds ``label`` (N,), ``weight`` (N,) of mean 1 in each class and, with parameters, ``theta`` (N, D, P):
+    that of a target event D times, D drawn ones of a source event.
+    """
+    target = batch["label"] > 0
+    total = summary.new_zeros(())
+    for chosen, sign in ((target, -1.0), (~target, 1.0)):
+        count = chosen.sum().clamp(min=1)
+        if classifier.parameter_names:
+            theta = batch["theta"][chosen]
+            # A target event has one theta: the copies would only cost time.
+            theta = theta[:, :1] if sign < 0 else theta
+            rows = summary[chosen][:, None].expand(-1, theta.shape[1], -1)
+            each = functional.softplus(sign * classifier.log_odds(rows, theta)).mean(dim=1)
+        else:
+            each = functional.softplus(sign * classifier.log_odds(summary[chosen]))
+        total = total + 0.5 * (each * batch["weight"][chosen]).sum() / count
+    return total
+
+
+class ClassificationTrainee:
+    """Two samples and a classifier, as the training loop takes them.
+
+    Batches are cut from both classes alike: of the smaller one, events come up again more often.
+    """
+
+    def __init__(
+        self,
+        classifier: EventClassifier,
+        source: Sample,
+        target: Sample,
+        held_out: tuple[Sample, Sample],
+        description: Mapping[str, Any],
+        *,
+        draws: int,
+        average_decay: float,
+    ) -> None:
+        self.family = Classification(classifier, average_decay)
+        self.description = dict(description)
+        self.draws = draws
+        self._samples = (source, target)
+        self._held_out = held_out
+        self._weights = tuple(
+            torch.from_numpy((sample.weights / sample.weights.mean()).astype(np.float32)) for sample in self._samples
+        )
+        self._theta = torch.from_numpy(target.theta)
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``label`` and ``row`` (N,) of a whole pass, and ``data``, the hash of what they point to."""
+        del events
+        n = max(map(len, self._samples))
+        rows, labels = [], []
+        for label, sample in enumerate(self._samples):
+            rows.append(torch.arange(n) % len(sample))
+            labels.append(torch.full((n,), label))
+        held: dict[str, Tensor] = {"theta": self._theta}
+        for label, sample in enumerate(self._samples):
+            held |= {f"{label}/{name}": tensor for name, tensor in sample.inputs.items()}
+            held[f"{label}/weight"] = self._weights[label]
+        digest = int(data_hash(held)[:15], 16)
+        return {"row": torch.cat(rows), "label": torch.cat(labels), "data": torch.full((2 * n,), digest)}
+
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the events that the rows name, with parameters for the source's."""
+        device = batch["row"].device
+        row, label = batch["row"].cpu(), batch["label"].cpu()
+        chosen = [row[label == k] for k in (0, 1)]
+        taken = join_inputs(
+            [
+                {name: tensor[rows] for name, tensor in sample.inputs.items()}
+                for sample, rows in zip(self._samples, chosen, strict=True)
+            ]
+        )
+        taken["weight"] = torch.cat([w[rows] for w, rows in zip(self._weights, chosen, strict=True)])
+        taken["label"] = torch.repeat_interleave(torch.tensor([0, 1]), torch.tensor([len(rows) for rows in chosen]))
+        if self._theta.shape[1]:
+            drawn = torch.randint(len(self._theta), (len(chosen[0]), self.draws), generator=rng)
+            own = self._theta[chosen[1]][:, None].expand(-1, self.draws, -1)
+            taken["theta"] = torch.cat([self._theta[drawn], own])
+        return {name: tensor.to(device) for name, tensor in taken.items()}
+
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> dict[str, float]:
+        """Return the loss on the validation part; source events with the same drawn parameters each time."""
+        del events, rng
+        device = next(self.family.average.parameters()).device
+        draw = torch.Generator().manual_seed(VALIDATION_SEED)
+        average, total = self.family.average, 0.0
+        theta = torch.from_numpy(self._held_out[1].theta)
+        with torch.inference_mode():
+            for label, sample in enumerate(self._held_out):
+                weights = torch.from_numpy(sample.weights / sample.weights.mean())
+                each_loss = 0.0
+                for start in range(0, len(sample), EMBEDDING_BLOCK):
+                    rows = slice(start, start + EMBEDDING_BLOCK)
+                    batch = {name: tensor[rows].to(device) for name, tensor in sample.inputs.items()}
+                    n = len(weights[rows])
+                    at = None
+                    if theta.shape[1]:
+                        at = theta[rows] if label else theta[torch.randint(len(theta), (n,), generator=draw)]
+                    odds = average(batch, None if at is None else at.to(device)).cpu().double()
+                    each_loss += float((functional.softplus(-odds if label else odds) * weights[rows]).sum())
+                total += 0.5 * each_loss / len(sample)
+        return {"score": total}

@@ -1,0 +1,308 @@
+"""From two samples to a reweighter: look at the support, train the members, calibrate, look at the support again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+import xarray as xr
+
+from simulacra.conditions import Distribution
+from simulacra.events import part_of
+from simulacra.models.event_classifier import EventClassifier
+from simulacra.observables import observe
+from simulacra.reweighting.calibration import CalibrationMap, fit_isotonic, fit_temperature
+from simulacra.reweighting.classification import ClassificationTrainee
+from simulacra.reweighting.reweighter import Reweighter, build
+from simulacra.reweighting.samples import (
+    Sample,
+    SampleError,
+    blocks_of,
+    imbalance_warning,
+    represent,
+    settings_of,
+    tensors_of,
+    with_variables,
+)
+from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
+from simulacra.reweighting.support import find_empty_regions, require_support
+from simulacra.training import checkpoint
+from simulacra.training.loop import train
+from simulacra.training.settings import DataSettings, Experiment
+
+#: events that a representation is fitted to, and that support is looked for in
+REPRESENTATION_EVENTS: Final = 20_000
+SUPPORT_EVENTS: Final = 10_000
+FEWEST: Final = 8
+CALIBRATION_SEED: Final = 11
+#: the source's values of Pythia's parameters by their short names, from its documentation (8.317)
+PYTHIA_DEFAULTS: Final = {"alphaS": 0.1365, "aLund": 0.68, "bLund": 0.98, "probStoUD": 0.217, "sigmaPT": 0.335}
+
+
+def fit_reweighter(
+    source: xr.Dataset,
+    target: xr.Dataset,
+    settings: ReweighterSettings,
+    run: Path,
+    *,
+    name: str = "reweighter",
+    seed: int = 1,
+    allow_missing_support: bool = False,
+    progress: bool = True,
+) -> Reweighter:
+    """Train classifiers that tell target from source and return the reweighter; a killed run goes on where it was.
+
+    The split's training part trains, its validation part chooses the checkpoint and calibrates; the test part is not
+    looked at.
+
+    Parameters
+    ----------
+    source, target:
+        events of the same kind, with their own weights as ``weight`` if they have any; the target drawn in
+        ``settings.parameters`` if there are any.
+    run:
+        folder for the members' runs and ``reweighter.safetensors``.
+    seed:
+        of initial weights and batches.
+    allow_missing_support:
+        go on, with warnings, where the target has events and the source none.
+
+    Raises
+    ------
+    SampleError, WeightError, simulacra.events.EventsError
+        if a sample is empty, or its weights or values make no sense.
+    SupportError
+        if the source lacks events that the target has.
+    simulacra.training.checkpoint.CheckpointError
+        if the folder belongs to other settings or events.
+    """
+    for label, events in (("source", source), ("target", target)):
+        _refuse_too_few(events, label)
+    notes = list(_observed_support(source, target, settings, allowed=allow_missing_support))
+    description: dict[str, Any] = {
+        "source": settings_of(source),
+        "target": settings_of(target),
+        "bounds": {parameter: box_of(target, parameter) for parameter in settings.parameters},
+        "reference": {parameter: _reference(source, parameter, settings) for parameter in settings.parameters},
+        "columns": _columns(source, settings),
+    }
+    torch.manual_seed(seed)
+    first = build(settings, description)
+    first.network.fit(_both(source, target, first))
+    samples = {
+        (label, part): represent(
+            events,
+            first.network,
+            parameters=settings.parameters if label == "target" else (),
+            part=part,
+            label=f"the {label}",
+        )
+        for label, events in (("source", source), ("target", target))
+        for part in ("train", "validation")
+    }
+    if warning := imbalance_warning(samples["source", "train"], samples["target", "train"]):
+        notes.append(warning)
+    held_out = (samples["source", "validation"], samples["target", "validation"])
+    members, records = [], []
+    for k in range(settings.members):
+        torch.manual_seed(seed * 1009 + k)
+        classifier = build(settings, description)
+        # All members see the events alike.
+        _copy_representation(first, classifier)
+        trainee = ClassificationTrainee(
+            classifier,
+            samples["source", "train"],
+            samples["target", "train"],
+            held_out,
+            description,
+            draws=settings.draws,
+            average_decay=settings.average_decay,
+        )
+        member = f"{name}-{k}" if settings.members > 1 else name
+        experiment = Experiment(
+            name=member,
+            seed=(seed * 1009 + k) % 2**31,
+            data=DataSettings(path="source and target"),
+            system=settings.model_dump(mode="json", exclude={"training", "members"}),
+            training=settings.training,
+        )
+        folder = run / f"member-{k}"
+        empty = xr.Dataset()
+        train(experiment, trainee, empty, empty, folder, source="# see resolved.json\n", progress=progress)
+        metadata, weights = checkpoint.read_model(folder / "model.safetensors")
+        checkpoint.fill(classifier, weights, str(folder))
+        members.append(classifier.eval())
+        records.append(metadata["training"] | {"source_events": len(samples["source", "train"])})
+    uncalibrated = Reweighter(name, settings, description, members, None, records)
+    calibration, more = _calibrate(uncalibrated, held_out, allowed=allow_missing_support)
+    description["warnings"] = notes + more
+    reweighter = Reweighter(name, settings, description, members, calibration, records)
+    reweighter.save(run / "reweighter.safetensors")
+    return reweighter
+
+
+def box_of(events: xr.Dataset, parameter: str) -> tuple[float, float]:
+    """Return the range that a parameter was drawn from, or what it spans if the settings do not tell."""
+    if parameter not in events.data_vars:
+        raise SampleError(
+            f"the target was not drawn in '{parameter}'; its conditions are "
+            f"{[str(k) for k, v in events.data_vars.items() if v.attrs.get('role') == 'condition']}"
+        )
+    values = events[parameter].values
+    asked = json.loads(events.attrs.get("settings", "{}")).get("vary", {}).get(parameter)
+    low, high = float(values.min()), float(values.max())
+    if asked is not None:
+        drawn = Distribution.parse(str(asked))
+        low, high = drawn.low, drawn.high
+    if not low < high:
+        raise SampleError(f"'{parameter}' is {low:g} in all of the target: leave it out of the parameters, or vary it")
+    return low, high
+
+
+def _reference(source: xr.Dataset, parameter: str, settings: ReweighterSettings) -> float:
+    if parameter in settings.reference:
+        return settings.reference[parameter]
+    if parameter in source.data_vars:
+        raise SampleError(
+            f"the source was drawn in '{parameter}' too: it must stand at one value, which the weights then start from"
+        )
+    asked = json.loads(source.attrs.get("settings", "{}"))
+    set_to = asked.get("values", {}).get(parameter)
+    if set_to is not None:
+        return float(set_to)
+    if source.attrs.get("simulator") == "pythia" and parameter in PYTHIA_DEFAULTS:
+        return PYTHIA_DEFAULTS[parameter]
+    raise SampleError(f"the source's value of '{parameter}' is not known: give it as reference.{parameter}")
+
+
+def _refuse_too_few(events: xr.Dataset, label: str) -> None:
+    parts = part_of(events["event"].values)
+    for part in ("train", "validation"):
+        n = int(np.count_nonzero(parts == part))
+        if n < FEWEST:
+            raise SampleError(
+                f"the {label} has {n} {part} events of {len(parts)} in all: at least {FEWEST} are needed; give it more"
+            )
+
+
+def _columns(source: xr.Dataset, settings: ReweighterSettings) -> int:
+    if not isinstance(settings.network, FeaturesSettings):
+        return 0
+    head = with_variables(source.isel(event=slice(0, 2)), settings.network.variables)
+    return sum(int(np.prod(head[name].shape[1:], dtype=int)) for name in settings.network.variables)
+
+
+def _both(source: xr.Dataset, target: xr.Dataset, classifier: EventClassifier) -> dict[str, torch.Tensor]:
+    """Return events of either sample, for the representation to be fitted to."""
+    variables = classifier.network.variables
+    pieces = []
+    for label, events in (("the source", source), ("the target", target)):
+        block = next(iter(blocks_of(events, variables, "train", most=REPRESENTATION_EVENTS)))
+        pieces.append(tensors_of(block, variables, label))
+    shortest = min(len(next(iter(piece.values()))) for piece in pieces)
+    return _concatenated([{name: tensor[:shortest] for name, tensor in piece.items()} for piece in pieces])
+
+
+def _concatenated(pieces: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    found = {}
+    for name in pieces[0]:
+        first, second = (piece[name] for piece in pieces)
+        if first.shape[1:] != second.shape[1:]:
+            # Clouds of two stores may be padded to different numbers of particles.
+            longest = max(first.shape[1], second.shape[1])
+            first, second = (_padded(t, longest) for t in (first, second))
+        found[name] = torch.cat([first, second])
+    return found
+
+
+def _padded(tensor: torch.Tensor, particles: int) -> torch.Tensor:
+    wide = tensor.new_zeros((len(tensor), particles, *tensor.shape[2:]))
+    wide[:, : tensor.shape[1]] = tensor
+    return wide
+
+
+def _copy_representation(first: EventClassifier, other: EventClassifier) -> None:
+    other.load_state_dict(
+        {name: tensor for name, tensor in first.state_dict().items() if name in dict(first.named_buffers())},
+        strict=False,
+    )
+
+
+def _observed_support(
+    source: xr.Dataset, target: xr.Dataset, settings: ReweighterSettings, *, allowed: bool
+) -> tuple[str, ...]:
+    """Look for regions without source events in the observables of some training events."""
+    columns, own = [], []
+    units: dict[str, str] = {}
+    for label, events in (("source", source), ("target", target)):
+        some = _some(events)
+        own.append(some["weight"].values.astype(np.float64) if "weight" in some else None)
+        try:
+            chosen = observe(some)
+        except ValueError as error:
+            if not isinstance(settings.network, FeaturesSettings):
+                raise SampleError(f"the {label}: {error}") from None
+            chosen = some[[name for name in settings.network.variables if some[name].ndim == 1]]
+        columns.append({str(name): array.values.astype(np.float64) for name, array in chosen.data_vars.items()})
+        units |= {str(name): str(array.attrs.get("units", "1")) for name, array in chosen.data_vars.items()}
+    if not columns[0]:
+        return ()
+    support = find_empty_regions(columns[0], columns[1], source_weights=own[0], target_weights=own[1], units=units)
+    return require_support(support, allowed=allowed)
+
+
+def _some(events: xr.Dataset) -> xr.Dataset:
+    """Return the first training events with all that observables are made of."""
+    wanted = [str(name) for name in events.data_vars]
+    return next(iter(blocks_of(events, wanted, "train", most=SUPPORT_EVENTS)))
+
+
+def _calibrate(
+    reweighter: Reweighter, held_out: tuple[Sample, Sample], *, allowed: bool
+) -> tuple[CalibrationMap | None, list[str]]:
+    """Fit the calibration on the validation part, and look at its log-odds for a tail without source events."""
+    settings = reweighter.settings
+    embedded = [reweighter.embed_sample(sample) for sample in held_out]
+    if settings.parameters:
+        log_odds = _at_own_parameters(reweighter, embedded)
+    else:
+        log_odds = [reweighter.log_ratios(e).mean(axis=0) for e in embedded]
+    notes: list[str] = []
+    if not settings.parameters:
+        support = find_empty_regions(
+            {},
+            {},
+            source_weights=embedded[0].weights,
+            target_weights=embedded[1].weights,
+            source_log_odds=log_odds[0],
+            target_log_odds=log_odds[1],
+        )
+        notes += require_support(support, allowed=allowed)
+    if settings.calibration == "none":
+        return None, notes
+    labels = np.repeat([0, 1], [len(log_odds[0]), len(log_odds[1])])
+    weights = np.concatenate([e.weights for e in embedded])
+    if settings.calibration == "temperature":
+        # A continuous ratio is 1 at the source's own parameters: an offset would break that.
+        fitted = fit_temperature(np.concatenate(log_odds), labels, weights, with_offset=not settings.parameters)
+        return fitted, notes
+    return fit_isotonic(np.concatenate(log_odds), labels, weights), notes
+
+
+def _at_own_parameters(reweighter: Reweighter, embedded: list[Any]) -> list[np.ndarray]:
+    """Return log-odds of target events at their own parameters, and of source events at drawn ones."""
+    source, target = embedded
+    draw = np.random.default_rng(CALIBRATION_SEED).integers(0, len(target), len(source))
+    thetas = (target.theta[draw], target.theta)
+    found = []
+    with torch.inference_mode():
+        for events, theta in zip((source, target), thetas, strict=True):
+            rows = [
+                reweighter.member(k).log_odds(z, torch.from_numpy(theta)).double().numpy()
+                for k, z in enumerate(events.summaries)
+            ]
+            found.append(np.mean(rows, axis=0))
+    return found

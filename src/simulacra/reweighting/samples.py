@@ -1,0 +1,206 @@
+"""Source and target events, as a classifier is trained on them: represented, labelled, in the split's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.events import Part, part_of, validate
+from simulacra.observables import observe
+from simulacra.reweighting.prior_weights import checked_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from simulacra.models.event_classifier import EventNetwork
+
+#: events that are read at a time
+BLOCK: Final = 20_000
+#: of which a particle axis is cut to the longest event, and put together again
+RAGGED: Final = ("features", "kinds")
+IMBALANCE: Final = 20.0
+
+
+class SampleError(ValueError):
+    """Samples that cannot be told apart by training; the message says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events of one class, represented.
+
+    Attributes
+    ----------
+    inputs:
+        what the network takes, each (N, ...).
+    weights:
+        the events' own weights, (N,).
+    theta:
+        parameters that the events were made with, (N, P) in their units; (N, 0) without parameters.
+    index:
+        the events' indices, (N,).
+    """
+
+    inputs: dict[str, Tensor]
+    weights: np.ndarray
+    theta: np.ndarray
+    index: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def blocks_of(
+    events: xr.Dataset, variables: Sequence[str], part: Part | None = None, *, most: int | None = None
+) -> Iterator[xr.Dataset]:
+    """Give the events of a part, block by block, with these variables and all weights and conditions in memory."""
+    rows = np.arange(events.sizes["event"])
+    if part is not None:
+        rows = rows[part_of(events["event"].values) == part]
+    rows = rows[:most]
+    needed = [
+        str(name)
+        for name, array in events.data_vars.items()
+        if name in variables or array.attrs.get("role") in ("condition", "weight")
+    ]
+    chosen = events[needed]
+    start = 0
+    while start < len(rows):
+        first = int(rows[start])
+        stop = int(np.searchsorted(rows, first + BLOCK))
+        # A slice of the store is read at once; rows picked from it in memory.
+        block = chosen.isel(event=slice(first, int(rows[stop - 1]) + 1)).load()
+        yield block.isel(event=rows[start:stop] - first)
+        start = stop
+
+
+def with_variables(events: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
+    """Return events that hold these variables: their own, or else their observables.
+
+    Raises
+    ------
+    SampleError
+        if they hold neither.
+    """
+    missing = [name for name in variables if name not in events.data_vars]
+    if not missing:
+        return events
+    try:
+        observed = observe(events)
+    except ValueError as error:
+        raise SampleError(f"the events lack {missing} and have no observables of that name: {error}") from None
+    unknown = [name for name in missing if name not in observed.data_vars]
+    if unknown:
+        raise SampleError(
+            f"the events hold no {unknown}; they hold {sorted(map(str, events.data_vars))} and have the observables "
+            f"{sorted(map(str, observed.data_vars))}"
+        )
+    return events.assign({name: observed[name] for name in missing})
+
+
+def tensors_of(events: xr.Dataset, variables: Sequence[str], label: str) -> dict[str, Tensor]:
+    """Return variables as tensors, refusing what is not finite.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        naming the variable, the event and the place of the first value that is not finite.
+    """
+    import torch
+
+    held = with_variables(events, variables)
+    try:
+        validate(held[list(variables)].assign_attrs(events.attrs))
+    except ValueError as error:
+        raise type(error)(f"{label}: {error}") from None
+    return {name: torch.from_numpy(np.ascontiguousarray(held[name].values)) for name in variables}
+
+
+def represent(
+    events: xr.Dataset,
+    network: EventNetwork,
+    *,
+    parameters: Sequence[str] = (),
+    part: Part | None = None,
+    most: int | None = None,
+    label: str = "the sample",
+) -> Sample:
+    """Return the events of a part as the network takes them, reading them block by block.
+
+    Raises
+    ------
+    SampleError
+        if there are none, or a parameter is not among their conditions.
+    """
+    import torch
+
+    missing = [name for name in parameters if name not in events.data_vars]
+    if missing:
+        raise SampleError(
+            f"{label} was not drawn in {missing}: its conditions are "
+            f"{[str(k) for k, v in events.data_vars.items() if v.attrs.get('role') == 'condition']}"
+        )
+    pieces: list[dict[str, Tensor]] = []
+    weights, theta, index = [], [], []
+    for block in blocks_of(events, network.variables, part, most=most):
+        with torch.no_grad():
+            pieces.append(_trimmed(network.represent(tensors_of(block, network.variables, label))))
+        n = block.sizes["event"]
+        weights.append(block["weight"].values.astype(np.float64) if "weight" in block else np.ones(n))
+        theta.append(np.stack([block[name].values for name in parameters], axis=1) if parameters else np.zeros((n, 0)))
+        index.append(block["event"].values)
+    if not pieces:
+        what = f"no {part} events" if part else "no events"
+        raise SampleError(f"{label} holds {what} ({events.sizes['event']} in all): there is nothing to learn from")
+    own = checked_weights(np.concatenate(weights), sum(map(len, weights)), label)
+    return Sample(join_inputs(pieces), own, np.concatenate(theta).astype(np.float32), np.concatenate(index))
+
+
+def _trimmed(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    if "kinds" not in inputs:
+        return dict(inputs)
+    longest = max(1, int((inputs["kinds"] > 0).sum(dim=1).max()))
+    # Particles that are present stand first.
+    return {name: tensor[:, :longest].clone() if name in RAGGED else tensor for name, tensor in inputs.items()}
+
+
+def join_inputs(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Join pieces of inputs along the events; particle axes of different lengths get the longest."""
+    import torch
+
+    joined = {}
+    for name, first in pieces[0].items():
+        parts = [piece[name] for piece in pieces]
+        if "kinds" not in pieces[0] or name not in RAGGED:
+            joined[name] = torch.cat(parts)
+            continue
+        longest = max(part.shape[1] for part in parts)
+        whole = first.new_zeros((sum(map(len, parts)), longest, *first.shape[2:]))
+        start = 0
+        for part in parts:
+            whole[start : start + len(part), : part.shape[1]] = part
+            start += len(part)
+        joined[name] = whole
+    return joined
+
+
+def imbalance_warning(source: Sample, target: Sample) -> str:
+    """Return what to know of samples of very different size, or nothing."""
+    few, many = sorted([(len(source), "source"), (len(target), "target")])
+    if many[0] < IMBALANCE * few[0]:
+        return ""
+    return (
+        f"the {many[1]} has {many[0]:,} training events, the {few[1]} {few[0]:,}: both classes count alike, so the "
+        f"weights are right, but no more precise than the {few[1]}'s {few[0]:,} events allow"
+    )
+
+
+def settings_of(events: xr.Dataset) -> dict[str, Any]:
+    """Return what identifies a sample: its provenance, without the geometry's text."""
+    kept = ("simulator", "simulator_version", "seed", "settings", "process", "shower", "detector")
+    found = {name: events.attrs[name] for name in kept if name in events.attrs}
+    return {"events": int(events.sizes["event"]), **found}
