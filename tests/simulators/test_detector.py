@@ -162,6 +162,11 @@ def test_directions_are_smeared_as_set_even_near_the_beam() -> None:
         # the square of the angle over the resolution's is exponential with the mean 2, and of this spread
         square = np.arccos(cosine) ** 2 / 0.02**2
         assert square.mean() == pytest.approx(2, abs=SIGMAS * 2 / math.sqrt(20_000) + 0.002)
+        # along theta and along phi half of it each, and independently
+        along_theta = momentum @ np.array(particle(1, theta + math.pi / 2, 1.0, 0, 0)[:3]) / 5 / 0.02
+        along_phi = momentum @ np.array([-math.sin(1.0), math.cos(1.0), 0.0]) / 5 / 0.02
+        for product, expected, spread in ((along_theta**2, 1, math.sqrt(2)), (along_theta * along_phi, 0, 1)):
+            assert product.mean() == pytest.approx(expected, abs=SIGMAS * spread / math.sqrt(20_000) + 0.002)
 
 
 @pytest.mark.parametrize(("identity", "part"), [(22, "electromagnetic"), (130, "hadronic")])
@@ -189,6 +194,15 @@ def test_very_bad_resolutions_leave_no_negative_energy() -> None:
     assert seen["energy"].values.min() == 0
     assert (seen["energy"].values[seen["present"].values] > 0).all()
     assert 0 < np.count_nonzero(seen["present"]) < np.count_nonzero(events["present"])
+    # a track that seems to curve the other way still flies where it flew
+    template = particle(2, 1.0, 0.5, 211, 1, 0.13957039)
+    track = simulate_detector(alike(20, 50, template), settings, seed=1)["momentum"].values.reshape(-1, 3)
+    assert (track @ np.array(template[:3]) > 0).all()
+    # a deposit of less than a neutron's mass is not that of a neutron
+    neutrons = simulate_detector(alike(20, 50, particle(1, 1, 1, 2112, 0, 0.93956542)), settings, seed=1)
+    energy, identity = neutrons["energy"].values, neutrons["identity"].values
+    assert np.array_equal(identity == 2112, energy >= np.float32(0.93956542))
+    assert 0 < np.count_nonzero(identity == 2112) < np.count_nonzero(energy)
 
 
 def test_a_cell_merges_what_falls_into_it() -> None:

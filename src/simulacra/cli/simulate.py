@@ -148,6 +148,28 @@ def pythia(
     )
 
 
+@app.command()
+def detector(
+    particles: Annotated[Path, typer.Argument(help="The store of particles, such as that of simulate pythia.")],
+    out: Annotated[Path, typer.Argument(help="The store to write, such as seen.zarr.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events, with any number of workers.")],
+    settings: Annotated[str, typer.Option(help="Name of a shipped detector (lep-like) or a TOML file.")] = "lep-like",
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
+) -> None:
+    """Let particles pass a parametric detector. Run the same command again to go on after a kill."""
+    from simulacra.simulators.detector import write_detector
+    from simulacra.simulators.detector_settings import DetectorSettings
+
+    loaded = DetectorSettings.load(settings)
+    summary = write_detector(particles, out, loaded, seed=seed, workers=workers, overwrite=overwrite)
+    resumed = f" ({summary.n_resumed_events:,} were there)" if summary.n_resumed_events else ""
+    typer.echo(
+        f"{summary.n_events:,} events as a {loaded.name} detector sees them in {summary.path}{resumed}: "
+        f"{summary.seconds_per_event:.3g} s of one core an event, {summary.seconds:.1f} s in all"
+    )
+
+
 def _pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in texts:

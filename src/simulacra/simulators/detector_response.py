@@ -135,7 +135,7 @@ def _tracks(particles: Particles, draws: Draws, tracking: Tracking, identificati
 def _deposits(
     particles: Particles, draws: Draws, calorimeter: Calorimeter, identification: Identification
 ) -> Particles:
-    accepted = np.flatnonzero(_accepted(particles.momentum, calorimeter.acceptance) & (particles.energy > 0))
+    accepted = np.flatnonzero(_accepted(particles.momentum, calorimeter.acceptance))
     particles, draws = particles.take(accepted), draws.take(accepted)
     length = np.sqrt((particles.momentum**2).sum(axis=1, keepdims=True))
     direction = np.divide(particles.momentum, length, out=np.zeros_like(particles.momentum), where=length > 0)
