@@ -11,7 +11,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from simulacra.events import make_events, take_part, validate
-from simulacra.systems import names, system
+from simulacra.systems import generators, names, system
 from simulacra.training.checkpoint import fill, read_model, save_model
 from tiny_calogan import FIVE, SYSTEM, toy_showers
 
@@ -23,7 +23,7 @@ SMALL: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
         (SYSTEM | {"reflections": False, "observable_matching": 0.0, "power": 3}, toy_showers(120)),
     ],
 }
-CASES = [(kind, i) for kind in names() for i in range(len(SMALL[kind]))]
+CASES = [(kind, i) for kind in generators() for i in range(len(SMALL[kind]))]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")

@@ -28,11 +28,16 @@ def train(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Train a generator. Killed or interrupted, the same command goes on where it stopped, bit for bit on a CPU."""
+    """Train a generator or a reweighter. Killed, the same command goes on where it stopped, bit for bit on a CPU."""
     from simulacra.training.settings import read_experiment
 
     settings = read_experiment(experiment, overrides or [])
     run = output or Path("runs") / settings.name
+    from simulacra.systems import reweights
+
+    if reweights(str(settings.system.get("kind"))):
+        typer.echo(train_reweighter(settings, run, experiment.read_text(encoding="utf-8"), progress=not quiet))
+        return
     outcome = run_experiment(settings, run, experiment.read_text(encoding="utf-8"), progress=not quiet)
     if outcome.rank:
         return
@@ -40,6 +45,27 @@ def train(
     typer.echo(
         f"{settings.name}: {outcome.steps} steps{early} in {outcome.seconds / 60:.1f} min, best validation "
         f"{outcome.best_score:.4f} at step {outcome.best_step}; weights in {run / 'model.safetensors'}"
+    )
+
+
+def train_reweighter(experiment: Experiment, run: Path, source: str, *, progress: bool = True) -> str:
+    """Train the experiment's reweighter into ``run`` and say how that went."""
+    from simulacra.systems import reweighting_system
+    from simulacra.training.checkpoint import write_atomically
+    from simulacra.training.settings import check
+
+    module = reweighting_system(str(experiment.system.get("kind")))
+    settings = check(module.Settings, experiment.system, "system")
+    run.mkdir(parents=True, exist_ok=True)
+    write_atomically(run / "experiment.toml", source.encode())
+    reweighter = module.fit(experiment, settings, run, read_sample, progress=progress)
+    for warning in reweighter.description["warnings"]:
+        typer.echo(f"Warning: {warning}")
+    minutes = sum(record["seconds"] for record in reweighter.training) / 60
+    losses = ", ".join(f"{record['validation_score']:.5f}" for record in reweighter.training)
+    return (
+        f"{experiment.name}: {reweighter.size} members in {minutes:.1f} min, validation loss {losses} (ln 2 = 0.69315 "
+        f"is that of no difference); weights in {run / 'reweighter.safetensors'}"
     )
 
 

@@ -135,6 +135,12 @@ class EventClassifier(nn.Module):
         at_theta: Tensor = self.head(summary, scaled, self._scaled(self.reference))
         return at_theta
 
+    def take_representation(self, other: EventClassifier) -> None:
+        """Take what another classifier's representation was fitted to, so that both see events alike."""
+        fitted = dict(other.named_buffers())
+        for name, buffer in self.named_buffers():
+            buffer.copy_(fitted[name])
+
     def _scaled(self, theta: Tensor) -> Tensor:
         return 2.0 * (theta.to(self.low.dtype) - self.low) / (self.high - self.low) - 1.0
 

@@ -16,6 +16,7 @@ from simulacra.models.event_classifier import EventClassifier
 from simulacra.observables import observe
 from simulacra.reweighting.calibration import CalibrationMap, fit_isotonic, fit_temperature
 from simulacra.reweighting.classification import ClassificationTrainee
+from simulacra.reweighting.members import train_members
 from simulacra.reweighting.reweighter import Reweighter, build
 from simulacra.reweighting.samples import (
     Sample,
@@ -29,9 +30,6 @@ from simulacra.reweighting.samples import (
 )
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 from simulacra.reweighting.support import find_empty_regions, require_support
-from simulacra.training import checkpoint
-from simulacra.training.loop import train
-from simulacra.training.settings import DataSettings, Experiment
 
 #: events that a representation is fitted to, and that support is looked for in
 REPRESENTATION_EVENTS: Final = 20_000
@@ -106,13 +104,10 @@ def fit_reweighter(
     if warning := imbalance_warning(samples["source", "train"], samples["target", "train"]):
         notes.append(warning)
     held_out = (samples["source", "validation"], samples["target", "validation"])
-    members, records = [], []
-    for k in range(settings.members):
-        torch.manual_seed(seed * 1009 + k)
-        classifier = build(settings, description)
-        # All members see the events alike.
-        _copy_representation(first, classifier)
-        trainee = ClassificationTrainee(
+    members, records = train_members(
+        lambda: build(settings, description),
+        first,
+        lambda classifier: ClassificationTrainee(
             classifier,
             samples["source", "train"],
             samples["target", "train"],
@@ -120,22 +115,14 @@ def fit_reweighter(
             description,
             draws=settings.draws,
             average_decay=settings.average_decay,
-        )
-        member = f"{name}-{k}" if settings.members > 1 else name
-        experiment = Experiment(
-            name=member,
-            seed=(seed * 1009 + k) % 2**31,
-            data=DataSettings(path="source and target"),
-            system=settings.model_dump(mode="json", exclude={"training", "members"}),
-            training=settings.training,
-        )
-        folder = run / f"member-{k}"
-        empty = xr.Dataset()
-        train(experiment, trainee, empty, empty, folder, source="# see resolved.json\n", progress=progress)
-        metadata, weights = checkpoint.read_model(folder / "model.safetensors")
-        checkpoint.fill(classifier, weights, str(folder))
-        members.append(classifier.eval())
-        records.append(metadata["training"] | {"source_events": len(samples["source", "train"])})
+        ),
+        settings,
+        run,
+        name=name,
+        seed=seed,
+        data="source and target",
+        progress=progress,
+    )
     uncalibrated = Reweighter(name, settings, description, members, None, records)
     calibration, more = _calibrate(uncalibrated, held_out, allowed=allow_missing_support)
     description["warnings"] = notes + more
@@ -222,13 +209,6 @@ def _padded(tensor: torch.Tensor, particles: int) -> torch.Tensor:
     wide = tensor.new_zeros((len(tensor), particles, *tensor.shape[2:]))
     wide[:, : tensor.shape[1]] = tensor
     return wide
-
-
-def _copy_representation(first: EventClassifier, other: EventClassifier) -> None:
-    other.load_state_dict(
-        {name: tensor for name, tensor in first.state_dict().items() if name in dict(first.named_buffers())},
-        strict=False,
-    )
 
 
 def _observed_support(

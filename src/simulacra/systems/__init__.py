@@ -1,5 +1,21 @@
 """One file a paper. Adding a system is adding its file here: ``names`` lists the folder, nothing registers."""
 
-from simulacra.systems.find import SystemModule, names, system
+from simulacra.systems.find import (
+    ReweightingModule,
+    SystemModule,
+    generators,
+    names,
+    reweighting_system,
+    reweights,
+    system,
+)
 
-__all__ = ["SystemModule", "names", "system"]
+__all__ = [
+    "ReweightingModule",
+    "SystemModule",
+    "generators",
+    "names",
+    "reweighting_system",
+    "reweights",
+    "system",
+]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -14,7 +15,23 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from torch import nn
 
+    from simulacra.reweighting.reweighter import Reweighter
     from simulacra.training.loop import Trainee
+    from simulacra.training.settings import Experiment
+
+#: opens the events that a path names
+Read = Callable[[str], xr.Dataset]
+
+
+class ReweightingModule(Protocol):
+    """What the file of a system that reweights offers: it makes weights for events, not events."""
+
+    Settings: type[BaseModel]
+    CONDITIONS: Mapping[str, tuple[str, str]]
+    __doc__: str
+
+    def fit(self, experiment: Experiment, settings: Any, run: Path, read: Read, *, progress: bool = True) -> Reweighter:
+        """Train the reweighter of an experiment into a run folder."""
 
 
 class SystemModule(Protocol):
@@ -45,14 +62,39 @@ def names() -> list[str]:
     return sorted(name for name in found if name != "find")
 
 
-def system(kind: str) -> SystemModule:
-    """Return the system of a kind.
+def reweights(kind: str) -> bool:
+    """Return whether the system of a kind makes weights for events rather than events."""
+    return hasattr(_module(kind), "fit")
+
+
+def generators() -> list[str]:
+    """Return the kinds of system that make events."""
+    return [name for name in names() if not reweights(name)]
+
+
+def reweighting_system(kind: str) -> ReweightingModule:
+    """Return the system of a kind that reweights.
 
     Raises
     ------
     ValueError
         with the kinds that exist.
     """
+    return cast("ReweightingModule", _module(kind))
+
+
+def system(kind: str) -> SystemModule:
+    """Return the system of a kind that makes events.
+
+    Raises
+    ------
+    ValueError
+        with the kinds that exist.
+    """
+    return cast("SystemModule", _module(kind))
+
+
+def _module(kind: str) -> Any:
     if kind not in names():
         raise ValueError(f"there is no system of kind {kind!r}; there are: {', '.join(names())}")
-    return cast("SystemModule", importlib.import_module(f"simulacra.systems.{kind}"))
+    return importlib.import_module(f"simulacra.systems.{kind}")

@@ -1,0 +1,69 @@
+"""Train the classifiers of an ensemble on represented samples, each in a run folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import xarray as xr
+
+from simulacra.models.event_classifier import EventClassifier
+from simulacra.reweighting.settings import ReweighterSettings
+from simulacra.training import checkpoint
+from simulacra.training.loop import Trainee, train
+from simulacra.training.settings import DataSettings, Experiment
+
+
+def train_members(
+    build: Callable[[], EventClassifier],
+    representation: EventClassifier,
+    trainee: Callable[[EventClassifier], Trainee],
+    settings: ReweighterSettings,
+    run: Path,
+    *,
+    name: str,
+    seed: int,
+    data: str,
+    progress: bool,
+) -> tuple[list[EventClassifier], list[Mapping[str, Any]]]:
+    """Train each member and return their best checkpoints with the records of their training.
+
+    Parameters
+    ----------
+    build:
+        makes an untrained classifier, from torch's generator.
+    representation:
+        a classifier whose representation is fitted; all members see the events as it does.
+    trainee:
+        binds a classifier to its samples.
+    settings:
+        of the ensemble.
+    run:
+        folder that gets a folder ``member-K`` each; what is trained there already is taken up.
+    name, seed, data:
+        of the experiment, and what its data are called.
+    """
+    members, records = [], []
+    for k in range(settings.members):
+        member_seed = (seed * 1009 + k) % 2**31
+        torch.manual_seed(member_seed)
+        classifier = build()
+        classifier.take_representation(representation)
+        experiment = Experiment(
+            name=f"{name}-{k}" if settings.members > 1 else name,
+            seed=member_seed,
+            data=DataSettings(path=data),
+            system=settings.model_dump(mode="json", exclude={"training", "members"}),
+            training=settings.training,
+        )
+        folder = run / f"member-{k}"
+        # The trainee holds its samples itself.
+        empty = xr.Dataset()
+        train(experiment, trainee(classifier), empty, empty, folder, source="# see resolved.json\n", progress=progress)
+        metadata, weights = checkpoint.read_model(folder / "model.safetensors")
+        checkpoint.fill(classifier, weights, str(folder))
+        members.append(classifier.eval())
+        records.append(metadata["training"])
+    return members, records

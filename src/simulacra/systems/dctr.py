@@ -1,0 +1,69 @@
+"""DCTR: one simulation reweighted into another on the full phase space, continuous in the simulator's parameters.
+
+Andreassen and Nachman, arXiv:1907.08209. It stands for the figures of reweighted observables (default Pythia with other
+values of alphaS, aLund and probStoUD in e+e- -> Z -> hadrons at 91.2 GeV) and for the table of fits of the three
+parameters, one by one and together.
+
+What is the paper's: a particle flow network on all particles' momenta and identities, the cross entropy of target
+against source, parameters among the inputs, drawn for the source, the weights f/(1-f), the fit by the classifier's
+loss. What differs: the network sees the particles about the event's own axes
+(:class:`~simulacra.representations.particle_clouds.ParticleClouds`); the log-odds are a difference, so that the weights
+are 1 at the source's parameters by construction; an ensemble gives the networks' uncertainty; the log-odds are
+calibrated on events that no member was trained on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import Field
+
+from simulacra.reweighting.settings import ReweighterSettings
+from simulacra.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from simulacra.reweighting.reweighter import Reweighter
+    from simulacra.systems.find import Read
+    from simulacra.training.settings import Experiment
+
+#: Pythia's parameters by their short names
+CONDITIONS: Final = {
+    "alphaS": ("1", "strong coupling at the Z mass of the final-state shower (TimeShower:alphaSvalue)"),
+    "aLund": ("1", "parameter a of the Lund fragmentation function (StringZ:aLund)"),
+    "probStoUD": ("1", "production of strange against up or down quarks (StringFlav:probStoUD)"),
+}
+
+
+class Settings(ReweighterSettings):
+    """Settings of a reweighter that ``simulacra train`` makes; ``data.path`` names the target.
+
+    Attributes
+    ----------
+    source:
+        store or file of the events that are reweighted.
+    """
+
+    kind: Literal["dctr"] = "dctr"
+    source: Annotated[str, Field(min_length=1)]
+
+
+def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, progress: bool = True) -> Reweighter:
+    """Train the reweighter of the experiment into ``run``."""
+    from simulacra.reweighting.fitting import fit_reweighter
+
+    return fit_reweighter(
+        read(settings.source),
+        read(experiment.data.path),
+        reweighter_settings(settings, experiment.training),
+        run,
+        name=experiment.name,
+        seed=experiment.seed,
+        progress=progress,
+    )
+
+
+def reweighter_settings(settings: ReweighterSettings, training: TrainingSettings) -> ReweighterSettings:
+    """Return the settings of the reweighter alone, with the experiment's training."""
+    fields = {name: getattr(settings, name) for name in ReweighterSettings.model_fields}
+    return ReweighterSettings(**(fields | {"training": training}))

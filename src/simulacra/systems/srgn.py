@@ -1,0 +1,61 @@
+"""SRGN: parameters fitted at detector level with weights made at particle level.
+
+Andreassen, Hsu, Nachman, Suaysom and Suresh, arXiv:2010.03569. It stands for the fits of Pythia's parameters behind a
+detector, by the nested optimisation and by the classifier that is continuous in the parameters.
+
+What is the paper's: weights w(x_P, theta) of the particles before the detector, a classifier behind it, and the
+estimate theta* = argmax_theta min_g of its loss. What differs: in the nested form g is a logistic regression on the
+summary of the detector-level network, whose minimum is exact and convex (:mod:`simulacra.fits.detector_level`); in the
+one-classifier form both classes come from the same events (:mod:`simulacra.reweighting.transfer`), so that no second
+detector simulation is needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from simulacra.reweighting.settings import ReweighterSettings
+from simulacra.systems.dctr import CONDITIONS, reweighter_settings
+
+if TYPE_CHECKING:
+    from simulacra.reweighting.reweighter import Reweighter
+    from simulacra.systems.find import Read
+    from simulacra.training.settings import Experiment
+
+__all__ = ["CONDITIONS", "Settings", "fit"]
+
+
+class Settings(ReweighterSettings):
+    """Settings of a detector-level log ratio; ``data.path`` names the events behind the detector.
+
+    Attributes
+    ----------
+    particle:
+        store or file of the same events before the detector.
+    reweighter:
+        the particle-level reweighter: a shipped one's name, a file or a run folder.
+    """
+
+    kind: Literal["srgn"] = "srgn"
+    particle: Annotated[str, Field(min_length=1)]
+    reweighter: Annotated[str, Field(min_length=1)]
+
+
+def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, progress: bool = True) -> Reweighter:
+    """Train the detector-level log ratio of the experiment into ``run``."""
+    from simulacra.reweighting.reweighter import Reweighter
+    from simulacra.reweighting.transfer import fit_transferred
+
+    return fit_transferred(
+        read(experiment.data.path),
+        read(settings.particle),
+        Reweighter.load(settings.reweighter),
+        reweighter_settings(settings, experiment.training),
+        run,
+        name=experiment.name,
+        seed=experiment.seed,
+        progress=progress,
+    )
