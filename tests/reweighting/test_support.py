@@ -136,7 +136,7 @@ def test_negative_weights_that_cancel_leave_no_region() -> None:
     found = find_empty_regions({"x": rng.uniform(size=1000)}, {"x": target}, target_weights=weights)
     assert found.regions == ()
     assert require_support(found) == ()
-    assert "no gap in 1 quantities" in found.sentence
+    assert "no gap in 1 quantity" in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ def histogram_figure(comparison: Comparison, truth_label: str, generated_label: 
         top.set_ylabel("Share of showers a bin")
         top.set_ylim(0, 1.32 * max(truth.share.max(), generated.share.max()))
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
-        ratio_panel(bottom, edges, middle, (truth.share, truth.error), [(generated.share, generated.error, GENERATED)])
+        ratio_panel(
+            bottom, edges, [middle], (truth.share, truth.error), [(generated.share, generated.error, GENERATED)]
+        )
         if comparison.binning.logarithmic:
             bottom.set_xscale("log")
         bottom.set_xlabel(axis_label(comparison.long_name, comparison.units))

@@ -59,6 +59,7 @@ def histograms_figure(
     logarithmic: bool = False,
     logarithmic_shares: bool = False,
     span: float = RATIO_SPAN,
+    value_label: str = "Share of events a bin",
 ) -> bytes:
     """Draw the truth as a filled step, the other samples over it, and their ratios to the truth below.
 
@@ -74,6 +75,8 @@ def histograms_figure(
         whether the observable's axis and that of the shares are logarithmic.
     span:
         the ratio panel reaches from 1 - span to 1 + span.
+    value_label:
+        what the shares are, if they are others.
     """
     if len(others) > len(SERIES):
         raise ValueError(f"a histogram shows {len(SERIES)} samples beside the truth at most, not {len(others)}")
@@ -86,14 +89,15 @@ def histograms_figure(
         top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth.label)
         top.stairs(truth.share, edges, color=TRUTH, linewidth=1.0)
         band(top, edges, truth.share - truth.error, truth.share + truth.error)
-        for sample, colour in zip(others, colours, strict=True):
+        middles = _apart(edges, middle, others)
+        for sample, colour, place in zip(others, colours, middles, strict=True):
             if sample.step:
                 top.stairs(sample.share, edges, color=colour, linewidth=1.2, label=sample.label)
             else:
                 seen = sample.share != 0
-                marks = middle[seen], sample.share[seen], sample.error[seen]
+                marks = place[seen], sample.share[seen], sample.error[seen]
                 points(top, *marks, colour, size=2.6, label=sample.label)
-        top.set_ylabel("Share of events a bin")
+        top.set_ylabel(value_label)
         highest = max(float(sample.share.max()) for sample in (truth, *others))
         # The legend lies above the curves, one more line for every two samples.
         rows = (len(others) + 2) // 2
@@ -105,9 +109,9 @@ def histograms_figure(
         else:
             top.set_ylim(0, (1.08 + 0.14 * rows) * highest)
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
-        rows_of_ratios = [(s.share, s.error, c) for s, c in zip(others, colours, strict=True)]
+        shown = [(s.share, s.error, c) for s, c in zip(others, colours, strict=True)]
         steps = [sample.step for sample in others]
-        ratio_panel(bottom, edges, middle, (truth.share, truth.error), rows_of_ratios, span=span, steps=steps)
+        ratio_panel(bottom, edges, middles, (truth.share, truth.error), shown, span=span, steps=steps)
         if logarithmic:
             bottom.set_xscale("log")
         bottom.set_xlabel(axis_label(name, units))
@@ -119,7 +123,7 @@ def histograms_figure(
 def ratio_panel(
     axes: Axes,
     edges: np.ndarray,
-    middle: np.ndarray,
+    middles: Sequence[np.ndarray],
     truth: tuple[np.ndarray, np.ndarray],
     others: Sequence[tuple[np.ndarray, np.ndarray, str]],
     *,
@@ -130,8 +134,8 @@ def ratio_panel(
 
     Parameters
     ----------
-    edges, middle:
-        of the bins, (bins + 1,) and (bins,).
+    edges, middles:
+        of the bins, (bins + 1,), and where the points of each of the others stand, (bins,) each.
     truth, others:
         share and error a bin, (bins,) each; of the others also the colour.
     span:
@@ -144,7 +148,7 @@ def ratio_panel(
     relative = np.divide(truth[1], truth[0], out=np.zeros_like(truth[0]), where=known)
     band(axes, edges, np.where(known, 1 - relative, 1), np.where(known, 1 + relative, 1))
     axes.axhline(1, color=TRUTH, linewidth=0.8)
-    for number, (share, share_error, colour) in enumerate(others):
+    for number, ((share, share_error, colour), middle) in enumerate(zip(others, middles, strict=True)):
         ratio = np.divide(share, truth[0], out=np.ones_like(truth[0]), where=known)
         error = np.divide(share_error, truth[0], out=np.zeros_like(truth[0]), where=known)
         if steps and steps[number]:
@@ -162,6 +166,15 @@ def ratio_panel(
     axes.set_yticks([0.5, 1.0, 1.5] if span == RATIO_SPAN else [round(1 - span / 2, 3), 1.0, round(1 + span / 2, 3)])
     axes.set_ylabel("Ratio")
     axes.grid(axis="y", color=GRID, linewidth=0.7)
+
+
+def _apart(edges: np.ndarray, middle: np.ndarray, samples: Sequence[Binned]) -> list[np.ndarray]:
+    """Return where in each bin the points of each sample stand, beside each other if there are several."""
+    rank = np.cumsum([not sample.step for sample in samples])
+    return [
+        middle if sample.step else middle + 0.22 * (place - (rank[-1] + 1) / 2) * np.diff(edges)
+        for sample, place in zip(samples, rank, strict=True)
+    ]
 
 
 def calibration_figure(

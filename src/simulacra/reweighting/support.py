@@ -98,9 +98,10 @@ class Support:
     def sentence(self) -> str:
         """The result in words."""
         if not self.regions:
+            quantities = "1 quantity" if self.observables == 1 else f"{self.observables} quantities"
             return (
-                f"The source has events wherever the target has: no gap in {self.observables} quantities "
-                f"(false alarms: at most {100 * self.false_alarm:g} %)."
+                f"The source has events wherever the target has: no gap in {quantities} (false alarms: at most "
+                f"{100 * self.false_alarm:g} %)."
             )
         return f"The source has no events where the target has: {'; '.join(r.sentence for r in self.regions[:5])}."
 
