@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,8 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from simulacra.judges.progress import Progress
 
 
 def judge(
@@ -62,6 +58,7 @@ def judge(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Compare generated events with truth: a verdict, a page to read and the same numbers as JSON."""
+    from simulacra.cli.progress import progress
     from simulacra.events import take_part
     from simulacra.formats import read
     from simulacra.judges.report import criterion_rows
@@ -84,7 +81,7 @@ def judge(
         from simulacra.trained import load
 
         trained = load(generator)
-    with _progress(show=not quiet) as tell:
+    with progress("judging", show=not quiet) as tell:
         verdict = judge_events(
             true_events,
             judged_events,
@@ -107,22 +104,3 @@ def judge(
         beside = f"truth against truth {row['truth']}, limit {row['limit']}"
         typer.echo(f"  {row['outcome']:<9} {row['title']:<{width}}  {row['value']}  ({beside})")
     typer.echo(f"Report: {page}")
-
-
-@contextlib.contextmanager
-def _progress(*, show: bool) -> Iterator[Progress]:
-    """Show the step and the share that is done, on standard error if it is a terminal."""
-    import sys
-
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(file=sys.stderr)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as bar:
-        task = bar.add_task("judging", total=1.0)
-
-        def tell(step: str, share: float) -> None:
-            bar.update(task, description=step, completed=share)
-
-        yield tell

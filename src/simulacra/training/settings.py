@@ -81,7 +81,7 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not a TOML file: {error}") from None
     for text in overrides:
-        _override(data, text)
+        override(data, text)
     return check(Experiment, data, str(path))
 
 
@@ -101,7 +101,8 @@ def check(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
         raise SettingsError(f"{where}: " + "; ".join(lines)) from None
 
 
-def _override(data: dict[str, Any], text: str) -> None:
+def override(data: dict[str, Any], text: str) -> None:
+    """Set the key of a text ``key=value`` in settings; see :func:`read_experiment`."""
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise SettingsError(f"'{text}' is not of the form key=value, such as training.steps=100")
