@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing bench-width bench-calogan lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -33,7 +33,7 @@ format: $(INSTALLED) ## let ruff mend and format the source
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: $(INSTALLED) ## set up, then show the whole idea on real Geant4 showers
+demo: $(INSTALLED) ## set up, then show the whole idea on real Geant4 showers (ARGS=reweighting: on Pythia's collisions)
 	$(BIN)/simulacra demo $(ARGS)
 
 bench-timing: $(INSTALLED) ## set up, then time Geant4 and the generator on this machine
@@ -44,6 +44,9 @@ bench-calogan: $(INSTALLED) ## set up, then judge every shipped generator on Gea
 
 bench-width: $(INSTALLED) ## set up, then train and judge CaloGAN at several widths (hours; ARGS=data/calogan-eplus.zarr)
 	$(BIN)/python benchmarks/width.py $(ARGS)
+
+bench-reweighting: $(INSTALLED) ## set up, then reweight and fit with real Pythia: the figures of docs/reweighting.md (an hour)
+	$(BIN)/python -m benchmarks.reweighting $(ARGS)
 
 lock: $(BIN)/python ## resolve requirements.lock anew from pyproject.toml and constraints.txt
 	$(BIN)/python .ci/lock.py

@@ -1,11 +1,11 @@
-"""``simulacra demo``: the whole idea on real Geant4 showers, in a few minutes."""
+"""``simulacra demo``: the whole idea on real Geant4 showers, or on real Pythia collisions, in a few minutes."""
 
 from __future__ import annotations
 
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -19,13 +19,22 @@ STEPS: Final = 400
 
 
 def demo(
+    what: Annotated[
+        Literal["showers", "reweighting"],
+        typer.Argument(help="Showers of Geant4 by a CaloGAN, or Pythia's events reweighted and fitted."),
+    ] = "showers",
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the report and the samples.")] = Path(
         "demo"
     ),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")] = 1,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of the short training.")] = STEPS,
 ) -> None:
-    """Show the whole idea: simulate, train briefly, generate, judge and report, on real Geant4 showers (5 minutes)."""
+    """Show the whole idea in 5 minutes: simulate, train briefly, generate and judge; or reweight, judge and fit."""
+    if what == "reweighting":
+        from simulacra.cli.demo_reweighting import demonstrate
+
+        demonstrate(output / "reweighting", seed)
+        return
     from rich.console import Console
 
     from simulacra import reference

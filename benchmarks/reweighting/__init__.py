@@ -1,0 +1,1 @@
+"""Reweighting and fits with real Pythia: every figure and number of docs/reweighting.md."""

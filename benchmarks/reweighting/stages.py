@@ -1,0 +1,50 @@
+"""Stages that are done once: each leaves its numbers and its seconds in a file, and a run goes on from there."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from simulacra.pages.plain import plain
+from simulacra.store.whole_files import write_whole
+
+Stage = Callable[..., dict[str, Any]]
+
+
+def done(folder: Path, name: str) -> dict[str, Any] | None:
+    """Return what a stage left, if it was done."""
+    path = folder / "results" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def run_stage(folder: Path, name: str, function: Stage, *arguments: Any) -> dict[str, Any]:
+    """Run a stage unless it was done, and return its numbers with the seconds that it took."""
+    if (found := done(folder, name)) is not None:
+        return found
+    began = time.monotonic()
+    result = plain(function(folder, *arguments), name)
+    result["seconds"] = time.monotonic() - began
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "results" / f"{name}.json", json.dumps(result, indent=1))
+    return result
+
+
+def run_stages(folder: Path, stages: Mapping[str, tuple[Any, ...]], workers: int) -> dict[str, dict[str, Any]]:
+    """Run independent stages, each (function, *arguments), in processes of one thread each."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    found = {name: result for name in stages if (result := done(folder, name)) is not None}
+    left = [name for name in stages if name not in found]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
+        running = {pool.submit(run_stage, folder, name, *stages[name]): name for name in left}
+        for future in as_completed(running):
+            name = running[future]
+            found[name] = future.result()
+            print(f"  {name}: {found[name]['seconds']:.0f} s", flush=True)
+    return {name: found[name] for name in stages}
