@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK_SIZE: Final = 2500
 """Events a chunk."""
+VINCIA_ALPHA_S: Final = 0.136
+"""The highest alphaS(mZ) in the MSbar scheme that Vincia is asked for; its default is 0.118."""
 
 
 def require_package() -> None:
@@ -214,8 +216,23 @@ def checked(settings: PythiaSettings) -> PythiaSettings:
                 f"not {parameter.distribution}"
             )
     session.check_variations()
+    _check_vincia(settings, session)
     session.begin(1, {p.key: repr(p.distribution.low) for p in settings.parameters})
     return settings
+
+
+def _check_vincia(settings: PythiaSettings, session: Session) -> None:
+    if settings.shower != "vincia":
+        return
+    highest = session.value_of("Vincia:alphaSvalue")
+    for parameter in settings.parameters:
+        if parameter.key.lower() == "vincia:alphasvalue":
+            highest = parameter.distribution.high
+    if highest > VINCIA_ALPHA_S:
+        raise ValueError(
+            f"Vincia:alphaSvalue (alphaS) must be at most {VINCIA_ALPHA_S:g}, not {highest:g}: "
+            "from 0.138 on Vincia gets into a loop without an end (Pythia 8.317)"
+        )
 
 
 def write_collisions(

@@ -23,13 +23,11 @@ class LheFile:
         Raises
         ------
         ValueError
-            if there is none, it is compressed, truncated or something else, or its name holds what Pythia cannot read.
+            if there is none, it is compressed or truncated, or is something else.
         """
         path = Path(path)
         if not path.is_file():
             raise ValueError(f"there is no LHE file '{path}'")
-        if any(sign in str(path.resolve()) for sign in ('"', "{", "}", "\n")):
-            raise ValueError(f"Pythia cannot read a file of the name '{path}': rename it")
         digest, n_begun, n_ended, whole, headed = hashlib.sha256(), 0, 0, False, False
         with path.open("rb") as file:
             for number, line in enumerate(file):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,6 +22,8 @@ from simulacra.simulators.pythia_variations import FRAGMENTATION, Variation, var
 
 _SWITCHES: Final = ("true", "on", "yes", "ok", "1", "false", "off", "no", "0")
 
+_PARTICLE_SWITCH: Final = re.compile(r"\d+:(isresonance|maydecay|doexternaldecay|isvisible|doforcewidth)")
+
 
 @contextlib.contextmanager
 def printed() -> Iterator[Callable[[], str]]:
@@ -31,9 +35,8 @@ def printed() -> Iterator[Callable[[], str]]:
 
         def read() -> str:
             end = file.seek(0, os.SEEK_END)
-            file.seek(max(0, end - 2000))
-            text = file.read().decode(errors="replace")
-            return " ".join(text.split())
+            file.seek(max(0, end - 20_000))
+            return _messages(file.read().decode(errors="replace"))
 
         try:
             yield read
@@ -41,6 +44,18 @@ def printed() -> Iterator[Callable[[], str]]:
             sys.stdout.flush()
             os.dup2(kept, 1)
             os.close(kept)
+
+
+def _messages(text: str) -> str:
+    """Return Pythia's last errors and warnings, in one line, out of all that it printed."""
+    lines = text.splitlines()
+    found: list[str] = []
+    for i, line in enumerate(lines):
+        if line.strip().startswith("PYTHIA "):
+            # what it is about stands in the next line, set in
+            about = lines[i + 1] if i + 1 < len(lines) and lines[i + 1].startswith("   ") else ""
+            found.append(" ".join(f"{line} {about}".split()))
+    return "; ".join(dict.fromkeys(found[-5:]))
 
 
 class Session:
@@ -52,18 +67,24 @@ class Session:
         self._pythia = pythia8mc.Pythia("", False)
         self._info = self._pythia.infoPython()
         self._indices: list[int] = []
-        quiet = ["Print:quiet = on", "Random:setSeed = on"]
+        # not Print:quiet, which keeps the reasons of failures to itself too
+        silent = [f"{name} = off" for name in ("Init:showChangedSettings", "Init:showChangedParticleData")]
+        silent += [f"Next:numberShow{what} = 0" for what in ("Info", "Process", "Event")]
         process = process_named(settings.process).settings if settings.process else ()
         values = [f"{settings.key_of(name)} = {value}" for name, value in settings.values.items()]
         model = {"simple": 1, "vincia": 2}[settings.shower]
-        self._set(quiet, "the project's own")
+        self._set([*silent, "Random:setSeed = on"], "the project's own")
         self._set(process, f"the process '{settings.process}'")
         self._set(card_lines(settings.card), "the card")
         self._set(values, "a value that was set")
         self._set([f"PartonShowers:model = {model}"], "the shower")
         self._set(variation_lines(self._variations), "the variations")
         if settings.lhe is not None:
-            self._set(["Beams:frameType = 4", f"Beams:LHEF = {settings.lhe}"], "the LHE file")
+            # by a link of a plain name, for a path with a space ends there for Pythia
+            self._folder = tempfile.TemporaryDirectory(prefix="simulacra-")
+            link = Path(self._folder.name) / "events.lhe"
+            link.symlink_to(settings.lhe.resolve())
+            self._set(["Beams:frameType = 4", f"Beams:LHEF = {link}"], "the LHE file")
 
     @property
     def version(self) -> str:
@@ -85,6 +106,10 @@ class Session:
         found = settings.getParmMap(key.lower())[key.lower()]
         low = found.valMin if found.hasMin else -math.inf
         return str(found.name), low, found.valMax if found.hasMax else math.inf
+
+    def value_of(self, key: str) -> float:
+        """Return what a real parameter is set to."""
+        return float(self._pythia.settings.parm(key))
 
     def begin(self, seed: int, parameters: Mapping[str, str], skip: int = 0) -> None:
         """Initialise for a run.
@@ -151,7 +176,7 @@ class Session:
     def _check_value(self, key: str, value: str, origin: str) -> None:
         """Refuse what Pythia would take for something else without a word."""
         settings = self._pythia.settings
-        if settings.isFlag(key) and value.lower() not in _SWITCHES:
+        if (settings.isFlag(key) or _PARTICLE_SWITCH.fullmatch(key.lower())) and value.lower() not in _SWITCHES:
             raise ValueError(f"'{key}' ({origin}) is a switch, on or off, not '{value}'")
         if settings.isMode(key):
             try:

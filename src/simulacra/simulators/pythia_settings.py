@@ -16,7 +16,7 @@ from simulacra.simulators.pythia_variations import Variation
 Shower = Literal["simple", "vincia"]
 
 EVENTS_PER_DRAW: Final = 250
-MAX_PARTICLES: Final = 1200
+MAX_PARTICLES: Final = 1600
 """The room for particles of a process without a name."""
 
 SHORT_NAMES: Final[Mapping[str, str]] = {
