@@ -23,7 +23,7 @@ from simulacra.reweighting.closure import Closure, Observable, judge_closure
 from simulacra.reweighting.exact import ExactCheck, check_exact
 from simulacra.reweighting.page import SecondClassifier, reweighting_page
 from simulacra.reweighting.reweighter import Embedded, Reweighter, build
-from simulacra.reweighting.samples import Sample, blocks_of, represent
+from simulacra.reweighting.samples import Sample, SampleError, blocks_of, represent, with_variables
 from simulacra.reweighting.second_classifier import area_with_error, reweighted, separate, taken
 from simulacra.reweighting.settings import FeaturesSettings
 from simulacra.reweighting.support import Support, find_empty_regions
@@ -138,6 +138,10 @@ def judge_reweighter(
     SampleError, WeightError, simulacra.events.EventsError
         if a sample is empty or cannot be judged.
     """
+    if exact is not None and exact not in source.data_vars:
+        weights_there = [str(name) for name, array in source.data_vars.items() if array.attrs.get("role") == "weight"]
+        raise SampleError(f"the {labels[0]} has no exact weights '{exact}'; its weights are {weights_there}")
+    outside = reweighter.outside_box(parameters)
     first = reweighter.member(0)
     progress("reading", 0.0)
     samples = [
@@ -178,7 +182,7 @@ def judge_reweighter(
         found = _second(reweighter, samples, weights, others, log_odds, run, seed, progress)
     checked = None
     if exact is not None:
-        values = np.concatenate([block[exact].values for block in blocks_of(source, (), part, most=most)])
+        values = np.concatenate([block[exact].values for block in blocks_of(source, (exact,), part, most=most)])
         own = embedded[0].weights
         checked = check_exact(weights, values / np.average(values, weights=own), source_weights=own)
     progress("done", 1.0)
@@ -194,7 +198,7 @@ def judge_reweighter(
         found,
         checked,
         baseline,
-        tuple(reweighter.description.get("warnings", ())),
+        (*reweighter.description.get("warnings", ()), *outside),
         _provenance(source, target, embedded),
     )
 
@@ -210,7 +214,8 @@ def _table(events: xr.Dataset, part: Part | None, most: int, reweighter: Reweigh
         if {"momentum", "present"} <= set(names):
             observed = cloud_observables(block)
         elif isinstance(reweighter.settings.network, FeaturesSettings):
-            observed = block[list(reweighter.settings.network.variables)]
+            variables = reweighter.settings.network.variables
+            observed = with_variables(block, variables)[list(variables)]
         else:
             observed = observe(block)
         pieces.append(
@@ -305,7 +310,9 @@ def _second(
             )
     truth = found.pop("truth")
     return tuple(
-        SecondClassifier(name, one.auc, one.uncertainty, truth.auc, truth.uncertainty, before.auc)
+        SecondClassifier(
+            name, one.auc, one.uncertainty, truth.auc, truth.uncertainty, before.auc, baseline=name in others
+        )
         for name, one in found.items()
     )
 

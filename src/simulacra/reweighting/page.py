@@ -71,6 +71,8 @@ class SecondClassifier:
         the areas under the ROC curves.
     auc_before:
         that without weights, if it was trained.
+    baseline:
+        whether the weights are another reweighter's, shown beside: the verdict is not on them.
     """
 
     name: str
@@ -79,6 +81,7 @@ class SecondClassifier:
     truth_auc: float
     truth_uncertainty: float
     auc_before: float | None = None
+    baseline: bool = False
 
     @property
     def excess(self) -> float:
@@ -154,14 +157,15 @@ def reweighting_page(
         if [closure.observable for closure in found] != names:
             raise ValueError(f"'{label}' was judged by {[c.observable for c in found]}, not by {names}: give the same")
     closing = sum(closure.closes for closure in closures)
-    outcome = _outcome(closures, second, support)
+    judged = [one for one in second if not one.baseline]
+    outcome = _outcome(closures, judged, support)
     share = f"{100 * summary.effective_share:.0f} %"
     headline = (
         f"{_verb(outcome)} {source} into {target}: {closing} of {len(closures)} observables close "
         f"(p > {LEAST_P_VALUE:g}), effective sample size {share}"
     )
-    if second:
-        worst = max(second, key=lambda one: one.excess)
+    if judged:
+        worst = max(judged, key=lambda one: one.excess)
         headline += (
             f", second classifier AUC {with_error(worst.auc, worst.uncertainty)} (truth against truth "
             f"{with_error(worst.truth_auc, worst.truth_uncertainty)})"
@@ -189,7 +193,7 @@ def reweighting_page(
         outcome=outcome,
         summary=" ".join(summary.sentences[:2]),
         warnings=tuple(told),
-        cards=_cards(closures, summary, second, support, exact),
+        cards=_cards(closures, summary, judged, support, exact),
         chapters=tuple(chapters),
         provenance=tuple(provenance),
         provenance_columns=tuple(provenance_columns),
