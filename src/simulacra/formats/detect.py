@@ -8,14 +8,14 @@ from typing import Literal
 
 import xarray as xr
 
-from simulacra.formats import calochallenge, calogan, flat_showers, single_file
+from simulacra.formats import calochallenge, calogan, flat_showers, hepmc, single_file
 from simulacra.formats.binning import Binning
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import opened
 from simulacra.formats.particles import geant4_name
 from simulacra.store import open_events
 
-Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file"]
+Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc"]
 
 
 def format_of(path: str | os.PathLike[str]) -> Format:
@@ -29,6 +29,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     path = Path(path)
     if not path.is_file():
         return "store"
+    if hepmc.is_hepmc(path):
+        return "hepmc"
     with opened(path) as file:
         there = set(file)
         if "conventions" in file.attrs:
@@ -77,6 +79,8 @@ def read(
             return calogan.read(path, particle=particle)
         case "flat_showers":
             return flat_showers.read(path, particle=particle)
+        case "hepmc":
+            events = hepmc.read(path)
         case "single_file":
             events = single_file.read(path)
         case "store":
