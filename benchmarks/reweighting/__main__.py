@@ -67,13 +67,8 @@ def main() -> None:
         "scan": (scan.closure_against_alpha_s, model, scale),
     }
     for target in FIT_TARGETS:
-        stages |= {
-            f"fit-likelihood-{target}": (fits.particle_level, target, "likelihood_ratio", model, scale),
-            f"fit-loss-{target}": (fits.particle_level, target, "classifier_loss", model, scale),
-            f"fit-nested-{target}": (fits.nested, target, model, seen_model, scale),
-            f"fit-one-classifier-{target}": (fits.one_classifier, target, seen_model, scale),
-            f"fit-naive-{target}": (fits.naive, target, model, scale),
-        }
+        stages[f"fit-particle-{target}"] = (fits.particle_level, target, model, scale)
+        stages[f"fit-detector-{target}"] = (fits.detector_level, target, model, seen_model, scale)
     found |= run_stages(folder, {name: stages[name] for name in stages if wanted(name)}, arguments.workers)
     record = {
         "scale": scale,
@@ -88,7 +83,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "reweighting.json"
     write_whole(path, json.dumps(plain(record, "reweighting"), indent=1) + "\n")
-    print_tables(found)
+    write_whole(arguments.output / "reweighting.md", print_tables(found))
     print(f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes; written to {path}; pages in {folder / 'pages'}")
 
 

@@ -2,41 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Printed
+
+
+@dataclass
+class Table:
+    """A title, the columns' heads, and rows of text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def add_row(self, *cells: str) -> None:
+        """Add a row."""
+        self.rows.append(cells)
+
+    def printed(self) -> Printed:
+        """Return the table for a terminal."""
+        table = Printed(*self.columns, title=self.title)
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """Return the table for a page."""
+        lines = [f"**{self.title}**", "", f"| {' | '.join(self.columns)} |", "|---" * len(self.columns) + "|"]
+        return "\n".join(lines + [f"| {' | '.join(row)} |" for row in self.rows])
+
 
 ESTIMATORS = {
-    "fit-likelihood": "likelihood ratio",
-    "fit-loss": "classifier loss (DCTR)",
-    "fit-nested": "SRGN, nested",
-    "fit-one-classifier": "SRGN, one classifier",
-    "fit-naive": "naive: detector ignored",
+    "likelihood ratio": "likelihood ratio",
+    "classifier loss": "classifier loss (DCTR)",
+    "nested": "detector: SRGN, nested",
+    "one classifier": "detector: SRGN, one classifier",
+    "naive": "detector ignored (naive)",
 }
 
 
-def print_tables(found: dict[str, dict[str, Any]]) -> None:
-    """Print all tables for which there are numbers."""
+def print_tables(found: dict[str, dict[str, Any]]) -> str:
+    """Print all tables for which there are numbers, and return them for a page."""
     console = Console(width=170)
-    for table in (_reweighters(found), _closures(found), _exact(found), _fits(found)):
-        if table.row_count:
-            console.print(table)
+    tables = [t for t in (_reweighters(found), _closures(found), _exact(found), _fits(found)) if t.rows]
+    for table in tables:
+        console.print(table.printed())
+    return "\n\n".join(table.markdown() for table in tables) + "\n"
 
 
 def _reweighters(found: dict[str, dict[str, Any]]) -> Table:
     table = Table(
-        "reweighter",
-        "closing",
-        "trees closing",
-        "ESS",
-        "AUC before",
-        "AUC after",
-        "AUC, trees",
-        "truth",
-        "verdict",
-        "min",
-        title="default Pythia into another simulation",
+        "default Pythia into another simulation",
+        (
+            "reweighter",
+            "closing",
+            "trees closing",
+            "ESS",
+            "AUC before",
+            "AUC after",
+            "AUC, trees",
+            "truth",
+            "verdict",
+            "min",
+        ),
     )
     for name, record in found.items():
         if not name.startswith(("reweight-", "continuous-")):
@@ -63,7 +93,7 @@ def _reweighters(found: dict[str, dict[str, Any]]) -> Table:
 
 def _closures(found: dict[str, dict[str, Any]]) -> Table:
     names = [name for name in found if name.startswith(("reweight-", "continuous-"))]
-    table = Table("observable", *names, title="chi2/ndf before -> after weights (boosted trees)")
+    table = Table("chi2/ndf before -> after weights (boosted trees)", ("observable", *names))
     if not names:
         return table
     for observable in found[names[0]]["closure"]:
@@ -77,7 +107,7 @@ def _closures(found: dict[str, dict[str, Any]]) -> Table:
 
 
 def _exact(found: dict[str, dict[str, Any]]) -> Table:
-    table = Table("variation", "slope", "chi2 / ndf", "p", title="exact weights against learned ones")
+    table = Table("exact weights against learned ones", ("variation", "slope", "chi2 / ndf", "p"))
     rows = dict(found.get("exact-continuous", {}))
     if "reweight-exact" in found:
         rows["alphaS_up, trained on exact weights"] = found["reweight-exact"]["exact"]
@@ -94,31 +124,33 @@ def _exact(found: dict[str, dict[str, Any]]) -> Table:
 
 def _fits(found: dict[str, dict[str, Any]]) -> Table:
     table = Table(
-        "estimator",
-        "parameter",
-        "truth",
-        "scatter",
-        "bias as fitted [%]",
-        "coverage",
-        "bias calibrated [%]",
-        "coverage",
-        "pull width",
-        "fits",
-        title="fits of pseudo-experiments",
+        "fits of pseudo-experiments",
+        (
+            "estimator",
+            "parameter",
+            "truth",
+            "scatter",
+            "bias as fitted [%]",
+            "coverage",
+            "bias calibrated [%]",
+            "coverage",
+            "pull width",
+            "fits",
+        ),
     )
-    for name, record in found.items():
-        prefix = next((p for p in ESTIMATORS if name.startswith(p)), None)
-        if prefix is None:
+    rows = [(key, record) for name, stage in found.items() if name.startswith("fit-") for key, record in stage.items()]
+    for key, record in rows:
+        if key not in ESTIMATORS:
             continue
-        several = record["target"] == "three"
-        for parameter in [p for p in record["as_fitted"] if p not in ("pulls", "estimates", "warned")]:
+        several = ", 3 parameters" if record["target"] == "three" else ""
+        for parameter in [p for p in record["as_fitted"] if p not in ("pulls", "estimates", "truths", "warned")]:
             raw = record["as_fitted"][parameter]
             done = record.get("calibrated", {}).get(parameter)
             best = done or raw
             table.add_row(
-                ESTIMATORS[prefix] + (", 3 parameters" if several else ""),
+                ESTIMATORS[key] + several,
                 parameter,
-                f"{100 * raw['bias'] / raw['bias_percent']:.4g}" if raw["bias_percent"] else "",
+                f"{record['as_fitted']['truths'][parameter]:g}",
                 f"{best['scatter']:.2g}",
                 f"{raw['bias_percent']:+.2f} ± {raw['bias_percent_error']:.2f}",
                 _coverage(raw),
