@@ -4,10 +4,12 @@ Between two neighbouring values of the source lies a gap. If both samples come f
 their events is as likely as any other, and a given gap holds k or more of the target's :math:`N_t` events beside
 :math:`N_s` source events with probability
 
-.. math:: \prod_{i=0}^{k-1} \frac{N_t - i}{N_t + N_s - i}
+.. math:: \prod_{i=0}^{k-1} \frac{N_t - i}{N_t - i + N_s / R}, \qquad R = 1,
 
-whatever the distribution. There are :math:`N_s + 1` gaps an observable; a gap is called empty if this probability,
-times the number of all gaps of all observables, is below the stated false-alarm rate. Values that both samples share,
+whatever the distribution. Samples that are to be reweighted differ: where the target is R times as dense as the source,
+which weights can well make good, the gaps hold R times as many target events. The probability is therefore taken with
+:math:`R = 3`. It is compared with half of the stated false-alarm rate, over the number of observables, for the two ends
+together, and with the other half for all the gaps between. Values that both samples share,
 such as counts, only make gaps hold fewer events. Where events carry weights the numbers are effective ones (those of
 the source by the weights around the gap), and the rate holds approximately.
 """
@@ -24,6 +26,8 @@ from simulacra.reweighting.prior_weights import checked_weights
 
 FALSE_ALARM: Final = 0.01
 LEAST_SHARE: Final = 1e-3
+#: of the densities of target and source, that is no lack of source events yet
+RATIO: Final = 3.0
 NEIGHBOURS: Final = 50
 DISJOINT_SHARE: Final = 0.99
 LOG_ODDS: Final = "classifier log-odds"
@@ -50,7 +54,7 @@ class EmptyRegion:
     target_events, target_share:
         number of target events inside and their share of the sum of the target's weights.
     probability:
-        that samples of one distribution have such a gap anywhere (at most).
+        that samples whose densities differ by a factor of 3 have such a gap anywhere (at most).
     """
 
     observable: str
@@ -234,7 +238,9 @@ def _gaps(
         # At the upper end there is a single gap to look at, not all of them.
         candidates[:-1] = False
     rows = np.flatnonzero(candidates)
-    gaps = 1 if upper_only else len(values) + 1
+    # Half of the rate is for the two ends, half for what lies between them.
+    ends = (rows == 0) | (rows == len(values))
+    gaps = 1 if upper_only else np.where(ends, 4, 2 * max(1, len(values) - 1))
     chance = gaps * _chance(sums[rows], squares[rows], float(theirs_own.sum()), own, rows)
     return [
         EmptyRegion(
@@ -254,7 +260,7 @@ def _gaps(
 def _chance(
     sums: np.ndarray, squares: np.ndarray, total: float, source_weights: np.ndarray, gaps: np.ndarray
 ) -> np.ndarray:
-    """Return the probability that a given gap holds so many target events if both samples have one distribution, (G,).
+    """Return the probability that a given gap holds so many target events where the densities differ by RATIO, (G,).
 
     Parameters
     ----------
@@ -276,7 +282,7 @@ def _chance(
     running = np.concatenate([[0.0], np.cumsum(np.abs(source_weights))])
     first = np.maximum(gaps - NEIGHBOURS // 2, 0)
     last = np.minimum(gaps + NEIGHBOURS // 2, len(source_weights))
-    n_source = float(source_weights.sum()) * (last - first) / (running[last] - running[first])
+    n_source = float(source_weights.sum()) * (last - first) / (running[last] - running[first]) / RATIO
     n = n_target + n_source
     logarithm = gammaln(n_target + 1) - gammaln(n_target - held + 1) - gammaln(n + 1) + gammaln(n - held + 1)
     return np.asarray(np.exp(np.minimum(logarithm, 0.0)))
