@@ -5,7 +5,8 @@ adding up to the same, is least at :math:`f/(1-f) = p_{target}/p_{source}` (arXi
 in the events' own weights, so these may have either sign.
 
 Continuous in the parameters, target events come with the parameters that they were made with, and source events with
-parameters drawn from the target's: then :math:`f/(1-f) = p(x|\theta)/p(x|\theta_0)`.
+parameters drawn from the target's, each with the weight of the target event that it is drawn from: so both classes
+have one distribution of parameters, and :math:`f/(1-f) = p(x|\theta)/p(x|\theta_0)`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def loss(classifier: EventClassifier, summary: Tensor, batch: Mapping[str, Tenso
     """Return the weighted cross entropy of a batch, each class counting as much as the other, a scalar.
 
     ``batch`` holds ``label`` (N,), ``weight`` (N,) of mean 1 in each class and, with parameters, ``theta`` (N, D, P):
-    that of a target event D times, D drawn ones of a source event.
+    that of a target event D times, D drawn ones of a source event, and ``theta_weight`` (N, D), the weights of the
+    target events that those were drawn from.
     """
     target = batch["label"] > 0
     total = summary.new_zeros(())
@@ -79,7 +81,8 @@ def loss(classifier: EventClassifier, summary: Tensor, batch: Mapping[str, Tenso
             # A target event has one theta: the copies would only cost time.
             theta = theta[:, :1] if sign < 0 else theta
             rows = summary[chosen][:, None].expand(-1, theta.shape[1], -1)
-            each = functional.softplus(sign * classifier.log_odds(rows, theta)).mean(dim=1)
+            each = functional.softplus(sign * classifier.log_odds(rows, theta))
+            each = (each if sign < 0 else each * batch["theta_weight"][chosen]).mean(dim=1)
         else:
             each = functional.softplus(sign * classifier.log_odds(summary[chosen]))
         total = total + 0.5 * (each * batch["weight"][chosen]).sum() / count
@@ -145,6 +148,7 @@ class ClassificationTrainee:
             drawn = torch.randint(len(self._theta), (len(chosen[0]), self.draws), generator=rng)
             own = self._theta[chosen[1]][:, None].expand(-1, self.draws, -1)
             taken["theta"] = torch.cat([self._theta[drawn], own])
+            taken["theta_weight"] = torch.cat([self._weights[1][drawn], torch.ones(own.shape[:2])])
         return {name: tensor.to(device) for name, tensor in taken.items()}
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> dict[str, float]:
@@ -155,17 +159,20 @@ class ClassificationTrainee:
         average, total = self.family.average, 0.0
         theta = torch.from_numpy(self._held_out[1].theta)
         with torch.inference_mode():
+            own = [torch.from_numpy(sample.weights / sample.weights.mean()) for sample in self._held_out]
             for label, sample in enumerate(self._held_out):
-                weights = torch.from_numpy(sample.weights / sample.weights.mean())
                 each_loss = 0.0
                 for start in range(0, len(sample), EMBEDDING_BLOCK):
                     rows = slice(start, start + EMBEDDING_BLOCK)
                     batch = {name: tensor[rows].to(device) for name, tensor in sample.inputs.items()}
-                    n = len(weights[rows])
+                    weights = own[label][rows]
                     at = None
-                    if theta.shape[1]:
-                        at = theta[rows] if label else theta[torch.randint(len(theta), (n,), generator=draw)]
+                    if theta.shape[1] and label:
+                        at = theta[rows]
+                    elif theta.shape[1]:
+                        drawn = torch.randint(len(theta), (len(weights),), generator=draw)
+                        at, weights = theta[drawn], weights * own[1][drawn]
                     odds = average(batch, None if at is None else at.to(device)).cpu().double()
-                    each_loss += float((functional.softplus(-odds if label else odds) * weights[rows]).sum())
+                    each_loss += float((functional.softplus(-odds if label else odds) * weights).sum())
                 total += 0.5 * each_loss / len(sample)
         return {"score": total}

@@ -11,30 +11,33 @@ import torch
 import xarray as xr
 
 from simulacra.conditions import Distribution
-from simulacra.events import part_of
+from simulacra.events import validate
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.observables import observe
 from simulacra.reweighting.calibration import CalibrationMap, fit_isotonic, fit_temperature
 from simulacra.reweighting.classification import ClassificationTrainee
 from simulacra.reweighting.members import train_members
-from simulacra.reweighting.reweighter import Reweighter, build
+from simulacra.reweighting.reweighter import Embedded, Reweighter, build
 from simulacra.reweighting.samples import (
     Sample,
     SampleError,
     blocks_of,
+    columns_of,
     imbalance_warning,
+    refuse_too_few,
     represent,
+    require_drawn,
     settings_of,
     tensors_of,
     with_variables,
 )
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 from simulacra.reweighting.support import find_empty_regions, require_support
+from simulacra.simulators.pythia_settings import SHORT_NAMES
 
 #: events that a representation is fitted to, and that support is looked for in
 REPRESENTATION_EVENTS: Final = 20_000
 SUPPORT_EVENTS: Final = 10_000
-FEWEST: Final = 8
 CALIBRATION_SEED: Final = 11
 #: the source's values of Pythia's parameters by their short names, from its documentation (8.317)
 PYTHIA_DEFAULTS: Final = {"alphaS": 0.1365, "aLund": 0.68, "bLund": 0.98, "probStoUD": 0.217, "sigmaPT": 0.335}
@@ -77,16 +80,16 @@ def fit_reweighter(
     simulacra.training.checkpoint.CheckpointError
         if the folder belongs to other settings or events.
     """
-    for label, events in (("source", source), ("target", target)):
-        _refuse_too_few(events, label)
-    notes = list(_observed_support(source, target, settings, allowed=allow_missing_support))
+    for label, events in (("the source", source), ("the target", target)):
+        refuse_too_few(events, label)
     description: dict[str, Any] = {
         "source": settings_of(source),
         "target": settings_of(target),
         "bounds": {parameter: box_of(target, parameter) for parameter in settings.parameters},
         "reference": {parameter: _reference(source, parameter, settings) for parameter in settings.parameters},
-        "columns": _columns(source, settings),
+        "columns": columns_of(source, settings.network),
     }
+    notes = list(_observed_support(source, target, settings, allowed=allow_missing_support))
     torch.manual_seed(seed)
     first = build(settings, description)
     first.network.fit(_both(source, target, first))
@@ -133,16 +136,18 @@ def fit_reweighter(
 
 def box_of(events: xr.Dataset, parameter: str) -> tuple[float, float]:
     """Return the range that a parameter was drawn from, or what it spans if the settings do not tell."""
-    if parameter not in events.data_vars:
-        raise SampleError(
-            f"the target was not drawn in '{parameter}'; its conditions are "
-            f"{[str(k) for k, v in events.data_vars.items() if v.attrs.get('role') == 'condition']}"
-        )
+    require_drawn(events, (parameter,), "the target")
     values = events[parameter].values
-    asked = json.loads(events.attrs.get("settings", "{}")).get("vary", {}).get(parameter)
+    asked = (_simulated_with(events).get("vary") or {}).get(parameter)
     low, high = float(values.min()), float(values.max())
     if asked is not None:
         drawn = Distribution.parse(str(asked))
+        slack = 1e-6 * max(abs(drawn.low), abs(drawn.high))
+        if low < drawn.low - slack or high > drawn.high + slack:
+            raise SampleError(
+                f"'{parameter}' goes from {low:g} to {high:g} in the target, whose settings say that it was drawn from "
+                f"{asked}: mend its attribute 'settings'"
+            )
         low, high = drawn.low, drawn.high
     if not low < high:
         raise SampleError(f"'{parameter}' is {low:g} in all of the target: leave it out of the parameters, or vary it")
@@ -156,30 +161,21 @@ def _reference(source: xr.Dataset, parameter: str, settings: ReweighterSettings)
         raise SampleError(
             f"the source was drawn in '{parameter}' too: it must stand at one value, which the weights then start from"
         )
-    asked = json.loads(source.attrs.get("settings", "{}"))
-    set_to = asked.get("values", {}).get(parameter)
-    if set_to is not None:
-        return float(set_to)
-    if source.attrs.get("simulator") == "pythia" and parameter in PYTHIA_DEFAULTS:
+    asked = _simulated_with(source)
+    names = (parameter.lower(), SHORT_NAMES.get(parameter, "").lower())
+    for name, value in (asked.get("values") or {}).items():
+        if name.lower() in names:
+            return float(value)
+    # A card may have set it, and another shower has defaults of its own.
+    plain = not asked.get("card") and asked.get("shower", "simple") == "simple"
+    if source.attrs.get("simulator") == "pythia" and plain and parameter in PYTHIA_DEFAULTS:
         return PYTHIA_DEFAULTS[parameter]
     raise SampleError(f"the source's value of '{parameter}' is not known: give it as reference.{parameter}")
 
 
-def _refuse_too_few(events: xr.Dataset, label: str) -> None:
-    parts = part_of(events["event"].values)
-    for part in ("train", "validation"):
-        n = int(np.count_nonzero(parts == part))
-        if n < FEWEST:
-            raise SampleError(
-                f"the {label} has {n} {part} events of {len(parts)} in all: at least {FEWEST} are needed; give it more"
-            )
-
-
-def _columns(source: xr.Dataset, settings: ReweighterSettings) -> int:
-    if not isinstance(settings.network, FeaturesSettings):
-        return 0
-    head = with_variables(source.isel(event=slice(0, 2)), settings.network.variables)
-    return sum(int(np.prod(head[name].shape[1:], dtype=int)) for name in settings.network.variables)
+def _simulated_with(events: xr.Dataset) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(events.attrs.get("settings", "{}"))
+    return found
 
 
 def _both(source: xr.Dataset, target: xr.Dataset, classifier: EventClassifier) -> dict[str, torch.Tensor]:
@@ -219,13 +215,18 @@ def _observed_support(
     units: dict[str, str] = {}
     for label, events in (("source", source), ("target", target)):
         some = _some(events)
+        try:
+            validate(some)
+        except ValueError as error:
+            raise type(error)(f"the {label}: {error}") from None
         own.append(some["weight"].values.astype(np.float64) if "weight" in some else None)
         try:
             chosen = observe(some)
         except ValueError as error:
             if not isinstance(settings.network, FeaturesSettings):
                 raise SampleError(f"the {label}: {error}") from None
-            chosen = some[[name for name in settings.network.variables if some[name].ndim == 1]]
+            held = with_variables(some, settings.network.variables)
+            chosen = held[[name for name in settings.network.variables if held[name].ndim == 1]]
         columns.append({str(name): array.values.astype(np.float64) for name, array in chosen.data_vars.items()})
         units |= {str(name): str(array.attrs.get("units", "1")) for name, array in chosen.data_vars.items()}
     if not columns[0]:
@@ -246,8 +247,13 @@ def _calibrate(
     """Fit the calibration on the validation part, and look at its log-odds for a tail without source events."""
     settings = reweighter.settings
     embedded = [reweighter.embed_sample(sample) for sample in held_out]
+    weights = np.concatenate([e.weights for e in embedded])
     if settings.parameters:
-        log_odds = _at_own_parameters(reweighter, embedded)
+        source, target = embedded
+        # As in training, source events get parameters of target events, and with them their weights.
+        draw = np.random.default_rng(CALIBRATION_SEED).integers(0, len(target), len(source))
+        log_odds = _at_parameters(reweighter, embedded, (target.theta[draw], target.theta))
+        weights[: len(source)] *= target.weights[draw]
     else:
         log_odds = [reweighter.log_ratios(e).mean(axis=0) for e in embedded]
     notes: list[str] = []
@@ -264,7 +270,6 @@ def _calibrate(
     if settings.calibration == "none":
         return None, notes
     labels = np.repeat([0, 1], [len(log_odds[0]), len(log_odds[1])])
-    weights = np.concatenate([e.weights for e in embedded])
     if settings.calibration == "temperature":
         # A continuous ratio is 1 at the source's own parameters: an offset would break that.
         fitted = fit_temperature(np.concatenate(log_odds), labels, weights, with_offset=not settings.parameters)
@@ -272,14 +277,13 @@ def _calibrate(
     return fit_isotonic(np.concatenate(log_odds), labels, weights), notes
 
 
-def _at_own_parameters(reweighter: Reweighter, embedded: list[Any]) -> list[np.ndarray]:
-    """Return log-odds of target events at their own parameters, and of source events at drawn ones."""
-    source, target = embedded
-    draw = np.random.default_rng(CALIBRATION_SEED).integers(0, len(target), len(source))
-    thetas = (target.theta[draw], target.theta)
+def _at_parameters(
+    reweighter: Reweighter, embedded: list[Embedded], thetas: tuple[np.ndarray, np.ndarray]
+) -> list[np.ndarray]:
+    """Return the ensemble's mean log-odds of both samples at parameters of each event, (N, P)."""
     found = []
     with torch.inference_mode():
-        for events, theta in zip((source, target), thetas, strict=True):
+        for events, theta in zip(embedded, thetas, strict=True):
             rows = [
                 reweighter.member(k).log_odds(z, torch.from_numpy(theta)).double().numpy()
                 for k, z in enumerate(events.summaries)

@@ -12,6 +12,7 @@ import xarray as xr
 from simulacra.events import Part, part_of, validate
 from simulacra.observables import observe
 from simulacra.reweighting.prior_weights import checked_weights
+from simulacra.reweighting.settings import FeaturesSettings, NetworkSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +24,7 @@ BLOCK: Final = 20_000
 #: of which a particle axis is cut to the longest event, and put together again
 RAGGED: Final = ("features", "kinds")
 IMBALANCE: Final = 20.0
+FEWEST: Final = 8
 
 
 class SampleError(ValueError):
@@ -62,10 +64,12 @@ def blocks_of(
     if part is not None:
         rows = rows[part_of(events["event"].values) == part]
     rows = rows[:most]
+    # Of variables that the events do not hold, the observables are made of the others.
+    derived = not set(variables) <= set(map(str, events.data_vars))
     needed = [
         str(name)
         for name, array in events.data_vars.items()
-        if name in variables or array.attrs.get("role") in ("condition", "weight")
+        if derived or name in variables or array.attrs.get("role") in ("condition", "weight")
     ]
     chosen = events[needed]
     start = 0
@@ -135,15 +139,14 @@ def represent(
     ------
     SampleError
         if there are none, or a parameter is not among their conditions.
+    simulacra.events.EventsError
+        if a value is not finite.
+    WeightError
+        if the weights cannot be used.
     """
     import torch
 
-    missing = [name for name in parameters if name not in events.data_vars]
-    if missing:
-        raise SampleError(
-            f"{label} was not drawn in {missing}: its conditions are "
-            f"{[str(k) for k, v in events.data_vars.items() if v.attrs.get('role') == 'condition']}"
-        )
+    require_drawn(events, parameters, label)
     pieces: list[dict[str, Tensor]] = []
     weights, theta, index = [], [], []
     for block in blocks_of(events, network.variables, part, most=most):
@@ -156,15 +159,51 @@ def represent(
     if not pieces:
         what = f"no {part} events" if part else "no events"
         raise SampleError(f"{label} holds {what} ({events.sizes['event']} in all): there is nothing to learn from")
-    own = checked_weights(np.concatenate(weights), sum(map(len, weights)), label)
+    own = checked_weights(np.concatenate(weights), sum(map(len, weights)), label.removeprefix("the "))
     return Sample(join_inputs(pieces), own, np.concatenate(theta).astype(np.float32), np.concatenate(index))
+
+
+def require_drawn(events: xr.Dataset, parameters: Sequence[str], label: str) -> None:
+    """Raise :class:`SampleError` if a parameter is not among the events' variables, or not finite in one of them."""
+    missing = [name for name in parameters if name not in events.data_vars]
+    if missing:
+        conditions = [str(k) for k, v in events.data_vars.items() if v.attrs.get("role") == "condition"]
+        raise SampleError(
+            f"{label} was not drawn in {', '.join(missing)}: it has {', '.join(conditions) or 'no'} conditions"
+        )
+    for name in parameters:
+        bad = np.flatnonzero(~np.isfinite(events[name].values))
+        if len(bad):
+            raise SampleError(
+                f"{label}: '{name}' is {events[name].values[bad[0]]} in event {events['event'].values[bad[0]]}; "
+                f"{len(bad)} such events in all: remove them"
+            )
+
+
+def columns_of(events: xr.Dataset, network: NetworkSettings) -> int:
+    """Return the number of columns that a network of features sees; 0 where the network sees particles."""
+    if not isinstance(network, FeaturesSettings):
+        return 0
+    head = with_variables(events.isel(event=slice(0, 2)), network.variables)
+    return sum(int(np.prod(head[name].shape[1:], dtype=int)) for name in network.variables)
+
+
+def refuse_too_few(events: xr.Dataset, label: str) -> None:
+    """Raise :class:`SampleError` if there are not enough events to train on, or to choose and calibrate with."""
+    parts = part_of(events["event"].values)
+    for part in ("train", "validation"):
+        n = int(np.count_nonzero(parts == part))
+        if n < FEWEST:
+            raise SampleError(
+                f"{label} has {n} {part} events of {len(parts)} in all: at least {FEWEST} are needed; give it more"
+            )
 
 
 def _trimmed(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if "kinds" not in inputs:
         return dict(inputs)
-    longest = max(1, int((inputs["kinds"] > 0).sum(dim=1).max()))
-    # Particles that are present stand first.
+    used = (inputs["kinds"] > 0).any(dim=0).nonzero()
+    longest = int(used.max()) + 1 if len(used) else 1
     return {name: tensor[:, :longest].clone() if name in RAGGED else tensor for name, tensor in inputs.items()}
 
 

@@ -27,7 +27,17 @@ from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.classification import Classification
 from simulacra.reweighting.members import train_members
 from simulacra.reweighting.reweighter import Embedded, Reweighter, build
-from simulacra.reweighting.samples import BLOCK, Sample, SampleError, blocks_of, represent, settings_of, tensors_of
+from simulacra.reweighting.samples import (
+    BLOCK,
+    Sample,
+    SampleError,
+    blocks_of,
+    columns_of,
+    refuse_too_few,
+    represent,
+    settings_of,
+    tensors_of,
+)
 from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training import checkpoint
 
@@ -173,11 +183,19 @@ def fit_transferred(
     SampleError
         if the events are not the same, or the parameters differ.
     """
+    if not ratio.bounds:
+        raise SampleError(f"the particle-level reweighter '{ratio.name}' has one fixed target: it has no parameters")
     if settings.parameters != tuple(ratio.bounds):
         raise SampleError(
             f"the particle-level reweighter '{ratio.name}' has the parameters {list(ratio.bounds)}, the settings ask "
             f"for {list(settings.parameters)}: give the same"
         )
+    if settings.calibration != "none":
+        raise SampleError(
+            "a detector-level ratio is not calibrated, its weights come from particle level: set calibration = 'none', "
+            f"not '{settings.calibration}'"
+        )
+    refuse_too_few(detector, "the detector-level sample")
     if not np.array_equal(detector["event"].values, particle["event"].values):
         raise SampleError(
             f"the detector-level events ({detector.sizes['event']}) are not the particle-level ones "
@@ -188,7 +206,7 @@ def fit_transferred(
         "target": settings_of(detector) | {"weights": f"{ratio.name}, {ratio.sha256}"},
         "bounds": ratio.bounds,
         "reference": ratio.reference,
-        "columns": 0,
+        "columns": columns_of(detector, settings.network),
         "warnings": [],
     }
     torch.manual_seed(seed)
