@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ def train_members(
         # The trainee holds its samples itself.
         empty = xr.Dataset()
         train(experiment, trainee(classifier), empty, empty, folder, source="# see resolved.json\n", progress=progress)
-        metadata, weights = checkpoint.read_model(folder / "model.safetensors")
+        _, weights = checkpoint.read_model(folder / "model.safetensors")
         checkpoint.fill(classifier, weights, str(folder))
         members.append(classifier.eval())
-        records.append(metadata["training"])
+        # The model's own record ends with its best step; the run's tells the whole time.
+        records.append(json.loads((folder / "record.json").read_text(encoding="utf-8"))["training"])
     return members, records

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from simulacra.models.event_classifier import CloudNetwork, EventClassifier, TableNetwork
 from simulacra.reweighting.calibration import CalibrationMap, map_from_arrays
+from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.samples import Sample, represent
 from simulacra.reweighting.settings import ParticleFlowSettings, ReweighterSettings
 from simulacra.training import checkpoint
@@ -237,6 +238,8 @@ class Reweighter:
         ------
         FloatingPointError
             if a weight is not finite.
+        WeightError
+            if the events' own weights times the ratios add up to nothing, or less.
 
         Warns
         -----
@@ -264,36 +267,47 @@ class Reweighter:
                 "source hardly reaches the target there, or the parameters lie far outside the trained box"
             )
         if normalise:
-            ratio = ratio * (embedded.weights.sum() / (embedded.weights * ratio).sum())
+            product = checked_weights(embedded.weights * ratio, len(ratio), "reweighted source")
+            ratio = ratio * (embedded.weights.sum() / product.sum())
         return np.asarray(ratio)
 
     def weights(self, events: xr.Dataset, *, normalise: bool = True, **parameters: float) -> np.ndarray:
         """Return the ratio p_target / p_source of each event, (N,); see :meth:`weights_of`."""
         return self.weights_of(self.embed(events), parameters, normalise=normalise)
 
-    def _theta(self, parameters: Mapping[str, float] | None) -> Tensor | None:
+    def outside_box(self, parameters: Mapping[str, float] | None) -> list[str]:
+        """Return a sentence for each parameter that lies outside the trained box.
+
+        Raises
+        ------
+        ValueError
+            if a parameter is unknown, or is not finite.
+        """
         bounds, asked = self.bounds, dict(parameters or {})
         unknown = [name for name in asked if name not in bounds]
         if unknown:
             known = ", ".join(f"{n} ({low:g} to {high:g})" for n, (low, high) in bounds.items()) or "none"
             raise ValueError(f"'{self.name}' has no parameters {unknown}; it has {known}")
-        if not bounds:
-            return None
-        values = []
-        for name, (low, high) in bounds.items():
-            value = float(asked.get(name, self.reference[name]))
+        found = []
+        for name, value in asked.items():
+            low, high = bounds[name]
             if not np.isfinite(value):
                 raise ValueError(f"{name} is {value}: give a number between {low:g} and {high:g}")
             slack = SLACK * (high - low)
             if not low - slack <= value <= high + slack:
-                warnings.warn(
+                found.append(
                     f"{name} = {value:g} lies outside the trained box ({low:g} to {high:g}): '{self.name}' "
-                    "extrapolates there; check the closure before you use these weights",
-                    OutsideBoxWarning,
-                    stacklevel=4,
+                    "extrapolates there; check the closure before you use these weights"
                 )
-            values.append(value)
-        return torch.tensor(values, dtype=torch.float32)
+        return found
+
+    def _theta(self, parameters: Mapping[str, float] | None) -> Tensor | None:
+        for sentence in self.outside_box(parameters):
+            warnings.warn(sentence, OutsideBoxWarning, stacklevel=4)
+        if not self.bounds:
+            return None
+        values = self.reference | dict(parameters or {})
+        return torch.tensor([values[name] for name in self.bounds], dtype=torch.float32)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write networks, calibration and all that is known about them as one safetensors file."""
