@@ -92,7 +92,7 @@ def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     FormatError
-        if the events are no particles with identities, or the file cannot be written.
+        if the events are no particles with identities, an event has none, or the file cannot be written.
     ImportError
         if pyhepmc is not installed.
     """
@@ -151,6 +151,9 @@ def _to_hepmc(pyhepmc: Any, events: xr.Dataset, variations: Sequence[str], condi
             "HepMC tells charges by identities, and these events have particles whose charge is another, "
             "as behind a detector that loses identities: keep them in a store or a single file"
         )
+    empty = ~present.any(axis=1)
+    if empty.any():
+        raise FormatError(f"event {index[empty][0]} has no particles: pyhepmc would take it for the end of the file")
     absolute = np.stack([weight, *(events[name].values * weight for name in variations)], axis=1)
     parameters = {name: events[name].values.astype(np.float64) for name in conditions}
     for i, number in enumerate(index):
@@ -184,8 +187,10 @@ def _run(run: Any, tool: tuple[str, str]) -> tuple[list[str], dict[str, Any], tu
     tools = list(run.tools)
     if tools:
         tool = (str(tools[0].name), str(tools[0].version))
-    text = run.attributes[RUN_ATTRIBUTE] if RUN_ATTRIBUTE in run.attributes else None
-    record = {} if text is None else json.loads(text if isinstance(text, str) else text.astype(str))
+    record: dict[str, Any] = {}
+    if RUN_ATTRIBUTE in run.attributes:
+        text = run.attributes[RUN_ATTRIBUTE]
+        record = json.loads(text if isinstance(text, str) else text.astype(str))
     return [str(name) for name in run.weight_names], record, tool
 
 

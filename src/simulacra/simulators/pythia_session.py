@@ -6,8 +6,10 @@ import contextlib
 import math
 import os
 import re
+import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -81,8 +83,9 @@ class Session:
         self._set(variation_lines(self._variations), "the variations")
         if settings.lhe is not None:
             # by a link of a plain name, for a path with a space ends there for Pythia
-            self._folder = tempfile.TemporaryDirectory(prefix="simulacra-")
-            link = Path(self._folder.name) / "events.lhe"
+            folder = tempfile.mkdtemp(prefix="simulacra-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            link = Path(folder) / "events.lhe"
             link.symlink_to(settings.lhe.resolve())
             self._set(["Beams:frameType = 4", f"Beams:LHEF = {link}"], "the LHE file")
 

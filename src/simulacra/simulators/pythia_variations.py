@@ -60,7 +60,7 @@ class Variation:
         ValueError
             if a keyword or value makes no sense, with the keywords that there are.
         """
-        name, *parts = text.split()
+        name, *parts = text.split() or [""]
         if not _NAME.fullmatch(name) or not parts:
             raise ValueError(
                 f"a variation is a name and keywords with values, such as 'alphaS_up fsr:muRfac=0.5', not '{text}'"

@@ -1,0 +1,285 @@
+"""Pythia itself: laws of conservation, known multiplicities, exact weights against direct runs, the same events again.
+
+False-alarm rates are those of a normal deviate or a chi2; the seeds are fixed, so that what passes once passes always.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from simulacra.simulators import JetSettings, PythiaError, PythiaSettings, simulate_collisions, write_collisions
+from simulacra.simulators.pythia import CollisionTask, checked
+from simulacra.store import Chunk, StoreError, open_events
+
+pythia8mc = pytest.importorskip("pythia8mc", reason="pythia8mc is not installed: pip install 'simulacra[jets]'")
+
+Z = "z-to-dijets"
+VARIATIONS = ("strange frag:rho=0.275", "up fsr:muRfac=0.7", "harder frag:aLund=0.6")
+
+
+@pytest.fixture(scope="module")
+def default() -> xr.Dataset:
+    return simulate_collisions(PythiaSettings(process=Z, variations=VARIATIONS), seed=1, n_events=4000)
+
+
+def direct(n_events: int = 4000, seed: int = 2, **fields: Any) -> xr.Dataset:
+    return simulate_collisions(PythiaSettings(process=Z, **fields), seed=seed, n_events=n_events)
+
+
+def n_charged(events: xr.Dataset) -> np.ndarray:
+    return (events["charge"].values != 0).sum(axis=1)
+
+
+def n_kaons(events: xr.Dataset) -> np.ndarray:
+    return np.isin(np.abs(events["identity"].values), (321, 130, 310)).sum(axis=1)
+
+
+def mean(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float]:
+    """Return the weighted mean and its standard error."""
+    weight = np.ones(len(values)) if weight is None else weight
+    middle = np.average(values, weights=weight)
+    return float(middle), float(np.sqrt(((weight * (values - middle)) ** 2).sum()) / weight.sum())
+
+
+def pull(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return (a[0] - b[0]) / math.hypot(a[1], b[1])
+
+
+def test_energy_momentum_and_charge_are_conserved(default: xr.Dataset) -> None:
+    assert default["charge"].sum("particle").values.tolist() == [0] * 4000
+    np.testing.assert_allclose(default["energy"].astype(float).sum("particle"), 91.2, rtol=1e-6)
+    assert np.abs(default["momentum"].astype(float).sum("particle")).max() < 1e-4
+
+
+def test_clouds_follow_the_conventions(default: xr.Dataset) -> None:
+    energy, present = default["energy"].values, default["present"].values
+    assert (np.diff(energy, axis=1) <= 0).all()
+    assert (np.diff(present.astype(int), axis=1) <= 0).all()
+    for name in ("energy", "identity", "charge", "momentum"):
+        assert not default[name].values[~present].any()
+    assert (default["identity"].values[present] != 0).all()
+    momentum = np.linalg.norm(default["momentum"].values.astype(float), axis=2)
+    assert (energy[present] - momentum[present] > -1e-5 * energy[present]).all()
+    assert (default["weight"].values == 1).all()
+    assert set(default.sizes) == {"event", "particle", "component"}
+    assert default.sizes["particle"] == 192
+
+
+def test_multiplicity_is_that_of_pythia_and_of_lep(default: xr.Dataset) -> None:
+    pythia = pythia8mc.Pythia("", False)
+    lines = "Print:quiet=on|Beams:idA=11|Beams:idB=-11|Beams:eCM=91.2|PDF:lepton=off|WeakSingleBoson:ffbar2gmZ=on"
+    for line in f"{lines}|23:onMode=off|23:onIfAny=1 2 3 4 5|Random:setSeed=on|Random:seed=77".split("|"):
+        assert pythia.readString(line)
+    assert pythia.init()
+    counts = [
+        sum(particle.isFinal() and particle.isCharged() for particle in pythia.event)
+        for _ in range(2000)
+        if pythia.next()
+    ]
+    # 4 sigma: false alarm 6e-5
+    assert abs(pull(mean(n_charged(default)), mean(np.array(counts)))) < 4
+    assert abs(n_charged(default).mean() - 20.9) < 0.5
+
+
+def test_more_alpha_s_means_more_particles() -> None:
+    few, many = (mean(n_charged(direct(1000, values={"alphaS": a}))) for a in ("0.12", "0.16"))
+    assert pull(many, few) > 10
+
+
+def test_vincia_is_another_simulation() -> None:
+    vincia = direct(1000, shower="vincia")
+    np.testing.assert_allclose(vincia["energy"].astype(float).sum("particle"), 91.2, rtol=1e-6)
+    assert vincia.attrs["shower"] == "vincia"
+    # hadrons of both are tuned to the same data; the partons are not
+    assert abs(n_charged(vincia).mean() - 20.9) < 1.5
+    partons = [
+        mean(direct(500, shower=shower, values={"HadronLevel:all": "off"})["present"].sum("particle").values)
+        for shower in ("simple", "vincia")
+    ]
+    assert abs(pull(*partons)) > 8
+
+
+def test_alpha_s_is_that_of_the_shower() -> None:
+    low, high = (mean(n_charged(direct(400, shower="vincia", values={"alphaS": a}))) for a in ("0.100", "0.136"))
+    assert pull(high, low) > 6
+
+
+def test_exact_weights_have_the_mean_one(default: xr.Dataset) -> None:
+    ones = np.ones(4000)
+    for name in ("up", "harder"):
+        # 4 sigma each: false alarm 1.3e-4 together
+        assert abs(pull(mean(default[f"variation_{name}"].values), (1.0, 0.0))) < 4
+        assert not np.array_equal(default[f"variation_{name}"].values, ones)
+    # strings that Pythia fails to end are made anew, so that weights of flavours come out a few per cent below 1
+    assert 0.9 < default["variation_strange"].values.mean() < 1.02
+
+
+def test_weights_of_flavours_agree_with_a_direct_run(default: xr.Dataset) -> None:
+    strange = direct(values={"probStoUD": "0.275"})
+    bins = np.array([0, 1, 2, 3, 4, 5, 6, 7, 9, 40]) - 0.5
+    weight = default["variation_strange"].values
+    weighted = np.histogram(n_kaons(default), bins, weights=weight)[0] / weight.sum()
+    spread = np.histogram(n_kaons(default), bins, weights=weight**2)[0] / weight.sum() ** 2
+    there = np.histogram(n_kaons(strange), bins)[0] / 4000
+    chi2 = ((weighted - there) ** 2 / (spread + there / 4000)).sum()
+    assert stats.chi2.sf(chi2, len(bins) - 2) > 1e-4  # its false-alarm rate
+    plain = np.histogram(n_kaons(default), bins)[0] / 4000
+    chi2 = ((plain - there) ** 2 / (plain + there) * 4000).sum()
+    assert stats.chi2.sf(chi2, len(bins) - 2) < 1e-6  # without weights they are far apart
+
+
+def test_weights_of_the_shower_agree_with_a_direct_run() -> None:
+    exact = {"UncertaintyBands:muSoftCorr": "off", "UncertaintyBands:deltaAlphaSmax": "1"}
+    source = direct(seed=3, values=exact, variations=("up fsr:muRfac=0.7",))
+    target = mean(n_charged(direct(values={"TimeShower:renormMultFac": "0.49"})))
+    # 4 sigma: false alarm 6e-5; without weights they are far apart
+    assert abs(pull(mean(n_charged(source), source["variation_up"].values), target)) < 4
+    assert abs(pull(mean(n_charged(source)), target)) > 6
+
+
+def test_parameters_are_drawn_and_recorded() -> None:
+    vary = {"alphaS": "uniform:0.10:0.18", "StringPT:sigma": "0.3", "probStoUD": "log:0.1:0.4"}
+    events = direct(60, vary=vary, events_per_draw=20)
+    alpha_s = events["alphaS"].values
+    assert len(np.unique(alpha_s)) == 3
+    assert np.array_equal(alpha_s, np.repeat(alpha_s[::20], 20))
+    assert ((alpha_s >= 0.1) & (alpha_s <= 0.18)).all()
+    assert events["StringPT_sigma"].attrs["units"] == "GeV"
+    assert (events["StringPT_sigma"].values == np.float32(0.3)).all()
+    assert all(events[name].attrs["role"] == "condition" for name in ("alphaS", "probStoUD", "StringPT_sigma"))
+    assert json.loads(events.attrs["settings"])["vary"] == {
+        "alphaS": "uniform:0.10:0.18",
+        "StringPT_sigma": "0.3",
+        "probStoUD": "log:0.1:0.4",
+    }
+
+
+def test_a_run_with_drawn_values_is_that_with_these_values() -> None:
+    drawn = direct(40, vary={"alphaS": "uniform:0.10:0.18"}, events_per_draw=20)
+    settings = PythiaSettings(process=Z, vary={"alphaS": float(drawn["alphaS"][0])}, events_per_draw=20)
+    again = simulate_collisions(settings, seed=2, n_events=20)
+    xr.testing.assert_equal(again["momentum"], drawn["momentum"][:20])
+
+
+@pytest.mark.parametrize("fields", [{}, {"vary": {"alphaS": "uniform:0.1:0.18"}, "events_per_draw": 20}])
+def test_a_chunk_cut_short_holds_the_first_events(fields: dict[str, Any]) -> None:
+    task = CollisionTask(checked(PythiaSettings(process=Z, variations=VARIATIONS[:1], **fields)), 5)
+    whole, part = task(Chunk(1, 100, 200)), task(Chunk(1, 100, 150))
+    xr.testing.assert_equal(part, whole.isel(event=slice(0, 50)))
+    other = task(Chunk(2, 100, 200))
+    assert not np.array_equal(other["energy"].values, whole["energy"].values)
+
+
+def test_events_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    settings = PythiaSettings(process=Z, vary={"alphaS": "uniform:0.1:0.18"}, events_per_draw=50)
+    stores = []
+    for workers in (1, 2):
+        path = tmp_path / f"{workers} für.zarr"
+        write_collisions(path, settings, seed=1, n_events=250, chunk_size=100, workers=workers, progress=False)
+        stores.append(open_events(path).load())
+    stores[0].attrs.pop("seconds_per_event"), stores[1].attrs.pop("seconds_per_event")
+    for events in stores:
+        events.attrs.pop("store", None)
+    xr.testing.assert_identical(*stores)
+    summary = write_collisions(tmp_path / "1 für.zarr", settings, seed=1, n_events=250, chunk_size=100, progress=False)
+    assert summary.n_resumed_events == 250
+    with pytest.raises(StoreError, match="seed: 1 there, 2 now"):
+        write_collisions(tmp_path / "1 für.zarr", settings, seed=2, n_events=250, chunk_size=100, progress=False)
+
+
+def test_an_event_without_room_is_an_error(tmp_path: Path) -> None:
+    settings = PythiaSettings(process=Z, max_particles=20)
+    with pytest.raises(StoreError, match=r"particles, and there is room for 20: ask for more with --max-particles"):
+        write_collisions(tmp_path / "x.zarr", settings, seed=1, n_events=50, progress=False)
+    assert not (tmp_path / "x.zarr").exists()
+
+
+def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the seed must be 0 or more, not -1"):
+        write_collisions(tmp_path / "x.zarr", PythiaSettings(process=Z), seed=-1, n_events=5)
+
+
+def test_a_card_that_pythia_refuses_is_told(tmp_path: Path) -> None:
+    for card, message in (
+        ("Beams:energy = 5", "the card.*input string not found"),
+        ("StringZ:aLund = 7", "out of range"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            checked(PythiaSettings(process=Z, card=card))
+    with pytest.raises(PythiaError, match="does not start"):
+        checked(PythiaSettings(card="Beams:idA = 11"))
+
+
+def test_a_process_by_card_goes_without_a_name() -> None:
+    card = (
+        "Beams:idA = 11\nBeams:idB = -11\nBeams:eCM = 91.2\nPDF:lepton = off\nWeakSingleBoson:ffbar2gmZ = on\n"
+        "23:onMode = off\n23:onIfAny = 1 2 3 4 5\nMain:numberOfEvents = 3\n"
+    )
+    by_card = simulate_collisions(PythiaSettings(card=card, max_particles=192), seed=1, n_events=20)
+    by_name = simulate_collisions(PythiaSettings(process=Z), seed=1, n_events=20)
+    xr.testing.assert_equal(by_card, by_name)
+
+
+def test_protons_give_jets() -> None:
+    pytest.importorskip("fastjet")
+    settings = PythiaSettings(process="qcd-dijets", jets=JetSettings(radius=0.8, n_jets=2, min_pt=20))
+    events = simulate_collisions(settings, seed=1, n_events=30)
+    # the hard process has 100 GeV or more; some of it leaves the jets
+    assert np.median(events["jet_pt"].values[:, 0]) > 90
+    assert (events["jet_pt"].values[:, 0] >= events["jet_pt"].values[:, 1]).all()
+    assert set(np.unique(events["jet_index"].values)) == {-1, 0, 1}
+    assert (events["charge"].sum("particle").values == 2).all()
+    np.testing.assert_allclose(events["energy"].astype(float).sum("particle"), 13000, rtol=1e-5)
+
+
+def lhe_file(path: Path, n_events: int) -> Path:
+    """Write e+ e- -> u ubar at rest, each event at a polar angle of its own."""
+    lines = ['<LesHouchesEvents version="1.0">', "<init>", "11 -11 45.6 45.6 0 0 0 0 3 1", "4e4 1 1 1", "</init>"]
+    for i in range(n_events):
+        cosine = -0.9 + 1.8 * i / n_events
+        x, z = 45.6 * math.sqrt(1 - cosine**2), 45.6 * cosine
+        lines += ["<event>", "5 1 1 91.2 0.0078 0.118", "11 -1 0 0 0 0 0 0 45.6 45.6 0 0 9"]
+        lines += ["-11 -1 0 0 0 0 0 0 -45.6 45.6 0 0 9", "23 2 1 2 0 0 0 0 0 91.2 91.2 0 9"]
+        lines += [f"2 1 3 3 501 0 {x} 0 {z} 45.6 0 0 9", f"-2 1 3 3 0 501 {-x} 0 {-z} 45.6 0 0 9", "</event>"]
+    path.write_text("\n".join([*lines, "</LesHouchesEvents>", ""]))
+    return path
+
+
+def test_hard_processes_come_from_a_les_houches_file(tmp_path: Path) -> None:
+    path = lhe_file(tmp_path / "hard für e+ e-.lhe", 60)
+    # without radiation and hadrons the quarks themselves are seen, and tell which event of the file they are
+    values = {"PDF:lepton": "off", "PartonLevel:FSR": "off", "HadronLevel:all": "off"}
+    settings = PythiaSettings(lhe=path, values=values, max_particles=2)
+    events = simulate_collisions(settings, seed=1, n_events=50, chunk_size=20)
+    up = events["identity"].values == 2
+    cosine = events["momentum"].values[..., 2][up] / 45.6
+    np.testing.assert_allclose(cosine, -0.9 + 1.8 * np.arange(50) / 60, atol=1e-6)
+    with pytest.raises(ValueError, match="holds 60 events, not 61: ask for fewer"):
+        simulate_collisions(settings, seed=1, n_events=61)
+    hadrons = PythiaSettings(lhe=path, values={"PDF:lepton": "off"}, vary={"alphaS": "0.13"}, events_per_draw=20)
+    found = simulate_collisions(hadrons, seed=1, n_events=60, chunk_size=20)
+    np.testing.assert_allclose(found["energy"].astype(float).sum("particle"), 91.2, rtol=1e-6)
+    assert 17 < n_charged(found).mean() < 25
+    with pytest.raises(ValueError, match="there is no LHE file"):
+        simulate_collisions(PythiaSettings(lhe=tmp_path / "missing.lhe"), seed=1, n_events=1)
+
+
+def test_hepmc_takes_all_of_it(tmp_path: Path, default: xr.Dataset) -> None:
+    pytest.importorskip("pyhepmc")
+    from simulacra.formats import hepmc, read
+
+    events = default.isel(event=slice(100, 300))
+    events.attrs.pop("store", None)
+    hepmc.write(events, tmp_path / "x.hepmc3")
+    xr.testing.assert_identical(read(tmp_path / "x.hepmc3"), events)
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    direct(20, shower="vincia")
+    assert capfd.readouterr() == ("", "")

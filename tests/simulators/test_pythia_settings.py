@@ -1,0 +1,118 @@
+"""What Pythia is asked for: bad settings refused, cards read, draws and seeds a function of the chunk. No Pythia."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from simulacra.conditions import Distribution
+from simulacra.simulators import PythiaSettings
+from simulacra.simulators.pythia import runs_of
+from simulacra.simulators.pythia_processes import processes
+from simulacra.simulators.pythia_settings import card_lines
+from simulacra.store import Chunk
+
+Z = {"process": "z-to-dijets"}
+VARIED = {**Z, "vary": {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.3:0.9"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "nothing to simulate: name a process \\(z-to-dijets, qcd-dijets"),
+        ({"process": "z-to-quarks"}, "no process 'z-to-quarks'; there are z-to-dijets"),
+        ({**Z, "lhe": "x.lhe"}, "leave out the process 'z-to-dijets'"),
+        ({**Z, "shower": "dire"}, "'simple' or 'vincia'"),
+        ({**Z, "values": {"Random:seed": "3"}}, "the seed is an argument of its own"),
+        ({**Z, "values": {"PartonShowers:model": "2"}}, "choose the shower"),
+        ({**Z, "values": {"UncertaintyBands:List": "{x}"}}, "give variations by name"),
+        ({**Z, "values": {"A:b\nRandom:seed": "3"}}, "one KEY and one VALUE"),
+        ({**Z, "values": {"A:b = 1 !": "3"}}, "one KEY and one VALUE"),
+        ({**Z, "values": {"A:b": ""}}, "at least 1"),
+        ({**Z, "vary": {"alphaS": "uniform:0.2:0.1"}}, "above the upper bound"),
+        ({**Z, "vary": {"alphaS": "nan"}}, "bounds must be finite"),
+        ({**Z, "vary": {"alphaS": "gauss:0.1:0.2"}}, "neither a number"),
+        ({**Z, "vary": {"A:b": "1", "A_b": "2"}}, "varied twice"),
+        ({**Z, "events_per_draw": 0}, "greater than or equal to 1"),
+        ({**Z, "max_particles": 0}, "greater than or equal to 1"),
+        ({**Z, "variations": ["up fsr:muRfac=0.5", "UP fsr:muRfac=2"]}, "the variation 'up' is there twice"),
+        ({**Z, "jets": {"radius": float("nan")}}, "finite number"),
+        ({**Z, "jets": {"radius": 0}}, "greater than 0"),
+        ({**Z, "card": "include = other.cmnd"}, "put the lines of the other file into the card"),
+        ({**Z, "card": "A:b = {1,\n2"}, "the card ends within the braces of line 1"),
+        ({**Z, "card": "/* open\nA:b = 1"}, "the card ends within a comment"),
+        ({**Z, "colour": 1}, "Extra inputs are not permitted"),
+    ],
+)
+def test_bad_settings_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        PythiaSettings.model_validate(fields)
+
+
+def test_a_card_is_read_as_pythia_reads_it(tmp_path: Path) -> None:
+    text = (
+        "! a comment\n/* more\nBeams:eCM = 1 */\nMain:numberOfEvents = 5\nRandom:seed = 7\nBeams:eCM = 91.2 ! GeV\n"
+        "A:list = {one,\n  two}\n\n  23:onMode = off\n"
+    )
+    assert list(card_lines(text)) == ["Beams:eCM = 91.2", "A:list = {one, two}", "23:onMode = off"]
+    card = tmp_path / "Karte für Z.cmnd"
+    card.write_text(text)
+    assert PythiaSettings(card=card).card == text
+    card.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValidationError, match="is no text"):
+        PythiaSettings(card=card)
+    with pytest.raises(ValidationError, match="there is no card"):
+        PythiaSettings(card=tmp_path / "missing.cmnd")
+
+
+def test_every_process_has_room_and_asks_for_something() -> None:
+    assert processes().keys() >= {"z-to-dijets", "qcd-dijets", "z-plus-jet", "top-pairs", "minimum-bias"}
+    assert PythiaSettings(process="z-to-dijets").room == 192
+    assert PythiaSettings(process="z-to-dijets", max_particles=64).room == 64
+    assert all(process.max_particles >= 192 and len(process.settings) > 3 for process in processes().values())
+
+
+def test_a_parameter_is_known_by_short_name_and_key() -> None:
+    names = PythiaSettings(
+        process="z-to-dijets", vary={"alphaS": 0.14, "StringPT:sigma": Distribution("log", 0.2, 0.4)}
+    )
+    first, second = names.parameters
+    assert (first.variable, first.key, first.units) == ("StringPT_sigma", "StringPT:sigma", "GeV")
+    assert (second.variable, second.key, second.units) == ("alphaS", "TimeShower:alphaSvalue", "1")
+    assert names.record()["vary"] == {"alphaS": "0.14", "StringPT_sigma": "log:0.2:0.4"}
+    assert PythiaSettings(process="z-to-dijets", shower="vincia").key_of("alphaS") == "Vincia:alphaSvalue"
+    assert PythiaSettings(process="z-to-dijets", values={"A:b": True, "A:c": 0.5}).values == {"A:b": "on", "A:c": "0.5"}
+
+
+def test_draws_are_a_function_of_seed_and_chunk() -> None:
+    settings = PythiaSettings.model_validate(VARIED)
+    runs = runs_of(settings, 1, Chunk(2, 5000, 7500))
+    assert [(run.start, run.stop) for run in runs] == [(5000 + 250 * i, 5250 + 250 * i) for i in range(10)]
+    cut = runs_of(settings, 1, Chunk(2, 5000, 5600))
+    assert [run.stop for run in cut] == [5250, 5500, 5600]
+    assert [(r.values, r.seed(0), r.seed(1)) for r in cut] == [(r.values, r.seed(0), r.seed(1)) for r in runs[:3]]
+    other_order = PythiaSettings.model_validate({**VARIED, "vary": dict(reversed(VARIED["vary"].items()))})
+    assert [run.values for run in runs_of(other_order, 1, Chunk(2, 5000, 7500))] == [run.values for run in runs]
+    assert runs_of(settings, 2, Chunk(2, 5000, 7500))[0].values != runs[0].values
+    assert runs_of(settings, 1, Chunk(3, 5000, 7500))[0].values != runs[0].values
+    seeds = {run.seed(i) for run in runs for i in range(3)}
+    assert len(seeds) == 30
+    assert all(1 <= seed <= 900_000_000 for seed in seeds)
+
+
+def test_events_hold_what_pythia_was_set_to() -> None:
+    settings = PythiaSettings(process="z-to-dijets", vary={"alphaS": "uniform:0.06:0.0600000001"}, events_per_draw=1)
+    values = np.array([run.values[0] for run in runs_of(settings, 1, Chunk(0, 0, 50))])
+    assert np.array_equal(values.astype(np.float32), values) or (values >= 0.06).all()
+    wide = PythiaSettings(process="z-to-dijets", vary={"alphaS": "uniform:0.1:0.18"}, events_per_draw=1)
+    drawn = np.array([run.values[0] for run in runs_of(wide, 1, Chunk(0, 0, 2000))])
+    assert np.array_equal(drawn, drawn.astype(np.float32).astype(np.float64))
+    assert 0.1 <= drawn.min() < 0.101
+    assert 0.179 < drawn.max() <= 0.18
+
+
+def test_without_a_prior_a_chunk_is_one_run() -> None:
+    (run,) = runs_of(PythiaSettings(process="z-to-dijets"), 1, Chunk(0, 0, 2500))
+    assert (run.start, run.stop, run.values) == (0, 2500, ())
