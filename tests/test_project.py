@@ -1,6 +1,7 @@
 """Promises about the project as a whole: what it imports, loads, pins and ships."""
 
 import ast
+import importlib
 import os
 import re
 import shutil
@@ -57,6 +58,26 @@ def test_heavy_imports_are_seen() -> None:
 
 def test_importing_simulacra_imports_nothing_heavy() -> None:
     assert heavy_imports_of("import simulacra") == []
+
+
+def test_the_rooms_of_reweighting_are_named_without_torch() -> None:
+    program = """
+import simulacra.reweighting
+from simulacra.reweighting import ReweighterSettings, SupportError
+from simulacra.systems import dctr, srgn
+"""
+    assert "torch" not in heavy_imports_of(program)
+
+
+@pytest.mark.parametrize("module", ["simulacra", "simulacra.reweighting"])
+def test_all_public_names_are_there(module: str) -> None:
+    room = importlib.import_module(module)
+    assert sorted(room.__all__) == sorted({*room._HOMES, *(["__version__"] if module == "simulacra" else [])})
+    for name in room.__all__:
+        assert getattr(room, name) is not None
+    assert dir(room) == sorted(room.__all__)
+    with pytest.raises(AttributeError, match=f"module '{module}' has no attribute 'nothing'"):
+        _ = room.nothing
 
 
 def test_help_imports_nothing_heavy() -> None:

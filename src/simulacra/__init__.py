@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulacra.formats import read
     from simulacra.geometry import CalorimeterGeometry
     from simulacra.judges import judge
+    from simulacra.reweighting import Reweighter, fit_reweighter
     from simulacra.store import open_events, write_events
     from simulacra.trained import ExtrapolationWarning, TrainedGenerator, load, shipped
 
@@ -27,7 +28,9 @@ _HOMES = {
     "CalorimeterGeometry": "geometry",
     "EventsError": "events",
     "ExtrapolationWarning": "trained",
+    "Reweighter": "reweighting",
     "TrainedGenerator": "trained",
+    "fit_reweighter": "reweighting",
     "judge": "judges",
     "load": "trained",
     "open_events": "store",
@@ -42,8 +45,10 @@ __all__ = [
     "CalorimeterGeometry",
     "EventsError",
     "ExtrapolationWarning",
+    "Reweighter",
     "TrainedGenerator",
     "__version__",
+    "fit_reweighter",
     "judge",
     "load",
     "open_events",

@@ -1,1 +1,66 @@
 """Turn one sample into another by weights f/(1-f) from a calibrated classifier, and say how good they are."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulacra.reweighting.fitting import fit_reweighter
+    from simulacra.reweighting.judgement import Judgement, judge_reweighter
+    from simulacra.reweighting.prior_weights import WeightError
+    from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter, shipped_reweighters
+    from simulacra.reweighting.samples import SampleError
+    from simulacra.reweighting.settings import FeaturesSettings, ParticleFlowSettings, ReweighterSettings
+    from simulacra.reweighting.support import NoOverlapError, SupportError
+    from simulacra.reweighting.transfer import fit_transferred
+    from simulacra.reweighting.weights_file import read_weights, write_weights
+
+# Imported when first asked for: the settings are read without torch, and the trees need none.
+_HOMES = {
+    "FeaturesSettings": "settings",
+    "Judgement": "judgement",
+    "NoOverlapError": "support",
+    "OutsideBoxWarning": "reweighter",
+    "ParticleFlowSettings": "settings",
+    "Reweighter": "reweighter",
+    "ReweighterSettings": "settings",
+    "SampleError": "samples",
+    "SupportError": "support",
+    "WeightError": "prior_weights",
+    "fit_reweighter": "fitting",
+    "fit_transferred": "transfer",
+    "judge_reweighter": "judgement",
+    "read_weights": "weights_file",
+    "shipped_reweighters": "reweighter",
+    "write_weights": "weights_file",
+}
+
+__all__ = [
+    "FeaturesSettings",
+    "Judgement",
+    "NoOverlapError",
+    "OutsideBoxWarning",
+    "ParticleFlowSettings",
+    "Reweighter",
+    "ReweighterSettings",
+    "SampleError",
+    "SupportError",
+    "WeightError",
+    "fit_reweighter",
+    "fit_transferred",
+    "judge_reweighter",
+    "read_weights",
+    "shipped_reweighters",
+    "write_weights",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'simulacra.reweighting' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"simulacra.reweighting.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
