@@ -56,3 +56,9 @@ def test_sizes_and_selections() -> None:
     counted = events.reweighted(np.array([0, 2, 1, 0]))
     assert counted.of_member(0)[:, 0].tolist() == [1.0, 2.0]
     assert counted.weights.tolist() == [4.0, 3.0]
+
+
+def test_tensors_of_inference_mode_are_usable() -> None:
+    with torch.inference_mode():
+        z = torch.ones(4, 2)
+    assert not embedded(z).of_member(0).is_inference()

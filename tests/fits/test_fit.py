@@ -344,6 +344,14 @@ def test_parameters_are_checked() -> None:
         fit([gaussian(), renamed], data, reference)
 
 
+def test_an_edge_rounded_to_float32_is_inside() -> None:
+    low = float(np.float32(0.1))
+    rng = np.random.default_rng(24)
+    ratio = Exact(lambda z, t: z[:, 0] * t[0] + t[1], {"mean": (-2.0, 2.0), "b": (low, 0.2)}, {"mean": 0.0, "b": 0.15})
+    one = fit([ratio], sample(rng.normal(0, 1, 99)), sample(rng.normal(0, 1, 999)), fixed={"b": 0.1})
+    assert one.fixed["b"] == low
+
+
 def test_to_json_is_plain() -> None:
     import json
 

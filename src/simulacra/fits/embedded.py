@@ -106,7 +106,9 @@ def embedded(
                 f"{label}: the embedding of event {int(bad.nonzero()[0, 0])} is NaN or infinite "
                 f"({int(bad.sum())} of {n} events are); remove these events or mend what they were made from"
             )
-    return EmbeddedEvents(tuple(z.detach() for z in tensors), _checked(weights, n, label), label)
+    # Tensors made in inference mode refuse all derivatives, even those by theta alone; copies do not.
+    plain = tuple(z.clone() if z.is_inference() else z.detach() for z in tensors)
+    return EmbeddedEvents(plain, _checked(weights, n, label), label)
 
 
 def _checked(weights: np.ndarray | None, n: int, label: str) -> np.ndarray:

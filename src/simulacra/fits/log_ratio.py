@@ -145,7 +145,9 @@ def parameter_space(
     for what, values in (("fixed", fixed), ("start", start)):
         for name, value in values.items():
             least, most = box[name]
-            if not least <= value <= most:
+            # Networks keep their box in float32, so that its own edges may miss it by a rounding.
+            slack = 1e-6 * (most - least)
+            if not least - slack <= value <= most + slack:
                 raise ValueError(
                     f"{name} = {value:g} ({what}) lies outside the trained box, {least:g} to {most:g}; "
                     "choose a value inside it or train over a larger prior"
