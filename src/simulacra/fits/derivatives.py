@@ -14,7 +14,7 @@ from simulacra.fits.embedded import EmbeddedEvents
 from simulacra.fits.errors import FitError
 from simulacra.fits.log_ratio import LogRatio, ParameterSpace
 
-BATCH: Final = 32_768
+BATCH: Final = 16_384
 """Events that are evaluated at a time: few enough for a head's activations to stay near the processor."""
 
 
@@ -51,20 +51,31 @@ class LogRatios:
         table = self._finite(np.concatenate([row.cpu().numpy() for row in rows]), free)
         return table[:, 0], table[:, 1:]
 
+    def slope(self, free: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """Return the derivatives, (F,), of the sum over events of the coefficients (N,) times log ratios.
+
+        A third of the work of ``slopes``, since it goes backwards and need not keep the events apart.
+        """
+
+        def first(ratio: Callable[[Tensor], Tensor], theta: Tensor, rows: slice) -> Tensor:
+            return _gradient(ratio, theta.requires_grad_(), scaled[rows])[0].double()
+
+        scaled, scale = _of_order_one(coefficients)
+        total = np.sum([part.cpu().numpy() for part in self._batches(free, first)], axis=0)
+        return scale * self._finite(total, free)
+
     def curvature(self, free: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """Return the second derivatives, (F, F), of the sum over events of the coefficients (N,) times log ratios."""
-        # One number for all events loses digits in float32; coefficients of the order of 1 keep them.
-        scale = float(np.abs(coefficients).max()) or 1.0
-        scaled = torch.from_numpy(coefficients / scale)
 
         def second(ratio: Callable[[Tensor], Tensor], theta: Tensor, rows: slice) -> Tensor:
-            def summed(point: Tensor) -> Tensor:
-                value = ratio(point)
-                return (scaled[rows].to(device=value.device, dtype=value.dtype) * value).sum()
+            point = theta.requires_grad_()
+            slope = _gradient(ratio, point, scaled[rows], further=True)[0]
+            if not slope.requires_grad:
+                return torch.zeros(len(point), len(point), dtype=torch.float64, device=point.device)
+            lines = [torch.autograd.grad(part, point, retain_graph=True, materialize_grads=True)[0] for part in slope]
+            return torch.stack(lines).double()
 
-            hessian: Tensor = torch.func.hessian(summed)(theta)
-            return hessian.detach().double()
-
+        scaled, scale = _of_order_one(coefficients)
         total = np.sum([part.cpu().numpy() for part in self._batches(free, second)], axis=0)
         return scale * self._finite(total, free)
 
@@ -77,11 +88,11 @@ class LogRatios:
         averaged: list[Tensor] = []
         for number, member in enumerate(self.members):
             z = self.events.of_member(number)
-            at, shift, spread = theta.to(z.device), offset.to(z.device), selection.to(z.device)
+            at, shift, spread = theta.clone().to(z.device), offset.to(z.device), selection.to(z.device)
             for position, begin in enumerate(range(0, len(z), BATCH)):
                 rows = slice(begin, begin + BATCH)
                 ratio = _of_free(member, z[rows], shift, spread)
-                result = evaluate(ratio, at, rows) / len(self.members)
+                result = evaluate(ratio, at.detach(), rows) / len(self.members)
                 if number == 0:
                     averaged.append(result)
                 else:
@@ -125,3 +136,21 @@ def _of_free(member: LogRatio, batch: Tensor, offset: Tensor, selection: Tensor)
         return value
 
     return ratio
+
+
+def _of_order_one(coefficients: np.ndarray) -> tuple[Tensor, float]:
+    """Return coefficients over the largest of them, and that: in float32 small ones would lose digits in a sum."""
+    scale = float(np.abs(coefficients).max()) or 1.0
+    return torch.from_numpy(coefficients / scale), scale
+
+
+def _gradient(
+    ratio: Callable[[Tensor], Tensor], point: Tensor, coefficients: Tensor, *, further: bool = False
+) -> tuple[Tensor, ...]:
+    """Return the gradient of the weighted sum of a batch's log ratios, differentiable further where asked for."""
+    with torch.enable_grad():
+        value = ratio(point)
+        if not value.requires_grad:
+            return (torch.zeros_like(point),)
+        part = (coefficients.to(device=value.device, dtype=value.dtype) * value).sum()
+        return torch.autograd.grad(part, point, create_graph=further, materialize_grads=True)

@@ -129,10 +129,9 @@ class NestedLoss:
 
     def gradient(self, free: np.ndarray) -> np.ndarray:
         """Return its derivatives, (F,), by the envelope theorem."""
-        slopes = self._slopes(free)
         shares, g = self._separate(free)
-        gradient: np.ndarray = -np.logaddexp(0.0, g.simulation_log_odds) @ centred(slopes, shares)
-        return gradient
+        penalised = np.logaddexp(0.0, g.simulation_log_odds)
+        return self._particles.slope(free, -shares * (penalised - shares @ penalised))
 
     def expected_hessian(self, free: np.ndarray) -> np.ndarray | None:
         """Return the second derivatives, (F, F), that come from g's answer to theta; None for a general g."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class LogRatio(Protocol):
     """One member of an ensemble: the learned log p(x|theta) / p(x|theta_0) of events x that are already embedded.
 
-    It must be differentiable with respect to theta by ``torch.func``, forwards and backwards, as networks of the usual
-    layers are, and must treat events independently, since they are evaluated in batches.
+    It must be differentiable with respect to theta, once forwards by ``torch.func`` and twice backwards, as networks of
+    the usual layers are, and must treat events independently, since they are evaluated in batches.
     """
 
     @property

@@ -123,21 +123,33 @@ class Samples:
         self.space = space
         self.data = log_ratios(members, data, space)
         self.reference = log_ratios(members, reference, space)
-        self._at = b""
-        self._slopes: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._values_at: tuple[bytes, np.ndarray, np.ndarray] | None = None
+        self._slopes_at: tuple[bytes, np.ndarray, np.ndarray] | None = None
 
     def values(self, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the log ratios of the data, (N,), and of the reference, (M,)."""
-        if self._slopes is not None and _key(free) == self._at:
-            return self._slopes[0], self._slopes[2]
-        return self.data.values(free), self.reference.values(free)
+        if self._values_at is None or _key(free) != self._values_at[0]:
+            self._values_at = (_key(free), self.data.values(free), self.reference.values(free))
+        return self._values_at[1], self._values_at[2]
 
     def slopes(self, free: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return log ratios and slopes of the data, (N,) and (N, F), and of the reference, (M,) and (M, F)."""
-        if self._slopes is None or _key(free) != self._at:
-            self._slopes = (*self.data.slopes(free), *self.reference.slopes(free))
-            self._at = _key(free)
-        return self._slopes
+        if self._slopes_at is None or _key(free) != self._slopes_at[0]:
+            data, data_slopes = self.data.slopes(free)
+            reference, slopes = self.reference.slopes(free)
+            self._values_at = (_key(free), data, reference)
+            self._slopes_at = (_key(free), data_slopes, slopes)
+        _, data_slopes, slopes = self._slopes_at
+        data, reference = self.values(free)
+        return data, data_slopes, reference, slopes
+
+    def slope(self, free: np.ndarray, data: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """Return the slope, (F,), of the sum of coefficients, (N,) and (M,), times log ratios over both samples."""
+        if self._slopes_at is not None and _key(free) == self._slopes_at[0]:
+            known: np.ndarray = data @ self._slopes_at[1] + reference @ self._slopes_at[2]
+            return known
+        total: np.ndarray = self.data.slope(free, data) + self.reference.slope(free, reference)
+        return total
 
     def resampled(self, data_counts: np.ndarray, reference_counts: np.ndarray) -> Samples:
         """Return both samples with each event counted so many times."""
@@ -169,9 +181,8 @@ class LikelihoodRatio:
 
     def gradient(self, free: np.ndarray) -> np.ndarray:
         """Return its derivatives, (F,): the mean slope over the weighted reference less that over the data."""
-        _, data_slopes, reference, slopes = self._samples.slopes(free)
-        gradient: np.ndarray = tilted(reference, self._shares) @ slopes - self._data_shares @ data_slopes
-        return gradient
+        _, reference = self._samples.values(free)
+        return self._samples.slope(free, -self._data_shares, tilted(reference, self._shares))
 
     def expected_hessian(self, free: np.ndarray) -> np.ndarray:
         """Return the covariance of the slopes over the weighted reference, (F, F): Fisher's information an event."""
@@ -209,10 +220,8 @@ class ClassifierLoss:
 
     def gradient(self, free: np.ndarray) -> np.ndarray:
         """Return its derivatives, (F,)."""
-        data, data_slopes, reference, slopes = self._samples.slopes(free)
-        over_data, over_reference = self._data_shares * sigmoid(-data), self._shares * sigmoid(reference)
-        gradient: np.ndarray = over_reference @ slopes - over_data @ data_slopes
-        return gradient
+        data, reference = self._samples.values(free)
+        return self._samples.slope(free, -self._data_shares * sigmoid(-data), self._shares * sigmoid(reference))
 
     def expected_hessian(self, free: np.ndarray) -> np.ndarray:
         """Return the mean of f (1 - f) times the slopes' products over both samples, (F, F)."""
