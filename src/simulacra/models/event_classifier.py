@@ -43,8 +43,10 @@ class CloudNetwork(nn.Module):
         self.network.set_typical_number(max(1.0, float(events["present"].sum(dim=1).float().mean())))
 
     def represent(self, events: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return ``features`` (N, P, F) half and ``kinds`` (N, P) uint8."""
-        features, kinds = self.clouds(*(events[name] for name in self.variables))
+        """Return ``features`` (N, P, F) half and ``kinds`` (N, P) uint8, P as long as the sample needs."""
+        present = events["present"]
+        longest = int(torch.nonzero(present.any(dim=0)).max()) + 1 if bool(present.any()) else 1
+        features, kinds = self.clouds(*(events[name][:, :longest] for name in self.variables))
         return {"features": features, "kinds": kinds}
 
     def forward(self, represented: Mapping[str, Tensor]) -> Tensor:

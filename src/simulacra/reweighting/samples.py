@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,7 +71,8 @@ def blocks_of(
         for name, array in events.data_vars.items()
         if derived or name in variables or array.attrs.get("role") in ("condition", "weight")
     ]
-    chosen = events[needed]
+    # A selection of no variables at all would lose the events' index.
+    chosen = events.drop_vars([name for name in events.data_vars if name not in needed])
     start = 0
     while start < len(rows):
         first = int(rows[start])
@@ -151,7 +152,7 @@ def represent(
     weights, theta, index = [], [], []
     for block in blocks_of(events, network.variables, part, most=most):
         with torch.no_grad():
-            pieces.append(_trimmed(network.represent(tensors_of(block, network.variables, label))))
+            pieces.append(network.represent(tensors_of(block, network.variables, label)))
         n = block.sizes["event"]
         weights.append(block["weight"].values.astype(np.float64) if "weight" in block else np.ones(n))
         theta.append(np.stack([block[name].values for name in parameters], axis=1) if parameters else np.zeros((n, 0)))
@@ -197,14 +198,6 @@ def refuse_too_few(events: xr.Dataset, label: str) -> None:
             raise SampleError(
                 f"{label} has {n} {part} events of {len(parts)} in all: at least {FEWEST} are needed; give it more"
             )
-
-
-def _trimmed(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    if "kinds" not in inputs:
-        return dict(inputs)
-    used = (inputs["kinds"] > 0).any(dim=0).nonzero()
-    longest = int(used.max()) + 1 if len(used) else 1
-    return {name: tensor[:, :longest].clone() if name in RAGGED else tensor for name, tensor in inputs.items()}
 
 
 def join_inputs(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
