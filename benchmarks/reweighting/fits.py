@@ -1,6 +1,6 @@
 """Fits and their coverage: pseudo-experiments of known truth, at particle level and behind the detector.
 
-Each estimator is calibrated by runs at other parameters (30 for one, 60 for three: a line, or a plane, through
+Each estimator is calibrated by runs at other parameters (30 for one, 40 for three: a line, or a plane, through
 estimates against truths), as mass measurements are; bias and coverage are given before and after. Log ratios are
 interpolated in the parameters (``simulacra.fits.interpolation``), so that hundreds of fits share one evaluation of the
 networks.

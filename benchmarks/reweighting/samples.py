@@ -60,7 +60,7 @@ SAMPLES: Final = {
         for k, name in enumerate(PARAMETERS)
     },
     "calibration-three": Sample(
-        600_000, 23, {"vary": NEAR_THREE, "events_per_draw": 10_000}, chunk_size=10_000, detector=True
+        400_000, 23, {"vary": NEAR_THREE, "events_per_draw": 10_000}, chunk_size=10_000, detector=True
     ),
     **{
         f"scan-{value:.2f}": Sample(30_000, 100 + k, {"values": {"alphaS": f"{value}"}}) for k, value in enumerate(SCAN)

@@ -24,7 +24,7 @@ from simulacra.fits.log_ratio import LogRatio, parameter_space
 if TYPE_CHECKING:
     from torch import Tensor
 
-DEGREES: Final = {1: 8, 2: 6, 3: 5}
+DEGREES: Final = {1: 6, 2: 5, 3: 4}
 CHECKED_POINTS: Final = 12
 CHECKED_EVENTS: Final = 2000
 BLOCK: Final = 20_000
@@ -85,7 +85,7 @@ class Interpolation:
     free, fixed:
         as in :func:`simulacra.fits.fit.fit`; parameters that are neither stay at the reference.
     degree:
-        total degree of the polynomials; by default 8, 6 or 5 for one, two or three free parameters.
+        total degree of the polynomials; by default 6, 5 or 4 for one, two or three free parameters.
     """
 
     def __init__(

@@ -23,13 +23,13 @@ BOOTSTRAPS: Final = 100
 #: shares of the events that train, and that choose the checkpoint; the rest are judged
 SHARES: Final = (0.5, 0.15)
 TRAINING: Final = TrainingSettings(
-    steps=600,
+    steps=400,
     batch_size=512,
     learning_rate=2e-3,
     betas=(0.9, 0.999),
     final_learning_rate=0.01,
-    validate_every=100,
-    checkpoint_every=300,
+    validate_every=80,
+    checkpoint_every=400,
     patience=3,
     accelerator="cpu",
 )
