@@ -47,7 +47,11 @@ SAMPLES: Final = {
     "variations": Sample(
         120_000,
         19,
-        {"variations": ("alphaS_up fsr:muRfac=0.7", "aLund_up frag:aLund=0.8", "strange_up frag:rho=0.275")},
+        {
+            "variations": ("alphaS_up fsr:muRfac=0.7", "aLund_up frag:aLund=0.8", "strange_up frag:rho=0.275"),
+            # Without these two the weight holds a compensation that no direct run has.
+            "values": {"UncertaintyBands:muSoftCorr": "off", "UncertaintyBands:deltaAlphaSmax": "1"},
+        },
     ),
     **{
         f"calibration-{name}": Sample(
