@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,28 +68,48 @@ def reweight(
         raise ValueError(f"'{output}' is a file; -o names a folder")
     theta = parse_parameters(at or [])
     policy = parse_clipping(clip)
+    continuous_in = [name.strip() for name in parameters.split(",") if name.strip()]
+    if existing is not None and (continuous_in or overrides):
+        raise ValueError("--parameters and --set are for training: leave them out, or --with")
+    if existing is None and (unknown := [name for name in theta if name not in continuous_in]):
+        names = ", ".join(unknown)
+        raise ValueError(
+            f"--at names {names}, --parameters does not: give both, and a target that was drawn in {names}"
+        )
     source_events = read(source)
     target_events = None if target is None else read(target)
+    if exact is not None and exact not in source_events.data_vars:
+        raise ValueError(f"'{source}' holds no '{exact}' for --exact; it holds {sorted(map(str, source_events))}")
     if existing is not None:
         reweighter = Reweighter.load(existing)
+        if reweighter.bounds and not theta:
+            box = ", ".join(f"{name} ({low:g} to {high:g})" for name, (low, high) in reweighter.bounds.items())
+            raise ValueError(f"the weights of '{existing}' hang on {box}: choose where with --at NAME=VALUE")
     elif target_events is not None:
         reweighter = _train(
             source_events,
             target_events,
             output,
-            [name for name in parameters.split(",") if name],
+            continuous_in,
             overrides or [],
             seed=seed,
             allow=allow_missing_support,
             progress=not quiet,
         )
-    for warning in reweighter.description.get("warnings", ()):
+    for warning in (*reweighter.description.get("warnings", ()), *reweighter.outside_box(theta)):
         typer.echo(f"Warning: {warning}")
+    if reweighter.bounds and not theta:
+        names = ", ".join(reweighter.bounds)
+        typer.echo(f"Reweighter: {output / 'reweighter.safetensors'}, continuous in {names}")
+        typer.echo(f"Weights: choose where, simulacra reweight {source} --with {output} --at NAME=VALUE")
+        return
     file = _write(reweighter, source_events, (str(source), str(target or "")), theta, policy, output)
     typer.echo(f"Weights: {file}")
-    if target_events is None or (reweighter.bounds and not theta):
-        if target_events is not None:
-            typer.echo("No page: the target has many parameters; judge one with --at and a target that stands there")
+    if target_events is None:
+        return
+    if drawn := [name for name in theta if name in target_events.data_vars]:
+        there = " ".join(at or [])
+        typer.echo(f"No page: the target was drawn in {', '.join(drawn)}; judge with one that stands at {there}")
         return
     judgement = _judge(
         reweighter,
@@ -96,9 +118,7 @@ def reweight(
         (source.stem, str(target and target.stem)),
         theta,
         policy,
-        output,
         exact=exact,
-        part="test" if existing is None else None,
         most=max_events,
         seed=seed,
         show=not quiet,
@@ -156,12 +176,17 @@ def _write(
 ) -> Path:
     """Write the weights of all source events."""
     from simulacra.reweighting.clipping import clip_weights
+    from simulacra.reweighting.reweighter import OutsideBoxWarning
     from simulacra.reweighting.weights_file import WeightsMetadata, WeightsTable, write_weights
     from simulacra.training.checkpoint import versions
 
     embedded = reweighter.embed(source, label="the source")
-    clipped = clip_weights(reweighter.weights_of(embedded, theta), policy, source_weights=embedded.weights)
-    members = reweighter.weights_of_members(embedded, theta)
+    with warnings.catch_warnings():
+        # It was said already.
+        warnings.simplefilter("ignore", OutsideBoxWarning)
+        weights = reweighter.weights_of(embedded, theta)
+        members = reweighter.weights_of_members(embedded, theta)
+    clipped = clip_weights(weights, policy, source_weights=embedded.weights)
     table = WeightsTable(
         embedded.index,
         clipped.weights,
@@ -189,29 +214,27 @@ def _judge(
     labels: tuple[str, str],
     theta: dict[str, float],
     policy: ClippingPolicy,
-    output: Path,
     *,
     exact: str | None,
-    part: Any,
     most: int,
     seed: int,
     show: bool,
 ) -> Judgement:
     from simulacra.cli.progress import progress
     from simulacra.reweighting.judgement import judge_reweighter
+    from simulacra.reweighting.reweighter import OutsideBoxWarning
 
-    with progress("judging", show=show) as tell:
+    with progress("judging", show=show) as tell, warnings.catch_warnings():
+        warnings.simplefilter("ignore", OutsideBoxWarning)
         return judge_reweighter(
             reweighter,
             source,
             target,
             parameters=theta,
             labels=labels,
-            part=part,
             most=most,
             clipping=policy,
             exact=exact,
-            run=output / "second",
             seed=seed,
             progress=tell,
         )
@@ -232,7 +255,7 @@ def parse_parameters(texts: list[str]) -> dict[str, float]:
             number = float(value)
         except ValueError:
             separator = ""
-        if not separator or not name.strip():
+        if not separator or not name.strip() or not math.isfinite(number):
             raise ValueError(f"'{text}' is not NAME=VALUE, such as alphaS=0.16")
         if name.strip() in found:
             raise ValueError(f"'{name.strip()}' is given twice")

@@ -6,10 +6,12 @@ import typer
 
 
 def systems() -> None:
-    """List the systems that can be trained and the generators that the package ships."""
+    """List the systems that can be trained, and the generators and reweighters that the package ships."""
     from rich.console import Console
     from rich.table import Column, Table
 
+    from simulacra.reweighting.reweighter import WEIGHTS as REWEIGHTERS
+    from simulacra.reweighting.reweighter import shipped_reweighters
     from simulacra.systems import names, system
     from simulacra.trained import WEIGHTS, shipped
     from simulacra.training.checkpoint import read_metadata
@@ -24,7 +26,7 @@ def systems() -> None:
         "what it makes",
         "conditions",
         "trained on",
-        title="shipped",
+        title="shipped generators",
         title_justify="left",
     )
     for name in shipped():
@@ -40,3 +42,25 @@ def systems() -> None:
     console.print(table)
     if not shipped():
         typer.echo("no generators are shipped with this installation")
+    if not shipped_reweighters():
+        return
+    table = Table(
+        Column("reweighter", no_wrap=True),
+        "source",
+        "trained box",
+        "trained on",
+        title="shipped reweighters",
+        title_justify="left",
+    )
+    for name in shipped_reweighters():
+        metadata = read_metadata(REWEIGHTERS / f"{name}.safetensors")
+        description, training = metadata["description"], metadata["training"]
+        source = description["source"]
+        table.add_row(
+            name,
+            " ".join(str(source[key]) for key in ("simulator", "simulator_version", "process") if key in source),
+            "\n".join(f"{parameter} {low:g} to {high:g}" for parameter, (low, high) in description["bounds"].items()),
+            f"{source['events']} and {description['target']['events']} events, {len(training)} members, "
+            f"{sum(record['seconds'] for record in training) / 60:.0f} min",
+        )
+    console.print(table)

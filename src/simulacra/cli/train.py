@@ -56,9 +56,9 @@ def train_reweighter(experiment: Experiment, run: Path, source: str, *, progress
 
     module = reweighting_system(str(experiment.system.get("kind")))
     settings = check(module.Settings, experiment.system, "system")
-    run.mkdir(parents=True, exist_ok=True)
-    write_atomically(run / "experiment.toml", source.encode())
     reweighter = module.fit(experiment, settings, run, read_sample, progress=progress)
+    # Afterwards, so that a folder of another run, which is refused, stays as it was.
+    write_atomically(run / "experiment.toml", source.encode())
     for warning in reweighter.description["warnings"]:
         typer.echo(f"Warning: {warning}")
     minutes = sum(record["seconds"] for record in reweighter.training) / 60

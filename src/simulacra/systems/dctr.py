@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 
 from simulacra.reweighting.settings import ReweighterSettings
-from simulacra.training.settings import TrainingSettings
+from simulacra.training.settings import SettingsError, TrainingSettings
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from simulacra.reweighting.reweighter import Reweighter
     from simulacra.systems.find import Read
     from simulacra.training.settings import Experiment
@@ -53,8 +55,8 @@ def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, pr
     from simulacra.reweighting.fitting import fit_reweighter
 
     return fit_reweighter(
-        read(settings.source),
-        read(experiment.data.path),
+        first_events(read(settings.source), experiment.data.max_events),
+        first_events(read(experiment.data.path), experiment.data.max_events),
         reweighter_settings(settings, experiment.training),
         run,
         name=experiment.name,
@@ -63,7 +65,20 @@ def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, pr
     )
 
 
+def first_events(events: xr.Dataset, most: int | None) -> xr.Dataset:
+    """Return the first events of a sample, all of them if ``most`` is None."""
+    return events.isel(event=slice(most))
+
+
 def reweighter_settings(settings: ReweighterSettings, training: TrainingSettings) -> ReweighterSettings:
-    """Return the settings of the reweighter alone, with the experiment's training."""
+    """Return the settings of the reweighter alone, with the experiment's training.
+
+    Raises
+    ------
+    SettingsError
+        if the system's table holds a training of its own.
+    """
+    if "training" in settings.model_fields_set:
+        raise SettingsError("'system.training' has no effect: write the training into the table [training]")
     fields = {name: getattr(settings, name) for name in ReweighterSettings.model_fields}
     return ReweighterSettings(**(fields | {"training": training}))

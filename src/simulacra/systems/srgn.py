@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from simulacra.reweighting.settings import ReweighterSettings
-from simulacra.systems.dctr import CONDITIONS, reweighter_settings
+from simulacra.systems.dctr import CONDITIONS, first_events, reweighter_settings
 
 if TYPE_CHECKING:
     from simulacra.reweighting.reweighter import Reweighter
@@ -50,8 +50,8 @@ def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, pr
     from simulacra.reweighting.transfer import fit_transferred
 
     return fit_transferred(
-        read(experiment.data.path),
-        read(settings.particle),
+        first_events(read(experiment.data.path), experiment.data.max_events),
+        first_events(read(settings.particle), experiment.data.max_events),
         Reweighter.load(settings.reweighter),
         reweighter_settings(settings, experiment.training),
         run,
