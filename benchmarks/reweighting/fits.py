@@ -26,7 +26,7 @@ from simulacra.fits.fit import fit
 from simulacra.fits.from_events import embed_events, runs_of
 from simulacra.fits.interpolation import Interpolation
 from simulacra.fits.objective import Method
-from simulacra.fits.page import fit_page
+from simulacra.fits.page import Limits, fit_page
 from simulacra.fits.result import Fit
 from simulacra.pages import write_page
 from simulacra.reweighting.reweighter import Reweighter
@@ -166,7 +166,12 @@ def _run(
         }
         result[name] = numbers
         page = fit_page(
-            fits, title=f"{', '.join(names)} by {name}, {level} level", truth=truth, coverage=coverage, curve=curve
+            fits,
+            title=f"{', '.join(names)} by {name}, {level} level",
+            truth=truth,
+            coverage=coverage,
+            curve=curve,
+            limits=Limits(bias_percent=1.0 if len(names) == 1 else 2.0),
         )
         write_page(folder / "pages" / f"fit-{name.replace(' ', '-')}-{target}", page)
     return result

@@ -20,7 +20,9 @@ def fit(
     data: Annotated[Path, typer.Argument(help="Store or file of the data.")],
     reference: Annotated[
         Path,
-        typer.Argument(help="Store or file of the reference: simulated at the reweighter's source, as the data are."),
+        typer.Argument(
+            help="Store or file simulated at the reweighter's source; its test part is taken, the rest may have trained it."
+        ),
     ],
     reweighter: Annotated[
         str, typer.Option("--with", help="Reweighter continuous in the parameters: shipped one's name, file or folder.")
