@@ -33,6 +33,7 @@ class Sample:
     settings: dict[str, Any] = field(default_factory=dict)
     chunk_size: int = 2500
     detector: bool = False
+    fewest_chunks: int = 1
 
 
 SAMPLES: Final = {
@@ -60,11 +61,12 @@ SAMPLES: Final = {
             {"vary": {name: NEAR[name]}, "events_per_draw": 5_000},
             chunk_size=5_000,
             detector=True,
+            fewest_chunks=8,
         )
         for k, name in enumerate(PARAMETERS)
     },
     "calibration-three": Sample(
-        400_000, 23, {"vary": NEAR_THREE, "events_per_draw": 10_000}, chunk_size=10_000, detector=True
+        400_000, 23, {"vary": NEAR_THREE, "events_per_draw": 10_000}, chunk_size=10_000, detector=True, fewest_chunks=12
     ),
     **{
         f"scan-{value:.2f}": Sample(30_000, 100 + k, {"values": {"alphaS": f"{value}"}}) for k, value in enumerate(SCAN)
@@ -81,7 +83,7 @@ PRIOR: Final = Sample(
 def simulate(folder: Path, name: str, workers: int, scale: float) -> dict[str, Any]:
     """Simulate a sample, and pass it through the detector if it is to be seen; what is there already stays."""
     sample = PRIOR if name == "prior" else SAMPLES[name]
-    n = max(sample.chunk_size, round(sample.n * scale / sample.chunk_size) * sample.chunk_size)
+    n = max(sample.fewest_chunks, round(sample.n * scale / sample.chunk_size)) * sample.chunk_size
     path = folder / f"{name}.zarr"
     told: dict[str, Any] = {"events": n, "seed": sample.seed, "settings": sample.settings}
     if not path.exists():

@@ -21,7 +21,7 @@ def fit(
     reference: Annotated[
         Path,
         typer.Argument(
-            help="Store or file simulated at the reweighter's source; its test part is taken, the rest may have trained it."
+            help="Store or file simulated at the reweighter's source; its test part is taken, unseen in training."
         ),
     ],
     reweighter: Annotated[

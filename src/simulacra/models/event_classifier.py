@@ -139,8 +139,8 @@ class EventClassifier(nn.Module):
 
     def take_representation(self, other: EventClassifier) -> None:
         """Take what another classifier's representation was fitted to, so that both see events alike."""
-        fitted = dict(other.named_buffers())
-        for name, buffer in self.named_buffers():
+        fitted = dict(other.network.named_buffers())
+        for name, buffer in self.network.named_buffers():
             buffer.copy_(fitted[name])
 
     def _scaled(self, theta: Tensor) -> Tensor:
