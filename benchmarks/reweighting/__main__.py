@@ -77,6 +77,7 @@ def main() -> None:
         "versions": versions(),
         "wall_seconds_of_this_run": time.monotonic() - began,
         "seconds_of_all_stages": sum(stage["seconds"] for stage in found.values()),
+        "core_seconds_of_all_stages": sum(stage["core_seconds"] for stage in found.values()),
         "prior": vars(PRIOR),
         "stages": found,
     }
@@ -84,7 +85,10 @@ def main() -> None:
     path = arguments.output / "reweighting.json"
     write_whole(path, json.dumps(plain(record, "reweighting"), indent=1) + "\n")
     write_whole(arguments.output / "reweighting.md", print_tables(found))
-    print(f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes; written to {path}; pages in {folder / 'pages'}")
+    core = record["core_seconds_of_all_stages"] / 60
+    print(
+        f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes, all stages {core:.0f} minutes of one core; written to {path}; pages in {folder / 'pages'}"
+    )
 
 
 def retrain(folder: Path) -> tuple[str, str]:
