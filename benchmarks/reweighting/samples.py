@@ -85,18 +85,23 @@ def simulate(folder: Path, name: str, workers: int, scale: float) -> dict[str, A
     sample = PRIOR if name == "prior" else SAMPLES[name]
     n = max(sample.fewest_chunks, round(sample.n * scale / sample.chunk_size)) * sample.chunk_size
     path = folder / f"{name}.zarr"
-    told: dict[str, Any] = {"events": n, "seed": sample.seed, "settings": sample.settings}
     if not path.exists():
         settings = PythiaSettings.model_validate({"process": "z-to-dijets", **sample.settings})
-        summary = write_collisions(
-            path, settings, seed=sample.seed, n_events=n, workers=workers, chunk_size=sample.chunk_size
-        )
-        told |= {"simulation_seconds": summary.seconds, "core_seconds_per_event": summary.seconds_per_event}
-    seen = folder / f"{name}-seen.zarr"
-    if sample.detector and not seen.exists():
-        summary = write_detector(path, seen, DetectorSettings.load("lep-like"), seed=DETECTOR_SEED, workers=workers)
-        told |= {"detector_seconds": summary.seconds, "detector_core_seconds_per_event": summary.seconds_per_event}
-    return told
+        write_collisions(path, settings, seed=sample.seed, n_events=n, workers=workers, chunk_size=sample.chunk_size)
+    stores = [path]
+    if sample.detector:
+        stores.append(folder / f"{name}-seen.zarr")
+        if not stores[-1].exists():
+            write_detector(path, stores[-1], DetectorSettings.load("lep-like"), seed=DETECTOR_SEED, workers=workers)
+    # A store tells what it cost, whenever it was made.
+    each = [float(open_events(store).attrs["seconds_per_event"]) for store in stores]
+    return {
+        "events": n,
+        "seed": sample.seed,
+        "settings": sample.settings,
+        "core_seconds_per_event": dict(zip((store.stem for store in stores), each, strict=True)),
+        "core_seconds": n * sum(each),
+    }
 
 
 def events(folder: Path, name: str, most: int | None = None) -> xr.Dataset:

@@ -30,7 +30,7 @@ def run_stage(folder: Path, name: str, function: Stage, *arguments: Any) -> dict
     began, used = time.monotonic(), _core_seconds()
     result = plain(function(folder, *arguments), name)
     # Beside the clock's, the processor's time: what the stage costs on a machine that does nothing else.
-    result |= {"seconds": time.monotonic() - began, "core_seconds": _core_seconds() - used}
+    result = {"seconds": time.monotonic() - began, "core_seconds": _core_seconds() - used} | result
     (folder / "results").mkdir(parents=True, exist_ok=True)
     write_whole(folder / "results" / f"{name}.json", json.dumps(result, indent=1))
     return result
