@@ -86,9 +86,8 @@ def main() -> None:
     write_whole(path, json.dumps(plain(record, "reweighting"), indent=1) + "\n")
     write_whole(arguments.output / "reweighting.md", print_tables(found))
     core = record["core_seconds_of_all_stages"] / 60
-    print(
-        f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes, all stages {core:.0f} minutes of one core; written to {path}; pages in {folder / 'pages'}"
-    )
+    print(f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes, all stages {core:.0f} minutes of one core")
+    print(f"written to {path}; pages in {folder / 'pages'}")
 
 
 def retrain(folder: Path) -> tuple[str, str]:
