@@ -15,12 +15,12 @@ from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training.settings import TrainingSettings
 
 TRAINING: Final = TrainingSettings(
-    steps=1500,
+    steps=3000,
     batch_size=512,
     learning_rate=2e-3,
     betas=(0.9, 0.999),
     final_learning_rate=0.01,
-    validate_every=150,
+    validate_every=300,
     checkpoint_every=500,
     threads=1,
     accelerator="cpu",
