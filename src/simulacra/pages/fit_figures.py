@@ -64,7 +64,7 @@ def scan_figure(
     """
     hollow = np.isin(parameter, np.asarray(unseen, dtype=float)) if len(unseen) else np.zeros(len(parameter), bool)
     with new_figure(4.6, 3.3, fitted=False) as figure:
-        axes = figure.subplots(gridspec_kw={**MARGINS, "left": 0.135, "top": 0.92 if title else 0.975, "bottom": 0.14})
+        axes = figure.subplots(gridspec_kw={**MARGINS, "left": 0.17, "top": 0.92 if title else 0.975, "bottom": 0.14})
         if expected is not None:
             axes.axhline(expected, color=DIAGONAL, linewidth=0.9)
         for curve, colour, marker in zip(curves, SERIES, MARKERS, strict=False):
