@@ -195,6 +195,10 @@ class Reweighter:
         SampleError, simulacra.events.EventsError
             if variables are missing or not finite.
         """
+
+        def summarised(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {str(k): self.member(k).embed(inputs) for k in range(self.size)}
+
         # The representation is the same in all members.
         sample = represent(
             events,
@@ -203,8 +207,9 @@ class Reweighter:
             part=part,
             most=most,
             label=label,
+            then=summarised,
         )
-        return self.embed_sample(sample)
+        return Embedded(tuple(sample.inputs.values()), sample.weights, sample.theta, sample.index)
 
     def embed_sample(self, sample: Sample) -> Embedded:
         """Return the summaries of a represented sample."""

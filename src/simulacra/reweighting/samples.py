@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -133,8 +133,14 @@ def represent(
     part: Part | None = None,
     most: int | None = None,
     label: str = "the sample",
+    then: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
 ) -> Sample:
     """Return the events of a part as the network takes them, reading them block by block.
+
+    Parameters
+    ----------
+    then:
+        what is made of each block's inputs at once, so that they need not be held together.
 
     Raises
     ------
@@ -152,7 +158,7 @@ def represent(
     weights, theta, index = [], [], []
     for block in blocks_of(events, network.variables, part, most=most):
         with torch.no_grad():
-            pieces.append(network.represent(tensors_of(block, network.variables, label)))
+            pieces.append(then(network.represent(tensors_of(block, network.variables, label))))
         n = block.sizes["event"]
         weights.append(block["weight"].values.astype(np.float64) if "weight" in block else np.ones(n))
         theta.append(np.stack([block[name].values for name in parameters], axis=1) if parameters else np.zeros((n, 0)))
