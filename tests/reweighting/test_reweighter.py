@@ -142,7 +142,8 @@ def test_reading_block_by_block_changes_nothing(
 ) -> None:
     before = isotonic[0].weights(events)
     monkeypatch.setattr("simulacra.reweighting.samples.BLOCK", 7)
-    np.testing.assert_array_equal(isotonic[0].weights(events), before)
+    # A matrix product's last bits depend on its number of rows.
+    np.testing.assert_allclose(isotonic[0].weights(events), before, rtol=1e-6)
 
 
 def test_observables_of_clouds_can_be_features(tmp_path: Path) -> None:
