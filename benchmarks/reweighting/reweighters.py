@@ -39,8 +39,8 @@ TARGETS: Final = {
     "aLund": "aLund 0.800",
     "probStoUD": "probStoUD 0.275",
     "three": "all three shifted",
-    "everywhere": "small everywhere (sigmaPT 0.345)",
-    "corner": "in a corner (no matrix-element corrections)",
+    "everywhere": "sigmaPT 0.345 (small everywhere)",
+    "corner": "Pythia without matrix-element corrections (in a corner)",
 }
 #: of the targets that the continuous reweighter knows
 PARAMETERS: Final = {**{name: {name: value} for name, value in TRUTHS.items()}, "three": THREE}
