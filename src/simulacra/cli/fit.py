@@ -151,12 +151,9 @@ class _Run:
 
     def curve(self, events: xr.Dataset) -> CalibrationCurve:
         """Fit each run of known parameters and return the calibration; what is not fitted stands where the run was."""
-        import warnings
-
         import numpy as np
 
         from simulacra.fits.calibration_curve import calibration_curve
-        from simulacra.fits.errors import FitWarning
         from simulacra.fits.from_events import embed_events, runs_of
 
         names = [name for name in self.model.bounds if name in events.data_vars]
@@ -166,24 +163,28 @@ class _Run:
         estimates, truths = [], []
         for rows, truth in zip(runs.samples, runs.truths, strict=True):
             fixed = self.fixed | {name: value for name, value in truth.items() if name not in free}
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FitWarning)
-                found = self._fit(pool.select(rows), fixed)
+            found = self._fit(pool.select(rows), fixed)
             estimates.append(found.estimates)
             truths.append([truth[name] for name in found.parameters])
         return calibration_curve(found.parameters, np.array(truths), np.array(estimates))
 
     def _fit(self, data: EmbeddedEvents, fixed: dict[str, float], *, scan_points: int = 0) -> Fit:
+        import warnings
+
         from simulacra.fits.detector_level import fit_detector_level
+        from simulacra.fits.errors import FitWarning
         from simulacra.fits.fit import Precision
         from simulacra.fits.fit import fit as fit_parameters
 
         precision = Precision(scan_points=scan_points)
         members = self.model.ratios()
-        if self.pairs is not None:
-            return fit_detector_level(
-                members, data.only(0), self.pairs, free=self.free, fixed=fixed, precision=precision
+        with warnings.catch_warnings():
+            # The fit holds its warnings, and the command says them.
+            warnings.simplefilter("ignore", FitWarning)
+            if self.pairs is not None:
+                return fit_detector_level(
+                    members, data.only(0), self.pairs, free=self.free, fixed=fixed, precision=precision
+                )
+            return fit_parameters(
+                members, data, self.reference, method=self.method, free=self.free, fixed=fixed, precision=precision
             )
-        return fit_parameters(
-            members, data, self.reference, method=self.method, free=self.free, fixed=fixed, precision=precision
-        )
