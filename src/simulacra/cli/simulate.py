@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from simulacra.store import WriteSummary
+
 app = typer.Typer(help="Simulate events into a Zarr store.", no_args_is_help=True)
 
 DRAWN = "a number, uniform:LOW:HIGH or log:LOW:HIGH"
@@ -67,11 +69,7 @@ def geant4(
         chunk_size=chunk_size,
         overwrite=overwrite,
     )
-    resumed = f" ({summary.n_resumed_events:,} were there)" if summary.n_resumed_events else ""
-    typer.echo(
-        f"{summary.n_events:,} {particle} showers in {summary.path}{resumed}: "
-        f"{summary.seconds_per_event:.3g} s of one core a shower, {summary.seconds:.1f} s in all"
-    )
+    _say(summary, f"{particle} showers", "a shower")
 
 
 @app.command()
@@ -141,11 +139,7 @@ def pythia(
         chunk_size=chunk_size,
         overwrite=overwrite,
     )
-    resumed = f" ({summary.n_resumed_events:,} were there)" if summary.n_resumed_events else ""
-    typer.echo(
-        f"{summary.n_events:,} {process or 'Pythia'} events in {summary.path}{resumed}: "
-        f"{summary.seconds_per_event:.3g} s of one core an event, {summary.seconds:.1f} s in all"
-    )
+    _say(summary, f"{process or 'Pythia'} events", "an event")
 
 
 @app.command()
@@ -163,10 +157,15 @@ def detector(
 
     loaded = DetectorSettings.load(settings)
     summary = write_detector(particles, out, loaded, seed=seed, workers=workers, overwrite=overwrite)
+    _say(summary, f"events as a {loaded.name} detector sees them", "an event")
+
+
+def _say(summary: WriteSummary, what: str, each: str) -> None:
+    """Say what was written, and what it cost."""
     resumed = f" ({summary.n_resumed_events:,} were there)" if summary.n_resumed_events else ""
     typer.echo(
-        f"{summary.n_events:,} events as a {loaded.name} detector sees them in {summary.path}{resumed}: "
-        f"{summary.seconds_per_event:.3g} s of one core an event, {summary.seconds:.1f} s in all"
+        f"{summary.n_events:,} {what} in {summary.path}{resumed}: "
+        f"{summary.seconds_per_event:.3g} s of one core {each}, {summary.seconds:.1f} s in all"
     )
 
 
