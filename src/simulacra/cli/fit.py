@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from simulacra.fits.calibration_curve import CalibrationCurve
     from simulacra.fits.embedded import EmbeddedEvents
+    from simulacra.fits.from_events import KnownTruth
     from simulacra.fits.result import Fit
+    from simulacra.judges.progress import Progress
     from simulacra.reweighting.reweighter import Reweighter
 
 
@@ -84,15 +86,13 @@ def fit(
     known = parse_parameters(truth or [])
     chosen = [name for name in free.split(",") if name] or None
     model = Reweighter.load(reweighter)
+    run = _Run(model, read(reference), max_reference, method, chosen, fixed, nested, features, show=not quiet)
+    sample = run.embed(read(data), most=max_events)
+    runs = None if calibrate is None else run.known(read(calibrate))
     with progress("fitting", show=not quiet) as tell:
-        tell("embedding events", 0.0)
-        run = _Run(model, read(reference), max_reference, method, chosen, fixed, nested, features)
-        tell("fitting", 0.4)
-        found = run.fit(read(data), most=max_events)
-        curve = None
-        if calibrate is not None:
-            tell("calibrating", 0.5)
-            curve = run.curve(read(calibrate))
+        found, curve = run.fit(sample), None
+        if runs is not None:
+            curve = run.curve(*runs, tell)
             found = apply_curve(found, curve)
         tell("drawing the page", 0.95)
         page = fit_page(
@@ -128,40 +128,52 @@ class _Run:
         fixed: dict[str, float],
         nested: Path | None,
         features: str,
+        *,
+        show: bool,
     ) -> None:
         from simulacra.fits.detector_level import SimulatedPairs
         from simulacra.fits.from_events import embed_events
         from simulacra.formats import read
         from simulacra.reweighting.reweighter import Reweighter
 
-        self.model, self.method, self.free, self.fixed = model, method, free, fixed
+        self.model, self.method, self.free, self.fixed, self.show = model, method, free, fixed, show
         self.seen = model if nested is None else Reweighter.load(features)
         # Training never sees the test part, but a reference that was trained on would flatter the fit.
-        self.reference = embed_events(self.seen, reference, part="test", most=most, label="reference")
+        self.reference = embed_events(self.seen, reference, part="test", most=most, label="reference", show=show)
         self.pairs = None
         if nested is not None:
-            particles = embed_events(model, read(nested), part="test", most=most, label="reference's particles")
+            particles = embed_events(
+                model, read(nested), part="test", most=most, label="reference's particles", show=show
+            )
             self.pairs = SimulatedPairs(particles, self.reference.only(0))
 
-    def fit(self, events: xr.Dataset, *, most: int | None = None) -> Fit:
-        """Fit the parameters of events."""
+    def embed(self, events: xr.Dataset, *, most: int | None = None, label: str = "data") -> EmbeddedEvents:
+        """Return events as the fit takes them."""
         from simulacra.fits.from_events import embed_events
 
-        return self._fit(embed_events(self.seen, events, most=most), self.fixed, scan_points=25)
+        return embed_events(self.seen, events, most=most, label=label, show=self.show)
 
-    def curve(self, events: xr.Dataset) -> CalibrationCurve:
+    def fit(self, data: EmbeddedEvents) -> Fit:
+        """Fit the parameters of data."""
+        return self._fit(data, self.fixed, scan_points=25)
+
+    def known(self, events: xr.Dataset) -> tuple[EmbeddedEvents, KnownTruth]:
+        """Return runs at known parameters."""
+        from simulacra.fits.from_events import runs_of
+
+        runs = runs_of(events, [name for name in self.model.bounds if name in events.data_vars])
+        return self.embed(events, label="calibration runs"), runs
+
+    def curve(self, pool: EmbeddedEvents, runs: KnownTruth, tell: Progress) -> CalibrationCurve:
         """Fit each run of known parameters and return the calibration; what is not fitted stands where the run was."""
         import numpy as np
 
         from simulacra.fits.calibration_curve import calibration_curve
-        from simulacra.fits.from_events import embed_events, runs_of
 
-        names = [name for name in self.model.bounds if name in events.data_vars]
         free = self.free or [name for name in self.model.bounds if name not in self.fixed]
-        runs = runs_of(events, names)
-        pool = embed_events(self.seen, events, label="calibration")
         estimates, truths = [], []
-        for rows, truth in zip(runs.samples, runs.truths, strict=True):
+        for number, (rows, truth) in enumerate(zip(runs.samples, runs.truths, strict=True)):
+            tell(f"calibrating: run {number + 1} of {len(runs.samples)}", (number + 1) / (len(runs.samples) + 1))
             fixed = self.fixed | {name: value for name, value in truth.items() if name not in free}
             found = self._fit(pool.select(rows), fixed)
             estimates.append(found.estimates)

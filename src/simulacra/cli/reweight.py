@@ -103,7 +103,8 @@ def reweight(
         typer.echo(f"Reweighter: {output / 'reweighter.safetensors'}, continuous in {names}")
         typer.echo(f"Weights: choose where, simulacra reweight {source} --with {output} --at NAME=VALUE")
         return
-    file = _write(reweighter, source_events, (str(source), str(target or "")), theta, policy, output)
+    stores = (str(source), str(target or ""))
+    file = _write(reweighter, source_events, stores, theta, policy, output, show=not quiet)
     typer.echo(f"Weights: {file}")
     if target_events is None:
         return
@@ -173,6 +174,8 @@ def _write(
     theta: dict[str, float],
     policy: ClippingPolicy,
     output: Path,
+    *,
+    show: bool,
 ) -> Path:
     """Write the weights of all source events."""
     from simulacra.reweighting.clipping import clip_weights
@@ -180,7 +183,7 @@ def _write(
     from simulacra.reweighting.weights_file import WeightsMetadata, WeightsTable, write_weights
     from simulacra.training.checkpoint import versions
 
-    embedded = reweighter.embed(source, label="the source")
+    embedded = reweighter.embed(source, label="the source", show=show)
     with warnings.catch_warnings():
         # It was said already.
         warnings.simplefilter("ignore", OutsideBoxWarning)

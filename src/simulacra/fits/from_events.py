@@ -21,8 +21,11 @@ def embed_events(
     part: Part | None = None,
     most: int | None = None,
     label: str = "data",
+    show: bool = False,
 ) -> EmbeddedEvents:
     """Return events as the members of a reweighter's ensemble embed them, read block by block.
+
+    ``show`` shows how far the reading has come.
 
     Raises
     ------
@@ -31,7 +34,7 @@ def embed_events(
     ValueError
         if the events' weights cannot be used.
     """
-    found = reweighter.embed(events, part=part, most=most, label=label)
+    found = reweighter.embed(events, part=part, most=most, label=f"the {label}", show=show)
     return embedded(found.summaries, found.weights, label=label)
 
 

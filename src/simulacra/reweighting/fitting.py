@@ -100,6 +100,7 @@ def fit_reweighter(
             parameters=settings.parameters if label == "target" else (),
             part=part,
             label=f"the {label}",
+            show=progress,
         )
         for label, events in (("source", source), ("target", target))
         for part in ("train", "validation")

@@ -187,6 +187,7 @@ class Reweighter:
         most: int | None = None,
         with_theta: bool = False,
         label: str = "the sample",
+        show: bool = False,
     ) -> Embedded:
         """Return the summaries of events, read block by block; what the weights of any parameters are made from.
 
@@ -208,6 +209,7 @@ class Reweighter:
             most=most,
             label=label,
             then=summarised,
+            show=show,
         )
         return Embedded(tuple(sample.inputs.values()), sample.weights, sample.theta, sample.index)
 

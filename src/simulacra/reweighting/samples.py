@@ -13,6 +13,7 @@ from simulacra.events import Part, part_of, validate
 from simulacra.observables import observe
 from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.settings import FeaturesSettings, NetworkSettings
+from simulacra.store.progress import event_progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,14 +57,19 @@ class Sample:
         return len(self.index)
 
 
+def rows_of(events: xr.Dataset, part: Part | None = None, *, most: int | None = None) -> np.ndarray:
+    """Return the positions of the events of a part, (n,), at most so many."""
+    rows = np.arange(events.sizes["event"])
+    if part is not None:
+        rows = rows[part_of(events["event"].values) == part]
+    return rows[:most]
+
+
 def blocks_of(
     events: xr.Dataset, variables: Sequence[str], part: Part | None = None, *, most: int | None = None
 ) -> Iterator[xr.Dataset]:
     """Give the events of a part, block by block, with these variables and all weights and conditions in memory."""
-    rows = np.arange(events.sizes["event"])
-    if part is not None:
-        rows = rows[part_of(events["event"].values) == part]
-    rows = rows[:most]
+    rows = rows_of(events, part, most=most)
     # Of variables that the events do not hold, the observables are made of the others.
     derived = not set(variables) <= set(map(str, events.data_vars))
     needed = [
@@ -134,6 +140,7 @@ def represent(
     most: int | None = None,
     label: str = "the sample",
     then: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
+    show: bool = False,
 ) -> Sample:
     """Return the events of a part as the network takes them, reading them block by block.
 
@@ -141,6 +148,8 @@ def represent(
     ----------
     then:
         what is made of each block's inputs at once, so that they need not be held together.
+    show:
+        show how far it has come, with the time left.
 
     Raises
     ------
@@ -156,13 +165,16 @@ def represent(
     require_drawn(events, parameters, label)
     pieces: list[dict[str, Tensor]] = []
     weights, theta, index = [], [], []
-    for block in blocks_of(events, network.variables, part, most=most):
-        with torch.no_grad():
-            pieces.append(then(network.represent(tensors_of(block, network.variables, label))))
-        n = block.sizes["event"]
-        weights.append(block["weight"].values.astype(np.float64) if "weight" in block else np.ones(n))
-        theta.append(np.stack([block[name].values for name in parameters], axis=1) if parameters else np.zeros((n, 0)))
-        index.append(block["event"].values)
+    with event_progress(f"reading {label}", len(rows_of(events, part, most=most)), 0, show=show) as advance:
+        for block in blocks_of(events, network.variables, part, most=most):
+            with torch.no_grad():
+                pieces.append(then(network.represent(tensors_of(block, network.variables, label))))
+            n = block.sizes["event"]
+            weights.append(block["weight"].values.astype(np.float64) if "weight" in block else np.ones(n))
+            drawn = [block[name].values for name in parameters]
+            theta.append(np.stack(drawn, axis=1) if drawn else np.zeros((n, 0)))
+            index.append(block["event"].values)
+            advance(n)
     if not pieces:
         what = f"no {part} events" if part else "no events"
         raise SampleError(f"{label} holds {what} ({events.sizes['event']} in all): there is nothing to learn from")

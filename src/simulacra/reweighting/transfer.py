@@ -216,8 +216,8 @@ def fit_transferred(
     parts: tuple[Part, Part] = ("train", "validation")
     levels = [
         (
-            represent(detector, first.network, part=part, label="the detector-level sample"),
-            ratio.embed(particle, part=part, label="the particle-level sample"),
+            represent(detector, first.network, part=part, label="the detector-level sample", show=progress),
+            ratio.embed(particle, part=part, label="the particle-level sample", show=progress),
         )
         for part in parts
     ]
