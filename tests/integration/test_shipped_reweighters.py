@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import demo_reweighting, main
-from simulacra.fits.errors import FitError
 from simulacra.fits.from_events import embed_events, runs_of
 from simulacra.reweighting import second_classifier
 from simulacra.reweighting.reweighter import WEIGHTS, OutsideBoxWarning, shipped_reweighters
@@ -138,9 +137,9 @@ def test_runs_are_found_by_their_parameters(folder: Path) -> None:
     assert [len(rows) for rows in found.samples] == [250] * 6
     for rows, truth in zip(found.samples, found.truths, strict=True):
         np.testing.assert_allclose(events["alphaS"].values[rows], truth["alphaS"])
-    with pytest.raises(FitError, match=r"shortest run .* 250 events, fewer than 400"):
+    with pytest.raises(ValueError, match=r"shortest run .* 250 events, fewer than 400"):
         runs_of(events, ["alphaS"], fewest=400)
-    with pytest.raises(FitError, match=r"not drawn in \['aLund'\]"):
+    with pytest.raises(ValueError, match=r"not drawn in \['aLund'\]"):
         runs_of(events, ["aLund"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from simulacra.fits.result import Fit
     from simulacra.judges.progress import Progress
     from simulacra.reweighting.reweighter import Reweighter
+
+Method = Literal["likelihood_ratio", "classifier_loss"]
+#: from data, values of parameters that are not fitted, and a number of points to scan each parameter at
+Estimate = Callable[["EmbeddedEvents", Mapping[str, float], int], "Fit"]
 
 
 def fit(
@@ -37,7 +42,7 @@ def fit(
         ),
     ] = None,
     method: Annotated[
-        Literal["likelihood_ratio", "classifier_loss"],
+        Method,
         typer.Option("--method", help="The learned likelihood ratio, or the classifier's loss (arXiv:1907.08209)."),
     ] = "likelihood_ratio",
     nested: Annotated[
@@ -74,25 +79,50 @@ def fit(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Fit parameters to data: values, intervals from events, networks and calibration, and a page."""
+    import warnings
+
     from simulacra.cli.progress import progress
     from simulacra.cli.reweight import parse_parameters
     from simulacra.fits.calibration_curve import calibrate as apply_curve
+    from simulacra.fits.errors import FitWarning
+    from simulacra.fits.from_events import embed_events, runs_of
+    from simulacra.fits.log_ratio import parameter_space
     from simulacra.fits.page import fit_page
     from simulacra.formats import read
     from simulacra.pages import write_page
     from simulacra.reweighting.reweighter import Reweighter
 
-    fixed = parse_parameters(fix or [])
-    known = parse_parameters(truth or [])
-    chosen = [name for name in free.split(",") if name] or None
+    # What can be refused is refused before events are embedded, which may take minutes.
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"'{output}' is a file; -o names a folder")
+    if nested is not None and method != "likelihood_ratio":
+        raise ValueError("--nested has an objective of its own: leave out --method, or --nested")
+    names = [name.strip() for name in free.split(",") if name.strip()]
+    if free and not names:
+        raise ValueError(f"--free names no parameter: '{free}'")
+    fixed, known = parse_parameters(fix or []), parse_parameters(truth or [])
     model = Reweighter.load(reweighter)
-    run = _Run(model, read(reference), max_reference, method, chosen, fixed, nested, features, show=not quiet)
-    sample = run.embed(read(data), most=max_events)
-    runs = None if calibrate is None else run.known(read(calibrate))
-    with progress("fitting", show=not quiet) as tell:
-        found, curve = run.fit(sample), None
-        if runs is not None:
-            curve = run.curve(*runs, tell)
+    space = parameter_space(model.ratios(), free=names or None, fixed=fixed)
+    if unknown := [name for name in known if name not in space.names]:
+        raise ValueError(f"--truth names '{unknown[0]}', which is none of the parameters {', '.join(space.names)}")
+    seen = model if nested is None else Reweighter.load(features)
+    sample, simulated = read(data), read(reference)
+    particles = None if nested is None else read(nested)
+    runs = None if calibrate is None else read(calibrate)
+    # What the runs were drawn in and is not fitted is held where each run was.
+    known_runs = None
+    if runs is not None:
+        known_runs = runs_of(runs, [name for name in space.names if name in space.free_names or name in runs.data_vars])
+
+    estimate = _estimator(model, seen, simulated, particles, method, space.free_names, max_reference, show=not quiet)
+    embedded = embed_events(seen, sample, most=max_events, show=not quiet)
+    pool = None if runs is None else embed_events(seen, runs, label="calibration runs", show=not quiet)
+    with progress("fitting", show=not quiet) as tell, warnings.catch_warnings():
+        # A fit holds its warnings, and the command says them.
+        warnings.simplefilter("ignore", FitWarning)
+        found, curve = estimate(embedded, fixed, 25), None
+        if pool is not None and known_runs is not None:
+            curve = _curve(estimate, pool, known_runs, space.free_names, fixed, tell)
             found = apply_curve(found, curve)
         tell("drawing the page", 0.95)
         page = fit_page(
@@ -115,88 +145,58 @@ def fit(
     typer.echo(f"Page: {path}")
 
 
-class _Run:
-    """What data and calibration samples have in common: the reference, the estimator, its parameters."""
+def _estimator(
+    model: Reweighter,
+    seen: Reweighter,
+    reference: xr.Dataset,
+    particles: xr.Dataset | None,
+    method: Method,
+    free: Sequence[str],
+    most: int,
+    *,
+    show: bool,
+) -> Estimate:
+    """Return what fits the free parameters to events that ``seen`` embedded; nested if particles are given."""
+    from simulacra.fits.detector_level import fit_detector_level
+    from simulacra.fits.fit import Precision
+    from simulacra.fits.fit import fit as fit_parameters
+    from simulacra.fits.from_events import embed_pairs, embed_reference
 
-    def __init__(
-        self,
-        model: Reweighter,
-        reference: xr.Dataset,
-        most: int,
-        method: Literal["likelihood_ratio", "classifier_loss"],
-        free: list[str] | None,
-        fixed: dict[str, float],
-        nested: Path | None,
-        features: str,
-        *,
-        show: bool,
-    ) -> None:
-        from simulacra.fits.detector_level import SimulatedPairs
-        from simulacra.fits.from_events import embed_events
-        from simulacra.formats import read
-        from simulacra.reweighting.reweighter import Reweighter
+    members = model.ratios()
+    if particles is None:
+        simulated = embed_reference(model, reference, most=most, show=show)
 
-        self.model, self.method, self.free, self.fixed, self.show = model, method, free, fixed, show
-        self.seen = model if nested is None else Reweighter.load(features)
-        # Training never sees the test part, but a reference that was trained on would flatter the fit.
-        self.reference = embed_events(self.seen, reference, part="test", most=most, label="reference", show=show)
-        self.pairs = None
-        if nested is not None:
-            particles = embed_events(
-                model, read(nested), part="test", most=most, label="reference's particles", show=show
-            )
-            self.pairs = SimulatedPairs(particles, self.reference.only(0))
+        def by_ratio(data: EmbeddedEvents, fixed: Mapping[str, float], scan_points: int) -> Fit:
+            precision = Precision(scan_points=scan_points)
+            return fit_parameters(members, data, simulated, method=method, free=free, fixed=fixed, precision=precision)
 
-    def embed(self, events: xr.Dataset, *, most: int | None = None, label: str = "data") -> EmbeddedEvents:
-        """Return events as the fit takes them."""
-        from simulacra.fits.from_events import embed_events
+        return by_ratio
+    pairs = embed_pairs(model, particles, seen, reference, most=most, show=show)
 
-        return embed_events(self.seen, events, most=most, label=label, show=self.show)
-
-    def fit(self, data: EmbeddedEvents) -> Fit:
-        """Fit the parameters of data."""
-        return self._fit(data, self.fixed, scan_points=25)
-
-    def known(self, events: xr.Dataset) -> tuple[EmbeddedEvents, KnownTruth]:
-        """Return runs at known parameters."""
-        from simulacra.fits.from_events import runs_of
-
-        runs = runs_of(events, [name for name in self.model.bounds if name in events.data_vars])
-        return self.embed(events, label="calibration runs"), runs
-
-    def curve(self, pool: EmbeddedEvents, runs: KnownTruth, tell: Progress) -> CalibrationCurve:
-        """Fit each run of known parameters and return the calibration; what is not fitted stands where the run was."""
-        import numpy as np
-
-        from simulacra.fits.calibration_curve import calibration_curve
-
-        free = self.free or [name for name in self.model.bounds if name not in self.fixed]
-        estimates, truths = [], []
-        for number, (rows, truth) in enumerate(zip(runs.samples, runs.truths, strict=True)):
-            tell(f"calibrating: run {number + 1} of {len(runs.samples)}", (number + 1) / (len(runs.samples) + 1))
-            fixed = self.fixed | {name: value for name, value in truth.items() if name not in free}
-            found = self._fit(pool.select(rows), fixed)
-            estimates.append(found.estimates)
-            truths.append([truth[name] for name in found.parameters])
-        return calibration_curve(found.parameters, np.array(truths), np.array(estimates))
-
-    def _fit(self, data: EmbeddedEvents, fixed: dict[str, float], *, scan_points: int = 0) -> Fit:
-        import warnings
-
-        from simulacra.fits.detector_level import fit_detector_level
-        from simulacra.fits.errors import FitWarning
-        from simulacra.fits.fit import Precision
-        from simulacra.fits.fit import fit as fit_parameters
-
+    def by_nesting(data: EmbeddedEvents, fixed: Mapping[str, float], scan_points: int) -> Fit:
         precision = Precision(scan_points=scan_points)
-        members = self.model.ratios()
-        with warnings.catch_warnings():
-            # The fit holds its warnings, and the command says them.
-            warnings.simplefilter("ignore", FitWarning)
-            if self.pairs is not None:
-                return fit_detector_level(
-                    members, data.only(0), self.pairs, free=self.free, fixed=fixed, precision=precision
-                )
-            return fit_parameters(
-                members, data, self.reference, method=self.method, free=self.free, fixed=fixed, precision=precision
-            )
+        return fit_detector_level(members, data.only(0), pairs, free=free, fixed=fixed, precision=precision)
+
+    return by_nesting
+
+
+def _curve(
+    estimate: Estimate,
+    pool: EmbeddedEvents,
+    runs: KnownTruth,
+    free: Sequence[str],
+    fixed: Mapping[str, float],
+    tell: Progress,
+) -> CalibrationCurve:
+    """Fit each run of known parameters and return the calibration."""
+    import numpy as np
+
+    from simulacra.fits.calibration_curve import calibration_curve
+
+    estimates, truths = [], []
+    for number, (rows, truth) in enumerate(zip(runs.samples, runs.truths, strict=True)):
+        tell(f"calibrating: run {number + 1} of {len(runs.samples)}", (number + 1) / (len(runs.samples) + 1))
+        held = {name: value for name, value in truth.items() if name not in free}
+        estimates.append(estimate(pool.select(rows), {**fixed, **held}, 0).estimates)
+        truths.append([truth[name] for name in free])
+    return calibration_curve(free, np.array(truths), np.array(estimates))

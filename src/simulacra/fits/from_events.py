@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from simulacra.events import Part
+from simulacra.fits.detector_level import SimulatedPairs
 from simulacra.fits.embedded import EmbeddedEvents, embedded
-from simulacra.fits.errors import FitError
 from simulacra.reweighting.reweighter import Reweighter
+from simulacra.reweighting.samples import rows_of
 
 
 def embed_events(
@@ -38,6 +39,70 @@ def embed_events(
     return embedded(found.summaries, found.weights, label=label)
 
 
+def embed_reference(
+    reweighter: Reweighter, events: xr.Dataset, *, most: int | None = None, show: bool = False
+) -> EmbeddedEvents:
+    """Return the reference's test part, embedded: a reference that was trained on would flatter the fit.
+
+    Raises
+    ------
+    ValueError
+        if the events were drawn in a parameter of the reweighter, or as ``embed_events``.
+    """
+    _refuse_drawn(reweighter, events)
+    return embed_events(reweighter, events, part="test", most=most, label="reference", show=show)
+
+
+def embed_pairs(
+    reweighter: Reweighter,
+    particles: xr.Dataset,
+    seen_by: Reweighter,
+    seen: xr.Dataset,
+    *,
+    most: int | None = None,
+    show: bool = False,
+) -> SimulatedPairs:
+    """Return the test part of simulated events at both levels, event by event.
+
+    Parameters
+    ----------
+    reweighter, particles:
+        the particle-level ensemble, and the particles.
+    seen_by, seen:
+        the ensemble whose first member's summaries are the features, and what a detector saw of these particles.
+
+    Raises
+    ------
+    ValueError
+        if the two are not the same events, were drawn in a parameter, or as ``embed_events``.
+    """
+    _refuse_drawn(reweighter, particles)
+    at_both = [events["event"].values[rows_of(events, "test", most=most)] for events in (particles, seen)]
+    # A detector's events say which particles they were made from.
+    made_from = all(
+        str(seen.attrs.get(f"particle_level_{key}", particles.attrs.get(key))) == str(particles.attrs.get(key))
+        for key in ("simulator", "seed", "settings")
+    )
+    if not made_from or not np.array_equal(*at_both):
+        raise ValueError(
+            f"the detector's events ({len(at_both[1])} in the test part) are not those of the particles "
+            f"({len(at_both[0])}); pair them by their event index: pass the particles' store through the detector"
+        )
+    of_particles = embed_events(reweighter, particles, part="test", most=most, label="reference's particles", show=show)
+    of_detector = embed_events(seen_by, seen, part="test", most=most, label="reference", show=show)
+    return SimulatedPairs(of_particles, of_detector.only(0))
+
+
+def _refuse_drawn(reweighter: Reweighter, events: xr.Dataset) -> None:
+    source = reweighter.reference
+    drawn = [n for n in source if n in events.data_vars and not np.allclose(events[n].values, source[n], rtol=1e-5)]
+    if drawn:
+        there = ", ".join(f"{name} = {value:g}" for name, value in source.items())
+        raise ValueError(
+            f"the reference was drawn in {', '.join(drawn)}: simulate it at the reweighter's source, {there}"
+        )
+
+
 @dataclass(frozen=True)
 class KnownTruth:
     """Runs of a simulation, each at parameters of its own: pseudo-experiments for a calibration curve.
@@ -54,26 +119,28 @@ class KnownTruth:
     truths: tuple[dict[str, float], ...]
 
 
-def runs_of(events: xr.Dataset, parameters: Sequence[str], *, fewest: int = 100) -> KnownTruth:
+def runs_of(events: xr.Dataset, parameters: Iterable[str], *, fewest: int = 100) -> KnownTruth:
     """Return the runs of a store whose parameters were drawn run by run (``--events-per-draw``).
 
     Raises
     ------
-    FitError
-        if the events were not drawn in a parameter, or the runs are shorter than ``fewest`` events.
+    ValueError
+        if no parameter is named, the events were not drawn in one, or the runs are shorter than ``fewest`` events.
     """
-    missing = [name for name in parameters if name not in events.data_vars]
-    if missing:
-        raise FitError(
+    names = tuple(parameters)
+    if not names:
+        raise ValueError("name at least one parameter that the runs were drawn in")
+    if missing := [name for name in names if name not in events.data_vars]:
+        raise ValueError(
             f"the events were not drawn in {missing}; simulate them with --vary and a large --events-per-draw"
         )
-    table = np.stack([events[name].values for name in parameters], axis=1).astype(np.float64)
+    table = np.stack([events[name].values for name in names], axis=1).astype(np.float64)
     starts = np.flatnonzero(np.any(np.diff(table, axis=0) != 0, axis=1)) + 1
     pieces = np.split(np.arange(len(table)), starts)
     if min(map(len, pieces)) < fewest:
-        raise FitError(
+        raise ValueError(
             f"the shortest run at one set of parameters has {min(map(len, pieces))} events, fewer than {fewest}: "
             "simulate with a larger --events-per-draw (and --chunk-size, a multiple of it)"
         )
-    truths = tuple(dict(zip(parameters, table[piece[0]].tolist(), strict=True)) for piece in pieces)
+    truths = tuple(dict(zip(names, table[piece[0]].tolist(), strict=True)) for piece in pieces)
     return KnownTruth(tuple(pieces), truths)

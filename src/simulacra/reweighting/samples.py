@@ -118,13 +118,15 @@ def tensors_of(events: xr.Dataset, variables: Sequence[str], label: str) -> dict
 
     Raises
     ------
+    SampleError
+        if the events hold no such variable.
     simulacra.events.EventsError
         naming the variable, the event and the place of the first value that is not finite.
     """
     import torch
 
-    held = with_variables(events, variables)
     try:
+        held = with_variables(events, variables)
         validate(held[list(variables)].assign_attrs(events.attrs))
     except ValueError as error:
         raise type(error)(f"{label}: {error}") from None
