@@ -31,7 +31,7 @@ def demonstrate(output: Path, seed: int) -> None:
 
     Raises
     ------
-    ImportError
+    simulacra.simulators.pythia_errors.PythiaError
         if Pythia is not installed, with how to get it.
     """
     from rich.console import Console
@@ -40,7 +40,6 @@ def demonstrate(output: Path, seed: int) -> None:
 
     console = Console(highlight=False)
     began = time.monotonic()
-    output.mkdir(parents=True, exist_ok=True)
 
     console.rule("1  Pythia 8: e+e- to Z to hadrons, twice", align="left")
     source = _simulate(console, output / f"default-{seed}.zarr", SOURCE_EVENTS, seed + 1000)
