@@ -1,5 +1,6 @@
-"""The benchmark's stages: done once, never half."""
+"""The benchmark of reweighting: stages done once and never half, and tables of what they found."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.reweighting.stages import run_stage
+from benchmarks.reweighting import __main__ as benchmark
+from benchmarks.reweighting.stages import run_stage, run_stages
 from benchmarks.reweighting.tables import Table, print_tables
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
 def test_a_stage_is_done_once(tmp_path: Path) -> None:
@@ -26,13 +30,51 @@ def test_a_stage_is_done_once(tmp_path: Path) -> None:
     assert calls == [tmp_path]
 
 
-def test_a_stage_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    def stage(folder: Path) -> dict[str, Any]:
-        return {"not a number": float("nan")}
+def not_finite(folder: Path) -> dict[str, Any]:
+    return {"not a number": float("nan")}
 
-    with pytest.raises(ValueError, match="not a finite number"):
+
+def failing(folder: Path) -> dict[str, Any]:
+    raise RuntimeError("no convergence")
+
+
+@pytest.mark.parametrize(
+    ("stage", "error", "message"),
+    [(not_finite, ValueError, "not a finite number"), (failing, RuntimeError, "no convergence")],
+)
+def test_a_stage_that_fails_leaves_nothing_and_is_done_again(
+    tmp_path: Path, stage: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
         run_stage(tmp_path, "two", stage)
-    assert not list(tmp_path.rglob("*.json"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert run_stage(tmp_path, "two", lambda folder: {"answer": 1})["answer"] == 1
+
+
+def test_of_several_stages_only_those_left_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage in a process of its own would have to be importable; here none is left, so none is started."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name in ("b", "a"):
+        run_stage(tmp_path, name, lambda folder, name=name: {"name": name})
+    found = run_stages(tmp_path, {"a": (failing,), "b": (failing,)}, workers=1)
+    assert [(name, result["name"]) for name, result in found.items()] == [("a", "a"), ("b", "b")]
+
+
+def test_a_run_that_is_asked_for_no_stage_writes_an_empty_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    arguments = ["--folder", tmp_path / "runs", "--only", "none", "-o", tmp_path / "results", "--scale", 0.5]
+    monkeypatch.setattr(sys, "argv", ["reweighting", *map(str, arguments)])
+    benchmark.main()
+    record = json.loads((tmp_path / "results" / "reweighting.json").read_text(encoding="utf-8"))
+    assert record["stages"] == {}
+    assert record["scale"] == 0.5
+    assert record["models"] == {"particle": "dctr-z", "detector": "srgn-z"}
+    assert (tmp_path / "results" / "reweighting.md").read_text(encoding="utf-8") == "\n"
+
+
+# tables
 
 
 def test_tables_are_for_a_terminal_and_for_a_page(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,3 +84,65 @@ def test_tables_are_for_a_terminal_and_for_a_page(capsys: pytest.CaptureFixture[
     told = print_tables({"exact-continuous": {"alphaS_up": row, "seconds": 3.0}})
     assert "| alphaS_up | 0.980 ± 0.010 | 20.0 / 19 | 0.4 |" in told
     assert "alphaS_up" in capsys.readouterr().out
+
+
+def test_reweighters_with_and_without_trees() -> None:
+    areas = {"auc_before": 0.71, "auc": 0.504, "uncertainty": 0.003, "truth_auc": 0.5, "truth_uncertainty": 0.004}
+    thrust = {"before": 31.2, "after": 1.04, "closes": True}
+    record = {"effective_share": 0.62, "outcome": "pass", "seconds": 90.0}
+    told = print_tables(
+        {
+            "reweight-vincia": record
+            | {
+                "closure": {"thrust": thrust | {"trees": 2.5, "trees_p_value": 0.001}},
+                "second": [
+                    {"name": "all particles", **areas},
+                    {"name": "all particles, reweighted by boosted trees", **areas, "auc": 0.55},
+                ],
+            },
+            "continuous-alphaS": record
+            | {"closure": {"thrust": thrust | {"closes": False}}, "second": [{"name": "all particles", **areas}]},
+        }
+    )
+    trees = "| 62 % | 0.710 | 0.504 ± 0.003 | 0.550 ± 0.003 | 0.500 ± 0.004 | pass | 1.5 |"
+    assert f"| reweight-vincia | 1 of 1 | 0 {trees}" in told
+    assert "| continuous-alphaS | 0 of 1 |  | 62 % | 0.710 | 0.504 ± 0.003 |  | 0.500 ± 0.004 | pass | 1.5 |" in told
+    assert "| thrust | 31.2 -> 1.04 (2.50) | 31.2 -> 1.04 |" in told
+
+
+def test_fits_with_and_without_calibration() -> None:
+    fitted = {
+        "scatter": 0.0006,
+        "bias_percent": 1.2,
+        "bias_percent_error": 0.04,
+        "coverage": 0.02,
+        "coverage_low": 0.01,
+        "coverage_high": 0.05,
+        "pull_width": 0.96,
+        "pull_width_error": 0.07,
+        "experiments": 100,
+    }
+    calibrated = fitted | {"bias_percent": -0.01, "coverage": 0.7, "coverage_low": 0.65, "coverage_high": 0.74}
+    as_fitted = {"alphaS": fitted, "truths": {"alphaS": 0.16}, "pulls": [], "estimates": [], "warned": 0}
+    told = print_tables(
+        {
+            "fit-particle-alphaS": {
+                "seconds": 3.0,
+                "likelihood ratio": {
+                    "target": "alphaS",
+                    "as_fitted": as_fitted,
+                    "calibrated": {"alphaS": calibrated},
+                },
+            },
+            "fit-detector-three": {"naive": {"target": "three", "as_fitted": as_fitted}},
+        }
+    )
+    raw = "alphaS | 0.16 | 0.0006 | +1.20 ± 0.04 | 2 % (1 to 5)"
+    assert f"| likelihood ratio | {raw} | -0.01 ± 0.04 | 70 % (65 to 74) | 0.96 ± 0.07 | 100 |" in told
+    assert f"| detector ignored (naive), 3 parameters | {raw} |  |  | 0.96 ± 0.07 | 100 |" in told
+
+
+def test_the_tables_that_are_shown_are_those_of_the_record() -> None:
+    """Of the numbers that the documentation quotes."""
+    record = json.loads((RESULTS / "reweighting.json").read_text(encoding="utf-8"))
+    assert print_tables(record["stages"]) == (RESULTS / "reweighting.md").read_text(encoding="utf-8")
