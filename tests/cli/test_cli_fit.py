@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from gaussian_events import gaussian_events, small_settings
 from simulacra.cli import main
 from simulacra.events import part_of, variable
+from simulacra.fits import Fit, fit
 from simulacra.reweighting.fitting import fit_reweighter
-from simulacra.store import write_events
+from simulacra.store import open_events, write_events
 
 TRUTH = {"mu": 0.4, "nu": -0.3}
 N = 2000
@@ -184,6 +185,23 @@ def test_runs_at_known_parameters_calibrate(folder: Path, tmp_path: Path) -> Non
         folder, tmp_path / "mu", "--free", "mu", "--fix", "nu=-0.3", "--calibrate", folder / "runs-in-mu.zarr"
     )
     assert list(printed(alone)) == ["mu"]
+
+
+def test_what_is_not_fitted_is_held_where_each_run_was(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[float] = []
+
+    def spied(*arguments: Any, fixed: dict[str, float], **options: Any) -> Fit:
+        held.append(fixed["nu"])
+        return fit(*arguments, fixed=fixed, **options)
+
+    monkeypatch.setattr("simulacra.fits.fit.fit", spied)
+    printed(
+        fit_command(folder, tmp_path / "out", "--free", "mu", "--fix", "nu=-0.3", "--calibrate", folder / "runs.zarr")
+    )
+    drawn = open_events(folder / "runs.zarr")["nu"].values[::EVENTS_A_RUN]
+    assert held == pytest.approx([-0.3, *drawn])
 
 
 def test_the_nested_form_fits_behind_a_detector(folder: Path, tmp_path: Path) -> None:
