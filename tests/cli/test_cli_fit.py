@@ -1,5 +1,6 @@
 """``simulacra fit`` on Gaussians whose means are known: what it finds and writes, and what stops it in one line."""
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -196,7 +197,8 @@ def test_what_is_not_fitted_is_held_where_each_run_was(
         held.append(fixed["nu"])
         return fit(*arguments, fixed=fixed, **options)
 
-    monkeypatch.setattr("simulacra.fits.fit.fit", spied)
+    # As an attribute of its package, the module is hidden by the function.
+    monkeypatch.setattr(importlib.import_module("simulacra.fits.fit"), "fit", spied)
     printed(
         fit_command(folder, tmp_path / "out", "--free", "mu", "--fix", "nu=-0.3", "--calibrate", folder / "runs.zarr")
     )
