@@ -37,7 +37,8 @@ from simulacra.fits.fit import Precision, fit_with
 from simulacra.fits.log_ratio import LogRatio, ParameterSpace, parameter_space
 from simulacra.fits.objective import About, Linearised, Objective
 from simulacra.fits.result import Fit
-from simulacra.fits.tilting import centred, effective_size, sigmoid, tilted
+from simulacra.fits.tilting import centred, sigmoid, tilted
+from simulacra.judges.two_sample import effective_size
 
 
 @dataclass(frozen=True)

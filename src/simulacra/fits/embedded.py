@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulacra.judges.two_sample import effective_size
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -42,7 +44,7 @@ class EmbeddedEvents:
     @property
     def effective_size(self) -> float:
         """The number of events of weight 1 with the same relative fluctuation: (sum w)^2 / sum w^2."""
-        return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
+        return effective_size(self.weights)
 
     def of_member(self, member: int) -> Tensor:
         """Return what this member of the ensemble made of the events, (N, L)."""

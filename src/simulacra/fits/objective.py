@@ -23,7 +23,8 @@ import numpy as np
 from simulacra.fits.derivatives import log_ratios
 from simulacra.fits.embedded import EmbeddedEvents
 from simulacra.fits.log_ratio import LogRatio, ParameterSpace
-from simulacra.fits.tilting import centred, covariance, effective_size, log_mean_exp, sigmoid, tilted
+from simulacra.fits.tilting import centred, covariance, log_mean_exp, sigmoid, tilted
+from simulacra.judges.two_sample import effective_size
 
 Method = Literal["likelihood_ratio", "classifier_loss"]
 

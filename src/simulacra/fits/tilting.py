@@ -43,11 +43,6 @@ def covariance(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return np.asarray((result + result.T) / 2)
 
 
-def effective_size(weights: np.ndarray) -> float:
-    """Return (sum w)^2 / sum w^2."""
-    return float(weights.sum() ** 2 / np.square(weights).sum())
-
-
 def sigmoid(log_odds: np.ndarray) -> np.ndarray:
     """Return 1 / (1 + exp(-l)) without overflow."""
     result: np.ndarray = np.exp(-np.logaddexp(0.0, -log_odds))
