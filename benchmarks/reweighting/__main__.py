@@ -43,6 +43,12 @@ def main() -> None:
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Samples and stages that are there are reused: they must be of this size.
+    size = folder / "scale.txt"
+    if size.exists() and float(size.read_text(encoding="utf-8")) != arguments.scale:
+        raise SystemExit(f"{folder} was made at --scale {size.read_text(encoding='utf-8')}: choose another --folder")
+    write_whole(size, f"{arguments.scale}")
     if arguments.fresh:
         for name in ("results", "runs", "pages", "figures"):
             shutil.rmtree(folder / name, ignore_errors=True)
