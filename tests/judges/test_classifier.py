@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from simulacra.judges.classifier import cell_features, classify, weighted_auc
-from simulacra.judges.perceptron import Perceptron
+from simulacra.judges.classifiers.classifier import cell_features, classify, weighted_auc
+from simulacra.judges.classifiers.perceptron import Perceptron
 
 QUICK = Perceptron(width=32, epochs=15)
 

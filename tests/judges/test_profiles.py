@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulacra.judges.neighbours import nearest
-from simulacra.judges.profiles import bin_edges, profile
+from simulacra.judges.distances.profiles import bin_edges, profile
+from simulacra.judges.generalisation.neighbours import nearest
 
 
 def test_mean_and_width_of_a_gaussian_and_their_errors() -> None:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from simulacra.judges.histograms import Binning, binning_of, histogram
-from simulacra.judges.two_sample import (
+from simulacra.judges.distances.histograms import Binning, binning_of, histogram
+from simulacra.judges.distances.two_sample import (
     Resamples,
     compare,
     effective_size,

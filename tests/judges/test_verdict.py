@@ -13,11 +13,11 @@ from judged_showers import toy_events
 from simulacra.events import EventsError
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges import JudgeError, Verdict, judge
-from simulacra.judges.distributions import judge_distributions
-from simulacra.judges.neighbours import judge_neighbours
+from simulacra.judges.calorimeter.showers import judge_showers
+from simulacra.judges.distances.distributions import judge_distributions
+from simulacra.judges.distances.two_sample import Resamples
+from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.samples import Sample, check_comparable, compare_conditions, sample_of
-from simulacra.judges.showers import judge_showers
-from simulacra.judges.two_sample import Resamples
 
 CALOGAN = CalorimeterGeometry.load("calogan")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simulacra.judges import plots, shower_images
+from simulacra.judges import plots
+from simulacra.judges.calorimeter import shower_images
+from simulacra.judges.calorimeter.showers import EnergyProfiles
+from simulacra.judges.distances.two_sample import REPLICATES
 from simulacra.judges.finding import Finding
-from simulacra.judges.showers import EnergyProfiles
-from simulacra.judges.two_sample import REPLICATES
 from simulacra.judges.wording import with_error
 from simulacra.pages import Chapter, Picture
 from simulacra.pages.style import axis_label, image_uri

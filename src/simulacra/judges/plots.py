@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulacra.judges.classifier import FALSE_POSITIVE_GRID
-from simulacra.judges.histograms import Comparison
-from simulacra.judges.scans import Extrapolation, Scan
-from simulacra.judges.separability import Roc
-from simulacra.judges.showers import EnergyProfiles
+from simulacra.judges.calorimeter.scans import Extrapolation, Scan
+from simulacra.judges.calorimeter.showers import EnergyProfiles
+from simulacra.judges.classifiers.classifier import FALSE_POSITIVE_GRID
+from simulacra.judges.classifiers.separability import Roc
+from simulacra.judges.distances.histograms import Comparison
 from simulacra.pages.figures import ratio_panel
 from simulacra.pages.style import (
     GENERATED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simulacra import __version__
-from simulacra.judges.classifier import FALSE_POSITIVE_GRID
+from simulacra.judges.classifiers.classifier import FALSE_POSITIVE_GRID
 from simulacra.judges.criteria import UseJudgement
 from simulacra.pages.plain import plain
 

@@ -12,15 +12,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.classifier import CELL_THRESHOLD
-from simulacra.judges.criteria import SIGMAS, USES, UseJudgement, advice_on, judge_uses
-from simulacra.judges.distributions import judge_distributions
-from simulacra.judges.finding import Finding
-from simulacra.judges.histograms import Comparison
-from simulacra.judges.neighbours import Neighbours, judge_neighbours
-from simulacra.judges.progress import Progress, silent
-from simulacra.judges.samples import JudgeError, Sample, check_comparable, compare_conditions, sample_of
-from simulacra.judges.scans import (
+from simulacra.judges.calorimeter.scans import (
     Extrapolation,
     Generator,
     Scan,
@@ -28,9 +20,17 @@ from simulacra.judges.scans import (
     judge_extrapolation,
     judge_position_scan,
 )
-from simulacra.judges.separability import Roc, judge_separability
-from simulacra.judges.showers import ShowerEvidence, judge_showers
-from simulacra.judges.two_sample import Resamples
+from simulacra.judges.calorimeter.showers import ShowerEvidence, judge_showers
+from simulacra.judges.classifiers.classifier import CELL_THRESHOLD
+from simulacra.judges.classifiers.separability import Roc, judge_separability
+from simulacra.judges.criteria import SIGMAS, USES, UseJudgement, advice_on, judge_uses
+from simulacra.judges.distances.distributions import judge_distributions
+from simulacra.judges.distances.histograms import Comparison
+from simulacra.judges.distances.two_sample import Resamples
+from simulacra.judges.finding import Finding
+from simulacra.judges.generalisation.neighbours import Neighbours, judge_neighbours
+from simulacra.judges.progress import Progress, silent
+from simulacra.judges.samples import JudgeError, Sample, check_comparable, compare_conditions, sample_of
 from simulacra.judges.wording import shorten, with_error
 
 MOST_EVENTS: Final = 50_000

@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.histograms import Histogram, binning_of, histogram
+from simulacra.judges.distances.histograms import Histogram, binning_of, histogram
 from simulacra.reweighting.prior_weights import checked_weights, effective_events
 
 FEWEST_IN_BIN: Final = 10

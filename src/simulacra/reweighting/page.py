@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulacra.judges.histograms import Histogram
+from simulacra.judges.distances.histograms import Histogram
 from simulacra.judges.wording import shorten, with_error
 from simulacra.pages import Card, Chapter, Outcome, Page, picture
 from simulacra.pages.figures import (

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulacra.judges.histograms import Binning, binning_of, joined
+from simulacra.judges.distances.histograms import Binning, binning_of, joined
 
 REPLICATES: Final = 200
 BLOCK: Final = 50_000

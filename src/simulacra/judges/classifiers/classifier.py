@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from simulacra.judges.perceptron import Perceptron, perceptron_scores
+from simulacra.judges.classifiers.perceptron import Perceptron, perceptron_scores
 
 Kind = Literal["perceptron", "trees"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.classifier import CELL_THRESHOLD, Classification, Kind, cell_features, classify
+from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, Classification, Kind, cell_features, classify
 from simulacra.judges.finding import Finding
 from simulacra.judges.progress import Progress, silent
 from simulacra.judges.samples import Sample

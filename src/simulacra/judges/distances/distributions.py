@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulacra.judges.distances.histograms import Comparison, binning_of, histogram, joined
+from simulacra.judges.distances.two_sample import Resamples, compare, standard_deviation
 from simulacra.judges.finding import Finding
-from simulacra.judges.histograms import Comparison, binning_of, histogram, joined
 from simulacra.judges.samples import Sample
-from simulacra.judges.two_sample import Resamples, compare, standard_deviation
 from simulacra.judges.wording import with_error
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 import xarray as xr
 
+from simulacra.judges.distances.profiles import Profile, profile
 from simulacra.judges.finding import Finding
-from simulacra.judges.profiles import Profile, profile
 from simulacra.judges.samples import Sample
 from simulacra.judges.wording import with_error
 from simulacra.observables import observe

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.judges.distances.profiles import Profile, bin_edges, profile
+from simulacra.judges.distances.two_sample import Resamples
 from simulacra.judges.finding import Finding
-from simulacra.judges.profiles import Profile, bin_edges, profile
 from simulacra.judges.samples import Sample
-from simulacra.judges.two_sample import Resamples
 from simulacra.judges.wording import with_error
 
 NULL_REPLICATES: Final = 100
