@@ -72,7 +72,7 @@ class Divisions:
         return np.asarray(np.add.reduceat(self.weights[order, None] * values[order], starts, axis=0))
 
     def coefficients(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the factors on the blocks' sums in each group's mean, (R, B) each: multiplicity over the group's weight."""
+        """Return the factors on the blocks' sums in the groups' means, (R, B) each: multiplicity over weight."""
         total = np.bincount(self.blocks, self.weights, self.n_blocks)
         first = self.first / (self.first @ total)[:, None]
         second = self.second / (self.second @ total)[:, None]
