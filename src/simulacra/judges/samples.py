@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 
 from simulacra.events import REQUIRED_ATTRIBUTES, names, validate
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.judges.features import Features, standardised
 from simulacra.observables import observe
+from simulacra.observables.particle_numbers import KINDS, NEUTRINOS, is_kind
+
+Kind = Literal["showers", "clouds", "arrays", "table"]
 
 FEWEST_EVENTS: Final = 200
 CONDITION_P_VALUE: Final = 1e-3
 CONDITION_DISTANCE: Final = 0.05
+#: exact weights of other settings of a simulator: not the events' own
+VARIATION: Final = "variation_"
 
 
 class JudgeError(ValueError):
     """Samples that cannot be judged; the message says what is at fault and what is needed."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The particles of events.
+
+    Attributes
+    ----------
+    features:
+        of each particle, (N, P, F) float32, 0 where there is none.
+    present:
+        whether there is a particle, (N, P).
+    names:
+        of the features, (F,).
+    """
+
+    features: np.ndarray
+    present: np.ndarray
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -30,39 +55,93 @@ class Sample:
     ----------
     label:
         what the sample is called in figures.
+    kind:
+        what an event is: a shower, a cloud of particles, arrays of fixed shape (an image, a field, a light curve) or
+        a row of a table.
     cells:
-        energy of each cell, (N, n_cells), [MeV]; None if the events are no showers.
+        the values of fixed shape, one event a row, (N, n_cells): the energy of each cell [MeV] of showers, the values
+        of arrays, one array behind the other; None for clouds and tables.
+    cloud:
+        the particles of clouds; None for other events.
     conditions, observables:
         (N,) each, by name.
     weights:
-        the product of all weight variables, (N,).
+        the product of all weight variables but the variations' (``variation_...``), (N,).
     units, long_names:
         of conditions and observables.
     provenance:
         the events' attributes, without the geometry.
+    shapes:
+        the shape of each array whose values stand in ``cells``, by name.
     """
 
     label: str
+    kind: Kind
     cells: np.ndarray | None
+    cloud: Cloud | None
     conditions: Mapping[str, np.ndarray]
     observables: Mapping[str, np.ndarray]
     weights: np.ndarray
     units: Mapping[str, str]
     long_names: Mapping[str, str]
     provenance: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.weights)
 
     def take(self, rows: np.ndarray) -> Sample:
         """Return some of the events."""
+        cloud = self.cloud
         return replace(
             self,
             cells=None if self.cells is None else self.cells[rows],
+            cloud=None if cloud is None else replace(cloud, features=cloud.features[rows], present=cloud.present[rows]),
             conditions={name: values[rows] for name, values in self.conditions.items()},
             observables={name: values[rows] for name, values in self.observables.items()},
             weights=self.weights[rows],
         )
+
+    def joined(self, further: Sample) -> Sample:
+        """Return these events and further ones behind them."""
+        cells, cloud = self.cells, self.cloud
+        if cells is not None and further.cells is not None:
+            cells = np.concatenate([cells, further.cells])
+        if cloud is not None and further.cloud is not None:
+            width = max(cloud.present.shape[1], further.cloud.present.shape[1])
+            one, two = widened(cloud, width), widened(further.cloud, width)
+            cloud = replace(
+                cloud,
+                features=np.concatenate([one.features, two.features]),
+                present=np.concatenate([one.present, two.present]),
+            )
+        return replace(
+            self,
+            cells=cells,
+            cloud=cloud,
+            conditions={name: np.concatenate([v, further.conditions[name]]) for name, v in self.conditions.items()},
+            observables={name: np.concatenate([v, further.observables[name]]) for name, v in self.observables.items()},
+            weights=np.concatenate([self.weights, further.weights]),
+        )
+
+
+def features_of(truth: Sample, generated: Sample) -> Features:
+    """Return the observables and the conditions that vary, which both samples have, on the truth's scale."""
+    conditions = [name for name, values in truth.conditions.items() if np.ptp(values) and name in generated.conditions]
+    names = [*truth.observables, *conditions]
+
+    def table(sample: Sample) -> np.ndarray:
+        return np.column_stack(
+            [sample.observables[n] if n in sample.observables else sample.conditions[n] for n in names]
+        )
+
+    return standardised(
+        table(truth),
+        table(generated),
+        truth_weights=truth.weights,
+        generated_weights=generated.weights,
+        names=names,
+    )
 
 
 def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.random.Generator) -> Sample:
@@ -73,15 +152,15 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
     simulacra.events.EventsError
         if a value is NaN, infinite or a negative energy, or the conventions are broken.
     JudgeError
-        if there are too few events, or a weight is negative.
+        if there are too few events, a weight is negative, or there is nothing to judge.
     """
     n = events.sizes.get("event", 0)
     if n < FEWEST_EVENTS:
         raise JudgeError(f"{label}: {n} events are too few to judge; at least {FEWEST_EVENTS} are needed")
     if n > most_events:
         events = events.isel(event=np.sort(rng.choice(n, most_events, replace=False)))
-    needed = [*names(events, "condition"), *names(events, "weight"), *names(events, "feature")]
-    events = events[[name for name in needed if name != "active"]].load()
+    left_out = [name for name in names(events, "weight") if name.startswith(VARIATION)]
+    events = events.drop_vars([name for name in (*left_out, "active") if name in events]).load()
     validate(events)
     weights = np.ones(events.sizes["event"])
     for name in names(events, "weight"):
@@ -89,11 +168,15 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
     if weights.min() < 0 or weights.sum() <= 0:
         raise JudgeError(f"{label}: weights must not be negative and not all 0; the smallest is {weights.min():g}")
     observed = observe(events)
-    conditions = {name: events[name] for name in names(events, "condition")}
+    conditions = {name: events[name] for name in names(events, "condition") if events[name].ndim == 1}
     described = {**conditions, **{str(name): array for name, array in observed.data_vars.items()}}
+    kind = kind_of(events)
+    cells, shapes = _cells(events, kind)
     return Sample(
         label=label,
-        cells=np.asarray(events["shower"].values, dtype=np.float32) if "shower" in events else None,
+        kind=kind,
+        cells=cells,
+        cloud=_cloud(events) if kind == "clouds" else None,
         conditions={name: array.values.astype(np.float64) for name, array in conditions.items()},
         observables={str(name): array.values for name, array in observed.data_vars.items()},
         weights=weights,
@@ -104,7 +187,70 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
             for name, value in events.attrs.items()
             if name in (*REQUIRED_ATTRIBUTES, "particle", "trained_range")
         },
+        shapes=shapes,
     )
+
+
+def kind_of(events: xr.Dataset) -> Kind:
+    """Return what the events are, by what they hold."""
+    if "shower" in events.data_vars:
+        return "showers"
+    if "present" in events.data_vars and "particle" in events["present"].dims:
+        return "clouds"
+    if any(events[name].ndim > 1 for name in names(events, "feature")):
+        return "arrays"
+    return "table"
+
+
+def _cells(events: xr.Dataset, kind: Kind) -> tuple[np.ndarray | None, dict[str, tuple[int, ...]]]:
+    """Return the values of fixed shape, (N, n_cells), and the shapes that they have; masked values are 0."""
+    if kind not in ("showers", "arrays"):
+        return None, {}
+    arrays = ["shower"] if kind == "showers" else [n for n in names(events, "feature") if events[n].ndim > 1]
+    masks = [] if kind == "showers" else [n for n in names(events, "mask") if events[n].ndim > 1]
+    columns, shapes = [], {}
+    for name in (*arrays, *masks):
+        values = events[name].values
+        for mask in masks:
+            if name not in masks and events[mask].dims == events[name].dims[: events[mask].ndim]:
+                there = events[mask].values
+                values = np.where(there.reshape(there.shape + (1,) * (values.ndim - there.ndim)), values, 0)
+        shapes[name] = values.shape[1:]
+        columns.append(values.reshape(len(values), -1).astype(np.float32))
+    return np.concatenate(columns, axis=1), shapes
+
+
+def _cloud(events: xr.Dataset) -> Cloud:
+    """Return what is known of each particle: numbers as they are, energies as logarithms, identities one by one."""
+    present = events["present"].values.astype(bool)
+    columns: dict[str, np.ndarray] = {}
+    for name in names(events, "feature"):
+        array = events[name]
+        if array.dims[:2] != events["present"].dims:
+            continue
+        values = array.values
+        if name == "momentum":
+            length = np.maximum(np.sqrt((values.astype(np.float64) ** 2).sum(axis=2)), 1e-12)
+            columns |= {f"direction_{axis}": values[..., i] / length for i, axis in enumerate("xyz")}
+        elif name == "identity":
+            columns |= {kind: is_kind(values, codes) for kind, codes in KINDS.items()}
+            columns["neutrino"] = is_kind(values, NEUTRINOS)
+        elif name == "energy":
+            columns["log_energy"] = np.log10(np.maximum(values, 1e-6))
+        else:
+            flat = values.reshape(*values.shape[:2], -1)
+            several = flat.shape[2] > 1
+            columns |= {f"{name}_{i}" if several else name: flat[..., i] for i in range(flat.shape[2])}
+    if not columns:
+        raise JudgeError("these clouds have a mask 'present' and no feature a particle: there is nothing to judge")
+    features = np.stack([np.where(present, column, 0).astype(np.float32) for column in columns.values()], axis=2)
+    return Cloud(features, present, tuple(columns))
+
+
+def widened(cloud: Cloud, width: int) -> Cloud:
+    """Return a cloud with room for ``width`` particles."""
+    more = ((0, 0), (0, width - cloud.present.shape[1]))
+    return replace(cloud, features=np.pad(cloud.features, (*more, (0, 0))), present=np.pad(cloud.present, more))
 
 
 def check_comparable(truth: xr.Dataset, generated: xr.Dataset) -> list[str]:
@@ -116,7 +262,12 @@ def check_comparable(truth: xr.Dataset, generated: xr.Dataset) -> list[str]:
         with the difference.
     """
     warnings = []
-    if "geometry" in truth.attrs or "geometry" in generated.attrs:
+    kinds = kind_of(truth), kind_of(generated)
+    if kinds[0] != kinds[1]:
+        raise JudgeError(f"the truth's events are {kinds[0]} and the generated ones {kinds[1]}")
+    if kinds[0] in ("arrays", "table"):
+        _compare_shapes(truth, generated)
+    if kinds[0] == "showers":
         first, second = CalorimeterGeometry.from_events(truth), CalorimeterGeometry.from_events(generated)
         difference = _difference(first, second)
         if difference:
@@ -155,6 +306,21 @@ def compare_conditions(truth: Sample, generated: Sample) -> list[str]:
                 "truth's conditions and judge again."
             )
     return warnings
+
+
+def _compare_shapes(truth: xr.Dataset, generated: xr.Dataset) -> None:
+    """Refuse events whose features are not of the same names and shapes."""
+    first, second = (
+        {name: events[name].shape[1:] for name in names(events, "feature") if name != "active"}
+        for events in (truth, generated)
+    )
+    for name in first.keys() | second.keys():
+        if first.get(name) != second.get(name):
+            here, there = (
+                "missing" if name not in shapes else f"of the shape {shapes[name]}" if shapes[name] else "a number"
+                for shapes in (first, second)
+            )
+            raise JudgeError(f"the feature '{name}' is {here} in the truth and {there} in the generated events")
 
 
 def _difference(first: CalorimeterGeometry, second: CalorimeterGeometry) -> str:

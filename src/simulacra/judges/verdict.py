@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -184,7 +184,7 @@ def judge(
             "The training events' conditions differ from the truth's: truth against truth goes without them."
         )
 
-    pool = _pool(a, further)
+    pool = a if further is None else a.joined(further)
     resamples = Resamples.draw(a.weights, b.weights, pool_size=len(pool), rng=rng)
     tell("distances of observables", 0.05)
     findings, comparisons = judge_distributions(a, b, pool, resamples)
@@ -267,19 +267,3 @@ def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
             particles = ["(truth)", "(judged)"]
         first, second = f"{first} {particles[0]}".strip(), f"{second} {particles[1]}".strip()
     return shorten(first), shorten(second)
-
-
-def _pool(truth: Sample, further: Sample | None) -> Sample:
-    """Return the truth and further truth as one sample."""
-    if further is None:
-        return truth
-    cells = None
-    if truth.cells is not None and further.cells is not None:
-        cells = np.concatenate([truth.cells, further.cells])
-    return replace(
-        truth,
-        cells=cells,
-        conditions={name: np.concatenate([v, further.conditions[name]]) for name, v in truth.conditions.items()},
-        observables={name: np.concatenate([v, further.observables[name]]) for name, v in truth.observables.items()},
-        weights=np.concatenate([truth.weights, further.weights]),
-    )
