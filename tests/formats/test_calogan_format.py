@@ -185,8 +185,8 @@ def test_unknown_datasets_are_not_passed_over_in_silence(tmp_path: Path) -> None
 
 
 def test_a_file_of_no_known_layout_is_told(tmp_path: Path) -> None:
-    path = write_file(tmp_path / "jets.h5", {"particle_features": np.zeros(3)})
-    with pytest.raises(FormatError, match=r"holds \['particle_features'\]: expected 'energy' and 'layer_0'"):
+    path = write_file(tmp_path / "jets.h5", {"jets": np.zeros(3)})
+    with pytest.raises(FormatError, match=r"holds \['jets'\]: expected 'energy' and 'layer_0'"):
         format_of(path)
 
 

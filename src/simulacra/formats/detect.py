@@ -8,14 +8,14 @@ from typing import Literal
 
 import xarray as xr
 
-from simulacra.formats import calochallenge, calogan, flat_showers, hepmc, single_file
+from simulacra.formats import calochallenge, calogan, flat_showers, hepmc, jetnet, single_file
 from simulacra.formats.binning import Binning
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import opened
 from simulacra.formats.particles import geant4_name
 from simulacra.store import open_events
 
-Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc"]
+Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc", "jetnet"]
 
 
 def format_of(path: str | os.PathLike[str]) -> Format:
@@ -41,9 +41,11 @@ def format_of(path: str | os.PathLike[str]) -> Format:
             return "flat_showers"
         if {"incident_energies", "showers"} <= there:
             return "calochallenge"
+        if jetnet.PARTICLES in there:
+            return "jetnet"
         raise FormatError(
             f"'{path}' holds {sorted(there)}: expected 'energy' and 'layer_0' to 'layer_2' (CaloGAN), "
-            "'incident_energies' and 'showers' (CaloChallenge), or 'energy' and 'showers'"
+            "'incident_energies' and 'showers' (CaloChallenge), 'energy' and 'showers', or 'particle_features' (JetNet)"
         )
 
 
@@ -58,7 +60,7 @@ def read(
     Parameters
     ----------
     particle:
-        the incident particle, where the file does not tell.
+        the incident particle, where the file does not tell; for JetNet's files what the jets come from.
     binning:
         the binning, or its XML file, of a CaloChallenge file.
 
@@ -79,6 +81,8 @@ def read(
             return calogan.read(path, particle=particle)
         case "flat_showers":
             return flat_showers.read(path, particle=particle)
+        case "jetnet":
+            return jetnet.read(path, particle=particle)
         case "hepmc":
             events = hepmc.read(path)
         case "single_file":

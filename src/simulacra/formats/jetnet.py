@@ -1,0 +1,190 @@
+"""JetNet's HDF5 files (Kansal et al., arXiv:2106.11535, doi:10.5281/zenodo.6975118), and jets that others generated so.
+
+``particle_features`` (N, P, 4) holds eta_rel, phi_rel, pt_rel and a mask of each particle, ``jet_features`` (N, 4) pt
+[GeV], eta, mass [GeV] and number of particles of each jet; P is 30 or 150. In events they are
+
+====================  =========  =====  ==================  =========================================================
+variable              role       units  dimensions
+====================  =========  =====  ==================  =========================================================
+``eta_rel``           feature    1      (event, particle)   pseudorapidity of the particle less that of the jet
+``phi_rel``           feature    rad    (event, particle)   azimuth of the particle less that of the jet
+``pt_rel``            feature    1      (event, particle)   transverse momentum of the particle over that of the jet
+``present``           mask       1      (event, particle)   whether there is a particle
+``jet_pt``            condition  GeV    (event)             transverse momentum of the jet
+``particle_number``   condition  1      (event)             number of particles of the jet, as the file states it
+``jet_eta``           feature    1      (event)             pseudorapidity of the jet
+``jet_mass``          feature    GeV    (event)             mass of the jet
+====================  =========  =====  ==================  =========================================================
+
+The conditions are what generators of jets are asked for; the other two come out. Generated jets come with more or less
+of this: without ``jet_features`` the four variables of the jet are not there, and without the mask, (N, P, 3), a
+particle is where one of its three numbers is not 0. Relative transverse momenta and jet masses may be negative, as
+generators make them so; the observables of jets count such particles. Values of particles that are not there are kept
+as they are. A file may state its ``particle`` and ``seconds_per_event`` as attributes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from simulacra.events import Role, variable
+from simulacra.formats.errors import FormatError
+from simulacra.formats.hdf5 import Column, dataset, opened, text_attribute, values, write_file
+from simulacra.formats.provenance import file_provenance, to_events, write_group
+
+PARTICLES: Final = "particle_features"
+JETS: Final = "jet_features"
+PARTICLE_VARIABLES: Final = ("eta_rel", "phi_rel", "pt_rel")
+JET_VARIABLES: Final = ("jet_pt", "jet_eta", "jet_mass", "particle_number")
+#: what the letters stand for that name JetNet's files
+JET_NAMES: Final = {"g": "gluon", "q": "light quark", "t": "top quark", "w": "W boson", "z": "Z boson"}
+
+_VARIABLES: Final[dict[str, tuple[str, Role, str]]] = {
+    "eta_rel": ("1", "feature", "pseudorapidity of the particle relative to the jet"),
+    "phi_rel": ("rad", "feature", "azimuth of the particle relative to the jet"),
+    "pt_rel": ("1", "feature", "transverse momentum of the particle over that of the jet"),
+    "present": ("1", "mask", "whether there is a particle"),
+    "jet_pt": ("GeV", "condition", "transverse momentum of the jet"),
+    "jet_eta": ("1", "feature", "pseudorapidity of the jet"),
+    "jet_mass": ("GeV", "feature", "mass of the jet"),
+    "particle_number": ("1", "condition", "number of particles of the jet"),
+}
+
+
+def jet_variable(values: np.ndarray, name: str) -> xr.Variable:
+    """Return a variable of jets in relative coordinates, (N, P) or (N,), by its name in the table above."""
+    units, role, long_name = _VARIABLES[name]
+    # clustering gives light jets a mass of -sqrt(-m^2) where rounding makes their m^2 negative
+    signed = {"signed": True} if name == "jet_mass" else {}
+    return variable(values, *(("particle",) * (values.ndim - 1)), units=units, long_name=long_name, role=role, **signed)
+
+
+def read(
+    path: str | os.PathLike[str], *, particle: str | None = None, start: int = 0, stop: int | None = None
+) -> xr.Dataset:
+    """Read JetNet's layout.
+
+    Parameters
+    ----------
+    particle:
+        what the jets come from: "g", "q", "t", "w" or "z", or any other name. The file's name is not looked at.
+    start, stop:
+        the first jet, and the one after the last (None: all).
+
+    Raises
+    ------
+    FormatError
+        if the file is truncated, a dataset is missing or of a wrong shape, a value is NaN, a mask is neither 0 nor 1, a
+        jet's pt is negative, or the file is of another particle.
+    """
+    with opened(path) as file:
+        found = dataset(file, PARTICLES, (None, None, None))
+        n, width, columns = found.shape
+        if columns not in (3, 4) or width == 0:
+            raise FormatError(
+                f"'{file.filename}': expected '{PARTICLES}' of the shape (N, particles, 4) or (N, particles, 3), found "
+                f"{found.shape}"
+            )
+        stop = n if stop is None else stop
+        if not 0 <= start < stop <= n:
+            raise FormatError(f"'{file.filename}' holds {n} jets: there are none from {start} to {stop - 1}")
+        rows = slice(start, stop)
+        particles = np.asarray(found[rows])
+        variables = {
+            name: jet_variable(np.ascontiguousarray(particles[..., i]), name)
+            for i, name in enumerate(PARTICLE_VARIABLES)
+        }
+        variables["present"] = jet_variable(_mask(file, particles, start), "present")
+        if JETS in file:
+            jets = values(file, JETS, (n, len(JET_VARIABLES)), rows)
+            for i, name in enumerate(JET_VARIABLES):
+                variables[name] = jet_variable(np.ascontiguousarray(jets[:, i]), name)
+        return to_events(file, n, rows, variables, _attributes(file, particle), known=(PARTICLES, JETS))
+
+
+def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Write jets in relative coordinates in JetNet's layout, with ``jet_features`` if the events hold all four.
+
+    Raises
+    ------
+    FormatError
+        if the events hold no such jets, or the file cannot be written.
+    """
+    missing = [name for name in (*PARTICLE_VARIABLES, "present") if name not in events.data_vars]
+    if missing:
+        raise FormatError(
+            f"JetNet's layout needs the variables {missing}; the events hold {sorted(map(str, events.data_vars))}"
+        )
+    shape = events["pt_rel"].shape
+    for name in (*PARTICLE_VARIABLES, "present"):
+        if events[name].ndim != 2 or events[name].shape != shape:
+            raise FormatError(f"JetNet's layout needs '{name}' of the shape {shape}, not {events[name].shape}")
+    if events["present"].dtype != bool:
+        raise FormatError(f"'present' is a mask and holds bool, not {events['present'].dtype}")
+    layout: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+        PARTICLES: ((*PARTICLE_VARIABLES, "present"), (shape[1], 4))
+    }
+    if all(name in events and events[name].ndim == 1 for name in JET_VARIABLES):
+        layout[JETS] = (JET_VARIABLES, (len(JET_VARIABLES),))
+    columns, covered = {}, set()
+    for name, (held, inner) in layout.items():
+        dtype = np.result_type(*(events[one].dtype for one in held if one != "present"))
+        columns[name] = Column(inner, dtype, _stacking(held))
+        # another type than the column's is kept beside it, so that events come back as they were
+        covered |= {one for one in held if one == "present" or events[one].dtype == dtype}
+
+    def finish(file: h5py.File) -> None:
+        write_group(file, events, covered)
+
+    attributes = {"particle": str(events.attrs["particle"])} if "particle" in events.attrs else {}
+    write_file(path, events, columns, attributes=attributes, finish=finish, overwrite=overwrite)
+
+
+def jet_name(particle: str) -> str:
+    """Return what a letter of JetNet's stands for, such as "top quark" for "t"; any other name as it is."""
+    return JET_NAMES.get(particle, particle)
+
+
+def _mask(file: h5py.File, particles: np.ndarray, start: int) -> np.ndarray:
+    """Return whether there is a particle, (N, P)."""
+    if particles.shape[2] == len(PARTICLE_VARIABLES):
+        return np.asarray((particles != 0).any(axis=2))
+    mask = particles[..., -1]
+    wrong = (mask != 0) & (mask != 1)
+    if wrong.any():
+        jet, particle = np.argwhere(wrong)[0]
+        raise FormatError(
+            f"'{file.filename}': the mask of particle {particle} of jet {start + jet} is {mask[jet, particle]}: "
+            "expected 0 or 1 in the fourth column. A generator's raw output has to be rounded first"
+        )
+    return np.asarray(mask == 1)
+
+
+def _attributes(file: h5py.File, particle: str | None) -> dict[str, Any]:
+    stated = text_attribute(file, "particle")
+    if stated is not None and particle is not None and jet_name(stated) != jet_name(particle):
+        raise FormatError(f"'{file.filename}' holds jets of '{jet_name(stated)}', not of '{jet_name(particle)}'")
+    seconds = file.attrs.get("seconds_per_event")
+    if seconds is not None and np.asarray(seconds).dtype.kind not in "fiu":
+        raise FormatError(
+            f"'{file.filename}': expected one number in the attribute 'seconds_per_event', found {seconds}"
+        )
+    name = stated if stated is not None else particle
+    attributes = file_provenance(
+        "" if name is None else jet_name(name),
+        simulator="not stated in the file",
+        seconds_per_event=None if seconds is None else np.asarray(seconds).item(),
+        settings={"format": "jetnet"},
+    )
+    if name is None:
+        del attributes["particle"]
+    return attributes
+
+
+def _stacking(held: tuple[str, ...]) -> Any:
+    return lambda block: np.stack([block[name].values for name in held], axis=-1)
