@@ -2,32 +2,76 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import numpy as np
 import xarray as xr
 
+from simulacra.observables import clouds, jet_clouds
+from simulacra.observables.arrays import array_observables
 from simulacra.observables.clouds import cloud_observables
+from simulacra.observables.jet_clouds import jet_observables
 from simulacra.observables.showers import shower_shapes
+
+#: what the shower shapes stand for
+SHOWER_VARIABLES: Final = ("shower", "active", "overflow")
 
 
 def observe(events: xr.Dataset) -> xr.Dataset:
-    """Return the observables of events, each a variable (event,) with its ``units`` and ``long_name``.
+    """Return the observables of any events, each a variable (event,) with its ``units`` and ``long_name``.
 
-    Showers (events with the variable ``shower``) get the shower shapes of the CaloGAN papers; particle clouds (events
-    with ``momentum`` and ``present``) get :func:`~simulacra.observables.clouds.cloud_observables`, their densities bin
-    by bin.
+    What the events hold decides, and events that hold several of these get the observables of each:
+
+    * showers (the variable ``shower``) get the shower shapes of the CaloGAN papers;
+    * particle clouds (``momentum`` and ``present``) get :func:`~simulacra.observables.clouds.cloud_observables`, their
+      densities bin by bin; jets that were clustered with them are left to these;
+    * jets in relative coordinates (``eta_rel``, ``phi_rel``, ``pt_rel`` and ``present``) get
+      :func:`~simulacra.observables.jet_clouds.jet_observables`;
+    * every other feature of more dimensions gets :func:`~simulacra.observables.arrays.array_observables`, prefixed by
+      its name;
+    * every other feature (event,) is an observable itself; where another has its name, it is called ``stated_NAME``.
 
     Raises
     ------
     ValueError
-        if the events are of a kind that no observables are known for.
+        if the events hold no feature.
     """
-    if "shower" in events.data_vars:
-        return shower_shapes(events)
-    if {"momentum", "present"} <= set(events.data_vars):
-        return _bin_by_bin(cloud_observables(events))
-    raise ValueError(
-        f"no observables are known for events that hold {sorted(map(str, events.data_vars))}: showers need the "
-        "variable 'shower' and the attribute 'geometry', particle clouds the variables 'momentum' and 'present'"
-    )
+    there = {str(name) for name in events.data_vars}
+    found: dict[str, xr.Variable] = {}
+    taken: set[str] = set()
+    if "shower" in there:
+        found |= _variables(shower_shapes(events))
+        taken |= set(SHOWER_VARIABLES)
+    if {"momentum", "present"} <= there:
+        found |= _variables(_bin_by_bin(cloud_observables(events)))
+        taken |= {*clouds.VARIABLES, *(name for name in there if name.startswith("jet_"))}
+    if set(jet_clouds.VARIABLES) <= there:
+        found |= _variables(jet_observables(events))
+        taken |= set(jet_clouds.VARIABLES)
+    others = [str(name) for name, array in events.data_vars.items() if array.attrs.get("role") == "feature"]
+    others = [name for name in others if name not in taken]
+    found |= array_observables(events, [name for name in others if events[name].ndim > 1])
+    for name in others:
+        if events[name].ndim == 1:
+            values = events[name].values.astype(np.float64)
+            given = events[name].attrs
+            attributes = {
+                "units": given.get("units", "1"),
+                "long_name": given.get("long_name", name),
+                "role": "feature",
+            }
+            found[f"stated_{name}" if name in found else name] = xr.Variable(("event",), values, attrs=attributes)
+    if not found:
+        raise ValueError(
+            f"no observables are known for events that hold {sorted(there)}: showers need the variable 'shower' and "
+            "the attribute 'geometry', particle clouds the variables 'momentum' and 'present', and all others a "
+            "variable with the role 'feature'"
+        )
+    return xr.Dataset(found, coords={"event": events["event"]} if "event" in events.coords else None)
+
+
+def _variables(observables: xr.Dataset) -> dict[str, xr.Variable]:
+    return {str(name): array.variable for name, array in observables.data_vars.items()}
 
 
 def _bin_by_bin(observables: xr.Dataset) -> xr.Dataset:
