@@ -165,7 +165,7 @@ def test_the_loss_does_not_hang_on_the_sizes_or_the_sums_of_the_weights() -> Non
         torch.logaddexp(odds[0], torch.zeros(1)).mean() + torch.logaddexp(-odds[1], torch.zeros(1)).mean()
     )
     assert float(loss.detach()) == pytest.approx(float(expected), rel=1e-5)
-    assert trainee.validate(xr.Dataset(), torch.Generator())["score"] == pytest.approx(float(expected), rel=1e-5)
+    assert trainee.validate(xr.Dataset(), torch.Generator()).values["score"] == pytest.approx(float(expected), rel=1e-5)
 
 
 # continuous in a parameter

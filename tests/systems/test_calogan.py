@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from simulacra.events import EventsError
+from simulacra.observables.showers import shower_shapes_of
 from simulacra.systems.calogan import Settings, Trainer, describe
 from tiny_calogan import FIVE, SYSTEM, toy_showers
 
@@ -56,12 +57,34 @@ def test_score_of_the_truth_itself_is_zero_and_of_other_showers_is_not(monkeypat
     truth = events["shower"].values
     rng = torch.Generator().manual_seed(1)
     monkeypatch.setattr(made, "sample", lambda conditions, rng: truth)
-    assert made.validate(events, rng)["score"] == pytest.approx(0, abs=1e-12)
+    assert made.validate(events, rng).values["score"] == pytest.approx(0, abs=1e-12)
     monkeypatch.setattr(made, "sample", lambda conditions, rng: 1.1 * truth)
-    judged = made.validate(events, rng)
+    judged = made.validate(events, rng).values
     assert judged["wasserstein/energy_response"] == pytest.approx(0.08 / 0.02, rel=0.5)  # 10 % of 0.8, width 0.02
-    assert judged["wasserstein/sparsity_0"] == 0
+    assert judged["wasserstein/sparsity_0"] == pytest.approx(0, abs=1e-12)
     assert judged["score"] > 0.1
+
+
+def test_the_score_is_the_mean_over_shapes_and_four_bins_of_energy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The definition that the shipped records go by, written out."""
+    made, events = trainer(), toy_showers(200, seed=9)
+    other = toy_showers(200, seed=10)["shower"].values
+    monkeypatch.setattr(made, "sample", lambda conditions, rng: other)
+    energy = events["incident_energy"].values
+    truth = shower_shapes_of(events["shower"].values, energy, made.geometry)
+    fake = shower_shapes_of(other, energy, made.geometry)
+    bins = np.searchsorted(np.quantile(energy, [0.25, 0.5, 0.75]), energy)
+    distances: dict[str, list[float]] = {}
+    for name in truth:
+        for b in range(4):
+            t, f = np.sort(truth[name][bins == b]), np.sort(fake[name][bins == b])
+            if t.std() > 0:
+                distances.setdefault(name, []).append(float(np.abs(t - f).mean() / t.std()))
+    judged = made.validate(events, torch.Generator())
+    for name, found in distances.items():
+        assert judged.values[f"wasserstein/{name}"] == pytest.approx(np.mean(found), rel=1e-9)
+    assert judged.values["score"] == pytest.approx(np.mean([np.mean(d) for d in distances.values()]), rel=1e-9)
+    assert judged.replicates.std() > 0
 
 
 def test_trained_range_is_what_was_asked_of_the_simulator() -> None:

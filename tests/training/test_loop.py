@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import simulacra
 from simulacra.events import take_part
-from simulacra.training.checkpoint import CheckpointError, data_hash, read_model, read_state
+from simulacra.judges.validation import Validation
+from simulacra.training.checkpoint import CheckpointError, data_hash, read_model, read_state, save_state
 from simulacra.training.continuation import Progression
-from simulacra.training.loop import schedule
+from simulacra.training.loop import schedule, train
 from simulacra.training.settings import TrainingSettings
 from tiny_calogan import slowly, toy_experiment, toy_showers, toy_train, toy_trainer
 
@@ -97,9 +99,11 @@ def test_a_run_leaves_what_it_was_and_what_it_made(whole: Path) -> None:
 def test_metrics_have_a_row_for_each_validation(whole: Path) -> None:
     rows = metrics(whole)
     assert [row["step"] for row in rows] == [4, 8, 12]
+    told = {"loss/critic", "loss/generator", "accuracy", "score", "score_error", "progress_step"}
     for row in rows:
-        assert {"loss/critic", "loss/generator", "accuracy", "score", "wasserstein/energy_response"} <= set(row)
+        assert {*told, "wasserstein/energy_response"} <= set(row)
         assert row["score"] > 0
+        assert 0 < row["score_error"] < row["score"]
 
 
 def test_record_tells_versions_data_seeds_and_times(whole: Path) -> None:
@@ -395,6 +399,95 @@ def test_patience_counts_validations_without_a_better_score() -> None:
         assert progression.exhausted(settings) == exhausted
     assert progression.best_step == 2
     assert not progression.exhausted(TrainingSettings())
+
+
+def test_a_change_smaller_than_its_error_is_no_progress_but_the_best_is_kept() -> None:
+    progression, settings = Progression(), TrainingSettings(patience=2)
+    noise = np.random.default_rng(1).normal(0, 1, 100)
+
+    def judge(step: int, score: float, own: float) -> None:
+        # What all validations share cancels in the difference of two, whose error is that of their own noise alone.
+        progression.step = step
+        progression.judge(score, list(score + 10 * noise + own * np.random.default_rng(step).normal(0, 1, 100)))
+
+    judge(1, 5.0, 0.0)
+    judge(2, 4.0, 0.1)
+    assert (progression.progress_step, progression.validations_since_progress) == (2, 0)
+    judge(3, 3.9, 1.0)
+    assert (progression.best_step, progression.best_score) == (3, 3.9)
+    assert (progression.progress_step, progression.progress_score) == (2, 4.0)
+    assert not progression.exhausted(settings)
+    # Two small steps make a large one: they are compared with step 2, not with step 3.
+    judge(4, 3.8, 0.1)
+    assert (progression.progress_step, progression.validations_since_progress) == (4, 0)
+    judge(5, 3.85, 0.1)
+    judge(6, 3.75, 0.5)
+    assert progression.exhausted(settings)
+    assert progression.best_step == 6
+
+
+def test_a_run_that_does_not_get_better_than_its_error_stops(tmp_path: Path) -> None:
+    experiment = toy_experiment(validate_every=2, patience=2)
+    trainer = toy_trainer(experiment, toy_showers())
+    scores, rng = iter([3.0, 2.99, 2.98, 2.97]), np.random.default_rng(3)
+    trainer.validate = lambda events, noise: Validation({"score": next(scores)}, rng.normal(3.0, 1.0, 50))
+    outcome = toy_train(tmp_path, experiment, trainer=trainer)
+    assert (outcome.steps, outcome.best_step, outcome.stopped_early) == (6, 6, True)
+    rows = metrics(tmp_path)
+    assert [row["progress_step"] for row in rows] == [2, 2, 2]
+    assert all(row["score_error"] == pytest.approx(1.0, rel=0.4) for row in rows)
+
+
+def test_an_alarm_is_told_once_as_it_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the run was stopped between: what was told is not told again."""
+    alarms = {2: "", 4: "half of the modes are gone", 6: "half of the modes are gone", 8: "", 10: "gone again", 12: ""}
+    experiment, events = toy_experiment(validate_every=2), toy_showers()
+    trainer, seen = toy_trainer(experiment, events), iter(alarms.values())
+
+    def validate(_: object, noise: object) -> Validation:
+        text = next(seen)
+        return Validation({"score": 1.0, "modes/alarm": float(bool(text))}, alarm=text)
+
+    trainer.validate = validate
+    stop_in_step(trainer, 5, 0, stop)
+    parts = [take_part(events, "train"), take_part(events, "validation")]
+    with pytest.raises(Stopped):
+        train(experiment, trainer, *parts, tmp_path)
+    trainer = toy_trainer(experiment, events)
+    trainer.validate = validate
+    seen = iter(list(alarms.values())[2:])
+    train(experiment, trainer, *parts, tmp_path)
+    rows = metrics(tmp_path)
+    assert {row["step"]: row.get("alarm") for row in rows if "alarm" in row} == {4: alarms[4], 10: "gone again"}
+    assert [row["modes/alarm"] for row in rows] == [0, 1, 1, 0, 1, 0]
+    said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert said == ["warning at step 4: half of the modes are gone", "warning at step 10: gone again"]
+
+
+def test_a_state_of_an_earlier_version_is_filled_in(whole: Path, tmp_path: Path) -> None:
+    """Without what progress is measured by, the best validation stands for it; new settings get their defaults."""
+    for name in ("resume.pt", "model.safetensors", "metrics.jsonl"):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    state = read_state(tmp_path / "resume.pt")
+    kept = state["progression"]
+    best = {"best_step": kept["best_step"], "best_score": kept["best_score"]}
+    state["progression"] = {"step": kept["step"], "seconds": 1.0, **best, "validations_since_best": 1}
+    identity = json.loads(state["identity"])
+    del identity["settings"]["data"]["hold_out"], identity["settings"]["training"]["last_layer_snapshots"]
+    state["identity"] = json.dumps(identity)
+    for absent in ("snapshots",):
+        state.pop(absent, None)
+    save_state(tmp_path / "resume.pt", state)
+    assert toy_train(tmp_path, toy_experiment()).best_score == kept["best_score"]
+    progression = Progression()
+    progression.restore(state["progression"])
+    assert (progression.progress_step, progression.progress_score) == (kept["best_step"], kept["best_score"])
+    assert progression.validations_since_progress == 1
+    progression.step = 16
+    progression.judge(kept["best_score"] - 0.1, [0.0, 1.0, 2.0])
+    assert progression.validations_since_progress == 2, "the validation's own error stands in"
+    with pytest.raises(CheckpointError, match=r"holds \['momentum'\], which this version does not know"):
+        progression.restore({"momentum": 1})
 
 
 def test_each_event_is_seen_once_an_epoch(tmp_path: Path) -> None:

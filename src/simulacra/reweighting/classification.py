@@ -21,11 +21,14 @@ import xarray as xr
 from torch import Tensor, nn
 from torch.nn import functional
 
+from simulacra.judges.validation import Validation
 from simulacra.models.event_classifier import EMBEDDING_BLOCK, EventClassifier
 from simulacra.reweighting.samples import Sample, join_inputs
 from simulacra.training.checkpoint import data_hash
 
 VALIDATION_SEED: Final = 5
+VALIDATION_REPLICATES: Final = 100
+VALIDATION_BLOCKS: Final = 200
 
 
 class Classification(nn.Module):
@@ -151,17 +154,21 @@ class ClassificationTrainee:
             taken["theta_weight"] = torch.cat([self._weights[1][drawn], torch.ones(own.shape[:2])])
         return {name: tensor.to(device) for name, tensor in taken.items()}
 
-    def validate(self, events: xr.Dataset, rng: torch.Generator) -> dict[str, float]:
-        """Return the loss on the validation part; source events with the same drawn parameters each time."""
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
+        """Return the loss on the validation part, with bootstrap replicates of its events.
+
+        Source events come with the same drawn parameters each time.
+        """
         del events, rng
         device = next(self.family.average.parameters()).device
         draw = torch.Generator().manual_seed(VALIDATION_SEED)
-        average, total = self.family.average, 0.0
+        average, score = self.family.average, 0.0
+        replicates = np.zeros(VALIDATION_REPLICATES)
         theta = torch.from_numpy(self._held_out[1].theta)
         with torch.inference_mode():
             own = [torch.from_numpy(sample.weights / sample.weights.mean()) for sample in self._held_out]
             for label, sample in enumerate(self._held_out):
-                each_loss = 0.0
+                losses = []
                 for start in range(0, len(sample), EMBEDDING_BLOCK):
                     rows = slice(start, start + EMBEDDING_BLOCK)
                     batch = {name: tensor[rows].to(device) for name, tensor in sample.inputs.items()}
@@ -173,6 +180,17 @@ class ClassificationTrainee:
                         drawn = torch.randint(len(theta), (len(weights),), generator=draw)
                         at, weights = theta[drawn], weights * own[1][drawn]
                     odds = average(batch, None if at is None else at.to(device)).cpu().double()
-                    each_loss += float((functional.softplus(-odds if label else odds) * weights).sum())
-                total += 0.5 * each_loss / len(sample)
-        return {"score": total}
+                    losses.append((functional.softplus(-odds if label else odds) * weights).numpy())
+                each = np.concatenate(losses)
+                score += 0.5 * float(each.mean())
+                replicates += 0.5 * _means(each, np.random.default_rng([VALIDATION_SEED, label]))
+        return Validation({"score": score}, replicates)
+
+
+def _means(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return means of bootstrap replicates, (R,): the same draws of as many values, whatever they are."""
+    blocks = min(len(values), VALIDATION_BLOCKS)
+    place = np.arange(len(values)) % blocks
+    sums, counts = np.bincount(place, values), np.bincount(place)
+    drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), VALIDATION_REPLICATES)
+    return np.asarray((drawn @ sums) / (drawn @ counts))

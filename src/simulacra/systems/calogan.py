@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from simulacra.generators.adversarial import Adversarial
+    from simulacra.judges.validation import Validation, ValidationJudge
 
 Channels = tuple[
     Annotated[int, Field(ge=1, le=256)], Annotated[int, Field(ge=1, le=256)], Annotated[int, Field(ge=1, le=256)]
@@ -46,6 +47,7 @@ CONDITIONS: Final = {
     "polar_angle": ("rad", "angle between the incident particle and the calorimeter's axis"),
     "azimuthal_angle": ("rad", "azimuth of the incident particle"),
 }
+VALIDATION_SEED: Final = 17
 
 
 class Settings(BaseModel):
@@ -101,6 +103,8 @@ class Trainer:
             penalty_interval=settings.penalty_interval,
             average_decay=settings.average_decay,
         )
+        self._judge: ValidationJudge | None = None
+        self._judged: xr.Dataset | None = None
 
     def _symmetric(self, per_cell: Tensor) -> Tensor:
         import torch
@@ -158,26 +162,23 @@ class Trainer:
                 pieces.append(self.family.average(z.to(device), c.to(device)).cpu())
         return torch.cat(pieces).numpy()
 
-    def validate(self, events: xr.Dataset, rng: torch.Generator) -> dict[str, float]:
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge the averaged generator: the 1-Wasserstein distance of each shower shape, in units of its width.
 
-        ``score`` is the mean over shapes and four bins of energy; lower is better.
+        ``score`` is the mean over shapes and four bins of energy; lower is better
+        (:class:`~simulacra.judges.validation.ValidationJudge`).
         """
+        from simulacra.judges.validation import ValidationJudge
+
         tensors = self.tensors(events)
         energy = tensors["conditions"][:, 0].numpy()
-        truth = shower_shapes_of(tensors["shower"].numpy(), energy, self.geometry)
-        fake = shower_shapes_of(self.sample(tensors["conditions"], rng), energy, self.geometry)
-        edges = np.quantile(energy, [0.25, 0.5, 0.75])
-        bins = np.searchsorted(edges, energy)
-        distances: dict[str, list[float]] = {}
-        for name in truth:
-            for b in range(4):
-                t, f = truth[name][bins == b], fake[name][bins == b]
-                width = float(t.std())
-                if width > 0:
-                    distances.setdefault(name, []).append(float(np.abs(np.sort(t) - np.sort(f)).mean()) / width)
-        result = {f"wasserstein/{name}": float(np.mean(d)) for name, d in distances.items()}
-        return {"score": float(np.mean(list(result.values()))), **result}
+        if self._judge is None or self._judged is not events:
+            truth = shower_shapes_of(tensors["shower"].numpy(), energy, self.geometry)
+            table = np.stack(list(truth.values()), axis=1)
+            self._judge = ValidationJudge(table, energy[:, None], seed=VALIDATION_SEED, names=tuple(truth))
+            self._judged = events
+        made = shower_shapes_of(self.sample(tensors["conditions"], rng), energy, self.geometry)
+        return self._judge.check(np.stack(list(made.values()), axis=1))
 
 
 def describe(settings: Settings, events: xr.Dataset) -> dict[str, Any]:

@@ -2,42 +2,90 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import nn
 
+from simulacra.judges.validation import error_of_difference
 from simulacra.training import checkpoint
-from simulacra.training.settings import TrainingSettings
+from simulacra.training.settings import Experiment, TrainingSettings
 
 KEPT: Final = ("identity", "family", "optimizers", "rng", "torch_rng", "progression")
 
 
 @dataclass
 class Progression:
-    """Where a run stands."""
+    """Where a run stands.
+
+    The best checkpoint is that of the lowest validated score. Patience looks at something else: *progress* is a score
+    that lies below the one at the last progress by more than the error of their difference
+    (:func:`~simulacra.judges.validation.error_of_difference`), so that a run does not go on for luck alone. Small steps
+    in the right direction add up: they are compared with the last progress, not with each other.
+
+    Attributes
+    ----------
+    step, seconds:
+        done and spent so far.
+    best_step, best_score:
+        of the lowest validated score.
+    progress_step, progress_score, progress_replicates:
+        of the last progress; the replicates belong to its score.
+    validations_since_progress:
+        what patience counts.
+    alarmed:
+        whether the last validation raised an alarm.
+    """
 
     step: int = 0
     seconds: float = 0.0
     best_step: int = 0
     best_score: float = math.inf
-    validations_since_best: int = 0
+    progress_step: int = 0
+    progress_score: float = math.inf
+    progress_replicates: list[float] = field(default_factory=list)
+    validations_since_progress: int = 0
+    alarmed: bool = False
 
-    def judge(self, score: float) -> None:
-        """Take note of a validation."""
+    def judge(self, score: float, replicates: Sequence[float] = ()) -> None:
+        """Take note of a validation's score and its bootstrap replicates, (R,), without which any decrease counts."""
         if score < self.best_score:
-            self.best_score, self.best_step, self.validations_since_best = score, self.step, 0
+            self.best_score, self.best_step = score, self.step
+        error = error_of_difference(np.asarray(self.progress_replicates), np.asarray(replicates))
+        if self.progress_score - score > error:
+            self.progress_score, self.progress_step = score, self.step
+            self.progress_replicates, self.validations_since_progress = [float(r) for r in replicates], 0
         else:
-            self.validations_since_best += 1
+            self.validations_since_progress += 1
 
     def exhausted(self, settings: TrainingSettings) -> bool:
         """Return whether patience ran out."""
-        return settings.patience is not None and self.validations_since_best >= settings.patience
+        return settings.patience is not None and self.validations_since_progress >= settings.patience
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a saved state.
+
+        States from before progress was measured against errors hold the best validation alone: it stands for the last
+        progress, without replicates.
+        """
+        old = {"validations_since_best"} <= set(state)
+        filled = dict(state)
+        if old:
+            filled["validations_since_progress"] = filled.pop("validations_since_best")
+            filled |= {"progress_step": state["best_step"], "progress_score": state["best_score"]}
+        if unknown := set(filled) - set(vars(self)):
+            raise checkpoint.CheckpointError(
+                f"the run's state holds {sorted(unknown)}, which this version does not know: go on with the version "
+                "that began it, or start anew"
+            )
+        vars(self).update(filled)
 
 
 def save_run(
@@ -57,7 +105,7 @@ def save_run(
             "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
             "rng": rng.get_state(),
             "torch_rng": torch.get_rng_state(),
-            "progression": vars(progression).copy(),
+            "progression": copy.deepcopy(vars(progression)),
         },
     )
 
@@ -86,7 +134,7 @@ def resume_run(
         raise checkpoint.CheckpointError(
             f"{path} is not the state of a run, it lacks {lacking}: remove it to start anew"
         )
-    before = json.loads(state["identity"])
+    before = _completed(json.loads(state["identity"]))
     if before != identity:
         changed = _differences(before["settings"], identity["settings"])
         what = f"other settings ({'; '.join(changed)})" if changed else "other training events"
@@ -96,7 +144,7 @@ def resume_run(
         optimizer.load_state_dict(state["optimizers"][name])
     rng.set_state(state["rng"])
     torch.set_rng_state(state["torch_rng"])
-    vars(progression).update(state["progression"])
+    progression.restore(state["progression"])
 
 
 def truncate_metrics(path: Path, step: int) -> None:
@@ -106,6 +154,18 @@ def truncate_metrics(path: Path, step: int) -> None:
     rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
     kept = [line for line in rows if json.loads(line)["step"] <= step]
     checkpoint.write_atomically(path, "".join(line + "\n" for line in kept).encode())
+
+
+def _completed(identity: dict[str, Any]) -> dict[str, Any]:
+    """Return an identity with the defaults of settings that did not exist when the run was begun."""
+    from pydantic import ValidationError
+
+    try:
+        settings = Experiment.model_validate(identity["settings"])
+    except ValidationError:
+        # Settings of another version: what differs is said one by one.
+        return identity
+    return identity | {"settings": json.loads(settings.model_dump_json())}
 
 
 def _differences(before: Any, now: Any, place: str = "") -> list[str]:

@@ -15,6 +15,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from simulacra.judges.validation import Validation
 from simulacra.training import checkpoint
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
 from simulacra.training.interruption import Interruption
@@ -46,8 +47,12 @@ class Trainee(Protocol):
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
         """Return the batch, transformed by what the physics does not change under."""
 
-    def validate(self, events: xr.Dataset, rng: torch.Generator) -> dict[str, float]:
-        """Judge the generator; ``score`` is what the best checkpoint has least of."""
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation | dict[str, float]:
+        """Judge the generator; ``score`` is what the best checkpoint has least of.
+
+        With replicates of the score (:class:`~simulacra.judges.validation.Validation`) patience looks for changes that
+        are larger than their error; plain numbers come without, and any decrease counts.
+        """
 
 
 @dataclass(frozen=True)
@@ -161,21 +166,30 @@ def train(
                     _refuse_nan_weights(trainee.family, progression.step)
                     # The same noise at each validation: the difference between two is the networks' alone.
                     noise = torch.Generator().manual_seed(experiment.seed + 17)
-                    judged: dict[str, float] = trainee.validate(validation, noise) if first else {}
+                    found = _as_validation(trainee.validate(validation, noise)) if first else Validation({})
                     if several:
                         # One verdict for all, or they would not stop at the same step.
-                        judged = fabric.broadcast(judged)
+                        found = fabric.broadcast(found)
+                    judged = dict(found.values)
+                    if found.score_error is not None:
+                        judged["score_error"] = found.score_error
                     _refuse_nan(judged, progression.step)
                     progression.seconds = time.monotonic() - start
-                    progression.judge(judged["score"])
-                    row = {"step": progression.step, "seconds": progression.seconds, **values, **judged}
+                    progression.judge(judged["score"], found.replicates.tolist())
+                    row: dict[str, Any] = {"step": progression.step, "seconds": progression.seconds, **values, **judged}
+                    row["progress_step"] = progression.progress_step
+                    if found.alarm and not progression.alarmed:
+                        # Once as it begins, not at each validation while it lasts.
+                        row["alarm"] = found.alarm
+                        display.warn(progression.step, found.alarm)
+                    progression.alarmed = bool(found.alarm)
                     if first:
                         with metrics.open("a", encoding="utf-8") as file:
                             file.write(json.dumps(row) + "\n")
                         if progression.best_step == progression.step:
                             record = _record(experiment, trainee, progression, n_events, batch_size, digest)
                             checkpoint.save_model(run / "model.safetensors", trainee.family.average, record)
-                    display.judged(progression.step, judged["score"], progression.best_score)
+                    display.judged(progression, judged["score"], found.score_error, settings.patience)
                     save()
                 elif progression.step % settings.checkpoint_every == 0:
                     save()
@@ -205,6 +219,10 @@ def schedule(step: int, settings: TrainingSettings) -> float:
     return settings.final_learning_rate + (1.0 - settings.final_learning_rate) * 0.5 * (
         1 + math.cos(math.pi * progress)
     )
+
+
+def _as_validation(found: Validation | Mapping[str, float]) -> Validation:
+    return found if isinstance(found, Validation) else Validation(dict(found))
 
 
 def _batch(

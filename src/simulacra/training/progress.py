@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from simulacra.training.continuation import Progression
 
 
 class TrainingProgress:
@@ -53,12 +56,23 @@ class TrainingProgress:
         if self._bar:
             self._progress.update(self._task, completed=step)
 
-    def judged(self, step: int, score: float, best: float) -> None:
-        """Show a validation."""
-        text = f"validation {score:.4f} (best {best:.4f})"
+    def judged(self, progression: Progression, score: float, error: float | None, patience: int | None) -> None:
+        """Show a validation with its error, the best one, and how much patience is used up."""
+        shown = f"{score:.4f}" if error is None else f"{score:.4f} ± {error:.4f}"
+        text = f"validation {shown} (best {progression.best_score:.4f})"
+        if patience is not None and progression.validations_since_progress:
+            text += f", no progress {progression.validations_since_progress} of {patience}"
         if self._bar:
             self._progress.update(self._task, score=text)
         elif self._show:
+            step = progression.step
             rate = (time.monotonic() - self._began) / max(step - self._start, 1)
             left = (self._steps - step) * rate / 60
             print(f"step {step} of {self._steps}, {text}, {left:.1f} min left", file=sys.stderr, flush=True)
+
+    def warn(self, step: int, text: str) -> None:
+        """Show a warning above the progress bar."""
+        if self._bar:
+            self._progress.console.print(f"[yellow]warning at step {step}:[/yellow] ", text, sep="", markup=True)
+        elif self._show:
+            print(f"warning at step {step}: {text}", file=sys.stderr, flush=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -21,14 +21,24 @@ class _Frozen(BaseModel):
 
 
 class DataSettings(_Frozen):
-    """Where the training events are: a path from the working directory, or ``reference:NAME`` for a shipped one."""
+    """Where the training events are: a path from the working directory, or ``reference:NAME`` for a shipped one.
+
+    ``hold_out`` names bands of conditions ("energy:30:50") whose events are neither trained nor validated on, so that
+    the generator can be judged there on what it never saw.
+    """
 
     path: str
     max_events: Annotated[int, Field(ge=10)] | None = None
+    hold_out: tuple[str, ...] = ()
 
 
 class TrainingSettings(_Frozen):
-    """How the one loop runs."""
+    """How the one loop runs.
+
+    ``patience`` is the number of validations without progress after which training stops (see
+    :class:`~simulacra.training.continuation.Progression`). ``last_layer_snapshots`` is how often the last layer's
+    weights are noted in the last quarter of the steps, for :mod:`~simulacra.generators.last_layer`; 0 for never.
+    """
 
     steps: Annotated[int, Field(ge=1)] = 10_000
     batch_size: Annotated[int, Field(ge=2)] = 128
@@ -39,10 +49,24 @@ class TrainingSettings(_Frozen):
     validate_every: Annotated[int, Field(ge=1)] = 500
     checkpoint_every: Annotated[int, Field(ge=1)] = 500
     patience: Annotated[int, Field(ge=1)] | None = None
+    last_layer_snapshots: Annotated[int, Field(ge=0)] = 0
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Annotated[int, Field(ge=1)] = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _snapshots_fit(self) -> Self:
+        snapshots = self.last_layer_snapshots
+        if snapshots == 1:
+            raise ValueError("last_layer_snapshots of 1 have no spread: ask for at least 2, or for 0 to take none")
+        if snapshots and self.patience is not None:
+            raise ValueError(
+                "last_layer_snapshots are taken at the end of training, which patience leaves open: use one"
+            )
+        if snapshots > self.steps // 4:
+            raise ValueError(f"{snapshots} last_layer_snapshots do not fit into the last quarter of {self.steps} steps")
+        return self
 
 
 class Experiment(_Frozen):
