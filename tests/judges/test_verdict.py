@@ -15,7 +15,7 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges import JudgeError, Verdict, judge
 from simulacra.judges.calorimeter.showers import judge_showers
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.two_sample import Resamples
+from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.samples import Sample, check_comparable, compare_conditions, sample_of
 
@@ -30,8 +30,8 @@ def found(findings: list[Any], judge_name: str, observable: str) -> Any:
     return next(f for f in findings if f.judge == judge_name and f.observable == observable)
 
 
-def resampled(truth: Sample, generated: Sample) -> Resamples:
-    return Resamples.draw(truth.weights, generated.weights, replicates=60, rng=np.random.default_rng(1))
+def resampled(truth: Sample, generated: Sample) -> Replicates:
+    return Replicates.draw(truth.weights, generated.weights, np.random.default_rng(1), replicates=60)
 
 
 def test_a_wide_generator_fails_by_its_widths(verdict: Verdict) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from simulacra.judges import plots
 from simulacra.judges.calorimeter import shower_images
 from simulacra.judges.calorimeter.showers import EnergyProfiles
-from simulacra.judges.distances.two_sample import REPLICATES
+from simulacra.judges.distances.divisions import REPLICATES
 from simulacra.judges.finding import Finding
 from simulacra.judges.wording import with_error
 from simulacra.pages import Chapter, Picture

@@ -25,8 +25,9 @@ from simulacra.judges.classifiers.classifier import CELL_THRESHOLD
 from simulacra.judges.classifiers.separability import Roc, judge_separability
 from simulacra.judges.criteria import SIGMAS, USES, UseJudgement, advice_on, judge_uses
 from simulacra.judges.distances.distributions import judge_distributions
+from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.histograms import Comparison
-from simulacra.judges.distances.two_sample import Resamples
+from simulacra.judges.distances.two_sample import of_pool
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.neighbours import Neighbours, judge_neighbours
 from simulacra.judges.progress import Progress, silent
@@ -185,9 +186,10 @@ def judge(
         )
 
     pool = a if further is None else a.joined(further)
-    resamples = Resamples.draw(a.weights, b.weights, pool_size=len(pool), rng=rng)
+    replicates = Replicates.draw(a.weights, b.weights, rng)
+    pooled = replicates if pool is a else of_pool(replicates, pool.weights, rng)
     tell("distances of observables", 0.05)
-    findings, comparisons = judge_distributions(a, b, pool, resamples)
+    findings, comparisons = judge_distributions(a, b, pool, pooled)
     more, rocs = judge_separability(
         a,
         b,
@@ -202,7 +204,7 @@ def judge(
     scans: tuple[Scan, ...] = ()
     if a.cells is not None:
         tell("physics of showers", 0.85)
-        more, showers = judge_showers(a, b, pool, CalorimeterGeometry.from_events(truth), resamples)
+        more, showers = judge_showers(a, b, pool, CalorimeterGeometry.from_events(truth), pooled)
         findings += more
         tell("nearest neighbours", 0.9)
         finding, neighbours = judge_neighbours(a, b, c, rng)

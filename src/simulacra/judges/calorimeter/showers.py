@@ -8,13 +8,15 @@ from typing import Final
 import numpy as np
 
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.judges.distances.divisions import Divisions, Replicates, p_value
 from simulacra.judges.distances.profiles import Profile, bin_edges, profile
-from simulacra.judges.distances.two_sample import Resamples
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
 from simulacra.judges.wording import with_error
 
 NULL_REPLICATES: Final = 100
+# Cells that are summed at once: a copy of all cells of all showers might not fit into the memory.
+COLUMNS: Final = 128
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class ShowerEvidence:
 
 
 def judge_showers(
-    truth: Sample, generated: Sample, pool: Sample, geometry: CalorimeterGeometry, resamples: Resamples
+    truth: Sample, generated: Sample, pool: Sample, geometry: CalorimeterGeometry, replicates: Replicates
 ) -> tuple[list[Finding], ShowerEvidence]:
     """Compare mean images, response, resolution and energy fractions.
 
@@ -57,20 +59,20 @@ def judge_showers(
     truth, generated:
         the two samples of showers.
     pool:
-        the truth events that truth-against-truth pairs are drawn from.
+        the truth events that ``replicates.halves`` are of: the truth itself, or it and further truth.
     geometry:
         the detector.
-    resamples:
-        the replicates of the samples and of the pool.
+    replicates:
+        for the weights of truth and generated showers.
     """
-    findings, images = _judge_images(truth, generated, pool, resamples)
+    findings, images = _judge_images(truth, generated, pool, replicates)
     edges = bin_edges(truth.conditions["incident_energy"], generated.conditions["incident_energy"])
     profiles: list[EnergyProfiles] = []
     if len(edges):
         quantities = ["energy_response"]
         quantities += [name for name in truth.observables if name.startswith("energy_fraction_")]
         profiles = [_profiles(name, truth, generated, edges) for name in (*quantities, "shower_depth")]
-        findings += _judge_response(profiles[0], truth, generated, pool, resamples)
+        findings += _judge_response(profiles[0], truth, generated, pool, replicates)
     return findings, ShowerEvidence(geometry, images, tuple(profiles))
 
 
@@ -83,10 +85,10 @@ def _profiles(name: str, truth: Sample, generated: Sample, edges: np.ndarray) ->
 
 
 def _judge_response(
-    response: EnergyProfiles, truth: Sample, generated: Sample, pool: Sample, resamples: Resamples
+    response: EnergyProfiles, truth: Sample, generated: Sample, pool: Sample, replicates: Replicates
 ) -> list[Finding]:
     """Return the largest deviations of mean response and of resolution from the truth's, over bins of energy."""
-    chance = _chance_deviations(response.edges, pool, resamples)
+    chance = _chance_deviations(response.edges, pool, replicates.halves)
     findings = []
     for column, (judge, noun) in enumerate(
         (("response_linearity", "mean energy response"), ("energy_resolution", "energy resolution"))
@@ -105,7 +107,7 @@ def _judge_response(
                 uncertainty=uncertainty,
                 truth_value=by_chance,
                 truth_uncertainty=spread,
-                p_value=(1 + int(np.sum(chance[column] >= value))) / (1 + len(chance[column])),
+                p_value=p_value(value, chance[column]),
                 n_truth=len(truth),
                 n_generated=len(generated),
                 region=f"incident_energy {low:.3g} to {high:.3g} GeV",
@@ -144,36 +146,34 @@ def _relative(a: np.ndarray, a_error: np.ndarray, b: np.ndarray, b_error: np.nda
     return ratio - 1, error
 
 
-def _chance_deviations(edges: np.ndarray, pool: Sample, resamples: Resamples) -> np.ndarray:
+def _chance_deviations(edges: np.ndarray, pool: Sample, halves: Divisions) -> np.ndarray:
     """Return the largest deviations of mean and resolution between samples of truth, (2, replicates)."""
     energy, response = pool.conditions["incident_energy"], pool.observables["energy_response"]
     largest = []
-    for first, second in zip(
-        resamples.null_truth[:NULL_REPLICATES], resamples.null_generated[:NULL_REPLICATES], strict=True
-    ):
-        # An event that is drawn twice counts twice, and an empty bin would divide by 0.
-        one, two = (profile(energy, response, pool.weights * counts + 1e-12, edges) for counts in (first, second))
+    for first, second in zip(halves.first[:NULL_REPLICATES], halves.second[:NULL_REPLICATES], strict=True):
+        # An empty bin would divide by 0.
+        one, two = (
+            profile(energy, response, halves.weights * counts[halves.blocks] + 1e-12 / len(pool), edges)
+            for counts in (first, second)
+        )
         largest.append([np.abs(_mean_deviation(one, two)[0]).max(), np.abs(_width_deviation(one, two)[0]).max()])
-    return np.array(largest).T
+    return np.asarray(np.sqrt(halves.shrink) * np.array(largest).T)
 
 
 def _judge_images(
-    truth: Sample, generated: Sample, pool: Sample, resamples: Resamples
+    truth: Sample, generated: Sample, pool: Sample, replicates: Replicates
 ) -> tuple[list[Finding], MeanImages]:
     """Return the share of the energy that the mean images put into different cells, and the images."""
     if truth.cells is None or generated.cells is None or pool.cells is None:
         raise ValueError("mean images need the cells of showers")
-    chance = _misplaced(
-        _means(pool.cells, pool.weights, resamples.null_truth),
-        _means(pool.cells, pool.weights, resamples.null_generated),
-    )
-    spread = _misplaced(
-        _means(truth.cells, truth.weights, resamples.truth),
-        _means(generated.cells, generated.weights, resamples.generated),
-    )
+    sums = _block_images(replicates.exchange, truth.cells, generated.cells)
+    exchanged, bootstrapped = (_misplaced(d, sums) for d in (replicates.exchange, replicates.bootstrap))
+    halves = replicates.halves
+    chance = np.sqrt(halves.shrink) * _misplaced(halves, _block_images(halves, pool.cells))
     images = MeanImages(*_mean_and_error(truth), *_mean_and_error(generated))
-    value = float(_misplaced(images.truth[None], images.generated[None])[0])
-    finding_error, by_chance, chance_error = (float(x) for x in (spread.std(ddof=1), chance.mean(), chance.std(ddof=1)))
+    value = float(_share_apart(images.truth[None], images.generated[None])[0])
+    finding_error = float(bootstrapped.std(ddof=1))
+    by_chance, chance_error = float(chance.mean()), float(chance.std(ddof=1))
     finding = Finding(
         judge="misplaced_energy",
         observable="mean_image",
@@ -181,7 +181,7 @@ def _judge_images(
         uncertainty=finding_error,
         truth_value=by_chance,
         truth_uncertainty=chance_error,
-        p_value=(1 + int(np.sum(chance >= value))) / (1 + len(chance)),
+        p_value=p_value(value, exchanged),
         n_truth=len(truth),
         n_generated=len(generated),
         sentence=(
@@ -201,12 +201,22 @@ def _mean_and_error(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(np.maximum(share**2 @ (cells - mean) ** 2, 0))
 
 
-def _means(cells: np.ndarray, weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return the mean image of each replicate up to a factor, (R, n_cells)."""
-    return np.asarray((counts * weights).astype(np.float32) @ cells, dtype=np.float64)
+def _block_images(divisions: Divisions, *cells: np.ndarray) -> np.ndarray:
+    """Return the weighted sum of the cells (K, n_cells), given in one or two parts, over each block: (B, n_cells)."""
+    n_cells = cells[0].shape[1]
+    columns = (slice(at, at + COLUMNS) for at in range(0, n_cells, COLUMNS))
+    return np.concatenate(
+        [divisions.block_sums(np.concatenate([part[:, some] for part in cells])) for some in columns], axis=1
+    )
 
 
-def _misplaced(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _misplaced(divisions: Divisions, sums: np.ndarray) -> np.ndarray:
+    """Return the misplaced energy of each replicate, (R,), with the blocks' sums, (B, n_cells)."""
+    first, second = divisions.coefficients()
+    return _share_apart(first @ sums, second @ sums)
+
+
+def _share_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return half the sum of differences between the shares of energy in the cells, (R,): 0 to 1."""
     totals = first.sum(axis=1, keepdims=True), second.sum(axis=1, keepdims=True)
     a, b = (np.divide(i, t, out=np.zeros_like(i), where=t > 0) for i, t in zip((first, second), totals, strict=True))

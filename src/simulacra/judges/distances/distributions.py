@@ -4,82 +4,130 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.histograms import Comparison, binning_of, histogram, joined
-from simulacra.judges.distances.two_sample import Resamples, compare, standard_deviation
+from simulacra.judges.distances.two_sample import (
+    KOLMOGOROV_SMIRNOV,
+    WASSERSTEIN,
+    Distance,
+    Lines,
+    standard_deviation,
+)
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
 from simulacra.judges.wording import with_error
 
 
 def judge_distributions(
-    truth: Sample, generated: Sample, pool: Sample, resamples: Resamples
+    truth: Sample, generated: Sample, pool: Sample, replicates: Replicates
 ) -> tuple[list[Finding], tuple[Comparison, ...]]:
-    """Return separation power and Wasserstein distance of each observable, and the histograms, the worst first."""
+    """Return each observable's Wasserstein and Kolmogorov-Smirnov distances and separation power, and the histograms.
+
+    Parameters
+    ----------
+    truth, generated:
+        the two samples.
+    pool:
+        the truth events that ``replicates.halves`` are of: the truth itself, or it and further truth.
+    replicates:
+        for the weights of truth and generated events (see :func:`two_sample.of_pool` for a larger pool).
+
+    Returns
+    -------
+    tuple
+        the findings by observable, and the histograms by falling Wasserstein distance.
+    """
     findings: list[Finding] = []
     comparisons: list[tuple[float, Comparison]] = []
+    lines = Lines(replicates)
     for name, values in truth.observables.items():
-        other, units, title = generated.observables[name], truth.units[name], truth.long_names[name]
+        other, title = generated.observables[name], truth.long_names[name]
+        of_pool = None if pool is truth else pool.observables[name]
         binning = binning_of(values)
-        separation, wasserstein = compare(
-            values,
-            other,
-            resamples,
-            truth_weights=truth.weights,
-            generated_weights=generated.weights,
-            pool=pool.observables[name],
-            pool_weights=pool.weights,
-            binning=binning,
-        )
-        spread = standard_deviation(values, truth.weights)
-        if spread <= 1e-12 * np.abs(values).max():
-            # An observable that is constant in the truth: its own spread is no scale, that of both samples is one.
-            spread = float(np.concatenate([values, other]).std()) or 1.0
-        value, error = wasserstein.value / spread, wasserstein.uncertainty / spread
-        chance, chance_error = wasserstein.truth_value / spread, wasserstein.truth_uncertainty / spread
-        in_units = "" if units == "1" else f" ({with_error(wasserstein.value, wasserstein.uncertainty, units)})"
-        findings.append(
-            Finding(
-                judge="wasserstein_distance",
-                observable=name,
-                value=value,
-                uncertainty=error,
-                units="truth standard deviations",
-                truth_value=chance,
-                truth_uncertainty=chance_error,
-                p_value=wasserstein.p_value,
-                sentence=(
-                    f"{title}: the distributions lie {with_error(value, error)} standard deviations{in_units} apart; "
-                    f"{truth.label} against itself {with_error(chance, chance_error)}."
-                ),
-                details={
-                    "in_units": wasserstein.value,
-                    "uncertainty_in_units": wasserstein.uncertainty,
-                    "observable_units": units,
-                    "scale": spread,
-                },
-                n_truth=len(truth),
-                n_generated=len(generated),
-            )
-        )
-        findings.append(
-            Finding(
-                judge="separation_power",
-                observable=name,
-                value=separation.value,
-                uncertainty=separation.uncertainty,
-                truth_value=separation.truth_value,
-                truth_uncertainty=separation.truth_uncertainty,
-                p_value=separation.p_value,
-                sentence=(
-                    f"{title}: separation power {with_error(separation.value, separation.uncertainty)}; {truth.label} "
-                    f"against itself {with_error(separation.truth_value, separation.truth_uncertainty)}."
-                ),
-                details={"bins": len(joined(binning, values))},
-                n_truth=len(truth),
-                n_generated=len(generated),
-            )
-        )
+        coarse = joined(binning, values)
+        scores = lines.scores(values, other, of_pool)
+        in_units, scale = scores[WASSERSTEIN].distance, scale_of(values, other, truth.weights)
+        distance = scores[WASSERSTEIN].times(1 / scale).distance
+        findings += [
+            _wasserstein(name, title, distance, in_units, scale, truth, len(generated)),
+            _plain(
+                "separation_power",
+                name,
+                f"{title}: separation power",
+                lines.separation(values, other, coarse, of_pool).distance,
+                truth,
+                len(generated),
+                bins=len(coarse),
+            ),
+            _plain(
+                "kolmogorov_smirnov",
+                name,
+                f"{title}: the cumulative distributions differ by up to",
+                scores[KOLMOGOROV_SMIRNOV].distance,
+                truth,
+                len(generated),
+            ),
+        ]
         both = (histogram(s.observables[name], s.weights, binning) for s in (truth, generated))
-        comparisons.append((value, Comparison(name, units, title, binning, *both)))
+        comparisons.append((distance.value, Comparison(name, truth.units[name], title, binning, *both)))
     comparisons.sort(key=lambda pair: -pair[0])
     return findings, tuple(comparison for _, comparison in comparisons)
+
+
+def scale_of(truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray) -> float:
+    """Return the truth's standard deviation, (N,); that of both samples together, or 1, where the truth is constant."""
+    spread = standard_deviation(truth, truth_weights)
+    if spread > 1e-12 * np.abs(truth).max():
+        return spread
+    return float(np.concatenate([truth, generated]).std()) or 1.0
+
+
+def _wasserstein(
+    name: str, title: str, distance: Distance, in_units: Distance, scale: float, truth: Sample, n_generated: int
+) -> Finding:
+    units = truth.units[name]
+    physical = "" if units == "1" else f" ({with_error(in_units.value, in_units.uncertainty, units)})"
+    return Finding(
+        judge="wasserstein_distance",
+        observable=name,
+        value=distance.value,
+        uncertainty=distance.uncertainty,
+        units="truth standard deviations",
+        truth_value=distance.truth_value,
+        truth_uncertainty=distance.truth_uncertainty,
+        p_value=distance.p_value,
+        sentence=(
+            f"{title}: the distributions lie {with_error(distance.value, distance.uncertainty)} standard deviations"
+            f"{physical} apart; {truth.label} against itself "
+            f"{with_error(distance.truth_value, distance.truth_uncertainty)}."
+        ),
+        details={
+            "in_units": in_units.value,
+            "uncertainty_in_units": in_units.uncertainty,
+            "observable_units": units,
+            "scale": scale,
+        },
+        n_truth=len(truth),
+        n_generated=n_generated,
+    )
+
+
+def _plain(
+    judge: str, name: str, beginning: str, distance: Distance, truth: Sample, n_generated: int, **details: int
+) -> Finding:
+    return Finding(
+        judge=judge,
+        observable=name,
+        value=distance.value,
+        uncertainty=distance.uncertainty,
+        truth_value=distance.truth_value,
+        truth_uncertainty=distance.truth_uncertainty,
+        p_value=distance.p_value,
+        sentence=(
+            f"{beginning} {with_error(distance.value, distance.uncertainty)}; {truth.label} against itself "
+            f"{with_error(distance.truth_value, distance.truth_uncertainty)}."
+        ),
+        details=dict(details),
+        n_truth=len(truth),
+        n_generated=n_generated,
+    )

@@ -4,29 +4,37 @@ Separation power, with the histograms' shares :math:`t_b` and :math:`g_b` (eq. 1
 
 .. math:: S = \frac{1}{2} \sum_b \frac{(t_b - g_b)^2}{t_b + g_b}, \qquad 0 \le S \le 1,
 
-and the 1-Wasserstein distance, with the cumulative distributions :math:`F_t` and :math:`F_g`,
+and, with the cumulative distributions :math:`F_t` and :math:`F_g`, the 1-Wasserstein distance, the Kolmogorov-Smirnov
+distance and the energy distance along a line (Szekely and Rizzo, J. Stat. Plan. Inference 143 (2013) 1249),
 
-.. math:: W_1 = \int |F_t(x) - F_g(x)|\, dx,
+.. math::
+    W_1 = \int |F_t(x) - F_g(x)|\, dx, \qquad
+    \mathrm{KS} = \max_x |F_t(x) - F_g(x)|, \qquad
+    E = 2 \int (F_t(x) - F_g(x))^2\, dx.
 
-which is given both in the observable's unit and over the truth's standard deviation.
-
-Neither is 0 for two samples of one distribution. What it then is, at the sizes in hand, is measured by drawing pairs of
-samples of these sizes, with replacement, from the truth. The p-value is that of a permutation test: the share of random
-divisions of all events into two samples of these sizes that lie at least as far apart. It is exact whatever the
-distribution; only where events carry weights, which cannot be exchanged, do the pairs of truth stand in for it.
+None is 0 for two samples of one distribution. What it then is, at the sizes in hand, comes from halves of the truth;
+the p-value is that of a permutation test, the share of random divisions of all events that lie at least as far apart;
+the error is the bootstrap's (all three: :mod:`simulacra.judges.distances.divisions`). The value is that of all events. Its
+replicates are evaluated on the grid of :mod:`simulacra.judges.distances.cumulative`, and so is the value that the
+p-value compares with them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from simulacra.judges.distances.histograms import Binning, binning_of, joined
+from simulacra.judges.distances import cumulative
+from simulacra.judges.distances.cumulative import POINTS, Grid
+from simulacra.judges.distances.divisions import Divisions, Replicates, p_value
+from simulacra.judges.distances.histograms import Binning
 
-REPLICATES: Final = 200
-BLOCK: Final = 50_000
+WASSERSTEIN: Final = "wasserstein"
+KOLMOGOROV_SMIRNOV: Final = "kolmogorov_smirnov"
+ENERGY: Final = "energy"
 
 
 def separation_power(
@@ -38,8 +46,11 @@ def separation_power(
     generated_weights: np.ndarray | None = None,
 ) -> float:
     """Return the separation power of two samples, (N,) and (M,): 0 for equal histograms, 1 for disjoint ones."""
-    pair = _Pair(truth, generated, _or_ones(truth_weights, truth), _or_ones(generated_weights, generated), binning)
-    return float(pair.distances()[0])
+    shares = [
+        np.bincount(binning.index(values), _shares(values, weights), len(binning))
+        for values, weights in ((truth, truth_weights), (generated, generated_weights))
+    ]
+    return float(_separation(shares[0][None], shares[1][None])[0])
 
 
 def wasserstein_distance(
@@ -50,8 +61,18 @@ def wasserstein_distance(
     generated_weights: np.ndarray | None = None,
 ) -> float:
     """Return the 1-Wasserstein distance of two samples, (N,) and (M,), in the observable's unit."""
-    tw, gw = _or_ones(truth_weights, truth), _or_ones(generated_weights, generated)
-    return float(_Pair(truth, generated, tw, gw, binning_of(truth)).distances()[1])
+    return _exact(*_signed(truth, generated, truth_weights, generated_weights))[WASSERSTEIN]
+
+
+def kolmogorov_smirnov_distance(
+    truth: np.ndarray,
+    generated: np.ndarray,
+    *,
+    truth_weights: np.ndarray | None = None,
+    generated_weights: np.ndarray | None = None,
+) -> float:
+    """Return the largest difference of the cumulative distributions of two samples, (N,) and (M,): 0 to 1."""
+    return _exact(*_signed(truth, generated, truth_weights, generated_weights))[KOLMOGOROV_SMIRNOV]
 
 
 def effective_size(weights: np.ndarray) -> float:
@@ -77,165 +98,198 @@ class Distance:
 
 
 @dataclass(frozen=True)
-class Resamples:
-    """How often each event stands in each bootstrap replicate; drawn once for all observables of two samples.
+class Scores:
+    """A distance and its replicates.
 
     Attributes
     ----------
-    truth, generated:
-        replicates of the samples themselves, (R, N) and (R, M).
-    null_truth, null_generated:
-        pairs of samples of the (effective) sizes N and M, drawn from the pool of truth events, (R, P) each.
-    permuted:
-        whether each event, truth and generated ones behind each other, counts as truth, (R, N + M); None if they carry
-        weights.
+    value:
+        of all events.
+    compared:
+        the value that ``exchange`` is compared with: evaluated as the replicates are.
+    exchange, bootstrap, halves:
+        of the replicates, (R,) each; ``halves`` are already those of samples of the sizes in hand.
     """
 
-    truth: np.ndarray
-    generated: np.ndarray
-    null_truth: np.ndarray
-    null_generated: np.ndarray
-    permuted: np.ndarray | None
+    value: float
+    compared: float
+    exchange: np.ndarray
+    bootstrap: np.ndarray
+    halves: np.ndarray
 
-    @classmethod
-    def draw(
-        cls,
-        truth_weights: np.ndarray,
-        generated_weights: np.ndarray,
-        *,
-        pool_size: int | None = None,
-        replicates: int = REPLICATES,
-        rng: np.random.Generator,
-    ) -> Resamples:
-        """Draw replicates for samples with these weights, (N,) and (M,), and a pool of ``pool_size`` truth events."""
-        n, m = len(truth_weights), len(generated_weights)
-        pool = pool_size or n
-        # The generated events' weights mean nothing for the truth's events: what they cost in precision is what counts.
-        effective = max(2, round(effective_size(generated_weights)))
-        return cls(
-            _counts(n, n, replicates, rng),
-            _counts(m, m, replicates, rng),
-            _counts(pool, n, replicates, rng),
-            _counts(pool, effective, replicates, rng),
-            None if np.ptp(truth_weights) or np.ptp(generated_weights) else _divisions(n, m, replicates, rng),
+    def times(self, factor: float) -> Scores:
+        """Return the distance in another unit."""
+        arrays = (factor * scores for scores in (self.exchange, self.bootstrap, self.halves))
+        return Scores(factor * self.value, factor * self.compared, *arrays)
+
+    @property
+    def distance(self) -> Distance:
+        """The distance with its error and null."""
+        return Distance(
+            float(self.value),
+            float(self.bootstrap.std(ddof=1)),
+            float(self.halves.mean()),
+            float(self.halves.std(ddof=1)),
+            p_value(self.compared, self.exchange),
         )
 
 
-def compare(
-    truth: np.ndarray,
-    generated: np.ndarray,
-    resamples: Resamples,
-    *,
-    truth_weights: np.ndarray,
-    generated_weights: np.ndarray,
-    pool: np.ndarray | None = None,
-    pool_weights: np.ndarray | None = None,
-    binning: Binning | None = None,
-) -> tuple[Distance, Distance]:
-    """Return the separation power and the 1-Wasserstein distance [observable's unit].
+def mean_scores(scores: Iterable[Scores]) -> Scores:
+    """Return the mean of distances, replicate by replicate."""
+    return _combined(list(scores), np.mean)
+
+
+def largest_scores(scores: Iterable[Scores]) -> Scores:
+    """Return the largest of distances, replicate by replicate."""
+    return _combined(list(scores), np.max)
+
+
+class Lines:
+    """Two samples, divided once, whose distances along any line are then cheap.
 
     Parameters
     ----------
-    truth, generated:
-        the observable, (N,) and (M,).
-    resamples:
-        the replicates.
-    truth_weights, generated_weights:
-        weight of each event, (N,) and (M,).
-    pool, pool_weights:
-        the truth events that truth-against-truth pairs are drawn from, (P,); ``truth`` itself if None.
-    binning:
-        of the separation power; the truth decides if None. Bins with fewer than ten truth events are joined.
+    replicates:
+        of the samples; the halves may be those of a larger pool of truth events.
+    points:
+        the most points of a grid.
     """
-    binning = joined(binning or binning_of(truth), truth)
-    if pool is None:
-        pool, pool_weights = truth, truth_weights
-    pool_weights = _or_ones(pool_weights, pool)
-    judged = _Pair(truth, generated, truth_weights, generated_weights, binning)
-    null = _Pair(pool, pool, pool_weights, pool_weights, binning)
-    value = judged.distances()
-    spread = judged.replicates(resamples.truth, resamples.generated)
-    chance = null.replicates(resamples.null_truth, resamples.null_generated)
-    exchanged = chance
-    if resamples.permuted is not None:
-        everything = np.concatenate([truth, generated])
-        ones = np.ones(len(everything))
-        mixed = _Pair(everything, everything, ones, ones, binning)
-        exchanged = mixed.replicates(resamples.permuted, ~resamples.permuted)
-    separation, wasserstein = (_distance(value[k], spread[k], chance[k], exchanged[k]) for k in (0, 1))
-    return separation, wasserstein
 
-
-class _Pair:
-    """Two samples of one observable, or one to draw both from, sorted and binned once for all replicates."""
-
-    def __init__(
-        self,
-        truth: np.ndarray,
-        generated: np.ndarray,
-        truth_weights: np.ndarray,
-        generated_weights: np.ndarray,
-        binning: Binning,
-    ) -> None:
-        self._weights = (truth_weights, generated_weights)
-        self._one = truth is generated
-        values = truth if self._one else np.concatenate([truth, generated])
-        self._order = np.argsort(values, kind="stable")
-        self._gaps = np.diff(values[self._order])
-        self._bins = (self._membership(truth, binning), self._membership(generated, binning))
-
-    @staticmethod
-    def _membership(values: np.ndarray, binning: Binning) -> Any:
-        """Return a sparse matrix (bins, N) of ones."""
-        from scipy import sparse
-
-        n = len(values)
-        return sparse.csr_array((np.ones(n), (binning.index(values), np.arange(n))), shape=(len(binning), n))
-
-    def distances(self) -> np.ndarray:
-        """Return separation power and 1-Wasserstein distance of the samples themselves, (2,)."""
-        return self._of(*(np.ones((1, len(w))) for w in self._weights))[:, 0]
-
-    def replicates(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return both distances of replicates with these multiplicities, (R, N) and (R, M): (2, R)."""
-        rows = max(1, BLOCK // len(self._order))
-        blocks = [self._of(first[i : i + rows], second[i : i + rows]) for i in range(0, len(first), rows)]
-        return np.concatenate(blocks, axis=1)
-
-    def _of(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        t, g = first * self._weights[0], second * self._weights[1]
-        t /= t.sum(axis=1, keepdims=True)
-        g /= g.sum(axis=1, keepdims=True)
-        difference = (t - g if self._one else np.concatenate([t, -g], axis=1))[:, self._order]
-        wasserstein = np.abs(np.cumsum(difference, axis=1)[:, :-1]) @ self._gaps
-        t_share, g_share = self._bins[0] @ t.T, self._bins[1] @ g.T
-        both = t_share + g_share
-        separation = 0.5 * np.divide((t_share - g_share) ** 2, both, out=np.zeros_like(both), where=both > 0).sum(
-            axis=0
+    def __init__(self, replicates: Replicates, *, points: int = POINTS) -> None:
+        self._both, self._halves, self._points = replicates.exchange, replicates.halves, points
+        n_blocks = self._both.n_blocks
+        in_hand = np.ones((1, n_blocks), dtype=np.int16)
+        in_hand[:, n_blocks // 2 :] = 0
+        divisions = replace(
+            self._both,
+            first=np.concatenate([in_hand, replicates.exchange.first, replicates.bootstrap.first]),
+            second=np.concatenate([1 - in_hand, replicates.exchange.second, replicates.bootstrap.second]),
         )
-        return np.stack([separation, wasserstein])
+        self._factors, self._halves_factors = divisions.coefficients(), self._halves.coefficients()
+        self._signed = self._factors[0] - self._factors[1]
+        self._halves_signed = self._halves_factors[0] - self._halves_factors[1]
+
+    def scores(self, truth: np.ndarray, generated: np.ndarray, pool: np.ndarray | None = None) -> dict[str, Scores]:
+        """Return the distances along a line.
+
+        Parameters
+        ----------
+        truth, generated:
+            places on the line, (N,) and (M,).
+        pool:
+            those of the events that the halves are of, (P,); the truth's if None.
+
+        Returns
+        -------
+        dict
+            "wasserstein" and "energy" in the unit of the line, "kolmogorov_smirnov" from 0 to 1.
+        """
+        values = self._checked(truth, generated, pool)
+        n, both = len(truth), self._both
+        grid = Grid.of(values, points=self._points)
+        difference = self._signed @ grid.block_shares(both.weights, both.blocks, both.n_blocks)
+        found = _on_grid(difference, grid.gaps)
+        if pool is None:
+            of_halves = Grid.of(truth, points=self._points, order=grid.order[grid.order < n])
+        else:
+            of_halves = Grid.of(pool, points=self._points)
+        halves = self._halves
+        shares = of_halves.block_shares(halves.weights, halves.blocks, halves.n_blocks)
+        by_chance = _on_grid(self._halves_signed @ shares, of_halves.gaps)
+        signed = np.concatenate([both.weights[:n], -both.weights[n:]])
+        exact = _exact(values, signed, grid.order)
+        degree = {WASSERSTEIN: 0.5, KOLMOGOROV_SMIRNOV: 0.5, ENERGY: 1.0}
+        return {
+            name: self._split(exact[name], found[name], by_chance[name] * halves.shrink ** degree[name])
+            for name in degree
+        }
+
+    def separation(
+        self, truth: np.ndarray, generated: np.ndarray, binning: Binning, pool: np.ndarray | None = None
+    ) -> Scores:
+        """Return the separation power of an observable, (N,) and (M,), in bins; ``pool`` as for :meth:`scores`."""
+        values = self._checked(truth, generated, pool)
+        replicates = _separation(*(f @ _in_bins(self._both, values, binning) for f in self._factors))
+        shares = _in_bins(self._halves, truth if pool is None else pool, binning)
+        by_chance = _separation(*(f @ shares for f in self._halves_factors)) * self._halves.shrink
+        return self._split(float(replicates[0]), replicates, by_chance)
+
+    def _split(self, value: float, replicates: np.ndarray, halves: np.ndarray) -> Scores:
+        exchanged = 1 + len(self._both)
+        return Scores(value, float(replicates[0]), replicates[1:exchanged], replicates[exchanged:], halves)
+
+    def _checked(self, truth: np.ndarray, generated: np.ndarray, pool: np.ndarray | None) -> np.ndarray:
+        expected, halved = len(self._both.weights), len(self._halves.weights)
+        if len(truth) + len(generated) != expected:
+            raise ValueError(f"{len(truth)} and {len(generated)} values, but the replicates are of {expected} events")
+        if (given := len(truth if pool is None else pool)) != halved:
+            raise ValueError(f"{given} events to halve, but the halves are of {halved}: give the pool that they are of")
+        values = np.concatenate([truth, generated]).astype(np.float64, copy=False)
+        if not np.isfinite(values).all():
+            raise ValueError("a distance needs finite values, and there is NaN or infinity among them")
+        return values
 
 
-def _distance(value: float, spread: np.ndarray, chance: np.ndarray, exchanged: np.ndarray) -> Distance:
-    # The division in hand is one of the possible ones; rounding must not make equal distances differ.
-    p_value = (1 + int(np.count_nonzero(exchanged >= value * (1 - 1e-9)))) / (1 + len(exchanged))
-    return Distance(float(value), float(spread.std(ddof=1)), float(chance.mean()), float(chance.std(ddof=1)), p_value)
+def of_pool(replicates: Replicates, pool_weights: np.ndarray, rng: np.random.Generator) -> Replicates:
+    """Return the replicates with halves of a larger pool of truth events, (P,), for samples of the sizes in hand."""
+    halves = replicates.halves
+    drawn = Replicates.draw(pool_weights, pool_weights, rng, replicates=len(halves), blocks=halves.n_blocks).halves
+    return replace(replicates, halves=replace(drawn, shrink=drawn.shrink * _scale(replicates, drawn)))
 
 
-def _divisions(n: int, m: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """Return random divisions of n + m events into n and m, (replicates, n + m) bool."""
-    first = np.zeros((replicates, n + m), dtype=bool)
-    first[:, :n] = True
-    return np.asarray(rng.permuted(first, axis=1))
+def _scale(replicates: Replicates, drawn: Divisions) -> float:
+    """Return the variance of a difference of the samples in hand over that of two samples like the pool."""
+    both = replicates.exchange
+    apart = float(np.sum(both.weights**2))
+    return apart / (2 * float(np.sum(drawn.weights**2)))
 
 
-def _counts(pool: int, draws: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """Return how often each of ``pool`` events is drawn in ``draws`` draws with replacement, (replicates, pool)."""
-    counts = np.empty((replicates, pool), dtype=np.uint16)
-    for row in counts:
-        row[:] = np.bincount(rng.integers(0, pool, draws), minlength=pool)
-    return counts
+def _on_grid(difference: np.ndarray, gaps: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        WASSERSTEIN: cumulative.wasserstein(difference, gaps),
+        KOLMOGOROV_SMIRNOV: cumulative.kolmogorov_smirnov(difference),
+        ENERGY: cumulative.energy(difference, gaps),
+    }
 
 
-def _or_ones(weights: np.ndarray | None, values: np.ndarray) -> np.ndarray:
-    return np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+def _exact(values: np.ndarray, signed: np.ndarray, order: np.ndarray | None = None) -> dict[str, float]:
+    """Return the distances of events with these places and shares, those of the second sample negative, (K,) each."""
+    order = np.argsort(values) if order is None else order
+    gaps = np.diff(values[order])
+    apart = gaps > 0  # Between equal values there is no place at which the distributions could differ.
+    difference = np.cumsum(signed[order])[:-1][apart][None]
+    return {name: float(found[0]) for name, found in _on_grid(difference, gaps[apart]).items()}
+
+
+def _in_bins(divisions: Divisions, values: np.ndarray, binning: Binning) -> np.ndarray:
+    """Return the share of each block in each bin, (B, bins)."""
+    address = divisions.blocks * len(binning) + binning.index(values)
+    shares = np.bincount(address, divisions.weights, divisions.n_blocks * len(binning))
+    return shares.reshape(divisions.n_blocks, len(binning))
+
+
+def _separation(truth: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """Return the separation power of shares in bins, (R, bins) each: (R,)."""
+    both = truth + generated
+    terms = np.divide((truth - generated) ** 2, both, out=np.zeros_like(both), where=both > 0)
+    return np.asarray(0.5 * terms.sum(axis=1))
+
+
+def _combined(listed: list[Scores], how: Callable[..., Any]) -> Scores:
+    value, compared = (float(how([getattr(s, name) for s in listed])) for name in ("value", "compared"))
+    arrays = (how([getattr(s, name) for s in listed], axis=0) for name in ("exchange", "bootstrap", "halves"))
+    return Scores(value, compared, *arrays)
+
+
+def _shares(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    if weights is None:
+        return np.full(len(values), 1 / len(values))
+    given = np.asarray(weights, dtype=np.float64)
+    return np.asarray(given / given.sum())
+
+
+def _signed(
+    truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray | None, generated_weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    shares = _shares(truth, truth_weights), -_shares(generated, generated_weights)
+    return np.concatenate([truth, generated]), np.concatenate(shares)
