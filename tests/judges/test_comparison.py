@@ -110,7 +110,7 @@ def test_high_coverage_is_good() -> None:
 
 def test_equal_generators_are_rarely_told_apart() -> None:
     # 400 comparisons of five equal generators: any pair at all is told apart in 5 % of them or less (the pairs are not
-    # independent); more than 34 would be three standard deviations above 5 %, a false alarm in one of 700 seeds at most.
+    # independent); more than 34 would be three standard deviations above 5 %, one seed in 700 at most.
     rng = np.random.default_rng(5)
     alarms = 0
     for _ in range(400):
@@ -131,7 +131,7 @@ def test_a_generator_is_on_or_off_the_front_beyond_errors_only() -> None:
     numbers = {
         "fast": (1.0, 0.8),
         "slow and as good": (10.0, 0.79),
-        "slow and better": (20.0, 0.6),
+        "slow, better": (20.0, 0.6),
         "worse": (30.0, 0.7),
     }
     front = front_of(contenders(numbers, error=0.01), "auc_cells", sigmas=2.0)
