@@ -88,7 +88,9 @@ def test_rows_a_store_and_other_types_survive(tmp_path: Path) -> None:
     xr.testing.assert_identical(open_events(tmp_path / "a.zarr").load(), part)
     mixed = part.assign(particle_number=part["particle_number"].astype("i4"), jet_pt=part["jet_pt"].astype("f8"))
     jetnet.write(mixed, tmp_path / "mixed.hdf5")
-    xr.testing.assert_identical(read(tmp_path / "mixed.hdf5"), mixed)
+    again = read(tmp_path / "mixed.hdf5")
+    xr.testing.assert_identical(again, mixed)
+    assert {name: array.dtype for name, array in again.items()} == {name: array.dtype for name, array in mixed.items()}
 
 
 def test_generated_jets_need_neither_jet_features_nor_a_mask(tmp_path: Path) -> None:
@@ -108,6 +110,22 @@ def test_generated_jets_need_neither_jet_features_nor_a_mask(tmp_path: Path) -> 
         assert "jet_features" not in file
         np.testing.assert_array_equal(file["particle_features"][..., :3], content)
     xr.testing.assert_identical(read(tmp_path / "again.h5"), events)
+
+
+def test_jets_are_matched_by_what_both_samples_know(tmp_path: Path) -> None:
+    write_file(tmp_path / "truth.h5")
+    write_file(tmp_path / "generated.h5", jets=False)
+    truth, generated = read(tmp_path / "truth.h5"), read(tmp_path / "generated.h5")
+    for first, second in ((truth, generated), (generated, truth)):
+        one, two, lacking = jetnet.in_common(first, second)
+        assert lacking == ("jet_pt", "jet_eta", "jet_mass", "particle_number")
+        assert set(one.data_vars) == set(two.data_vars) == {"eta_rel", "phi_rel", "pt_rel", "present"}
+        assert list(observe(one).data_vars) == list(observe(two).data_vars)
+    one, two, lacking = jetnet.in_common(truth, truth)
+    assert one.identical(truth)
+    assert lacking == ()
+    table = xr.Dataset({"jet_pt": ("event", np.ones(2))})
+    assert jetnet.in_common(truth, table)[0] is truth
 
 
 def test_damage_is_told(tmp_path: Path) -> None:

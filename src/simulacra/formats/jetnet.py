@@ -145,6 +145,18 @@ def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     write_file(path, events, columns, attributes=attributes, finish=finish, overwrite=overwrite)
 
 
+def in_common(first: xr.Dataset, second: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset, tuple[str, ...]]:
+    """Return two samples of jets without the variables of the jet that one of them lacks, and these variables' names.
+
+    Generated jets that hold only particles can so be judged against JetNet's, by what both know. Other events are
+    returned as they are.
+    """
+    if not all("pt_rel" in events.data_vars for events in (first, second)):
+        return first, second, ()
+    lacking = tuple(name for name in JET_VARIABLES if (name in first) != (name in second))
+    return first.drop_vars(lacking, errors="ignore"), second.drop_vars(lacking, errors="ignore"), lacking
+
+
 def jet_name(particle: str) -> str:
     """Return what a letter of JetNet's stands for, such as "top quark" for "t"; any other name as it is."""
     return JET_NAMES.get(particle, particle)
