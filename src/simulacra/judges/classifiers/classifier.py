@@ -3,58 +3,60 @@
 A classifier is trained on most of the events and asked about the rest, fold by fold, so that no event is judged by a
 classifier that has seen it. The area under its ROC curve (AUC) is 0.5 for samples that it cannot tell apart and 1 for
 samples that it always can; it is an average over folds and over repetitions with other folds and other initial weights.
-Its uncertainty is the bootstrap error over the judged events, with the spread between the repetitions in quadrature.
+Its uncertainty is the statistical error over the judged events, with the spread between the repetitions in quadrature.
 
 The conditions stand among the features: the judgement is a conditional one, and the two samples must have the same
 distribution of the conditions.
+
+The protocol "calochallenge" is that of the CaloChallenge's evaluator (arXiv:2410.21611) instead, for numbers to stand
+beside its tables: one split of 60, 20 and 20 %, a perceptron of 2048 units a layer, the epoch with the best accuracy on
+the second part, which also calibrates it (isotonic), and the AUC on the third part. It is slow without a GPU, and one
+split's AUC has the error of a fifth of the events.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 
-from simulacra.judges.classifiers.perceptron import Perceptron, perceptron_scores
+from simulacra.judges.classifiers.classification import (
+    FALSE_POSITIVE_GRID,
+    Classification,
+    Kind,
+    classification_of,
+    classification_of_one,
+    mean_one,
+)
+from simulacra.judges.classifiers.members import cross_validation, single_split
+from simulacra.judges.classifiers.perceptron import CALOCHALLENGE, LARGE_SAMPLES, Perceptron, perceptron_scores
+from simulacra.judges.classifiers.ranks import weighted_auc
+from simulacra.judges.classifiers.trees import tree_scores
 
-Kind = Literal["perceptron", "trees"]
+__all__ = ["FALSE_POSITIVE_GRID", "Classification", "Kind", "Protocol", "cell_features", "classify", "weighted_auc"]
 
-FOLDS: Final = 5
-REPETITIONS: Final = 2
-BOOTSTRAPS: Final = 200
-FALSE_POSITIVE_GRID: Final = np.linspace(0.0, 1.0, 101)
-TREE_BINS: Final = 63
+Protocol = Literal["cross-validation", "calochallenge"]
+
+MANY_EVENTS: Final = 20_000
+CALOCHALLENGE_SHARES: Final = (0.6, 0.2)
 CELL_THRESHOLD: Final = 0.01
 CELL_SCALE: Final = 1e-5
 MEV_PER_GEV: Final = 1000.0
 
 
 @dataclass(frozen=True)
-class Classification:
-    """How well a classifier tells two samples apart.
+class Effort:
+    """Parts that the events are cut into, and how often, each time differently."""
 
-    Attributes
-    ----------
-    auc, uncertainty:
-        the area under the ROC curve.
-    aucs:
-        that of each fold of each repetition, (R, folds).
-    efficiency, efficiency_error:
-        share of the generated events called so, at the shares ``FALSE_POSITIVE_GRID`` of truth events called generated,
-        and its error over folds, (101,).
-    n_truth, n_generated:
-        events that were used.
-    """
+    folds: int
+    repetitions: int
 
-    kind: Kind
-    auc: float
-    uncertainty: float
-    aucs: np.ndarray
-    efficiency: np.ndarray
-    efficiency_error: np.ndarray
-    n_truth: int
-    n_generated: int
+
+def effort_for(n: int) -> Effort:
+    """Return the effort for samples of n events: beyond ``MANY_EVENTS`` the statistical error is small with less."""
+    return Effort(5, 2) if n < MANY_EVENTS else Effort(3, 1)
 
 
 def cell_features(cells: np.ndarray, incident_energy: np.ndarray, *, threshold: float = CELL_THRESHOLD) -> np.ndarray:
@@ -82,10 +84,11 @@ def classify(
     *,
     truth_weights: np.ndarray | None = None,
     generated_weights: np.ndarray | None = None,
-    folds: int = FOLDS,
-    repetitions: int = REPETITIONS,
+    folds: int | None = None,
+    repetitions: int | None = None,
     seed: int = 0,
     perceptron: Perceptron | None = None,
+    protocol: Protocol = "cross-validation",
 ) -> Classification:
     """Train classifiers and return how well they tell generated events from truth.
 
@@ -98,141 +101,97 @@ def classify(
     truth_weights, generated_weights:
         non-negative weight of each event, (N,) and (M,).
     folds, repetitions:
-        parts that the events are cut into, and how often, each time differently.
+        parts that the events are cut into, and how often, each time differently; as the sample's size has it if None
+        (see :func:`effort_for`).
     seed:
-        of the folds, the classifiers and the bootstrap.
+        of the folds and the classifiers.
+    perceptron:
+        settings of the perceptron, if not the protocol's.
+    protocol:
+        "cross-validation", or "calochallenge", which is a perceptron's.
 
     Raises
     ------
     ValueError
-        if there are fewer than two events of each sample a fold.
+        if there are fewer than two events of each sample a fold, the samples' features differ in number, one is not
+        finite, or a weight is negative.
     """
-    if min(len(truth), len(generated)) < 2 * folds:
-        raise ValueError(
-            f"{folds} folds need {2 * folds} events of each sample at least, not {len(truth)} and {len(generated)}"
-        )
-    rng = np.random.default_rng(seed)
+    check_samples(truth, generated, (truth_weights, generated_weights))
     features = np.concatenate([truth, generated]).astype(np.float32)
-    labels = np.repeat([0, 1], [len(truth), len(generated)])
-    weights = np.concatenate([_mean_one(truth_weights, len(truth)), _mean_one(generated_weights, len(generated))])
-    # Each class counts as much as the other, whatever the sizes of the samples.
-    balance = np.where(labels == 1, len(truth) / len(generated), 1.0)
-    fold = np.stack([_stratified(labels, folds, rng) for _ in range(repetitions)])
+    labels, weights, balanced = labelled(len(truth), len(generated), truth_weights, generated_weights)
+    rng = np.random.default_rng(seed)
+    if protocol == "calochallenge":
+        if kind != "perceptron":
+            raise ValueError(f"the CaloChallenge's protocol is a perceptron's, not one of {kind}")
+        return _calochallenge(features, labels, weights, balanced, perceptron or CALOCHALLENGE, rng)
+    if protocol != "cross-validation":
+        raise ValueError(f"no protocol '{protocol}'; there are cross-validation and calochallenge")
+    effort = effort_for(min(len(truth), len(generated)))
+    plan = cross_validation(labels, folds or effort.folds, repetitions or effort.repetitions, rng)
+    member_seed = int(rng.integers(2**31))
     if kind == "perceptron":
-        scores = perceptron_scores(
-            features, labels, weights * balance, fold, seed=int(rng.integers(2**31)), settings=perceptron
-        )
+        settings = perceptron or (LARGE_SAMPLES if len(labels) >= 2 * MANY_EVENTS else Perceptron())
+        scores = perceptron_scores(features, labels, balanced, plan.members, member_seed, settings)
+    elif kind == "trees":
+        scores = tree_scores(features, labels, balanced, plan.members, member_seed)
     else:
-        scores = _tree_scores(features, labels, weights * balance, fold, rng)
-    return _summary(kind, scores, labels, weights, fold, rng)
+        raise ValueError(f"tables of features are judged by 'trees' or a 'perceptron', not by '{kind}'")
+    return classification_of(kind, plan, scores, labels, weights)
 
 
-def weighted_auc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve for each row of weights, (B,); ties count half.
+def labelled(
+    n: int, m: int, truth_weights: np.ndarray | None, generated_weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels, weights of mean 1 in each sample, and weights by which each class counts alike, (n + m,) each."""
+    labels = np.repeat([0, 1], [n, m])
+    weights = np.concatenate([mean_one(truth_weights, n), mean_one(generated_weights, m)])
+    return labels, weights, weights * np.where(labels == 1, n / m, 1.0)
 
-    Parameters
-    ----------
-    scores, labels:
-        (N,); label 1 is expected to score higher.
-    weights:
-        (B, N).
+
+def check_samples(truth: np.ndarray, generated: np.ndarray, weights: Sequence[np.ndarray | None]) -> None:
+    """Refuse events that no classifier can be trained on.
+
+    Raises
+    ------
+    ValueError
+        with the sample and what is wrong with it.
     """
-    order = np.argsort(scores, kind="stable")
-    first = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
-    sorted_weights = weights[:, order]
-    signal = np.add.reduceat(sorted_weights * (labels[order] == 1), first, axis=1)
-    background = np.add.reduceat(sorted_weights * (labels[order] == 0), first, axis=1)
-    below = np.cumsum(background, axis=1) - 0.5 * background
-    area: np.ndarray = (signal * below).sum(axis=1) / (signal.sum(axis=1) * background.sum(axis=1))
-    return area
-
-
-def _tree_scores(
-    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, folds: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    scores = np.zeros(folds.shape)
-    weighted = bool(np.ptp(weights) > 0)
-    if weighted:
-        features = _few_values(features)
-    for repetition, row in enumerate(folds):
-        for fold in range(int(row.max()) + 1):
-            training = row != fold
-            model = HistGradientBoostingClassifier(
-                max_iter=300,
-                max_leaf_nodes=15,
-                min_samples_leaf=20,
-                max_bins=TREE_BINS,
-                # With hundreds of cells a tenth of them a split loses nothing and is several times as fast.
-                max_features=min(1.0, max(0.1, 20 / features.shape[1])),
-                early_stopping=True,
-                validation_fraction=0.15,
-                n_iter_no_change=15,
-                random_state=int(rng.integers(2**31)),
+    if truth.shape[1:] != generated.shape[1:] or truth.ndim < 2:
+        raise ValueError(
+            f"truth has the shape {truth.shape} and generated events {generated.shape}: give (events, features), "
+            "equally many features of both"
+        )
+    for label, values, given in zip(("truth", "generated"), (truth, generated), weights, strict=True):
+        if not np.isfinite(values).all():
+            raise ValueError(f"the features of the {label} events hold NaN or infinity: mend or leave out those events")
+        if given is None:
+            continue
+        if given.shape != (len(values),) or not np.isfinite(given).all() or given.min() < 0 or given.sum() <= 0:
+            raise ValueError(
+                f"the weights of the {label} events must be one for each of {len(values)} events, finite, not negative "
+                "and not all 0"
             )
-            model.fit(features[training], labels[training], sample_weight=weights[training] if weighted else None)
-            scores[repetition, ~training] = model.decision_function(features[~training])
-    return scores
 
 
-def _few_values(features: np.ndarray) -> np.ndarray:
-    """Return features on few values each, for the weighted quantiles that the trees would take are very slow."""
-    few = np.empty_like(features)
-    for column in range(features.shape[1]):
-        edges = np.unique(np.quantile(features[:, column], np.linspace(0, 1, TREE_BINS)[1:-1]))
-        few[:, column] = np.searchsorted(edges, features[:, column], side="right")
-    return few
-
-
-def _summary(
-    kind: Kind, scores: np.ndarray, labels: np.ndarray, weights: np.ndarray, folds: np.ndarray, rng: np.random.Generator
+def _calochallenge(
+    features: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    balanced: np.ndarray,
+    settings: Perceptron,
+    rng: np.random.Generator,
 ) -> Classification:
-    n_folds = int(folds.max()) + 1
-    n = len(labels)
-    drawn = rng.poisson(1.0, (BOOTSTRAPS, n)).astype(np.float64) * weights
-    trials = np.concatenate([weights[None], drawn])
-    areas = np.empty((len(folds), n_folds, len(trials)))
-    efficiency = np.empty((len(folds), n_folds, len(FALSE_POSITIVE_GRID)))
-    for repetition, row in enumerate(folds):
-        for fold in range(n_folds):
-            inside = row == fold
-            areas[repetition, fold] = weighted_auc(scores[repetition, inside], labels[inside], trials[:, inside])
-            efficiency[repetition, fold] = _roc(scores[repetition, inside], labels[inside], weights[inside])
-    aucs = areas[:, :, 0]
-    statistical = float(areas[:, :, 1:].mean(axis=(0, 1)).std(ddof=1))
-    between = float(aucs.mean(axis=1).std(ddof=1)) if len(folds) > 1 else 0.0
-    return Classification(
-        kind,
-        float(aucs.mean()),
-        # Samples that were never confused have no bootstrap spread: one event would have changed the AUC by this much.
-        max(float(np.hypot(statistical, between)), 1.0 / min(int(np.sum(labels == 0)), int(np.sum(labels == 1)))),
-        aucs,
-        efficiency.mean(axis=(0, 1)),
-        # Repetitions judge the same events again: the folds alone are independent.
-        efficiency.mean(axis=0).std(axis=0, ddof=1) / np.sqrt(n_folds),
-        int(np.sum(labels == 0)),
-        int(np.sum(labels == 1)),
-    )
+    from sklearn.isotonic import IsotonicRegression
 
-
-def _roc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    from sklearn.metrics import roc_curve
-
-    false_positive, true_positive, _ = roc_curve(labels, scores, sample_weight=weights)
-    return np.asarray(np.interp(FALSE_POSITIVE_GRID, false_positive, true_positive))
-
-
-def _stratified(labels: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a fold for each event, (N,), with as many of either label in each, but for one."""
-    fold = np.empty(len(labels), dtype=np.int64)
-    for label in (0, 1):
-        rows = np.flatnonzero(labels == label)
-        fold[rows] = rng.permutation(np.arange(len(rows)) % folds)
-    return fold
-
-
-def _mean_one(weights: np.ndarray | None, n: int) -> np.ndarray:
-    if weights is None:
-        return np.ones(n)
-    return np.asarray(weights / np.mean(weights), dtype=np.float64)
+    member, quoted = single_split(labels, CALOCHALLENGE_SHARES, rng)
+    seed = int(rng.integers(2**31))
+    (scores,) = perceptron_scores(features, labels, balanced, [member], seed, settings)
+    n_validation = len(labels) - len(member.training) - len(quoted)
+    chosen = member.held_out[:n_validation]
+    # The ends of an isotonic map are 0 and 1, the odds of which are infinite: half an event keeps them away.
+    least = 0.5 / (n_validation + 1)
+    isotonic = IsotonicRegression(y_min=least, y_max=1 - least, out_of_bounds="clip")
+    isotonic.fit(scores[:n_validation], labels[chosen], sample_weight=balanced[chosen])
+    probability = isotonic.predict(scores[n_validation:])
+    log_odds = np.log(probability) - np.log1p(-probability)
+    return classification_of_one("perceptron", scores[n_validation:], log_odds, quoted, labels, weights)

@@ -1,16 +1,20 @@
 """Several small multilayer perceptrons, trained side by side as two-sample classifiers.
 
-The kind is the CaloChallenge's (arXiv:2410.21611: two hidden layers, leaky ReLU, Adam, the best epoch by a validation
-sample), its width one that a CPU trains in seconds. The members of one call (the folds of a cross-validation, times its
-repetitions) go through batched matrix products, so that k folds cost hardly more than one.
+The kind is the CaloChallenge's (arXiv:2410.21611: leaky ReLU, Adam, the best epoch by a validation sample), its width
+one that a CPU trains in seconds. The members of one call (the folds of a cross-validation, times its repetitions) go
+through batched matrix products, so that k folds cost hardly more than one.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+
+from simulacra.judges.classifiers.members import Member
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +24,23 @@ EVALUATION_BLOCK: Final = 2000
 
 @dataclass(frozen=True)
 class Perceptron:
-    """Settings of a classifier with two hidden layers."""
+    """Settings of a classifier.
 
+    Attributes
+    ----------
+    hidden_layers, width:
+        layers with an activation behind them, and units of each.
+    epochs, patience:
+        most passes through the training events, and how many without a better validation end the training.
+    batch_size, learning_rate, weight_decay:
+        of AdamW, which is Adam without decay.
+    validation_share:
+        of the training events, if a member has no validation events of its own.
+    chosen_by:
+        what the best epoch has least: the loss, or the share of events on the wrong side of even odds.
+    """
+
+    hidden_layers: int = 2
     width: int = 128
     epochs: int = 30
     patience: int = 6
@@ -29,18 +48,33 @@ class Perceptron:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     validation_share: float = 0.15
+    chosen_by: Literal["loss", "accuracy"] = "loss"
+
+
+# arXiv:2410.21611 and its evaluate.py: an input layer and two hidden layers, all of 2048 units; no early stopping. (It
+# computes in float64, this in float32.)
+CALOCHALLENGE: Final = Perceptron(
+    hidden_layers=3,
+    width=2048,
+    epochs=50,
+    patience=50,
+    batch_size=1000,
+    learning_rate=2e-4,
+    weight_decay=0.0,
+    chosen_by="accuracy",
+)
+LARGE_SAMPLES: Final = Perceptron(width=64, epochs=20, patience=3, batch_size=1000, learning_rate=2e-3)
 
 
 def perceptron_scores(
     features: np.ndarray,
     labels: np.ndarray,
     weights: np.ndarray,
-    folds: np.ndarray,
-    *,
+    members: Sequence[Member],
     seed: int,
     settings: Perceptron | None = None,
-) -> np.ndarray:
-    """Return the out-of-fold log-odds of label 1.
+) -> list[np.ndarray]:
+    """Return the log-odds of label 1 that each member gives to the events that it judges, at its best epoch.
 
     Parameters
     ----------
@@ -50,41 +84,36 @@ def perceptron_scores(
         0 or 1, (N,).
     weights:
         non-negative weight of each event in the loss, (N,).
-    folds:
-        number of the fold of each event in each repetition, (R, N); a member is trained for each fold of each
-        repetition on the events outside it.
+    members:
+        which events each is trained on; a member with fewer than the others sees its own several times an epoch.
     seed:
-        of the initial weights, the order of the batches and the validation samples.
-
-    Returns
-    -------
-    numpy.ndarray
-        (R, N).
+        of the initial weights and the order of the batches.
     """
     import torch
     from torch.nn import functional
 
     settings = settings or Perceptron()
-    rng = np.random.default_rng(seed)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    members = _members(folds, settings.validation_share, rng)
+    generator = torch.Generator().manual_seed(seed)
+    parts = [member.parts(settings.validation_share) for member in members]
     training, validation, held_out = (
-        torch.from_numpy(a) for a in (members.training, members.validation, members.held_out)
+        torch.from_numpy(_of_one_length(rows))
+        for rows in ([p[0] for p in parts], [p[1] for p in parts], [m.held_out for m in members])
     )
     x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
     y = torch.from_numpy(np.asarray(labels, dtype=np.float32))
     w = torch.from_numpy(np.asarray(weights, dtype=np.float32))
 
-    mean = torch.stack([x[rows].mean(dim=0) for rows in training])[:, None, :]
+    centre = torch.stack([x[rows].mean(dim=0) for rows in training])[:, None, :]
     scale = torch.stack([x[rows].std(dim=0) for rows in training])[:, None, :]
     scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))
-    parameters = _initial(len(training), x.shape[1], settings.width, generator)
+    widths = [x.shape[1], *[settings.width] * settings.hidden_layers, 1]
+    parameters = _initial(len(training), widths, generator)
 
     def log_odds(rows: torch.Tensor) -> torch.Tensor:
-        hidden = (x[rows] - mean) / scale
-        for k in (0, 2):
+        hidden = (x[rows] - centre) / scale
+        for k in range(0, len(parameters) - 2, 2):
             hidden = functional.leaky_relu(torch.baddbmm(parameters[k + 1], hidden, parameters[k]), 0.01)
-        return torch.baddbmm(parameters[5], hidden, parameters[4]).squeeze(-1)
+        return torch.baddbmm(parameters[-1], hidden, parameters[-2]).squeeze(-1)
 
     def judged(rows: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -92,12 +121,21 @@ def perceptron_scores(
 
     def loss(log_odds: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         each = functional.binary_cross_entropy_with_logits(log_odds, y[rows], reduction="none")
-        return (each * w[rows]).sum(dim=1) / w[rows].sum(dim=1)
+        return mean(each, rows)
+
+    def mean(each: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return (each * w[rows]).sum(dim=1) / w[rows].sum(dim=1).clamp(min=1e-12)
+
+    def judgement() -> np.ndarray:
+        found = judged(validation)
+        if settings.chosen_by == "accuracy":
+            return mean(((found > 0) != (y[validation] > 0.5)).float(), validation).numpy().astype(np.float64)
+        return loss(found, validation).numpy().astype(np.float64)
 
     optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     best = np.full(len(training), np.inf)
     stale = np.zeros(len(training), dtype=np.int64)
-    scores = np.zeros(folds.shape, dtype=np.float64)
+    scores = [np.zeros(len(member.held_out)) for member in members]
     n_training = training.shape[1]
     batch = min(settings.batch_size, n_training)
     for _ in range(settings.epochs):
@@ -108,58 +146,29 @@ def perceptron_scores(
             rows = shuffled[:, start : start + batch]
             loss(log_odds(rows), rows).sum().backward()
             optimizer.step()
-        current = loss(judged(validation), validation).numpy().astype(np.float64)
+        current = judgement()
         better = (current < best) & (stale < settings.patience)
         best, stale = np.where(better, current, best), np.where(better, 0, stale + 1)
         if better.any():
             latest = judged(held_out).numpy()
             for member in np.flatnonzero(better):
-                of_member = members.held_out[member, : members.sizes[member]]
-                scores[members.repetition[member], of_member] = latest[member, : len(of_member)]
+                scores[member] = latest[member, : len(scores[member])].astype(np.float64)
         if (stale >= settings.patience).all():
             break
     return scores
 
 
-@dataclass(frozen=True)
-class _Members:
-    """The rows of each member: (K, n) each; ``held_out`` is padded with row 0 beyond ``sizes``."""
-
-    training: np.ndarray
-    validation: np.ndarray
-    held_out: np.ndarray
-    sizes: np.ndarray
-    repetition: np.ndarray
+def _of_one_length(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Return rows, repeated until they are as many as those of the member with most, (K, n): products are batched."""
+    longest = max(map(len, rows))
+    return np.stack([np.resize(some, longest) for some in rows])
 
 
-def _members(folds: np.ndarray, validation_share: float, rng: np.random.Generator) -> _Members:
-    training, held_out, repetition = [], [], []
-    for number, row in enumerate(folds):
-        for fold in range(int(row.max()) + 1):
-            training.append(rng.permutation(np.flatnonzero(row != fold)))
-            held_out.append(np.flatnonzero(row == fold))
-            repetition.append(number)
-    # Batched products need members of equal size: the folds differ by an event or two.
-    smallest = min(map(len, training))
-    rows = np.stack([member[:smallest] for member in training])
-    n_validation = max(1, round(validation_share * smallest))
-    padded = np.zeros((len(held_out), max(map(len, held_out))), dtype=np.int64)
-    for member, left_out in enumerate(held_out):
-        padded[member, : len(left_out)] = left_out
-    return _Members(
-        rows[:, n_validation:],
-        rows[:, :n_validation],
-        padded,
-        np.array([len(h) for h in held_out]),
-        np.array(repetition),
-    )
-
-
-def _initial(members: int, inputs: int, width: int, generator: torch.Generator) -> list[torch.Tensor]:
+def _initial(members: int, widths: Sequence[int], generator: torch.Generator) -> list[torch.Tensor]:
     import torch
 
     parameters = []
-    for fan_in, fan_out in ((inputs, width), (width, width), (width, 1)):
+    for fan_in, fan_out in itertools.pairwise(widths):
         bound = fan_in**-0.5
         for shape in ((members, fan_in, fan_out), (members, 1, fan_out)):
             values = (torch.rand(shape, generator=generator) * 2 - 1) * bound

@@ -1,0 +1,102 @@
+r"""The area under the ROC curve of weighted events, its standard error, and how far it lies from chance.
+
+With the weighted distributions :math:`F_t` and :math:`F_g` of the scores, ties counting half,
+
+.. math:: A = \int F_t\,dF_g, \qquad
+    A - \hat A \approx \sum_{i \in g} \tilde w_i (F_t(s_i) - A) + \sum_{i \in t} \tilde w_i (1 - F_g(s_i) - A)
+
+with weights that sum to 1 in each sample. The terms of the sums are the events' influences on the area; the root of the
+sum of their squares is its error (DeLong et al. 1988), which a bootstrap over events approaches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def weighted_auc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve for each row of weights, (B,); ties count half.
+
+    Parameters
+    ----------
+    scores, labels:
+        (N,); label 1 is expected to score higher.
+    weights:
+        (B, N).
+    """
+    order = np.argsort(scores, kind="stable")
+    first = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
+    sorted_weights = weights[:, order]
+    signal = np.add.reduceat(sorted_weights * (labels[order] == 1), first, axis=1)
+    background = np.add.reduceat(sorted_weights * (labels[order] == 0), first, axis=1)
+    below = np.cumsum(background, axis=1) - 0.5 * background
+    area: np.ndarray = (signal * below).sum(axis=1) / (signal.sum(axis=1) * background.sum(axis=1))
+    return area
+
+
+def area_and_influence(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the area under the ROC curve and each event's influence on it, (N,), which sum to 0.
+
+    Parameters
+    ----------
+    scores, labels, weights:
+        (N,); label 1 is expected to score higher.
+    """
+    signal = labels == 1
+    place, n_places = _places(scores)
+    below = {}
+    share = np.empty(len(scores))
+    for label in (True, False):
+        rows = signal == label
+        share[rows] = weights[rows] / weights[rows].sum()
+        held = np.bincount(place[rows], share[rows], n_places)
+        below[label] = (np.cumsum(held) - 0.5 * held)[place]
+    placement = np.where(signal, below[False], 1 - below[True])
+    area = float(share[signal] @ placement[signal])
+    return area, share * (placement - area)
+
+
+def standard_error(influence: np.ndarray) -> float:
+    """Return the standard error of a number on which events have these influences, (N,)."""
+    return float(np.sqrt(np.sum(influence**2)))
+
+
+def standard_score(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
+    """Return by how many standard deviations of random labels the area under the ROC curve exceeds one half.
+
+    Without weights this is the rank-sum test with its exact variance, ties included (Mann and Whitney 1947). Weights
+    belong to their events and cannot be exchanged: each sample then has its own variance of the ranks.
+    """
+    signal = labels == 1
+    # In ranks among all events of both samples, each sample counting alike, the area is a difference of two means.
+    share = np.where(signal, weights / weights[signal].sum(), weights / weights[~signal].sum())
+    place, n_places = _places(scores)
+    held = np.bincount(place, share if np.ptp(weights) else np.ones(len(scores)), n_places)
+    rank = (np.cumsum(held) - 0.5 * held)[place]
+    difference = float(share[signal] @ rank[signal] - share[~signal] @ rank[~signal])
+    if not np.ptp(weights):
+        n, m = int(np.sum(~signal)), int(np.sum(signal))
+        variance = float(rank.var(ddof=1)) * (1 / n + 1 / m)
+    else:
+        variance = sum(
+            float(np.sum(share[rows] ** 2 * (rank[rows] - share[rows] @ rank[rows]) ** 2)) for rows in (signal, ~signal)
+        )
+    return difference / np.sqrt(variance) if variance > 0 else 0.0
+
+
+def growing_p_value(standard_scores: np.ndarray) -> float:
+    """Return the p-value of growing members' standard scores, (K,), by the number of folds that each was trained on.
+
+    They are independent standard normal numbers under the null. What a classifier has learned of a small difference
+    grows as the root of the number of its events, which is therefore the weight of each.
+    """
+    from scipy.stats import norm
+
+    weights = np.sqrt(np.arange(1, len(standard_scores) + 1))
+    return float(norm.sf(weights @ standard_scores / np.sqrt(np.sum(weights**2))))
+
+
+def _places(scores: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return each score's place among the different scores, (N,), and how many different ones there are."""
+    different, place = np.unique(scores, return_inverse=True)
+    return place, len(different)
