@@ -114,7 +114,9 @@ def test_a_grid_loses_nothing_of_few_values_and_little_of_many() -> None:
         assert coarse[name].value == fine[name].value
         assert coarse[name].compared == pytest.approx(fine[name].compared, rel=0.02)
         for kind in ("exchange", "bootstrap", "halves"):
-            assert getattr(coarse[name], kind) == pytest.approx(getattr(fine[name], kind), rel=0.05)
+            here, there = getattr(coarse[name], kind), getattr(fine[name], kind)
+            assert here.mean() == pytest.approx(there.mean(), rel=0.02)
+            assert here == pytest.approx(there, rel=0.1)
     # Replicates of the grid are the distances of the events that they stand for.
     first, second = (
         side[5][replicates.exchange.blocks] for side in (replicates.exchange.first, replicates.exchange.second)

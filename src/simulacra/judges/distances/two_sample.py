@@ -14,8 +14,8 @@ distance and the energy distance along a line (Szekely and Rizzo, J. Stat. Plan.
 
 None is 0 for two samples of one distribution. What it then is, at the sizes in hand, comes from halves of the truth;
 the p-value is that of a permutation test, the share of random divisions of all events that lie at least as far apart;
-the error is the bootstrap's (all three: :mod:`simulacra.judges.distances.divisions`). The value is that of all events. Its
-replicates are evaluated on the grid of :mod:`simulacra.judges.distances.cumulative`, and so is the value that the
+the error is the bootstrap's (all three: :mod:`simulacra.judges.distances.divisions`). The value is that of all events.
+Its replicates are evaluated on the grid of :mod:`simulacra.judges.distances.cumulative`, and so is the value that the
 p-value compares with them.
 """
 

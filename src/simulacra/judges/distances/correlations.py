@@ -1,0 +1,265 @@
+r"""Correlations of every pair of features: generated against truth, and whether the difference is more than chance.
+
+.. math:: d = \sqrt{\frac{2}{F (F - 1)} \sum_{i < j} (C^g_{ij} - C^t_{ij})^2}
+
+is the distance of the two samples' correlation matrices. Each sample's features are taken in its own standard
+deviations about its own mean before events are exchanged, so that the p-values answer for correlations alone whatever
+the marginals are. Rank correlations (Spearman) are those of the features' ranks within their own sample: few wild
+events do not move them.
+
+The worst pair is the one whose difference is largest in standard deviations of the exchanged samples; its p-value
+counts how often the largest of all pairs is as large by chance, so that looking at many pairs costs no false alarms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from simulacra.judges.distances.divisions import Divisions, Replicates, p_value
+from simulacra.judges.distances.two_sample import Distance
+from simulacra.judges.features import Features
+from simulacra.judges.finding import Finding
+from simulacra.judges.wording import MINUS, with_error
+from simulacra.pages.style import axis_label, new_figure, svg_of, title
+
+# A difference of two correlations that are 1 by construction has no spread; this much does not count.
+SMALLEST_SPREAD: Final = 1e-6
+MOST_LABELS: Final = 40
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """Correlation matrices of both samples.
+
+    Attributes
+    ----------
+    names:
+        of the features, (F,).
+    truth, generated:
+        (F, F) each; 0 for a feature that is constant.
+    error, chance:
+        standard deviation of their difference, by bootstrap and by exchange of events, (F, F) each.
+    distance:
+        root mean square of the differences off the diagonal.
+    worst:
+        numbers of the two features whose correlation differs most.
+    worst_p_value:
+        probability that any pair differs as much by chance.
+    """
+
+    names: tuple[str, ...]
+    truth: np.ndarray
+    generated: np.ndarray
+    error: np.ndarray
+    chance: np.ndarray
+    distance: Distance
+    worst: tuple[int, int]
+    worst_p_value: float
+
+    @property
+    def pulls(self) -> np.ndarray:
+        """The difference, generated less truth, over its standard deviation by chance, (F, F)."""
+        return np.asarray((self.generated - self.truth) / np.maximum(self.chance, SMALLEST_SPREAD))
+
+
+def correlations_of(features: Features, replicates: Replicates, *, ranks: bool = False) -> Correlations:
+    """Return the correlations of features, or of their ranks, in both samples.
+
+    Parameters
+    ----------
+    features:
+        of truth and generated events, (N, F) and (M, F), with F at least 2.
+    replicates:
+        for these events' weights, with halves of the truth in hand.
+    ranks:
+        whether to correlate ranks within the sample.
+
+    Raises
+    ------
+    ValueError
+        if there are fewer than two features, or the replicates are of other events.
+    """
+    n_features = len(features.names)
+    if n_features < 2:
+        raise ValueError(f"correlations need two features at least; there is {n_features}: {', '.join(features.names)}")
+    n, m = len(features.truth), len(features.generated)
+    exchange, halves = replicates.exchange, replicates.halves
+    if len(exchange.weights) != n + m or len(halves.weights) != n:
+        raise ValueError(
+            f"{n} and {m} events, but the replicates are of {len(exchange.weights)} events and halves of "
+            f"{len(halves.weights)}: give replicates of these events"
+        )
+    truth, generated = (
+        _own_scale(_ranks(values, weights) if ranks else values, weights)
+        for values, weights in (
+            (features.truth, features.truth_weights),
+            (features.generated, features.generated_weights),
+        )
+    )
+    both = _block_moments(exchange, np.concatenate([truth, generated]))
+    exchanged, bootstrapped = (_differences(d, both) for d in (exchange, replicates.bootstrap))
+    by_chance = np.sqrt(halves.shrink) * _differences(halves, _block_moments(halves, truth))
+    middle = exchange.n_blocks // 2
+    first, second = (_correlations(both[side].sum(axis=0)[None])[0] for side in (slice(middle), slice(middle, None)))
+    difference = second - first
+
+    spread = np.maximum(exchanged.std(axis=0, ddof=1), SMALLEST_SPREAD)
+    pulls = np.abs(difference) / spread
+    worst = int(np.argmax(pulls))
+    rows, columns = np.triu_indices(n_features, 1)
+    value = float(_root_mean_square(difference[None])[0])
+    chance = _root_mean_square(by_chance)
+    return Correlations(
+        features.names,
+        _matrix(first, n_features, 1.0),
+        _matrix(second, n_features, 1.0),
+        _matrix(bootstrapped.std(axis=0, ddof=1), n_features, 0.0),
+        _matrix(spread, n_features, 0.0),
+        Distance(
+            value,
+            float(_root_mean_square(bootstrapped).std(ddof=1)),
+            float(chance.mean()),
+            float(chance.std(ddof=1)),
+            p_value(value, _root_mean_square(exchanged)),
+        ),
+        (int(rows[worst]), int(columns[worst])),
+        p_value(float(pulls[worst]), (np.abs(exchanged) / spread).max(axis=1)),
+    )
+
+
+def judge_correlations(
+    features: Features, replicates: Replicates, *, label: str = "truth"
+) -> tuple[list[Finding], Correlations]:
+    """Return findings on correlations and on rank correlations, and the correlations themselves.
+
+    ``label`` is what the truth is called in sentences; the parameters are those of :func:`correlations_of`.
+    """
+    linear, ranked = (correlations_of(features, replicates, ranks=ranks) for ranks in (False, True))
+    return [
+        _finding("correlations", "correlations", linear, features, label),
+        _finding("rank_correlations", "rank correlations", ranked, features, label),
+    ], linear
+
+
+def correlation_figure(found: Correlations, truth_label: str, generated_label: str) -> bytes:
+    """Draw both matrices and their difference in standard deviations by chance, as an SVG."""
+    n = len(found.names)
+    size = max(2.3, min(5.0, 0.17 * n + 0.8))
+    largest = max(3.0, min(10.0, float(np.abs(found.pulls).max())))
+    with new_figure(3 * size + 1.6, size + 1.0) as figure:
+        panels = (
+            (found.truth, f"Correlations, {truth_label}", 1.0, ""),
+            (found.generated, f"Correlations, {generated_label}", 1.0, "Correlation"),
+            (found.pulls, "Difference over error by chance", largest, axis_label("Difference", "σ")),
+        )
+        for axes, (matrix, heading, limit, bar) in zip(figure.subplots(1, 3), panels, strict=True):
+            mesh = axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+            title(axes, heading)
+            labelled = n <= MOST_LABELS and axes is figure.axes[0]
+            axes.set_yticks(
+                range(n) if labelled else [], [name.replace("_", " ") for name in found.names] if labelled else []
+            )
+            axes.set_xticks([])
+            axes.tick_params(labelsize=min(8.0, 1.1 * 72 * size / (n + 4) / 1.5))
+            if bar:
+                figure.colorbar(mesh, ax=axes, shrink=0.8, label=bar)
+        i, j = found.worst
+        for place in ((i, j), (j, i)):
+            figure.axes[2].plot(*place, marker="s", markerfacecolor="none", color="#1d2530", markersize=6)
+        return svg_of(figure)
+
+
+def _finding(judge: str, what: str, found: Correlations, features: Features, label: str) -> Finding:
+    i, j = found.worst
+    pair = f"{found.names[i].replace('_', ' ')} and {found.names[j].replace('_', ' ')}"
+    distance, signed = found.distance, (found.generated[i, j], found.truth[i, j])
+    ours, theirs = (f"{number:.2f}".replace("-", MINUS) for number in signed)
+    return Finding(
+        judge=judge,
+        observable="all pairs",
+        value=distance.value,
+        uncertainty=distance.uncertainty,
+        truth_value=distance.truth_value,
+        truth_uncertainty=distance.truth_uncertainty,
+        p_value=distance.p_value,
+        n_truth=len(features.truth),
+        n_generated=len(features.generated),
+        sentence=(
+            f"The {what} differ by {with_error(distance.value, distance.uncertainty)} (root mean square of all pairs); "
+            f"{label} against itself {with_error(distance.truth_value, distance.truth_uncertainty)}. The worst pair is "
+            f"{pair}: {ours} ± {found.error[i, j]:.2g} instead of {theirs} "
+            f"(p = {found.worst_p_value:.2g} for the worst of all pairs)."
+        ),
+        details={
+            "worst_pair": [found.names[i], found.names[j]],
+            "worst_truth": float(found.truth[i, j]),
+            "worst_generated": float(found.generated[i, j]),
+            "worst_uncertainty": float(found.error[i, j]),
+            "worst_p_value": found.worst_p_value,
+        },
+    )
+
+
+def _own_scale(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return values (K, F) in their own standard deviations about their own mean; a constant feature is 0."""
+    centred = values - np.average(values, axis=0, weights=weights)
+    spread = np.sqrt(np.average(centred**2, axis=0, weights=weights))
+    constant = spread <= 1e-12 * np.maximum(np.abs(values).max(axis=0), 1e-300)
+    return np.where(constant, 0.0, centred / np.where(constant, 1.0, spread))
+
+
+def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the share of the weight below each value, equal values half, (K, F)."""
+    ranks = np.empty_like(values)
+    for f, column in enumerate(values.T):
+        order = np.argsort(column)
+        total = np.concatenate([[0.0], np.cumsum(weights[order])])
+        ends = np.append(np.flatnonzero(np.diff(column[order])) + 1, len(column))
+        middles = 0.5 * (total[np.append(0, ends[:-1])] + total[ends])
+        ranks[order, f] = np.repeat(middles, np.diff(ends, prepend=0)) / total[-1]
+    return ranks
+
+
+def _block_moments(divisions: Divisions, values: np.ndarray) -> np.ndarray:
+    """Return the sums of w x x' in each block, with x (K, F) and a 1 behind: (B, F + 1, F + 1)."""
+    order = np.argsort(divisions.blocks, kind="stable")
+    x = np.column_stack([values[order], np.ones(len(values))])
+    weights = divisions.weights[order]
+    bounds = np.searchsorted(divisions.blocks[order], np.arange(divisions.n_blocks + 1))
+    return np.stack([(x[a:b] * weights[a:b, None]).T @ x[a:b] for a, b in pairwise(bounds)])
+
+
+def _differences(divisions: Divisions, moments: np.ndarray) -> np.ndarray:
+    """Return second less first group's correlations of each replicate and pair, (R, F (F - 1) / 2)."""
+    size = moments.shape[1]
+    flat = moments.reshape(len(moments), -1)
+    first, second = (factors @ flat for factors in divisions.coefficients())
+    return np.asarray(_correlations(second.reshape(-1, size, size)) - _correlations(first.reshape(-1, size, size)))
+
+
+def _correlations(moments: np.ndarray) -> np.ndarray:
+    """Return the correlations of all pairs from sums of w x x', (R, F + 1, F + 1): (R, F (F - 1) / 2)."""
+    scaled = moments / moments[:, -1:, -1:]
+    mean = scaled[:, -1, :-1]
+    covariance = scaled[:, :-1, :-1] - mean[:, :, None] * mean[:, None, :]
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    rows, columns = np.triu_indices(variance.shape[1], 1)
+    product = np.sqrt(np.maximum(variance[:, rows] * variance[:, columns], 0.0))
+    above = covariance[:, rows, columns]
+    return np.asarray(np.clip(np.divide(above, product, out=np.zeros_like(above), where=product > 1e-12), -1.0, 1.0))
+
+
+def _root_mean_square(differences: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sqrt((differences**2).mean(axis=1)))
+
+
+def _matrix(pairs: np.ndarray, n_features: int, diagonal: float) -> np.ndarray:
+    matrix = np.full((n_features, n_features), diagonal)
+    above = np.triu_indices(n_features, 1)
+    matrix[above] = pairs
+    matrix.T[above] = pairs
+    return matrix
