@@ -100,6 +100,18 @@ def test_numbers_are_ranked_beyond_errors_only() -> None:
     assert found.truth["memorisation"] is None
 
 
+def test_they_are_ranked_by_what_leaves_nothing_out_if_all_have_it() -> None:
+    particles = tuple(finding("classifier_auc", "particles (deep_sets)", v, 0.01, 0.5) for v in (0.8, 0.6))
+    assert compare({"a": planted(0.6, 0.5), "b": planted(0.7, 0.5)}, {}).main.key == "auc_cells"
+    verdicts = {name: planted(0.7, 0.6, more=(one,)) for name, one in zip("ab", particles, strict=True)}
+    for verdict in verdicts.values():
+        object.__setattr__(verdict, "findings", verdict.findings[2:])
+    assert compare(verdicts, {}).main.key == "auc_particles"
+    assert compare(verdicts, {}).rankings["auc_particles"].first == ("b",)
+    verdicts["a"] = planted(0.7, 0.6)
+    assert compare(verdicts, {}).main.key == "auc_observables"
+
+
 def test_high_coverage_is_good() -> None:
     verdicts = {
         name: planted(0.7, more=(finding("coverage", "cells", value, 0.01, 0.96),))

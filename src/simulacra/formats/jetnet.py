@@ -189,7 +189,7 @@ def _attributes(file: h5py.File, particle: str | None) -> dict[str, Any]:
     name = stated if stated is not None else particle
     attributes = file_provenance(
         "" if name is None else jet_name(name),
-        simulator="not stated in the file",
+        simulator="",
         seconds_per_event=None if seconds is None else np.asarray(seconds).item(),
         settings={"format": "jetnet"},
     )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
 
 FALSE_ALARM: Final = 0.05
+#: what classifiers that leave nothing out look at
+ALL_OF_AN_EVENT: Final = ("cells", "particles")
 Front = Literal["on the front", "within errors", "off the front"]
 
 
@@ -97,12 +99,12 @@ class Comparison:
 
     @property
     def main(self) -> Headline:
-        """What they are ranked by in the first place: the AUC on cells, or else the first number that all have."""
+        """What they are ranked by: the AUC on all that an event holds, or else the first number that all have."""
         complete = [h for h in self.headlines if len(self.rankings.get(h.key, _NONE).ranks) == len(self.generators)]
         ranked = complete or [h for h in self.headlines if self.rankings.get(h.key, _NONE).ranks]
         if not ranked:
             raise ValueError("the verdicts hold none of the numbers that generators are compared by")
-        return next((h for h in ranked if h.observable == "cells"), ranked[0])
+        return next((h for h in ranked if h.observable in ALL_OF_AN_EVENT), ranked[0])
 
     @property
     def sentence(self) -> str:
