@@ -1,0 +1,142 @@
+"""Modes, effective modes and diversity of generated events, as findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulacra.judges.finding import Finding
+from simulacra.judges.generalisation.mode_report import ModeReport
+from simulacra.judges.generalisation.modes import ModeAlarm
+from simulacra.judges.generalisation.strata import condition_table
+from simulacra.judges.samples import Sample
+from simulacra.judges.wording import with_error
+
+
+@dataclass(frozen=True)
+class ModeEvidence:
+    """What the chapter on modes is drawn from.
+
+    Attributes
+    ----------
+    report:
+        the check.
+    observables, long_names:
+        of the features that were looked at, (F,).
+    conditions:
+        those that were held fixed.
+    """
+
+    report: ModeReport
+    observables: tuple[str, ...]
+    long_names: tuple[str, ...]
+    conditions: tuple[str, ...]
+
+
+def judge_modes(
+    truth: Sample, generated: Sample, rng: np.random.Generator, *, alarm: ModeAlarm | None = None
+) -> tuple[list[Finding], ModeEvidence]:
+    """Look for modes of the truth's observables that the generator has lost, and for lost diversity.
+
+    Parameters
+    ----------
+    truth, generated:
+        the samples.
+    rng:
+        of the clusters and the pairs.
+    alarm:
+        one that was fitted on ``truth`` by :func:`mode_alarm`; else one is.
+    """
+    observables, conditions = _names(truth)
+    alarm = alarm or mode_alarm(truth, seed=int(rng.integers(2**31)))
+    report = alarm.check(
+        np.column_stack([generated.observables[name] for name in observables]),
+        condition_table(generated.conditions, conditions),
+        generated.weights,
+    )
+    spread = report.diversity
+    missing = 1 - report.effective_modes / report.truth_effective_modes
+    missing_error = float(
+        np.hypot(
+            report.effective_modes_error,
+            report.truth_effective_modes_error * report.effective_modes / report.truth_effective_modes,
+        )
+        / report.truth_effective_modes
+    )
+    where = "at fixed condition" if conditions else "among themselves"
+    findings = [
+        Finding(
+            judge="lost_modes",
+            observable="observables",
+            value=1 - report.coverage,
+            uncertainty=report.coverage_error,
+            truth_value=report.chance_lost[0],
+            truth_uncertainty=report.chance_lost[1],
+            p_value=report.p_value,
+            sentence=report.sentence,
+            details={
+                "alarm": report.alarm,
+                "clusters": len(report.partitions[1].truth),
+                "lost": {part.kind: int(part.lost.sum()) for part in report.partitions[:2]},
+                "p_value_of": "chi-square of the clusters' shares",
+            },
+            n_truth=report.n_truth,
+            n_generated=report.n_generated,
+        ),
+        Finding(
+            judge="missing_modes",
+            observable="observables",
+            value=missing,
+            uncertainty=missing_error,
+            truth_value=0.0,
+            truth_uncertainty=report.truth_effective_modes_error / report.truth_effective_modes,
+            p_value=report.modes_p_value,
+            sentence=(
+                f"{generated.label} has {with_error(report.effective_modes, report.effective_modes_error)} effective "
+                f"modes, {truth.label} {with_error(report.truth_effective_modes, report.truth_effective_modes_error)}."
+            ),
+            details={"effective_modes": report.effective_modes, "truth_effective_modes": report.truth_effective_modes},
+            n_truth=report.n_truth,
+            n_generated=report.n_generated,
+        ),
+        Finding(
+            judge="missing_diversity",
+            observable="observables",
+            value=1 - spread.value,
+            uncertainty=spread.uncertainty,
+            truth_value=0.0,
+            truth_uncertainty=spread.chance,
+            p_value=spread.p_value,
+            sentence=(
+                f"{generated.label} events differ {where} by {with_error(spread.value, spread.uncertainty, '%')} of "
+                f"what {truth.label} events do."
+            ),
+            details={
+                "by_observable": dict(zip(observables, spread.features.tolist(), strict=True)),
+                "p_value_with_each_observable": spread.p_least,
+            },
+            n_truth=report.n_truth,
+            n_generated=report.n_generated,
+        ),
+    ]
+    return findings, ModeEvidence(
+        report, tuple(observables), tuple(truth.long_names[name] for name in observables), tuple(conditions)
+    )
+
+
+def mode_alarm(truth: Sample, *, seed: int) -> ModeAlarm:
+    """Return an alarm for generated events of this kind; its columns are the sample's observables and conditions."""
+    observables, conditions = _names(truth)
+    return ModeAlarm(
+        np.column_stack([truth.observables[name] for name in observables]),
+        condition_table(truth.conditions, conditions),
+        truth.weights,
+        seed,
+        names=observables,
+        units=[truth.units[name] for name in observables],
+    )
+
+
+def _names(truth: Sample) -> tuple[list[str], list[str]]:
+    return list(truth.observables), [name for name, values in truth.conditions.items() if np.ptp(values) > 0]
