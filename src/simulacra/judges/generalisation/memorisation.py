@@ -1,0 +1,193 @@
+"""Whether a generator has learned training events by heart: generated events against unseen truth, as a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from pydantic import JsonValue
+
+from simulacra.judges.finding import Finding
+from simulacra.judges.generalisation.distances_to_training import TrainingEvents
+from simulacra.judges.generalisation.nearness import Nearness, compare_nearness
+from simulacra.judges.generalisation.strata import Strata, condition_table
+from simulacra.judges.samples import Sample
+from simulacra.judges.wording import with_error
+
+MEMORISED_P_VALUE: Final = 0.01
+MOST_QUERIES: Final = 2000
+#: training events times values of an event; above, some training events are left out
+MOST_VALUES: Final = 10_000_000
+MOST_REFERENCES: Final = 50_000
+FEWEST_REFERENCES: Final = 5000
+CLOSEST: Final = 6
+EVENTS_A_STRATUM: Final = 100
+MOST_STRATA: Final = 8
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """Distances of generated and of unseen truth events to the nearest training event, and the closest pairs.
+
+    Attributes
+    ----------
+    nearness:
+        the comparison.
+    memorised:
+        whether the p-value of both tests is below 0.01.
+    metric:
+        what the distance is called.
+    generated, truth:
+        the distances, (Q,) each, of the events that were looked at.
+    generated_weights, truth_weights:
+        their weights.
+    closest_generated, closest_training:
+        the pairs that lie closest, relative to the truth at their condition, the closest first.
+    closest_distances:
+        of the pairs, (K,).
+    searched:
+        share of the training events that the nearest one was looked for among.
+    """
+
+    nearness: Nearness
+    memorised: bool
+    metric: str
+    generated: np.ndarray
+    truth: np.ndarray
+    generated_weights: np.ndarray
+    truth_weights: np.ndarray
+    closest_generated: Sample
+    closest_training: Sample
+    closest_distances: np.ndarray
+    searched: float
+
+
+def judge_memorisation(
+    truth: Sample, generated: Sample, train: Sample | None, rng: np.random.Generator
+) -> tuple[list[Finding], Memorisation | None]:
+    """Compare generated events' distances to the nearest training event with those of truth that was not trained on.
+
+    Parameters
+    ----------
+    truth, generated:
+        the samples; no event of ``truth`` may have been trained on.
+    train:
+        the training events; without them nothing is judged.
+    rng:
+        of the choice of events, where there are more than 2000 (and more than 50,000 training events).
+    """
+    if train is None:
+        return [], None
+    most = int(np.clip(MOST_VALUES // _width(train), FEWEST_REFERENCES, MOST_REFERENCES))
+    kept = train.take(_some(len(train), most, rng))
+    a, b = truth.take(_some(len(truth), MOST_QUERIES, rng)), generated.take(_some(len(generated), MOST_QUERIES, rng))
+    events = TrainingEvents(kept)
+    truth_distances, _ = events.nearest(a)
+    generated_distances, numbers = events.nearest(b)
+
+    conditions = [name for name, values in truth.conditions.items() if np.ptp(values) > 0]
+    number = int(np.clip(min(len(a), len(b)) // EVENTS_A_STRATUM, 1, MOST_STRATA))
+    table = condition_table(a.conditions, conditions)
+    strata = Strata(table, len(a), strata=number, seed=int(rng.integers(2**31)))
+    places = [strata.index(strata.ranks(condition_table(s.conditions, conditions), len(s))) for s in (b, a)]
+    found = compare_nearness(generated_distances, truth_distances, b.weights, a.weights, *places)
+
+    counted = np.flatnonzero(b.weights > 0)
+    closest = counted[np.argsort(found.generated[counted], kind="stable")[:CLOSEST]]
+    judged = Memorisation(
+        found,
+        found.p_value < MEMORISED_P_VALUE,
+        events.metric,
+        generated_distances,
+        truth_distances,
+        b.weights,
+        a.weights,
+        b.take(closest),
+        kept.take(numbers[closest]),
+        generated_distances[closest],
+        len(kept) / len(train),
+    )
+    return _findings(judged, events.observable, truth.label, generated.label), judged
+
+
+def _findings(judged: Memorisation, observable: str, truth: str, generated: str) -> list[Finding]:
+    near = judged.nearness
+    share = with_error(near.nearer, near.nearer_error, "%")
+    said = (
+        f"In {share} of pairs the {generated} event lies nearer to a training event than the unseen {truth} event "
+        f"does (50 % if nothing is memorised)"
+    )
+    copies = (
+        f"{with_error(near.copies, near.copies_error, '%')} of {generated} events, beyond what is expected, lie nearer "
+        f"to a training event than 1 % of unseen {truth} events"
+    )
+    verdict = (
+        f"Training events were learned by heart (p = {near.p_value:.2g})"
+        if judged.memorised
+        else f"no sign of training events learned by heart (p = {near.p_value:.2g})"
+    )
+    part = "" if judged.searched == 1 else f" Looked for among {100 * judged.searched:.0f} % of the training events."
+    details: dict[str, JsonValue] = {
+        "memorised": judged.memorised,
+        "p_value_both_tests": near.p_value,
+        "share_of_training_searched": judged.searched,
+        "distance": judged.metric,
+    }
+    return [
+        Finding(
+            judge="memorisation",
+            observable=observable,
+            value=near.nearer,
+            uncertainty=near.nearer_error,
+            truth_value=0.5,
+            truth_uncertainty=near.chance_error,
+            p_value=near.nearer_p,
+            sentence=f"{said}: {verdict}.{part}",
+            details=details,
+            n_truth=len(judged.truth),
+            n_generated=len(judged.generated),
+        ),
+        Finding(
+            judge="copies_of_training",
+            observable=observable,
+            value=near.copies,
+            uncertainty=near.copies_error,
+            truth_value=0.0,
+            truth_uncertainty=near.copies_error,
+            p_value=near.copies_p,
+            sentence=f"{copies}: {verdict}.{part}",
+            details=details,
+            n_truth=len(judged.truth),
+            n_generated=len(judged.generated),
+        ),
+        Finding(
+            judge="far_from_training",
+            observable=observable,
+            value=1 - near.nearer,
+            uncertainty=near.nearer_error,
+            truth_value=0.5,
+            truth_uncertainty=near.chance_error,
+            p_value=near.farther_p,
+            sentence=(
+                f"In {with_error(1 - near.nearer, near.nearer_error, '%')} of pairs the {generated} event lies further "
+                f"from all training events than the unseen {truth} event does"
+                + (
+                    ": generated events lie where there is no truth."
+                    if near.farther_p < MEMORISED_P_VALUE
+                    else ", as it should be within errors."
+                )
+            ),
+            details={"distance": judged.metric},
+            n_truth=len(judged.truth),
+            n_generated=len(judged.generated),
+        ),
+    ]
+
+
+def _width(sample: Sample) -> int:
+    return sample.cells.shape[1] if sample.cells is not None else max(1, len(sample.observables))
+
+
+def _some(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
