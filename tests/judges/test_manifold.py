@@ -115,9 +115,16 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     assert judge_manifold(features, np.random.default_rng(1)) != judge_manifold(features, np.random.default_rng(2))
 
 
+def test_few_events_are_judged() -> None:
+    rng = np.random.default_rng(9)
+    found = judge_manifold(features_of(*rng.normal(size=(2, 200, 2))), rng)
+    assert found.events == 100
+    assert found.coverage.p_value > 0.01
+
+
 def test_too_few_events_are_refused() -> None:
     rng = np.random.default_rng(8)
     with pytest.raises(ValueError, match="too few for precision and recall"):
-        judge_manifold(features_of(*rng.normal(size=(2, 200, 2))), rng)
+        judge_manifold(features_of(*rng.normal(size=(2, 79, 2))), rng)
     with pytest.raises(ValueError, match="too few for 5 nearest neighbours"):
         precision_recall_density_coverage(np.zeros((5, 2)), np.zeros((9, 2)))

@@ -42,6 +42,7 @@ FEWEST: Final = 200
 LISTED: Final = 32
 LISTED_FOR_ERRORS: Final = 64
 SCORES: Final = ("precision", "recall", "density", "coverage")
+FEWEST_BALLS: Final = 8
 ROWS: Final = 500
 
 
@@ -125,10 +126,10 @@ def judge_manifold(
     first, clipped = _unweighted(features.truth_weights, rng)
     second, clipped_too = _unweighted(features.generated_weights, rng)
     n = min(most_events, len(first) // 2, len(second))
-    if n <= 2 * LISTED_FOR_ERRORS:
+    if n < (least := FEWEST_BALLS * neighbours):
         raise ValueError(
             f"{len(first)} and {len(second)} unweighted events are too few for precision and recall: "
-            f"{4 * LISTED_FOR_ERRORS + 2} of the truth and {2 * LISTED_FOR_ERRORS + 1} generated events are needed"
+            f"{2 * least} of the truth and {least} generated events are needed"
         )
     truth, generated = features.truth[first[: 2 * n]], features.generated[second[:n]]
     value = precision_recall_density_coverage(truth[:n], generated, neighbours=neighbours)
@@ -167,6 +168,7 @@ class _Listed:
         import torch
 
         x = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+        listed = min(listed, len(x) - 1)
         distance, index = _nearest(x, x, listed + 1)
         # An event is its own nearest neighbour, but for equals among which it may come later.
         own = index == torch.arange(len(x))[:, None]

@@ -1,0 +1,216 @@
+"""All features at once: every distance between two samples that needs no training, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from pydantic import JsonValue
+
+from simulacra.judges.distances.correlations import Correlations, judge_correlations
+from simulacra.judges.distances.divisions import Replicates
+from simulacra.judges.distances.frechet import frechet_physics_distance
+from simulacra.judges.distances.kernels import KernelDistance, kernel_physics_distance, maximum_mean_discrepancy
+from simulacra.judges.distances.manifold import NEIGHBOURS, SCORES, judge_manifold
+from simulacra.judges.distances.slices import slice_distances
+from simulacra.judges.distances.two_sample import Distance
+from simulacra.judges.features import Features
+from simulacra.judges.finding import Finding
+from simulacra.judges.progress import Progress, silent
+from simulacra.judges.wording import with_error
+
+CLEAR: Final = 0.01
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a distance is spoken of.
+
+    Attributes
+    ----------
+    title:
+        its name in sentences.
+    sees:
+        what it is sensitive to.
+    units:
+        of a finding's value.
+    scale:
+        what values are multiplied with in sentences and tables.
+    """
+
+    title: str
+    sees: str
+    units: str = "1"
+    scale: int = 1
+
+    def say(self, value: float, error: float) -> str:
+        """Return a value with its error as sentences and tables show it."""
+        if self.scale == 1:
+            return with_error(value, error, "%" if self.units == "share" else "1")
+        return f"({with_error(self.scale * value, self.scale * error)}) × 10⁻³"
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "frechet_physics_distance": Kind(
+            "Frechet physics distance", "means, widths and linear correlations; blind to shapes beyond", "σ²", 1000
+        ),
+        "kernel_physics_distance": Kind("kernel physics distance", "moments up to the fourth; tails", "1", 1000),
+        "maximum_mean_discrepancy": Kind(
+            "Gaussian maximum mean discrepancy", "any difference that is about as wide as the sample", "1", 1000
+        ),
+        "precision": Kind("precision", "generated events where the truth has none", "share"),
+        "recall": Kind("recall", "truth events where the generator makes none", "share"),
+        "density": Kind("density", "generated events crowding where the truth is dense (above 1) or not (below)"),
+        "coverage": Kind("coverage", "lost modes and thin regions", "share"),
+        "mean_kolmogorov_smirnov": Kind("mean Kolmogorov-Smirnov distance", "each observable by itself"),
+        "mean_wasserstein": Kind("mean 1-Wasserstein distance", "each observable by itself; tails", "σ"),
+        "sliced_kolmogorov_smirnov": Kind("sliced Kolmogorov-Smirnov distance", "any sum of observables"),
+        "sliced_wasserstein": Kind("sliced 1-Wasserstein distance", "any sum of observables; tails", "σ"),
+        "max_sliced_wasserstein": Kind("largest sliced 1-Wasserstein distance", "the worst sum of observables", "σ"),
+        "energy_distance": Kind("energy distance", "any difference, shifts most of all", "σ", 1000),
+        "correlations": Kind("distance of the correlation matrices", "linear dependence of pairs"),
+        "rank_correlations": Kind("distance of the rank correlation matrices", "monotonic dependence of pairs"),
+    }
+)
+_MEANING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "precision": "of the generated events lie where there is {truth}",
+        "recall": "of {truth} lies where there are generated events",
+        "density": "times as many generated events as {truth} has lie close to an event of it",
+        "coverage": "of {truth} has a generated event close by",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Multivariate:
+    """What the distances of all features say.
+
+    Attributes
+    ----------
+    findings:
+        one a distance, named as in :data:`KINDS`.
+    correlations:
+        of both samples; None for a single feature.
+    """
+
+    findings: tuple[Finding, ...]
+    correlations: Correlations | None
+
+
+def judge_multivariate(
+    features: Features,
+    rng: np.random.Generator,
+    *,
+    labels: tuple[str, str] = ("truth", "generated"),
+    what: str = "observables",
+    progress: Progress | None = None,
+) -> list[Finding]:
+    """Return a finding for each distance of all features at once; see :func:`compare_all`."""
+    return list(compare_all(features, rng, labels=labels, what=what, progress=progress).findings)
+
+
+def compare_all(
+    features: Features,
+    rng: np.random.Generator,
+    *,
+    labels: tuple[str, str] = ("truth", "generated"),
+    what: str = "observables",
+    progress: Progress | None = None,
+) -> Multivariate:
+    """Return all distances between two samples, each with its error, truth against truth and p-value.
+
+    Parameters
+    ----------
+    features:
+        of truth and generated events, standardised.
+    rng:
+        for all divisions, directions and batches.
+    labels:
+        what truth and generated events are called in sentences.
+    what:
+        what the features are.
+    progress:
+        is told each step.
+
+    Raises
+    ------
+    ValueError
+        if a sample has too few events.
+    """
+    tell = progress or silent
+    findings: list[Finding] = []
+
+    def add(name: str, distance: Distance, used: tuple[int, int] | None = None, **details: JsonValue) -> None:
+        findings.append(_finding(name, distance, features, labels, what, used, details))
+
+    tell("Frechet physics distance", 0.0)
+    replicates = Replicates.draw(features.truth_weights, features.generated_weights, rng)
+    add("frechet_physics_distance", frechet_physics_distance(features, replicates, rng))
+    tell("kernel distances", 0.05)
+    for name, judge in (
+        ("kernel_physics_distance", kernel_physics_distance),
+        ("maximum_mean_discrepancy", maximum_mean_discrepancy),
+    ):
+        kernel: KernelDistance = judge(features, rng)
+        used = (kernel.batches * kernel.batch_truth, kernel.batches * kernel.batch_generated)
+        add(name, kernel.distance, used, batches=kernel.batches, batch_spread=kernel.spread, bandwidth=kernel.bandwidth)
+    tell("precision, recall, density, coverage", 0.35)
+    manifold = judge_manifold(features, rng)
+    for score in SCORES:
+        add(
+            score,
+            getattr(manifold, score),
+            (manifold.events, manifold.events),
+            neighbours=NEIGHBOURS,
+            clipped_weight=manifold.clipped,
+        )
+    tell("sliced distances", 0.7)
+    for name, distance in slice_distances(features, replicates, rng).items():
+        add(name, distance)
+    tell("correlations", 0.95)
+    correlations = None
+    if features.truth.shape[1] > 1:
+        found, correlations = judge_correlations(features, replicates, label=labels[0])
+        findings += found
+    return Multivariate(tuple(findings), correlations)
+
+
+def _finding(
+    name: str,
+    distance: Distance,
+    features: Features,
+    labels: tuple[str, str],
+    what: str,
+    used: tuple[int, int] | None,
+    details: dict[str, JsonValue],
+) -> Finding:
+    kind = KINDS[name]
+    ours = kind.say(distance.value, distance.uncertainty)
+    theirs = kind.say(distance.truth_value, distance.truth_uncertainty)
+    n_truth, n_generated = used or (len(features.truth), len(features.generated))
+    if name in _MEANING:
+        statement = f"{kind.title.capitalize()}: {ours} {_MEANING[name].format(truth=labels[0])}"
+    else:
+        statement = f"The {kind.title} of the {what} is {ours}"
+    chance = "more than chance explains" if distance.p_value < CLEAR else "which chance explains"
+    return Finding(
+        judge=name,
+        observable=what,
+        value=distance.value,
+        uncertainty=distance.uncertainty,
+        units="1" if kind.units == "share" else kind.units,
+        truth_value=distance.truth_value,
+        truth_uncertainty=distance.truth_uncertainty,
+        p_value=distance.p_value,
+        n_truth=n_truth,
+        n_generated=n_generated,
+        sentence=(
+            f"{statement}; {labels[0]} against itself {theirs}: a difference {chance} (p = {distance.p_value:.2g})."
+        ),
+        details={"features": len(features.names), **details},
+    )
