@@ -29,7 +29,6 @@ from simulacra.reweighting.samples import (
     require_drawn,
     settings_of,
     tensors_of,
-    with_variables,
 )
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 from simulacra.reweighting.support import find_empty_regions, require_support
@@ -221,13 +220,15 @@ def _observed_support(
         except ValueError as error:
             raise type(error)(f"the {label}: {error}") from None
         own.append(some["weight"].values.astype(np.float64) if "weight" in some else None)
-        try:
-            chosen = observe(some)
-        except ValueError as error:
-            if not isinstance(settings.network, FeaturesSettings):
+        network = settings.network
+        if isinstance(network, FeaturesSettings) and set(network.variables) <= set(map(str, some.data_vars)):
+            # Of a table, what the network does not see needs no support.
+            chosen = some[[name for name in network.variables if some[name].ndim == 1]]
+        else:
+            try:
+                chosen = observe(some)
+            except ValueError as error:
                 raise SampleError(f"the {label}: {error}") from None
-            held = with_variables(some, settings.network.variables)
-            chosen = held[[name for name in settings.network.variables if held[name].ndim == 1]]
         columns.append({str(name): array.values.astype(np.float64) for name, array in chosen.data_vars.items()})
         units |= {str(name): str(array.attrs.get("units", "1")) for name, array in chosen.data_vars.items()}
     if not columns[0]:
