@@ -37,6 +37,9 @@ LEAST_FEATURE_DIVERSITY: Final = 0.7
 REPLICATES: Final = 999
 FEWEST_EVENTS: Final = 40
 NAMED_FEATURES: Final = 3
+#: a feature is named if its mean in the cell lies this many of its widths there from the mean of all events
+SPECIAL: Final = 1.0
+LEAST_WIDTH: Final = 0.05
 
 
 class ModeAlarm:
@@ -244,7 +247,9 @@ class ModeAlarm:
             mean = np.average(x[inside], axis=0, weights=w[inside])
             width = np.sqrt(np.average((x[inside] - mean) ** 2, axis=0, weights=w[inside]))
             # How far the cell lies from the others, seen from within.
-            special = np.argsort(-np.abs(mean) / np.maximum(width, 0.05))[:NAMED_FEATURES]
+            apart = np.abs(mean) / np.maximum(width, LEAST_WIDTH)
+            special = np.argsort(-apart, kind="stable")[:NAMED_FEATURES]
+            special = special[: max(1, int(np.count_nonzero(apart[special] > SPECIAL)))]
             named.append(
                 ", ".join(
                     f"{self._spoken(f)} is {self._value(f, mean[f])} ± {self._spread[f] * width[f]:.2g}"

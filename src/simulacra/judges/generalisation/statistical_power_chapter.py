@@ -6,7 +6,13 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.generalisation.statistical_power import ObservablePower, PowerEvidence, Worth, rounded
+from simulacra.judges.generalisation.statistical_power import (
+    ObservablePower,
+    PowerEvidence,
+    Worth,
+    rounded,
+    sentence_on,
+)
 from simulacra.judges.wording import shorten
 from simulacra.pages import Chapter, Picture
 from simulacra.pages.style import GRID, SERIES, TRUTH, image_uri, new_figure, points, svg_of, title
@@ -49,7 +55,12 @@ def statistical_power_chapter(evidence: PowerEvidence, truth_label: str, generat
         _row(one, evidence.n_generated, evidence.n_train)
         for one in (*every, *([evidence.joint] if evidence.joint else []))
     ]
-    texts = [TEXT, *([MEMBERS.format(n=evidence.n_members)] if evidence.n_members else [])]
+    n = evidence.n_generated
+    sentences = [
+        sentence_on(one, one.worth(n), one.worth(1e15), n, evidence.n_train, truth_label, generated_label)
+        for _, one in shown
+    ]
+    texts = [*sentences, TEXT, *([MEMBERS.format(n=evidence.n_members)] if evidence.n_members else [])]
     if evidence.n_train is None:
         texts.append("The number of training events is not known, so no amplification factor stands here.")
     columns = ("observable", f"{evidence.n_generated:,} {generated_label} events are worth", "at most")
@@ -98,6 +109,8 @@ def worth_figure(shown: list[tuple[str, ObservablePower]], evidence: PowerEviden
 
 def quantiles_figure(power: ObservablePower, n_generated: int, truth_label: str) -> bytes:
     """Draw the worth of the generated events in each quantile of one observable."""
+    from matplotlib.ticker import MaxNLocator
+
     value, low, high = power.quantile_worth(n_generated)
     place = np.arange(len(value)) + 0.5
     with new_figure(4.6, 3.4) as figure:
@@ -108,6 +121,7 @@ def quantiles_figure(power: ObservablePower, n_generated: int, truth_label: str)
         axes.axhline(integrated.value, color=TRUTH, linewidth=0.9, label="all quantiles")
         axes.set_yscale("log")
         axes.set_xlim(0, len(value))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(f"Quantile of the truth, of {len(value)}")
         axes.set_ylabel(f"Worth in {truth_label} events")
         axes.grid(color=GRID, linewidth=0.7)
