@@ -29,6 +29,7 @@ from simulacra.reweighting.samples import (
     require_drawn,
     settings_of,
     tensors_of,
+    with_variables,
 )
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 from simulacra.reweighting.support import find_empty_regions, require_support
@@ -221,6 +222,8 @@ def _observed_support(
             raise type(error)(f"the {label}: {error}") from None
         own.append(some["weight"].values.astype(np.float64) if "weight" in some else None)
         network = settings.network
+        if isinstance(network, FeaturesSettings):
+            with_variables(some, network.variables)
         if isinstance(network, FeaturesSettings) and set(network.variables) <= set(map(str, some.data_vars)):
             # Of a table, what the network does not see needs no support.
             chosen = some[[name for name in network.variables if some[name].ndim == 1]]
