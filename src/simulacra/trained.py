@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra import __version__
-from simulacra.conditions import Distribution
+from simulacra.conditions import Band, Distribution
 from simulacra.events import make_events, variable
 from simulacra.systems import system
 from simulacra.training.settings import check
@@ -58,12 +58,39 @@ def load(name_or_path: str | os.PathLike[str]) -> TrainedGenerator:
     """
     path = Path(name_or_path)
     if path.is_dir():
+        if members := _member_folders(path):
+            raise ValueError(
+                f"'{path}' is an ensemble of {len(members)}: load one, such as '{members[0]}', or all of "
+                "them with simulacra.trained.load_members"
+            )
         path = path / "model.safetensors"
     elif not path.is_file():
         if str(name_or_path) not in shipped():
             raise ValueError(f"'{name_or_path}' is neither a file, nor a run folder, nor one of {', '.join(shipped())}")
         path = WEIGHTS / f"{name_or_path}.safetensors"
     return TrainedGenerator(path)
+
+
+def load_members(name_or_path: str | os.PathLike[str]) -> tuple[TrainedGenerator, ...]:
+    """Return the generators of an ensemble, the folder that ``simulacra train --members`` made; or the one there is.
+
+    Raises
+    ------
+    CheckpointError, ValueError
+        as :func:`load`, or if a member lacks its model or is of another kind than the first.
+    """
+    folders = _member_folders(Path(name_or_path))
+    if not folders:
+        return (load(name_or_path),)
+    members = tuple(load(folder) for folder in folders)
+    for member, folder in zip(members, folders, strict=True):
+        if (member.name, member.trained_range) != (members[0].name, members[0].trained_range):
+            raise ValueError(f"{folder} holds {member!r}, {folders[0]} {members[0]!r}: they make no ensemble")
+    return members
+
+
+def _member_folders(path: Path) -> list[Path]:
+    return sorted(path.glob("member-*"), key=lambda folder: (len(folder.name), folder.name))
 
 
 class TrainedGenerator:
@@ -81,13 +108,21 @@ class TrainedGenerator:
         what the weights are, whatever their file is called.
     module:
         the torch module, (noise (N, latent), conditions (N, C)) -> output.
+    hold_out:
+        the bands of conditions that it was neither trained nor validated on.
+    last_layer_draw:
+        which draw of its last layer this is (:meth:`with_last_layer`); None for the network as it was trained.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, last_layer_draw: int | None = None) -> None:
+        from simulacra.generators.last_layer import LastLayerPosterior, is_posterior
         from simulacra.training.checkpoint import CheckpointError, data_hash, fill, read_model
 
-        self.path = path
-        self.metadata, weights = read_model(path)
+        self.path, self.last_layer_draw = path, last_layer_draw
+        self.metadata, tensors = read_model(path)
+        weights = {name: tensor for name, tensor in tensors.items() if not is_posterior(name)}
+        if last_layer_draw is not None:
+            weights |= LastLayerPosterior.of_tensors(tensors, str(path)).draw(weights, last_layer_draw)
         self.weights_sha256 = data_hash(weights)
         try:
             self.name = str(self.metadata["name"])
@@ -97,6 +132,7 @@ class TrainedGenerator:
             self.trained_range: dict[str, tuple[float, float]] = {
                 name: (float(low), float(high)) for name, (low, high) in self.description["condition_ranges"].items()
             }
+            self.hold_out = tuple(Band(*band) for band in self.description.get("hold_out", []))
             module = self._system.build(check(self._system.Settings, settings, str(path)), self.description)
         except KeyError as error:
             raise CheckpointError(f"{path} does not tell its {error}: it was not written by simulacra train") from None
@@ -106,6 +142,21 @@ class TrainedGenerator:
     def __repr__(self) -> str:
         ranges = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in self.trained_range.items())
         return f"TrainedGenerator({self.name}: {ranges})"
+
+    def with_last_layer(self, draw: int) -> TrainedGenerator:
+        """Return this generator with its last layer drawn from the posterior of its training's end.
+
+        ``draw``, not negative, decides the weights; no further training is needed. See
+        :mod:`simulacra.generators.last_layer` for what such draws are worth.
+
+        Raises
+        ------
+        ValueError
+            if no snapshots were taken in training.
+        """
+        if draw < 0:
+            raise ValueError(f"the number of a draw must not be negative, not {draw}")
+        return TrainedGenerator(self.path, draw)
 
     def sample(
         self, n: int, *, seed: int | None = None, first_event: int = 0, fixed_noise: bool = False, **conditions: Value

@@ -20,10 +20,12 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
+from simulacra.conditions import Band
 from simulacra.events import names
 from simulacra.models.shower_gan import ShowerGenerator
 from simulacra.store import open_events, write_events
 from simulacra.systems import names as kinds
+from simulacra.trained import load_members
 from simulacra.training.checkpoint import read_metadata, read_model, read_state, save_model
 from tiny_calogan import SYSTEM, toy_showers
 
@@ -101,6 +103,8 @@ def test_train_makes_a_run_folder_that_generates(
         (["system.kind=caloflow"], 2, "there is no system of kind 'caloflow'; there are: calogan"),
         (["system.latent=0"], 2, "system: 'latent': Input should be greater than or equal to 1, not 0"),
         (["data.path=/absent/x.zarr"], 1, "there is no store '/absent/x.zarr'"),
+        (["training.last_layer_snapshots=1"], 2, "last_layer_snapshots of 1 have no spread"),
+        (["training.last_layer_snapshots=3"], 2, "3 last_layer_snapshots do not fit into the last quarter of 6 steps"),
         (["data.max_events=20"], 2, "Schauer.zarr leaves 3 validation events of 20: at least 8 are needed"),
         (["training.learning_rate=1e30"], 1, "lower training.learning_rate"),
     ],
@@ -142,6 +146,120 @@ def test_ctrl_c_in_training_says_how_to_go_on_and_it_does(experiment: Path, tmp_
     assert f"step {step} of" in last
     assert not list(run.glob("*.new"))
     assert not (run / "record.json").exists()
+
+
+def test_a_band_can_be_held_out_and_the_generator_tells(experiment: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = simulacra_command("train", experiment, "-o", run, "--quiet", "--hold-out", "energy:30:50")
+    assert result.exit_code == 0, result.output
+    assert simulacra.load(run).hold_out == (Band("incident_energy", 30, 50),)
+    assert json.loads((run / "resolved.json").read_text())["data"]["hold_out"] == ["energy:30:50"]
+    assert json.loads((run / "record.json").read_text())["description"]["hold_out"] == [["incident_energy", 30, 50]]
+    other = simulacra_command("train", experiment, "-o", run, "--quiet", "--hold-out", "energy:30:60")
+    assert other.exit_code == 2
+    assert "was begun with other settings (data.hold_out: ['energy:30:50'] then" in one_line(other.stderr)
+    unknown = simulacra_command("train", experiment, "-o", tmp_path / "other", "--hold-out", "mass:1:2")
+    assert unknown.exit_code == 2
+    assert "'mass' is none of the events' conditions; there are: incident_energy" in one_line(unknown.stderr)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.fixture(scope="module")
+def ensemble(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("ensemble") / "run"
+    result = simulacra_command("train", experiment, "-o", run, "--quiet", "--members", 2)
+    assert result.exit_code == 0, result.output
+    assert re.findall(r"klein, member (\d of \d): 6 steps", result.stdout) == ["1 of 2", "2 of 2"]
+    return run
+
+
+def test_members_differ_by_their_seeds_and_are_not_trained_twice(experiment: Path, ensemble: Path) -> None:
+    records = [json.loads((ensemble / f"member-{k}" / "record.json").read_text()) for k in range(2)]
+    assert [record["experiment"]["seed"] for record in records] == [1, 2]
+    assert records[0]["training"]["data_sha256"] == records[1]["training"]["data_sha256"]
+    before = [(ensemble / f"member-{k}" / "model.safetensors").stat().st_mtime_ns for k in range(2)]
+    more = simulacra_command("train", experiment, "-o", ensemble, "--quiet", "--members", 3)
+    assert more.exit_code == 0, more.output
+    assert [(ensemble / f"member-{k}" / "model.safetensors").stat().st_mtime_ns for k in range(2)] == before
+    assert (ensemble / "member-2" / "record.json").exists()
+    (ensemble / "member-2").rename(ensemble / "third")
+    single = simulacra_command("train", experiment, "-o", ensemble, "--quiet")
+    assert (single.exit_code, "holds an ensemble: go on with --members" in one_line(single.stderr)) == (2, True)
+    within = simulacra_command("train", experiment, "-o", ensemble / "member-0", "--quiet", "--members", 2)
+    assert (within.exit_code, "holds a single model: choose another folder" in one_line(within.stderr)) == (2, True)
+
+
+def test_members_share_a_store_and_each_event_says_whose_it_is(ensemble: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.zarr"
+    command = ["generate", ensemble, "-n", 301, "--energy", "log:1:100", "--seed", 3, "--quiet", "--batch-size", 70]
+    result = simulacra_command(*command, path)
+    assert result.exit_code == 0, result.output
+    events = open_events(path, check=True).load()
+    member = events["member"].values
+    np.testing.assert_array_equal(member, np.repeat([0, 1], [150, 151]))
+    assert names(events, "condition") == ["incident_energy"]
+    for k, first, last in ((0, 0, 150), (1, 150, 301)):
+        alone = simulacra.load(ensemble / f"member-{k}")
+        expected = alone.sample(last - first, seed=3, first_event=first, incident_energy="log:1:100")
+        np.testing.assert_array_equal(events["shower"].values[member == k], expected["shower"].values)
+        np.testing.assert_array_equal(events["event"].values[member == k], expected["event"].values)
+    # Neither does whose an event is hang on how the work is cut.
+    other = simulacra_command(*command[:-1], 301, tmp_path / "other.zarr")
+    assert other.exit_code == 0, other.output
+    np.testing.assert_array_equal(open_events(tmp_path / "other.zarr")["shower"].values, events["shower"].values)
+
+
+def test_an_ensemble_is_not_one_generator(ensemble: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is an ensemble of 2: load one, such as '.*member-0', or all of them"):
+        simulacra.load(ensemble)
+    assert len(load_members(ensemble)) == 2
+    assert len(load_members(ensemble / "member-0")) == 1
+    few = simulacra_command("generate", ensemble, "-n", 1, tmp_path / "out.zarr")
+    assert (few.exit_code, "1 events are too few for 2 members" in one_line(few.stderr)) == (2, True)
+    drawn = simulacra_command("generate", ensemble, "-n", 10, "--last-layer-draws", 2, tmp_path / "out.zarr")
+    assert (drawn.exit_code, "is an ensemble already" in one_line(drawn.stderr)) == (2, True)
+
+
+def test_draws_of_the_last_layer_are_members_without_further_training(experiment: Path, tmp_path: Path) -> None:
+    run, path = tmp_path / "run", tmp_path / "out.zarr"
+    options = ["--set", "training.last_layer_snapshots=2", "--set", "training.steps=8", "--quiet"]
+    assert simulacra_command("train", experiment, "-o", run, *options).exit_code == 0
+    trained = simulacra.load(run)
+    command = ["generate", run, "-n", 60, "--energy", "50", "--seed", 3, "--quiet", "--last-layer-draws", 3, path]
+    assert simulacra_command(*command).exit_code == 0
+    events = open_events(path).load()
+    np.testing.assert_array_equal(events["member"].values, np.repeat([0, 1, 2], 20))
+    drawn = [trained.with_last_layer(k) for k in range(3)]
+    assert len({trained.weights_sha256, *(one.weights_sha256 for one in drawn)}) == 4
+    again = trained.with_last_layer(1).sample(20, seed=3, first_event=20, incident_energy="50")
+    np.testing.assert_array_equal(events["shower"].values[20:40], again["shower"].values)
+    plain = trained.sample(60, seed=3, incident_energy="50")["shower"].values
+    apart = np.abs(events["shower"].values - plain).sum(axis=1) / plain.sum(axis=1)
+    assert 0 < apart.mean() < 1, "the draws lie near the network that they are drawn about"
+
+
+def test_draws_without_snapshots_are_refused(trained_run: Path, tmp_path: Path) -> None:
+    result = simulacra_command("generate", trained_run, "-n", 10, "--last-layer-draws", 2, tmp_path / "out.zarr")
+    assert result.exit_code == 2
+    assert "holds no snapshots of its last layer: train with --set training.last_layer_snapshots" in one_line(
+        result.stderr
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--members", "2"], "--set system.members=2"),
+        (["--hold-out", "alphaS:0.1:0.2"], "a reweighter has none, leave hold_out away"),
+    ],
+)
+def test_what_is_for_generators_is_refused_for_reweighters(tmp_path: Path, options: list[str], message: str) -> None:
+    experiment = Path(__file__).parents[2] / "experiments" / "dctr-z.toml"
+    result = simulacra_command("train", experiment, "-o", tmp_path / "run", *options)
+    assert result.exit_code == 2
+    assert message in one_line(result.stderr)
+    assert not (tmp_path / "run").exists()
 
 
 # generate
@@ -346,6 +464,7 @@ def test_memory_does_not_grow_with_the_number_of_events(tmp_path: Path) -> None:
 import resource
 from typer.testing import CliRunner
 from simulacra.cli import main
+from simulacra.conditions import Band
 for n in (4000, 16000):
     command = ["generate", {str(tmp_path)!r}, "-n", str(n), "--batch-size", "1000", f"{tmp_path}/{{n}}.zarr"]
     result = CliRunner().invoke(main.app, command)

@@ -21,8 +21,9 @@ from simulacra.events import take_part
 from simulacra.judges.validation import Validation
 from simulacra.training.checkpoint import CheckpointError, data_hash, read_model, read_state, save_state
 from simulacra.training.continuation import Progression
-from simulacra.training.loop import schedule, train
-from simulacra.training.settings import TrainingSettings
+from simulacra.training.loop import train
+from simulacra.training.schedule import schedule, snapshot_due
+from simulacra.training.settings import SettingsError, TrainingSettings
 from tiny_calogan import slowly, toy_experiment, toy_showers, toy_train, toy_trainer
 
 STEPS = 12  # validated at 4, 8 and 12, saved every 2
@@ -307,6 +308,34 @@ def test_a_finished_run_is_not_trained_again(whole: Path, monkeypatch: pytest.Mo
     assert before == {name: (whole / name).read_bytes() for name in before}
 
 
+def test_snapshots_of_the_last_layer_stand_beside_the_weights_also_after_a_crash(tmp_path: Path) -> None:
+    experiment = toy_experiment(last_layer_snapshots=3)
+    one, two = tmp_path / "one", tmp_path / "two"
+    toy_train(one, experiment)
+    trainer = toy_trainer(experiment, toy_showers())
+    stop_in_step(trainer, 11, 0, stop)
+    with pytest.raises(Stopped):
+        toy_train(two, experiment, trainer=trainer)
+    toy_train(two, experiment)
+    assert_same_run(two, one)
+    held = read_model(one / "model.safetensors")[1]
+    deviations = {name: tensor for name, tensor in held.items() if "/deviations/" in name}
+    assert set(deviations) == {f"last_layer/deviations/{name}" for name in trainer.last_layer()}
+    for name, tensor in deviations.items():
+        assert len(tensor) == 3
+        assert float(tensor.sum(dim=0).abs().max()) < 1e-5, name
+    toy_train(two, experiment)
+    assert_same_run(two, one)
+
+
+def test_a_system_without_a_last_layer_is_refused_snapshots(tmp_path: Path) -> None:
+    experiment = toy_experiment(last_layer_snapshots=3)
+    trainer = toy_trainer(experiment, toy_showers())
+    trainer.last_layer = None
+    with pytest.raises(SettingsError, match="does not say which its last layer is"):
+        toy_train(tmp_path, experiment, trainer=trainer)
+
+
 # What is refused
 
 
@@ -382,6 +411,17 @@ def test_schedule_is_flat_then_falls_to_its_end() -> None:
     assert factors[-1] == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(("steps", "asked"), [(12, 3), (1000, 20), (103, 4)])
+def test_snapshots_are_spread_over_the_last_quarter(steps: int, asked: int) -> None:
+    settings = TrainingSettings(steps=steps, last_layer_snapshots=asked)
+    due = [step for step in range(1, steps + 1) if snapshot_due(step, settings)]
+    assert len(due) == asked
+    assert due[-1] == steps
+    assert len(set(np.diff(due))) == 1
+    assert due[0] > 0.74 * steps
+    assert not any(snapshot_due(step, TrainingSettings(steps=steps)) for step in range(1, steps + 1))
+
+
 def test_learning_rate_follows_schedule_and_factors(tmp_path: Path) -> None:
     experiment = toy_experiment(steps=10, learning_rate=1e-3, learning_rate_factors={"critic": 3.0})
     toy_train(tmp_path, experiment)
@@ -430,7 +470,7 @@ def test_a_run_that_does_not_get_better_than_its_error_stops(tmp_path: Path) -> 
     experiment = toy_experiment(validate_every=2, patience=2)
     trainer = toy_trainer(experiment, toy_showers())
     scores, rng = iter([3.0, 2.99, 2.98, 2.97]), np.random.default_rng(3)
-    trainer.validate = lambda events, noise: Validation({"score": next(scores)}, rng.normal(3.0, 1.0, 50))
+    trainer.validate = lambda events, noise: Validation({"score": next(scores)}, tuple(rng.normal(3, 1, 50)))
     outcome = toy_train(tmp_path, experiment, trainer=trainer)
     assert (outcome.steps, outcome.best_step, outcome.stopped_early) == (6, 6, True)
     rows = metrics(tmp_path)

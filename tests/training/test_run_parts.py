@@ -1,5 +1,6 @@
 """Which events a run reads: never those of the test part."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,41 @@ def test_the_first_events_alone_can_be_asked_for() -> None:
 def test_too_few_events_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"sample\.h5 leaves \d validation events of 30: at least 8 are needed"):
         read_parts("sample.h5", None, lambda _: toy_showers(30))
+
+
+def test_held_out_events_are_in_neither_part() -> None:
+    events = toy_showers(900)
+    training, validation = read_parts("x", None, lambda _: events, hold_out=["energy:30:50", "incident_energy:2:3"])
+    whole = read_parts("x", None, lambda _: events)
+    for part, all_of_it in zip((training, validation), whole, strict=True):
+        energy, before = part["incident_energy"].values, all_of_it["incident_energy"].values
+        gone = ((before >= 30) & (before <= 50)) | ((before >= 2) & (before <= 3))
+        assert gone.any()
+        np.testing.assert_array_equal(energy, before[~gone])
+        assert json.loads(part.attrs["hold_out"]) == [["incident_energy", 30, 50], ["incident_energy", 2, 3]]
+    assert "hold_out" not in whole[0].attrs
+
+
+@pytest.mark.parametrize(
+    ("band", "message"),
+    [
+        (
+            "energy:200:300",
+            r"cannot hold out 'energy:200:300' of x: no training event lies there, 'incident_energy' goes",
+        ),
+        ("energy:1", r"'energy:1' is not of the form CONDITION:LOW:HIGH, such as energy:30:50"),
+        ("energy:a:b", "not of the form"),
+        ("energy:50:30", "a band goes from a lower to a higher number, not from 50 to 30"),
+        ("energy:nan:30", "a band goes from a lower to a higher"),
+        ("mass:1:2", r"'mass' is none of the events' conditions; there are: incident_energy, impact_x"),
+        ("impact:1:2", "'impact' could be any of impact_x, impact_y"),
+        (":1:2", "'' is none of the events' conditions"),
+        ("energy:0:1000", r"leaves 0 training events of 300 outside incident_energy:0:1000: at least 8"),
+    ],
+)
+def test_a_band_that_makes_no_sense_is_refused(band: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read_parts("x", None, lambda _: toy_showers(300, five_conditions=True), hold_out=[band])
 
 
 def test_first_weights_hang_on_the_seed_alone() -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def generate(
-    generator: Annotated[str, typer.Argument(help="Name of a shipped generator, a run folder or a model file.")],
+    generator: Annotated[
+        str, typer.Argument(help="Name of a shipped generator, a run folder, an ensemble's folder or a model file.")
+    ],
     output: Annotated[Path, typer.Argument(help="Zarr store to write.")],
     n_events: Annotated[int, typer.Option("-n", "--events", min=1, help="Number of events.")] = 1000,
     energy: Annotated[
@@ -29,6 +31,12 @@ def generate(
     polar_angle: Annotated[str | None, typer.Option("--polar-angle", help="Polar angle [rad].")] = None,
     azimuthal_angle: Annotated[str | None, typer.Option("--azimuthal-angle", help="Azimuthal angle [rad].")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed: the same seed gives the same events.")] = 1,
+    last_layer_draws: Annotated[
+        int | None,
+        typer.Option(
+            "--last-layer-draws", min=2, help="Use so many draws of the last layer, trained with snapshots, as members."
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Events in memory at a time; the events do not depend on it.")
     ] = 8192,
@@ -36,12 +44,17 @@ def generate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Generate events, streamed to disk in constant memory. Interrupted, the same command goes on where it stopped."""
+    """Generate events, streamed to disk in constant memory. Interrupted, the same command goes on where it stopped.
+
+    An ensemble's members, or the draws of a last layer, make equally many events each, one member's behind the other's;
+    the variable 'member' says whose an event is.
+    """
     from simulacra.conditions import Distribution
     from simulacra.store import write_store
-    from simulacra.trained import ExtrapolationWarning, load
+    from simulacra.trained import ExtrapolationWarning
 
-    trained = load(generator)
+    members = members_of(generator, last_layer_draws, n_events)
+    trained = members[0]
     asked = {
         "incident_energy": energy,
         "impact_x": impact_x,
@@ -65,8 +78,10 @@ def generate(
         trained.warn_outside({name: (value.low, value.high) for name, value in asked_for.items()})
     for warning in said:
         typer.secho(f"warning: {warning.message}", fg="yellow", err=True)
-    task = Generate(str(trained.path), trained.weights_sha256, tuple(conditions.items()), seed)
-    fingerprint = {"generator": trained.name, "weights": trained.weights_sha256, "seed": seed, **conditions}
+    sources = tuple((str(one.path), one.last_layer_draw, one.weights_sha256) for one in members)
+    task = Generate(sources, tuple(conditions.items()), seed, n_events)
+    weights = ",".join(one.weights_sha256 for one in members)
+    fingerprint = {"generator": trained.name, "weights": weights, "seed": seed, **conditions}
     summary = write_store(
         output,
         task,
@@ -84,11 +99,27 @@ def generate(
     )
 
 
+def members_of(generator: str, last_layer_draws: int | None, n_events: int) -> tuple[TrainedGenerator, ...]:
+    """Return the generators that share the work."""
+    from simulacra.trained import load_members
+
+    members = load_members(generator)
+    if last_layer_draws is not None:
+        if len(members) > 1:
+            raise ValueError(f"'{generator}' is an ensemble already: --last-layer-draws is for one of its members")
+        members = tuple(members[0].with_last_layer(draw) for draw in range(last_layer_draws))
+    if len(members) > n_events:
+        raise ValueError(f"{n_events} events are too few for {len(members)} members: ask for more (-n)")
+    return members
+
+
 @functools.cache
-def _loaded(path: str, weights_sha256: str) -> TrainedGenerator:
+def _loaded(path: str, draw: int | None, weights_sha256: str) -> TrainedGenerator:
     from simulacra.trained import load
 
     trained = load(path)
+    if draw is not None:
+        trained = trained.with_last_layer(draw)
     if trained.weights_sha256 != weights_sha256:
         raise ValueError(f"{path} has changed since the first events were made: begin another store")
     return trained
@@ -96,21 +127,46 @@ def _loaded(path: str, weights_sha256: str) -> TrainedGenerator:
 
 @dataclass(frozen=True)
 class Generate:
-    """Makes one chunk of a generated store (picklable, so that processes can be given it)."""
+    """Makes one chunk of a generated store (picklable, so that processes can be given it).
 
-    path: str
-    weights_sha256: str
+    Of ``n_events`` events the members make equally many each, in their order; ``sources`` are their files, draws of
+    the last layer and hashes.
+    """
+
+    sources: tuple[tuple[str, int | None, str], ...]
     conditions: tuple[tuple[str, str], ...]
     seed: int
+    n_events: int
 
     def __call__(self, chunk: Chunk) -> xr.Dataset:
         """Return the events of the chunk."""
+        import xarray as xr
+
+        pieces = []
+        for member, source in enumerate(self.sources):
+            first, last = (self.n_events * k // len(self.sources) for k in (member, member + 1))
+            start, stop = max(chunk.start, first), min(chunk.stop, last)
+            if start < stop:
+                pieces.append(self._events(source, member, start, stop))
+        if len(pieces) == 1:
+            return pieces[0]
+        seconds = sum(piece.attrs["seconds_per_event"] * piece.sizes["event"] for piece in pieces)
+        joined = xr.concat(pieces, "event", combine_attrs="override")
+        return joined.assign_attrs(seconds_per_event=seconds / (chunk.stop - chunk.start))
+
+    def _events(self, source: tuple[str, int | None, str], member: int, start: int, stop: int) -> xr.Dataset:
+        import numpy as np
+
+        from simulacra.events import variable
         from simulacra.trained import ExtrapolationWarning
 
         with warnings.catch_warnings():
             # Said once, before the store was begun.
             warnings.simplefilter("ignore", ExtrapolationWarning)
             conditions: dict[str, Any] = dict(self.conditions)
-            return _loaded(self.path, self.weights_sha256).sample(
-                chunk.stop - chunk.start, seed=self.seed, first_event=chunk.start, **conditions
-            )
+            events = _loaded(*source).sample(stop - start, seed=self.seed, first_event=start, **conditions)
+        if len(self.sources) > 1:
+            whose = np.full(stop - start, member, dtype=np.int32)
+            # A label, no property of the event: as a mask it is neither asked for, nor judged.
+            events["member"] = variable(whose, units="1", long_name="generator that made the event", role="mask")
+        return events

@@ -26,26 +26,69 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Override a setting, such as training.steps=100. Repeatable.", metavar="KEY=VALUE"),
     ] = None,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hold-out",
+            help="Neither train nor validate on events in this band, such as energy:30:50. Repeatable.",
+            metavar="CONDITION:LOW:HIGH",
+        ),
+    ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option("--members", min=2, help="Train an ensemble of so many, with seeds of their own, in one folder."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Train a generator or a reweighter. Killed, the same command goes on where it stopped, bit for bit on a CPU."""
     from simulacra.training.settings import read_experiment
 
     settings = read_experiment(experiment, overrides or [])
+    settings = holding_out(settings, hold_out or [])
     run = output or Path("runs") / settings.name
     from simulacra.systems import reweights
 
+    source = experiment.read_text(encoding="utf-8")
     if reweights(str(settings.system.get("kind"))):
-        typer.echo(train_reweighter(settings, run, experiment.read_text(encoding="utf-8"), progress=not quiet))
+        refuse_for_reweighters(settings, members)
+        typer.echo(train_reweighter(settings, run, source, progress=not quiet))
         return
-    outcome = run_experiment(settings, run, experiment.read_text(encoding="utf-8"), progress=not quiet)
-    if outcome.rank:
-        return
-    early = " (patience ran out)" if outcome.stopped_early else ""
-    typer.echo(
-        f"{settings.name}: {outcome.steps} steps{early} in {outcome.seconds / 60:.1f} min, best validation "
-        f"{outcome.best_score:.4f} at step {outcome.best_step}; weights in {run / 'model.safetensors'}"
-    )
+    refuse_other_run(run, members)
+    for member in range(members or 1):
+        folder = run / f"member-{member}" if members else run
+        own = settings.model_copy(update={"seed": settings.seed + member})
+        outcome = run_experiment(own, folder, source, progress=not quiet)
+        if outcome.rank:
+            continue
+        which = f", member {member + 1} of {members}" if members else ""
+        early = " (patience ran out)" if outcome.stopped_early else ""
+        typer.echo(
+            f"{settings.name}{which}: {outcome.steps} steps{early} in {outcome.seconds / 60:.1f} min, best validation "
+            f"{outcome.best_score:.4f} at step {outcome.best_step}; weights in {folder / 'model.safetensors'}"
+        )
+
+
+def holding_out(experiment: Experiment, bands: list[str]) -> Experiment:
+    """Return the experiment with further bands held out of its data."""
+    data = experiment.data.model_copy(update={"hold_out": (*experiment.data.hold_out, *bands)})
+    return experiment.model_copy(update={"data": data})
+
+
+def refuse_for_reweighters(experiment: Experiment, members: int | None) -> None:
+    """Refuse what is for generators alone."""
+    if experiment.data.hold_out:
+        raise ValueError("a band is held out of a generator's training; a reweighter has none, leave hold_out away")
+    if members:
+        raise ValueError(f"a reweighter's members are a setting of its system: --set system.members={members}")
+
+
+def refuse_other_run(run: Path, members: int | None) -> None:
+    """Refuse to put an ensemble into the folder of one model, or one model into that of an ensemble."""
+    single = any((run / name).exists() for name in ("resume.pt", "model.safetensors"))
+    if members and single:
+        raise ValueError(f"{run} holds a single model: choose another folder for the ensemble (-o), or remove it")
+    if not members and any(run.glob("member-*")):
+        raise ValueError(f"{run} holds an ensemble: go on with --members, or choose another folder (-o)")
 
 
 def train_reweighter(experiment: Experiment, run: Path, source: str, *, progress: bool = True) -> str:
@@ -78,7 +121,9 @@ def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: 
 
     module = system(str(experiment.system.get("kind")))
     settings = check(module.Settings, experiment.system, "system")
-    training, validation = read_parts(experiment.data.path, experiment.data.max_events, read_sample)
+    training, validation = read_parts(
+        experiment.data.path, experiment.data.max_events, read_sample, hold_out=experiment.data.hold_out
+    )
     trainer = prepare(experiment, lambda: module.Trainer(settings, training))
     return train_loop(experiment, trainer, training, validation, run, source=source, progress=progress)
 

@@ -10,7 +10,7 @@ become better or only luckier with these events.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -29,23 +29,23 @@ class Validation:
     values:
         numbers by name; ``score`` is what the best checkpoint has least of.
     replicates:
-        bootstrap replicates of the score, (R,), drawn alike in every validation of a run; (0,) if there are none.
+        bootstrap replicates of the score, drawn alike in every validation of a run; none if there are none.
     alarm:
         what a person has to be told at once, in words; nothing if all is well.
     """
 
     values: Mapping[str, float]
-    replicates: np.ndarray = field(default_factory=lambda: np.empty(0))
+    replicates: tuple[float, ...] = ()
     alarm: str = ""
 
     @property
     def score_error(self) -> float | None:
         """Bootstrap error of the score by itself; None without replicates."""
-        return float(self.replicates.std(ddof=1)) if len(self.replicates) > 1 else None
+        return float(np.std(self.replicates, ddof=1)) if len(self.replicates) > 1 else None
 
 
-def error_of_difference(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the error of the difference of two scores from their paired replicates, (R,) each.
+def error_of_difference(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the error of the difference of two scores from their paired replicates.
 
     Without the first one's replicates the second one's own spread stands in: it is the larger of the two as a rule.
     Without either, 0: any difference counts.
@@ -53,8 +53,8 @@ def error_of_difference(first: np.ndarray, second: np.ndarray) -> float:
     if len(second) < 2:
         return 0.0
     if len(first) != len(second):
-        return float(second.std(ddof=1))
-    return float((second - first).std(ddof=1))
+        return float(np.std(second, ddof=1))
+    return float(np.std(np.subtract(second, first), ddof=1))
 
 
 class ValidationJudge:
@@ -163,7 +163,7 @@ class ValidationJudge:
         score = found.mean(axis=0)
         named = [name for name, one in zip(self.names, seen, strict=True) if one]
         values = {f"wasserstein/{name}": float(row[0]) for name, row in zip(named, found, strict=True)}
-        return Validation({"score": float(score[0]), **values}, score[1:])
+        return Validation({"score": float(score[0]), **values}, tuple(score[1:].tolist()))
 
     def _bins(self, generated: np.ndarray | None, m: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the rows of truth and of generated events in each bin."""

@@ -184,7 +184,7 @@ class ClassificationTrainee:
                 each = np.concatenate(losses)
                 score += 0.5 * float(each.mean())
                 replicates += 0.5 * _means(each, np.random.default_rng([VALIDATION_SEED, label]))
-        return Validation({"score": score}, replicates)
+        return Validation({"score": score}, tuple(replicates.tolist()))
 
 
 def _means(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -162,6 +162,13 @@ class Trainer:
                 pieces.append(self.family.average(z.to(device), c.to(device)).cpu())
         return torch.cat(pieces).numpy()
 
+    def last_layer(self) -> dict[str, Tensor]:
+        """Return the weights in training of the layers that make the images and the response, by the model's names."""
+        network: Any = self.family.generator.network
+        modules = {f"network.streams.{i}.image": stream.image for i, stream in enumerate(network.streams)}
+        modules[f"network.response.{len(network.response) - 1}"] = network.response[-1]
+        return {f"{place}.{name}": w for place, module in modules.items() for name, w in module.named_parameters()}
+
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge the averaged generator: the 1-Wasserstein distance of each shower shape, in units of its width.
 
@@ -184,6 +191,7 @@ class Trainer:
 def describe(settings: Settings, events: xr.Dataset) -> dict[str, Any]:
     """Return what the training sample fixed and a checkpoint must know: geometry, particle, trained ranges."""
     ranges = {name: trained_range(name, events) for name in settings.conditions}
+    held_out = json.loads(events.attrs.get("hold_out", "[]"))
     return {
         "geometry": events.attrs["geometry"],
         "particle": events.attrs.get("particle", ""),
@@ -191,11 +199,15 @@ def describe(settings: Settings, events: xr.Dataset) -> dict[str, Any]:
         "simulator": events.attrs["simulator"],
         "simulator_version": events.attrs["simulator_version"],
         "seconds_per_event": float(events.attrs["seconds_per_event"]),
+        **({"hold_out": held_out} if held_out else {}),
     }
 
 
 def trained_range(name: str, events: xr.Dataset) -> tuple[float, float]:
-    """Return the range of a condition that the sample was drawn from, or what it spans if its settings do not tell."""
+    """Return the range of a condition that the sample was drawn from, or what it spans if its settings do not tell.
+
+    A band at the range's end that was held out is not of it; one in its middle is.
+    """
     lowest, highest = float(events[name].min()), float(events[name].max())
     asked = json.loads(events.attrs["settings"]).get("energy" if name == "incident_energy" else name)
     try:
@@ -203,7 +215,15 @@ def trained_range(name: str, events: xr.Dataset) -> tuple[float, float]:
     except ValueError:
         # A foreign file: its extremes fall a little short of what was asked of the simulator.
         return (float(f"{lowest:.2g}"), float(f"{highest:.2g}")) if name == "incident_energy" else (lowest, highest)
-    return (drawn.low, drawn.high) if drawn.low < drawn.high else (lowest, highest)
+    if not drawn.low < drawn.high:
+        return lowest, highest
+    low, high = drawn.low, drawn.high
+    for condition, start, stop in json.loads(events.attrs.get("hold_out", "[]")):
+        if condition == name and start <= low < stop:
+            low = stop
+        if condition == name and start < high <= stop:
+            high = start
+    return low, high
 
 
 def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:

@@ -37,9 +37,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def save_model(path: Path, module: nn.Module, metadata: Mapping[str, Any]) -> None:
     """Write weights and metadata as one safetensors file."""
+    save_tensors(path, module.state_dict(), metadata)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors, a network's weights and what belongs to them, and metadata as one safetensors file."""
     from safetensors.torch import save
 
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # Not sorted: the order of the conditions is that of the network's columns.
     header = {"format": FORMAT, "simulacra": json.dumps(metadata), "sha256": data_hash(weights)}
     write_atomically(path, save(weights, header))

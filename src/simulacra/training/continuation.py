@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from simulacra.judges.validation import error_of_difference
 from simulacra.training import checkpoint
@@ -58,10 +57,10 @@ class Progression:
         """Take note of a validation's score and its bootstrap replicates, (R,), without which any decrease counts."""
         if score < self.best_score:
             self.best_score, self.best_step = score, self.step
-        error = error_of_difference(np.asarray(self.progress_replicates), np.asarray(replicates))
+        error = error_of_difference(self.progress_replicates, replicates)
         if self.progress_score - score > error:
             self.progress_score, self.progress_step = score, self.step
-            self.progress_replicates, self.validations_since_progress = [float(r) for r in replicates], 0
+            self.progress_replicates, self.validations_since_progress = list(replicates), 0
         else:
             self.validations_since_progress += 1
 
@@ -95,6 +94,7 @@ def save_run(
     optimizers: Mapping[str, Any],
     rng: torch.Generator,
     progression: Progression,
+    snapshots: Sequence[Mapping[str, Tensor]] = (),
 ) -> None:
     """Write the whole state of a run, with the settings and the data that it belongs to."""
     checkpoint.save_state(
@@ -106,6 +106,7 @@ def save_run(
             "rng": rng.get_state(),
             "torch_rng": torch.get_rng_state(),
             "progression": copy.deepcopy(vars(progression)),
+            "snapshots": [dict(snapshot) for snapshot in snapshots],
         },
     )
 
@@ -117,6 +118,7 @@ def resume_run(
     optimizers: Mapping[str, Any],
     rng: torch.Generator,
     progression: Progression,
+    snapshots: list[dict[str, Tensor]],
 ) -> None:
     """Take up the state of a run where there is one; seed torch where there is none.
 
@@ -145,6 +147,8 @@ def resume_run(
     rng.set_state(state["rng"])
     torch.set_rng_state(state["torch_rng"])
     progression.restore(state["progression"])
+    # States from before there were snapshots hold none, and their settings ask for none.
+    snapshots[:] = state.get("snapshots", [])
 
 
 def truncate_metrics(path: Path, step: int) -> None:

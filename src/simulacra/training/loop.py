@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,14 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from simulacra.generators.last_layer import LastLayerPosterior
 from simulacra.judges.validation import Validation
 from simulacra.training import checkpoint
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
 from simulacra.training.interruption import Interruption
 from simulacra.training.progress import TrainingProgress
-from simulacra.training.settings import Experiment, TrainingSettings
+from simulacra.training.schedule import batch_of, schedule, snapshot_due
+from simulacra.training.settings import Experiment, SettingsError, TrainingSettings
 
 
 class Family(Protocol):
@@ -36,7 +38,11 @@ class Family(Protocol):
 
 
 class Trainee(Protocol):
-    """What a system hands to the loop."""
+    """What a system hands to the loop.
+
+    A system may also have ``last_layer()``, which returns the weights in training of its last layer by the names that
+    they have in the model's file: :mod:`~simulacra.generators.last_layer` takes its snapshots from it.
+    """
 
     family: Any
     description: dict[str, Any]
@@ -123,10 +129,11 @@ def train(
     optimizers = {name: fabric.setup_optimizers(optimizer) for name, optimizer in optimizers.items()}
     rank, first = fabric.global_rank, fabric.global_rank == 0
     rng = torch.Generator().manual_seed(experiment.seed * 1_000_003)
-    progression = Progression()
+    progression, snapshots = Progression(), list[dict[str, Tensor]]()
+    walk = _last_layer_of(trainee, settings)
     identity = {"settings": json.loads(experiment.model_dump_json()), "data": digest}
     with checkpoint.locked(run) if first else nullcontext(), Interruption() as interruption:
-        resume_run(run, identity, trainee.family, optimizers, rng, progression)
+        resume_run(run, identity, trainee.family, optimizers, rng, progression, snapshots)
         start = time.monotonic() - progression.seconds
         metrics = run / "metrics.jsonl"
         if first:
@@ -139,7 +146,7 @@ def train(
                 _refuse_nan_weights(trainee.family, progression.step)
                 if first:
                     progression.seconds = time.monotonic() - start
-                    save_run(run, identity, trainee.family, optimizers, rng, progression)
+                    save_run(run, identity, trainee.family, optimizers, rng, progression, snapshots)
 
             while progression.step < settings.steps and not progression.exhausted(settings):
                 step = progression.step
@@ -147,7 +154,7 @@ def train(
                 if not first:
                     # Only the first process keeps the state of its generator; the others' hang on the step alone.
                     rng.manual_seed((experiment.seed * 1_000_003 + step) * 64 + rank)
-                batch = _batch(tensors, step, batch_size, n_events, experiment.seed, rank)
+                batch = batch_of(tensors, step, batch_size, n_events, experiment.seed, rank)
                 logs: dict[str, Tensor] = {}
                 for name in optimizers:
                     for group in optimizers[name].param_groups:
@@ -159,6 +166,8 @@ def train(
                     logs |= {f"loss/{name}": loss.detach(), **extra}
                 trainee.family.after_step(step)
                 progression.step += 1
+                if walk is not None and snapshot_due(progression.step, settings):
+                    snapshots.append({name: w.detach().cpu().clone() for name, w in walk().items()})
                 display.advance(progression.step)
                 if progression.step % settings.validate_every == 0 or progression.step == settings.steps:
                     values = {name: float(value) for name, value in logs.items()}
@@ -175,7 +184,7 @@ def train(
                         judged["score_error"] = found.score_error
                     _refuse_nan(judged, progression.step)
                     progression.seconds = time.monotonic() - start
-                    progression.judge(judged["score"], found.replicates.tolist())
+                    progression.judge(judged["score"], found.replicates)
                     row: dict[str, Any] = {"step": progression.step, "seconds": progression.seconds, **values, **judged}
                     row["progress_step"] = progression.progress_step
                     if found.alarm and not progression.alarmed:
@@ -201,6 +210,8 @@ def train(
                     )
         progression.seconds = time.monotonic() - start
         if first:
+            if snapshots:
+                _add_posterior(run / "model.safetensors", snapshots)
             record = _record(experiment, trainee, progression, n_events, batch_size, digest)
             checkpoint.write_atomically(run / "record.json", json.dumps(record, indent=2).encode())
     return Outcome(
@@ -213,27 +224,25 @@ def train(
     )
 
 
-def schedule(step: int, settings: TrainingSettings) -> float:
-    """Return the factor on the learning rates: 1 for the first half, then half a cosine down to the final one."""
-    progress = max(0.0, 2.0 * step / settings.steps - 1.0)
-    return settings.final_learning_rate + (1.0 - settings.final_learning_rate) * 0.5 * (
-        1 + math.cos(math.pi * progress)
-    )
+def _last_layer_of(trainee: Trainee, settings: TrainingSettings) -> Callable[[], Mapping[str, Tensor]] | None:
+    if not settings.last_layer_snapshots:
+        return None
+    last_layer: Callable[[], Mapping[str, Tensor]] | None = getattr(trainee, "last_layer", None)
+    if last_layer is None:
+        raise SettingsError(
+            "this system does not say which its last layer is: leave training.last_layer_snapshots at 0"
+        )
+    return last_layer
+
+
+def _add_posterior(path: Path, snapshots: list[dict[str, Tensor]]) -> None:
+    """Write the last layer's posterior beside the weights of the best checkpoint."""
+    metadata, tensors = checkpoint.read_model(path)
+    checkpoint.save_tensors(path, tensors | LastLayerPosterior.of_snapshots(snapshots).tensors(), metadata)
 
 
 def _as_validation(found: Validation | Mapping[str, float]) -> Validation:
     return found if isinstance(found, Validation) else Validation(dict(found))
-
-
-def _batch(
-    tensors: Mapping[str, Tensor], step: int, batch_size: int, n_events: int, seed: int, rank: int
-) -> dict[str, Tensor]:
-    """Cut the batch of a step out of its epoch's permutation, which is a function of seed, epoch and rank alone."""
-    per_epoch = n_events // batch_size
-    epoch, place = divmod(step, per_epoch)
-    order = torch.Generator().manual_seed((seed * 7_919 + epoch) * 64 + rank)
-    rows = torch.randperm(n_events, generator=order)[place * batch_size : (place + 1) * batch_size]
-    return {name: tensor[rows.to(tensor.device)] for name, tensor in tensors.items()}
 
 
 def _refuse_nan(values: Mapping[str, float], step: int) -> None:

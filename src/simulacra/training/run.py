@@ -2,34 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from simulacra.events import take_part
+from simulacra.conditions import Band
+from simulacra.events import names, take_part
 from simulacra.training.settings import Experiment, SettingsError
 
 
-def read_parts(path: str, max_events: int | None, read: Callable[[str], xr.Dataset]) -> tuple[xr.Dataset, xr.Dataset]:
+def read_parts(
+    path: str, max_events: int | None, read: Callable[[str], xr.Dataset], *, hold_out: Sequence[str] = ()
+) -> tuple[xr.Dataset, xr.Dataset]:
     """Return the train and the validation part of a sample; the test part is not looked at.
+
+    Parameters
+    ----------
+    path, max_events, read:
+        what is read, how much of it, and how.
+    hold_out:
+        bands of conditions whose events are in neither part ("energy:30:50"). They stand in the parts' attribute
+        ``hold_out``, as JSON: [[condition, low, high], ...].
 
     Raises
     ------
     SettingsError
-        if a part would be too small to train or validate on.
+        if a part would be too small to train or validate on, or a band is of an unknown condition or outside the data.
     """
     events = read(path)
     if max_events is not None:
         events = events.isel(event=np.arange(min(max_events, events.sizes["event"])))
-    training, validation = (take_part(events, part).load() for part in ("train", "validation"))
+    training, validation = (take_part(events, part) for part in ("train", "validation"))
+    bands = _bands(hold_out, training, path)
+    training, validation = (_without(bands, part).load() for part in (training, validation))
     for name, part in (("training", training), ("validation", validation)):
         if part.sizes["event"] < 8:
+            held = f" outside {' and '.join(map(str, bands))}" if bands else ""
             raise SettingsError(
-                f"{path} leaves {part.sizes['event']} {name} events of {events.sizes['event']}: at least 8 are needed"
+                f"{path} leaves {part.sizes['event']} {name} events of {events.sizes['event']}{held}: at least 8 are "
+                "needed"
             )
     return training, validation
+
+
+def _bands(hold_out: Sequence[str], training: xr.Dataset, path: str) -> list[Band]:
+    bands = []
+    for text in hold_out:
+        try:
+            band = Band.parse(text).of(names(training, "condition"))
+        except ValueError as error:
+            raise SettingsError(f"cannot hold out '{text}' of {path}: {error}") from None
+        values = training[band.condition].values
+        if not band.holds(values).any():
+            raise SettingsError(
+                f"cannot hold out '{text}' of {path}: no training event lies there, '{band.condition}' goes from "
+                f"{values.min():.4g} to {values.max():.4g}"
+            )
+        bands.append(band)
+    return bands
+
+
+def _without(bands: Sequence[Band], events: xr.Dataset) -> xr.Dataset:
+    if not bands:
+        return events
+    held = np.logical_or.reduce([band.holds(events[band.condition].values) for band in bands])
+    kept = [[band.condition, band.low, band.high] for band in bands]
+    return events.isel(event=np.flatnonzero(~held)).assign_attrs(hold_out=json.dumps(kept))
 
 
 def prepare(experiment: Experiment, build: Callable[[], Any]) -> Any:

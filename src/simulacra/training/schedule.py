@@ -1,0 +1,40 @@
+"""What happens at which step: the learning rate, the events of a batch, the snapshots of the last layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from simulacra.training.settings import TrainingSettings
+
+
+def schedule(step: int, settings: TrainingSettings) -> float:
+    """Return the factor on the learning rates: 1 for the first half, then half a cosine down to the final one."""
+    progress = max(0.0, 2.0 * step / settings.steps - 1.0)
+    return settings.final_learning_rate + (1.0 - settings.final_learning_rate) * 0.5 * (
+        1 + math.cos(math.pi * progress)
+    )
+
+
+def snapshot_due(step: int, settings: TrainingSettings) -> bool:
+    """Return whether the last layer is noted after ``step`` steps: as often as asked, evenly in the last quarter."""
+    asked = settings.last_layer_snapshots
+    if not asked:
+        return False
+    every = settings.steps // 4 // asked
+    before_end, odd = divmod(settings.steps - step, every)
+    return not odd and before_end < asked
+
+
+def batch_of(
+    tensors: Mapping[str, Tensor], step: int, batch_size: int, n_events: int, seed: int, rank: int
+) -> dict[str, Tensor]:
+    """Cut the batch of a step out of its epoch's permutation, which is a function of seed, epoch and rank alone."""
+    per_epoch = n_events // batch_size
+    epoch, place = divmod(step, per_epoch)
+    order = torch.Generator().manual_seed((seed * 7_919 + epoch) * 64 + rank)
+    rows = torch.randperm(n_events, generator=order)[place * batch_size : (place + 1) * batch_size]
+    return {name: tensor[rows.to(tensor.device)] for name, tensor in tensors.items()}
