@@ -97,7 +97,7 @@ def test_validation_is_a_function_of_the_seed(case: Any) -> None:
     first, again = (trainer.validate(part, torch.Generator().manual_seed(3)) for _ in range(2))
     assert first == again
     assert first.values["score"] > 0
-    assert all(np.isfinite(value) for value in first.values())
+    assert all(np.isfinite(value) for value in first.values.values())
 
 
 def test_what_is_made_are_valid_events_and_folding_changes_nothing(case: Any) -> None:
