@@ -221,6 +221,8 @@ def test_cells_hold_equal_shares_and_few_values_are_kept_apart() -> None:
     few = quantile_cells(counts, np.ones(4000))
     assert few.index(np.array([[0.0], [1.0], [2.0]])).tolist() == [0, 1, 2]
     assert len(quantile_cells(np.full((100, 1), 3.0), np.ones(100))) == 1
+    rare = np.repeat([1.0, 2.0, 3.0], [3, 2000, 1997])[:, None]
+    assert quantile_cells(rare, np.ones(4000)).index(np.array([[1.0], [2.0], [3.0]])).tolist() == [0, 0, 1]
 
 
 def test_observables_that_depend_little_on_each_other_are_taken_jointly() -> None:

@@ -13,6 +13,8 @@ MOST_QUANTILES: Final = 20
 FEWEST_QUANTILES: Final = 4
 EVENTS_A_QUANTILE: Final = 100
 MOST_JOINT_CELLS: Final = 64
+#: share of a cell, over that of a quantile, below which it is joined with the next: a value that is rare
+SMALLEST_CELL: Final = 0.25
 MOST_CORRELATED: Final = 5000
 
 
@@ -67,7 +69,8 @@ def quantile_cells(values: np.ndarray, weights: np.ndarray, quantiles: int | Non
     column, cumulative = values[order, 0], np.cumsum(weights[order])
     places = np.searchsorted(cumulative, cumulative[-1] * np.arange(1, quantiles) / quantiles, side="right")
     edges = np.unique(column[np.minimum(places, len(column) - 1)])
-    edges = edges[edges > column[0]]
+    below = np.concatenate([[0.0], cumulative])[np.searchsorted(column, edges)] / cumulative[-1]
+    edges = edges[_kept(below, SMALLEST_CELL / quantiles)]
     if values.shape[1] == 1:
         return QuantileCells(edges)
     outer = np.searchsorted(edges, values[:, 0], side="right")
@@ -78,6 +81,16 @@ def quantile_cells(values: np.ndarray, weights: np.ndarray, quantiles: int | Non
         inside = rows if weights[rows].sum() > 0 else np.ones(len(rows), dtype=bool)
         inner.append(quantile_cells(values[inside, 1:], weights[inside], quantiles))
     return QuantileCells(edges, tuple(inner))
+
+
+def _kept(below: np.ndarray, least: float) -> list[int]:
+    """Return the numbers of the edges, with shares of events below them, (E,), between which lies enough."""
+    kept, last = [], 0.0
+    for number, share in enumerate(below.tolist()):
+        if share - last >= least and 1 - share >= least:
+            kept.append(number)
+            last = share
+    return kept
 
 
 def unlike(values: np.ndarray, number: int, rng: np.random.Generator) -> list[int]:

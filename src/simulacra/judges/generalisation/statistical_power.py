@@ -108,7 +108,7 @@ class PowerEvidence:
     Attributes
     ----------
     observables:
-        the observables, the worst first; those that are constant in the truth are left out.
+        the observables, the worst first; those of which nearly all truth events have one value are left out.
     joint:
         a few of them jointly; None where there are not two.
     n_train, n_truth, n_generated:

@@ -22,7 +22,8 @@ TEXT: Final = (
     "Generated events deviate from the truth by their own statistics and by the generator's faults, which more of them "
     "do not mend. The deviation in quantiles of the truth is put as the number of truth events that would deviate as "
     "much (arXiv:2008.06545): what the generated events are worth. Errors are intervals of 68 %; where no deviation is "
-    "seen beyond the statistics of both samples, a lower limit at 95 % stands."
+    "seen beyond the statistics of both samples, a lower limit at 95 % stands. "
+    "One observable in twenty shows such a deviation by chance."
 )
 MEMBERS: Final = (
     "The generator's part is taken from the spread between {n} generators that were trained alike (arXiv:2509.08048), "
