@@ -23,7 +23,7 @@ from simulacra.judges.distances.divisions import Divisions, Replicates, p_value
 from simulacra.judges.distances.two_sample import Distance
 from simulacra.judges.features import Features
 from simulacra.judges.finding import Finding
-from simulacra.judges.wording import MINUS, with_error
+from simulacra.judges.wording import MINUS, decimals, with_error
 from simulacra.pages.style import axis_label, new_figure, svg_of, title
 
 # A difference of two correlations that are 1 by construction has no spread; this much does not count.
@@ -176,8 +176,9 @@ def correlation_figure(found: Correlations, truth_label: str, generated_label: s
 def _finding(judge: str, what: str, found: Correlations, features: Features, label: str) -> Finding:
     i, j = found.worst
     pair = f"{found.names[i].replace('_', ' ')} and {found.names[j].replace('_', ' ')}"
-    distance, signed = found.distance, (found.generated[i, j], found.truth[i, j])
-    ours, theirs = (f"{number:.2f}".replace("-", MINUS) for number in signed)
+    distance, error = found.distance, float(found.error[i, j])
+    ours = with_error(float(found.generated[i, j]), error)
+    theirs = f"{found.truth[i, j]:.{decimals(error) if error > 0 else 2}f}".replace("-", MINUS)
     return Finding(
         judge=judge,
         observable="all pairs",
@@ -191,14 +192,14 @@ def _finding(judge: str, what: str, found: Correlations, features: Features, lab
         sentence=(
             f"The {what} differ by {with_error(distance.value, distance.uncertainty)} (root mean square of all pairs); "
             f"{label} against itself {with_error(distance.truth_value, distance.truth_uncertainty)}. The worst pair is "
-            f"{pair}: {ours} ± {found.error[i, j]:.2g} instead of {theirs} "
+            f"{pair}: {ours} instead of {theirs} "
             f"(p = {found.worst_p_value:.2g} for the worst of all pairs)."
         ),
         details={
             "worst_pair": [found.names[i], found.names[j]],
             "worst_truth": float(found.truth[i, j]),
             "worst_generated": float(found.generated[i, j]),
-            "worst_uncertainty": float(found.error[i, j]),
+            "worst_uncertainty": error,
             "worst_p_value": found.worst_p_value,
         },
     )

@@ -1,0 +1,218 @@
+r"""Every marginal judge in bins of each condition, with errors that hold for all bins and observables at once.
+
+A generator that is right on the whole may be wrong in a part: above 80 GeV, or everywhere, if it ignores the condition.
+In each bin of a condition (equally many truth events, 100 of both samples at least, 6 bins at most) each observable is
+compared by
+
+* the 1-Wasserstein distance, in standard deviations of the truth in that bin,
+* the shift of the mean, in the same unit, and the ratio of the standard deviations, generated over truth (a finding's
+  value is the size of the shift and of the ratio's logarithm),
+* the area under a classifier's ROC curve, where its out-of-fold log-odds are given.
+
+Events are exchanged, halved and drawn again within bins (:mod:`simulacra.judges.distances.divisions`), and limits,
+bands and p-values are those of the largest over all bins and observables of a condition
+(:mod:`simulacra.judges.distances.simultaneous`): 5 % of perfect generators are accused, by each judge and condition,
+not by each bin. The classifier is not trained again on exchanged events: its p-value takes the log-odds as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from simulacra.judges.distances.conditional_bins import ConditionEvidence, condition_edges, judged_in_bins
+from simulacra.judges.distances.divisions import REPLICATES
+from simulacra.judges.distances.simultaneous import Simultaneous
+from simulacra.judges.finding import Finding
+from simulacra.judges.samples import Sample
+from simulacra.judges.wording import MINUS, with_error
+
+LEVEL: Final = 0.05
+# Below this slope of its means on the truth's, an observable is said not to follow the condition.
+LEAST_SLOPE: Final = 0.5
+UNITS: Final = "truth standard deviations"
+
+
+@dataclass(frozen=True)
+class ConditionalEvidence:
+    """What the figures of the conditional judges are drawn from."""
+
+    conditions: tuple[ConditionEvidence, ...]
+    units: dict[str, str]
+    long_names: dict[str, str]
+
+
+def judge_conditional(
+    truth: Sample,
+    generated: Sample,
+    rng: np.random.Generator,
+    log_odds: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    replicates: int = REPLICATES,
+) -> tuple[list[Finding], ConditionalEvidence | None]:
+    """Judge every observable in bins of every condition.
+
+    Parameters
+    ----------
+    truth, generated:
+        the samples, of sizes N and M, with the same distribution of the conditions.
+    rng:
+        for the replicates.
+    log_odds:
+        out-of-fold log-odds of a classifier that an event is generated, (N,) and (M,).
+    replicates:
+        how many.
+
+    Returns
+    -------
+    tuple
+        findings (the worst bin and observable of each judge and condition), and the evidence; None where no condition
+        varies or no two bins have enough events.
+
+    Raises
+    ------
+    ValueError
+        if log-odds are not one finite number an event.
+    """
+    for given, sample in zip(log_odds or (), (truth, generated), strict=False):
+        if given.shape != (len(sample),) or not np.isfinite(given).all():
+            raise ValueError(f"log-odds of {sample.label} must be {len(sample)} finite numbers, one an event")
+    if not set(truth.observables) & set(generated.observables):
+        return [], None
+    found = [
+        judged_in_bins(name, edges, truth, generated, rng, log_odds, replicates)
+        for name in truth.conditions
+        if name in generated.conditions and (edges := condition_edges(truth, generated, name)) is not None
+    ]
+    if not found:
+        return [], None
+    evidence = ConditionalEvidence(tuple(found), dict(truth.units), dict(truth.long_names))
+    return [finding for one in found for finding in _findings(one, evidence.long_names, truth, generated)], evidence
+
+
+def _findings(found: ConditionEvidence, long_names: dict[str, str], truth: Sample, generated: Sample) -> list[Finding]:
+    sizes = (len(truth), len(generated))
+    judged = [
+        _finding("conditional_wasserstein_distance", found, found.wasserstein, long_names, truth.label, sizes, UNITS),
+        _finding("conditional_mean", found, found.shift, long_names, truth.label, sizes, UNITS),
+        _finding("conditional_width", found, found.width, long_names, truth.label, sizes, "1"),
+    ]
+    if found.auc is not None:
+        judged.append(_finding("conditional_auc", found, found.auc, long_names, truth.label, sizes, "1"))
+    return judged
+
+
+def _finding(
+    judge: str,
+    found: ConditionEvidence,
+    judged: Simultaneous,
+    long_names: dict[str, str],
+    label: str,
+    sizes: tuple[int, int],
+    units: str,
+) -> Finding:
+    """Return the worst cell of one judge; its value is the score, a size, but for the AUC, which stands as it is."""
+    columns = found.table(judged.value).shape[1]
+    worst_bin, column = divmod(judged.worst, columns)
+    area = judge == "conditional_auc"
+    observable = "all observables" if area else found.observables[column]
+    offset = 0.5 if area else 0.0
+    value = float(judged.value[judged.worst]) if area else float(judged.score[judged.worst])
+    if judge == "conditional_wasserstein_distance":
+        value = float(judged.value[judged.worst])
+    return Finding(
+        judge=judge,
+        observable=observable,
+        value=value,
+        uncertainty=float(judged.error[judged.worst]),
+        units=units,
+        truth_value=judged.chance + offset,
+        truth_uncertainty=judged.chance_error,
+        p_value=judged.p_value,
+        n_truth=sizes[0],
+        n_generated=sizes[1],
+        region=found.region(worst_bin),
+        sentence=sentence_of(judge, found, judged, long_names, label),
+        details={
+            "condition": found.condition,
+            "edges": found.edges.tolist(),
+            "values": found.table(judged.value)[:, column].tolist(),
+            "uncertainties": found.table(judged.error)[:, column].tolist(),
+            "limits_95": found.table(judged.limit_95)[:, column].tolist(),
+            "bands_95": found.table(judged.band_95)[:, column].tolist(),
+            "wrong": [] if area else [found.observables[o] for o in np.flatnonzero(_wrong(found, judged).any(axis=0))],
+            "follows": 1.0 if area else float(found.follows[column]),
+        },
+    )
+
+
+def sentence_of(
+    judge: str, found: ConditionEvidence, judged: Simultaneous, long_names: dict[str, str], label: str
+) -> str:
+    """Return what a judge sees in the bins of a condition, in words."""
+    table = found.table(judged.value)
+    worst_bin, column = divmod(judged.worst, table.shape[1])
+    what, name = _measured(judge, table[worst_bin, column], float(judged.error[judged.worst])), "the classifier"
+    if judge != "conditional_auc":
+        name = long_names[found.observables[column]]
+    noun = {"conditional_mean": "mean of ", "conditional_width": "width of "}.get(judge, "")
+    subject = f"{noun}{name}"
+    if judged.p_value > LEVEL:
+        return (
+            f"In {len(table)} bins of {found.condition} nothing differs by more than chance gives: the largest, "
+            f"{subject} {found.place(worst_bin)}, {what} (p = {judged.p_value:.2g} for all bins together)."
+        )
+    wrong = _wrong(found, judged)
+    here = wrong[:, column]
+    fault = "tells the samples apart" if judge == "conditional_auc" else "is wrong"
+    if here.all():
+        said = f"{subject} {fault} in every bin of {found.condition}, most {found.place(worst_bin)}: {what}"
+    else:
+        elsewhere = table[~here, column]
+        far = float(elsewhere[np.argmax(np.abs(elsewhere - (1.0 if judge == "conditional_width" else 0.0)))])
+        said = f"{subject} {fault} {_places(found, here)}: {what}, elsewhere at most {far:.2g}"
+    said = f"{said[0].upper()}{said[1:]} (p = {judged.p_value:.2g} for all bins together)."
+    if judge != "conditional_auc":
+        others = [o for o in np.flatnonzero(wrong.any(axis=0)) if o != column]
+        if others:
+            ranked = sorted(others, key=lambda o: -found.table(judged.excess)[:, o].max())
+            names = [long_names[found.observables[o]] for o in ranked]
+            said += f" So {'is' if len(others) == 1 else 'are'} {_listed(names)}."
+        elif table.shape[1] > 1:
+            said += f" No other of {table.shape[1]} observables is seen to differ from {label}."
+        if judge != "conditional_width" and found.follows[column] < LEAST_SLOPE:
+            slope = f"{found.follows[column]:.2f}".replace("-", MINUS)
+            said += f" It does not follow {found.condition}: its mean moves {slope} times as far as {label}'s."
+    return said
+
+
+def _measured(judge: str, value: float, error: float) -> str:
+    number = with_error(value, error)
+    return {
+        "conditional_wasserstein_distance": f"W1 = {number} standard deviations",
+        "conditional_mean": f"shifted by {number} standard deviations",
+        "conditional_width": f"{number} times the truth's",
+        "conditional_auc": f"AUC = {number}",
+    }[judge]
+
+
+def _wrong(found: ConditionEvidence, judged: Simultaneous) -> np.ndarray:
+    """Return which cells pass their limit, (bins, O), if the p-value is small; the worst then does in any case."""
+    wrong = judged.excess > 1
+    wrong[judged.worst] = True
+    return found.table(wrong if judged.p_value <= LEVEL else np.zeros_like(wrong))
+
+
+def _places(found: ConditionEvidence, wrong: np.ndarray) -> str:
+    """Return the bins that are wrong, (bins,) bool, in words: "above 80 GeV and below 5 GeV"."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], wrong.astype(np.int8), [0]])))
+    return " and ".join(found.place(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True))
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    """Return "a, b and c" or "a, b, c and 4 others"."""
+    shown = list(names) if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,237 @@
+"""Marginal distances, shifts, widths and areas under ROC curves in bins of one condition, with their replicates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from simulacra.judges.distances.cumulative import Grid
+from simulacra.judges.distances.distributions import scale_of
+from simulacra.judges.distances.divisions import BLOCKS, Divisions, Replicates
+from simulacra.judges.distances.simultaneous import Simultaneous, simultaneous
+from simulacra.judges.distances.two_sample import WASSERSTEIN, Lines, effective_size
+from simulacra.judges.samples import Sample
+from simulacra.judges.wording import MINUS
+
+BINS: Final = 6
+FEWEST_IN_BIN: Final = 100
+BLOCKS_IN_BIN: Final = BLOCKS // 2
+POINTS_IN_BIN: Final = 256
+# A mean that moves by fewer errors than this over the condition cannot tell whether the generator follows.
+CLEAR_MOVE: Final = 10.0
+
+
+@dataclass(frozen=True)
+class ConditionEvidence:
+    """One condition: what is compared in its bins.
+
+    Attributes
+    ----------
+    condition, units:
+        its name and unit.
+    edges, position:
+        of the bins, (bins + 1,), and the truth's mean condition in them, (bins,).
+    n_truth, n_generated:
+        events in each bin, (bins,).
+    observables:
+        names, (O,).
+    wasserstein, shift, width:
+        of each bin and observable, cells in the order (bins, O); ``width`` is the ratio.
+    auc:
+        of each bin; None without a classifier.
+    follows:
+        how far each observable's mean moves with the condition, over how far the truth's does, (O,); 1 where the truth
+        does not clearly move.
+    """
+
+    condition: str
+    units: str
+    edges: np.ndarray
+    position: np.ndarray
+    n_truth: np.ndarray
+    n_generated: np.ndarray
+    observables: tuple[str, ...]
+    wasserstein: Simultaneous
+    shift: Simultaneous
+    width: Simultaneous
+    auc: Simultaneous | None
+    follows: np.ndarray
+
+    def table(self, cells: np.ndarray) -> np.ndarray:
+        """Return numbers of cells as (bins, O)."""
+        return cells.reshape(len(self.position), -1)
+
+    def place(self, first: int, last: int | None = None) -> str:
+        """Return "above 80 GeV", "below 5 GeV" or "from 20 to 40 GeV" for bins ``first`` to ``last``."""
+        last = first if last is None else last
+        low, high = (_number(self.edges[edge]) for edge in (first, last + 1))
+        unit = "" if self.units == "1" else f" {self.units}"
+        if first == 0 and last == len(self.position) - 1:
+            return f"everywhere in {self.condition}"
+        if last == len(self.position) - 1:
+            return f"above {self.condition} {low}{unit}"
+        return f"below {self.condition} {high}{unit}" if first == 0 else f"at {self.condition} {low} to {high}{unit}"
+
+    def region(self, number: int) -> str:
+        """Return the bin as findings name it: "incident_energy 80 to 100 GeV"."""
+        unit = "" if self.units == "1" else f" {self.units}"
+        return f"{self.condition} {_number(self.edges[number])} to {_number(self.edges[number + 1])}{unit}"
+
+
+def condition_edges(truth: Sample, generated: Sample, name: str) -> np.ndarray | None:
+    """Return edges of bins of a condition, (bins + 1,), with enough events of both samples in each; None without two.
+
+    Events beyond the truth's range count into the outermost bins.
+    """
+    values = truth.conditions[name]
+    different = np.unique(values)
+    if len(different) < 2:
+        return None
+    attempts = [np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]) for bins in range(BINS, 1, -1)]
+    if len(different) <= BINS:
+        attempts.insert(0, (different[1:] + different[:-1]) / 2)
+    for attempt in attempts:
+        inner = np.unique(attempt)
+        sizes = [
+            min(effective_size(w) if (w := sample.weights[number == b]).any() else 0.0 for b in range(len(inner) + 1))
+            for sample in (truth, generated)
+            for number in [np.searchsorted(inner, sample.conditions[name], side="right")]
+        ]
+        if min(sizes) >= FEWEST_IN_BIN:
+            return np.concatenate([different[:1], inner, different[-1:]])
+    return None
+
+
+def judged_in_bins(
+    name: str,
+    edges: np.ndarray,
+    truth: Sample,
+    generated: Sample,
+    rng: np.random.Generator,
+    log_odds: tuple[np.ndarray, np.ndarray] | None,
+    replicates: int,
+) -> ConditionEvidence:
+    """Return what is compared in the bins with these edges of a condition; ``log_odds`` are (N,) and (M,)."""
+    numbers = [np.searchsorted(edges[1:-1], sample.conditions[name], side="right") for sample in (truth, generated)]
+    observables = tuple(n for n in truth.observables if n in generated.observables)
+    cells: dict[str, list[tuple[np.ndarray, ...]]] = {"wasserstein": [], "shift": [], "width": [], "auc": []}
+    bins = range(len(edges) - 1)
+    means = np.empty((len(edges) - 1, len(observables), 3))
+    for b in bins:
+        rows = [np.flatnonzero(number == b) for number in numbers]
+        weights = [sample.weights[row] for sample, row in zip((truth, generated), rows, strict=True)]
+        drawn = Replicates.draw(weights[0], weights[1], rng, replicates=replicates, blocks=BLOCKS_IN_BIN)
+        values = [
+            np.column_stack([sample.observables[o][row] for o in observables]).astype(np.float64)
+            for sample, row in zip((truth, generated), rows, strict=True)
+        ]
+        centre = np.average(values[0], axis=0, weights=weights[0])
+        scale = np.array([scale_of(a, g, weights[0]) for a, g in zip(values[0].T, values[1].T, strict=True)])
+        scaled = (values[0] - centre) / scale, (values[1] - centre) / scale
+        cells["wasserstein"].append(_wasserstein(*scaled, drawn))
+        shift, width = _moments(*scaled, drawn)
+        cells["shift"].append(shift)
+        cells["width"].append(width)
+        if log_odds is not None:
+            cells["auc"].append(_auc(log_odds[0][rows[0]], log_odds[1][rows[1]], drawn))
+        means[b, :, 0], means[b, :, 1] = centre, centre + scale * shift[0]
+        means[b, :, 2] = scale / np.sqrt(effective_size(weights[0]))
+    judged = {
+        kind: simultaneous(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
+        for kind, parts in cells.items()
+        if parts
+    }
+    counts = [np.bincount(number, minlength=len(edges) - 1) for number in numbers]
+    position = np.bincount(numbers[0], truth.conditions[name]) / counts[0]
+    return ConditionEvidence(
+        name,
+        truth.units[name],
+        edges,
+        position,
+        counts[0],
+        counts[1],
+        observables,
+        judged["wasserstein"],
+        judged["shift"],
+        judged["width"],
+        judged.get("auc"),
+        _follows(means),
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", MINUS)
+
+
+def _wasserstein(truth: np.ndarray, generated: np.ndarray, replicates: Replicates) -> tuple[np.ndarray, ...]:
+    """Return value, score and scores of exchange, values of bootstrap and scores of halves; (O,) and (R, O)."""
+    lines = Lines(replicates, points=POINTS_IN_BIN)
+    scores = [lines.scores(a, g)[WASSERSTEIN] for a, g in zip(truth.T, generated.T, strict=True)]
+    arrays = (np.column_stack([getattr(s, kind) for s in scores]) for kind in ("exchange", "bootstrap", "halves"))
+    return np.array([s.value for s in scores]), np.array([s.compared for s in scores]), *arrays
+
+
+def _moments(
+    truth: np.ndarray, generated: np.ndarray, replicates: Replicates
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Return the same of the mean's shift and of the ratio of widths, whose score is the size of its logarithm."""
+    both = np.concatenate([truth, generated])
+    exchange, bootstrap, halves = replicates.exchange, replicates.bootstrap, replicates.halves
+    shares, own = _power_sums(exchange, both), _power_sums(halves, truth)
+    middle = exchange.n_blocks // 2
+    in_hand = _shift_and_width(shares[:middle].sum(axis=0)[None], shares[middle:].sum(axis=0)[None])
+    exchanged, drawn, halved = (
+        _shift_and_width(*(factors @ sums for factors in divisions.coefficients()))
+        for divisions, sums in ((exchange, shares), (bootstrap, shares), (halves, own))
+    )
+    smaller = np.sqrt(halves.shrink)
+    shift = in_hand[0][0], np.abs(in_hand[0][0]), np.abs(exchanged[0]), drawn[0], smaller * np.abs(halved[0])
+    logs = [np.abs(np.log(ratio)) for ratio in (in_hand[1][0], exchanged[1], halved[1])]
+    return shift, (in_hand[1][0], logs[0], logs[1], drawn[1], smaller * logs[2])
+
+
+def _power_sums(divisions: Divisions, values: np.ndarray) -> np.ndarray:
+    return np.asarray(divisions.block_sums(np.concatenate([values, values**2], axis=1)))
+
+
+def _shift_and_width(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the second group's mean less the first's, and the ratio of the widths, from mean powers, (R, 2 O) each."""
+    (mean, square), (other, other_square) = (np.split(powers, 2, axis=1) for powers in (first, second))
+    # Features are in standard deviations: a width below a millionth is that of a constant.
+    variance, other_variance = (np.maximum(s - m**2, 1e-12) for m, s in ((mean, square), (other, other_square)))
+    return other - mean, np.sqrt(other_variance / variance)
+
+
+def _auc(truth: np.ndarray, generated: np.ndarray, replicates: Replicates) -> tuple[np.ndarray, ...]:
+    """Return the same of the area under the ROC curve; the score is what it has above 1/2."""
+
+    def below(divisions: Divisions, scores: np.ndarray) -> np.ndarray:
+        """Return the weight of pairs of which the first block's event lies below the second's, (B, B)."""
+        shares = np.diff(
+            Grid.of(scores).block_shares(divisions.weights, divisions.blocks, divisions.n_blocks),
+            prepend=0.0,
+            append=np.bincount(divisions.blocks, divisions.weights, divisions.n_blocks)[:, None],
+        )
+        return np.asarray((np.cumsum(shares, axis=1) - 0.5 * shares) @ shares.T)
+
+    def areas(divisions: Divisions, pairs: np.ndarray) -> np.ndarray:
+        first, second = divisions.coefficients()
+        return np.asarray(((first @ pairs) * second).sum(axis=1)[:, None])
+
+    exchange, bootstrap, halves = replicates.exchange, replicates.bootstrap, replicates.halves
+    pairs = below(exchange, np.concatenate([truth, generated]))
+    middle = exchange.n_blocks // 2
+    value = np.array([pairs[:middle, middle:].sum()])
+    by_chance = np.sqrt(halves.shrink) * (areas(halves, below(halves, truth)) - 0.5)
+    return value, value - 0.5, areas(exchange, pairs) - 0.5, areas(bootstrap, pairs), by_chance
+
+
+def _follows(means: np.ndarray) -> np.ndarray:
+    """Return the slope of generated on true means over the bins, from (bins, O, 3): truth, generated and error."""
+    truth, generated, error = np.moveaxis(means, 2, 0)
+    clear = np.ptp(truth, axis=0) > CLEAR_MOVE * error.max(axis=0)
+    moved = truth - truth.mean(axis=0)
+    slope = np.ones(len(clear))
+    return np.asarray(np.divide((moved * generated).sum(axis=0), (moved**2).sum(axis=0), out=slope, where=clear))
