@@ -74,6 +74,9 @@ class ModeAlarm:
         names: Sequence[str] = (),
         units: Sequence[str] = (),
     ) -> None:
+        # scikit-learn, whose own this is, cannot do without it.
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         features = np.asarray(truth_features, dtype=np.float64)
         if features.ndim != 2 or len(features) < 2 * FEWEST_EVENTS or not features.shape[1]:
             raise ValueError(
@@ -94,8 +97,10 @@ class ModeAlarm:
             raise ValueError("too few of the truth events have a weight above 0 to divide them in two")
         table = None if conditions is None else np.asarray(conditions, dtype=np.float64)
         c_fit, c_held = (None, None) if table is None else (table[fit], table[held])
-        self._spread_at_condition = ConditionalSpread(x[fit], c_fit, w[fit], x[held], c_held, w[held], seed=seed)
-        self._partitions = [modes(x[fit], w[fit], seed), clusters(x[fit], w[fit], seed), *slices(x[fit], w[fit])]
+        # The fits are of many small matrices: threads would only wait for each other.
+        with threadpool_limits(1):
+            self._spread_at_condition = ConditionalSpread(x[fit], c_fit, w[fit], x[held], c_held, w[held], seed=seed)
+            self._partitions = [modes(x[fit], w[fit], seed), clusters(x[fit], w[fit], seed), *slices(x[fit], w[fit])]
         self._shares = [shares_of(part.assign(x[held]), w[held], part.n_cells) for part in self._partitions]
         self._names = [self._cell_names(part, x[fit], w[fit]) for part in self._partitions]
         self._held_size = effective_size(w[held])
