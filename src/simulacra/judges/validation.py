@@ -5,6 +5,9 @@ the truth in that bin. Two validations of one run look at the same truth, so the
 either: replicate r of every validation weighs the same events alike, and the standard deviation over r of the
 difference of two scores is the error of that difference (a paired bootstrap). That is what says whether a network has
 become better or only luckier with these events.
+
+Beside the score stand the Frechet distance of the features (without FPD's extrapolation to many events: its bias is the
+same in every validation) and what :class:`~simulacra.judges.generalisation.modes.ModeAlarm` says of lost modes.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+
+from simulacra.judges.distances.frechet import frechet_distance
+from simulacra.judges.generalisation.modes import FEWEST_EVENTS, ModeAlarm
 
 BINS: Final = 4
 REPLICATES: Final = 100
@@ -65,14 +71,18 @@ class ValidationJudge:
     truth_features:
         features of the truth, (N, F), in any units.
     conditions:
-        what events were asked for, (N, C); None if there is nothing. The score averages over bins of equally many
-        events in each condition in turn.
+        what events were asked for, (N, C); None if there is nothing.
     weights:
         of the truth's events, (N,), not negative; all 1 if None.
     seed:
         of the replicates.
     names:
         of the features, (F,).
+    binned:
+        columns of the conditions in which the score is taken, in bins of equally many events, and averaged; all if
+        None.
+    alarm:
+        whether to look for lost modes, where there are 80 events or more.
 
     Raises
     ------
@@ -88,6 +98,8 @@ class ValidationJudge:
         *,
         seed: int,
         names: Sequence[str] = (),
+        binned: Sequence[int] | None = None,
+        alarm: bool = True,
         bins: int = BINS,
         replicates: int = REPLICATES,
     ) -> None:
@@ -101,8 +113,17 @@ class ValidationJudge:
         self._conditions = None if conditions is None else _features(conditions, "conditions")
         if self._conditions is not None and len(self._conditions) != n:
             raise ValueError(f"{len(self._conditions)} rows of conditions do not fit {n} events of the truth")
-        columns = [] if self._conditions is None else list(self._conditions.T)
+        n_conditions = 0 if self._conditions is None else self._conditions.shape[1]
+        self._binned = list(range(n_conditions) if binned is None else binned)
+        columns = [] if self._conditions is None else [self._conditions[:, k] for k in self._binned]
         self._edges = [np.quantile(column, np.arange(1, bins) / bins) for column in columns]
+        self._scale = [(float(column.mean()), _width(column, self._weights) or 1.0) for column in self._truth.T]
+        enough = min(n, np.count_nonzero(self._weights)) >= 2 * FEWEST_EVENTS
+        self._alarm = (
+            ModeAlarm(self._truth, self._varied(self._conditions), self._weights, seed, names=self.names)
+            if alarm and enough
+            else None
+        )
         self._seed, self._replicates = seed, replicates
         self._multiplicities = self._draw(n, seed)
 
@@ -127,8 +148,9 @@ class ValidationJudge:
         Returns
         -------
         Validation
-            ``score`` and ``wasserstein/NAME`` of each feature, 0 for equal distributions. A feature that is constant in
-            the truth's bins is left out.
+            ``score`` and ``wasserstein/NAME`` of each feature, 0 for equal distributions (a feature that is constant in
+            the truth's bins is left out), ``frechet``, and from the alarm ``modes/effective``,
+            ``modes/truth_effective``, ``modes/p_value`` and ``modes/alarm`` (1 or 0).
         """
         generated = _features(generated_features, "generated events")
         m = len(generated)
@@ -163,14 +185,46 @@ class ValidationJudge:
         score = found.mean(axis=0)
         named = [name for name, one in zip(self.names, seen, strict=True) if one]
         values = {f"wasserstein/{name}": float(row[0]) for name, row in zip(named, found, strict=True)}
-        return Validation({"score": float(score[0]), **values}, tuple(score[1:].tolist()))
+        values |= {"score": float(score[0]), "frechet": self._frechet(generated, own)}
+        modes, alarm = self._modes(generated, at, own)
+        return Validation(values | modes, tuple(score[1:].tolist()), alarm)
+
+    def _varied(self, conditions: np.ndarray | None) -> np.ndarray | None:
+        """Return the conditions that vary in the truth."""
+        if conditions is None or self._conditions is None:
+            return None
+        varies = np.ptp(self._conditions, axis=0) > 0
+        return conditions[:, varies] if varies.any() else None
+
+    def _modes(
+        self, generated: np.ndarray, conditions: np.ndarray | None, weights: np.ndarray
+    ) -> tuple[dict[str, float], str]:
+        if self._alarm is None or len(generated) < FEWEST_EVENTS:
+            return {}, ""
+        report = self._alarm.check(generated, self._varied(conditions), weights)
+        found = {
+            "modes/effective": report.effective_modes,
+            "modes/truth_effective": report.truth_effective_modes,
+            "modes/p_value": report.p_value,
+            "modes/alarm": float(report.alarm),
+        }
+        return found, report.sentence if report.alarm else ""
+
+    def _frechet(self, generated: np.ndarray, weights: np.ndarray) -> float:
+        mean, width = np.array(self._scale).T
+        moments = []
+        for table, w in ((self._truth, self._weights), (generated, weights)):
+            x = (table - mean) / width
+            centre = np.average(x, axis=0, weights=w)
+            moments += [centre, (x - centre).T @ ((x - centre) * w[:, None]) / w.sum()]
+        return float(frechet_distance(*moments))
 
     def _bins(self, generated: np.ndarray | None, m: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the rows of truth and of generated events in each bin."""
         if self._conditions is None or generated is None:
             return [(np.arange(len(self._truth)), np.arange(m))]
         found = []
-        for k, edges in enumerate(self._edges):
+        for k, edges in zip(self._binned, self._edges, strict=True):
             here, there = (np.searchsorted(edges, side[:, k]) for side in (self._conditions, generated))
             found += [(np.flatnonzero(here == b), np.flatnonzero(there == b)) for b in range(len(edges) + 1)]
         return found

@@ -172,7 +172,7 @@ class Trainer:
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge the averaged generator: the 1-Wasserstein distance of each shower shape, in units of its width.
 
-        ``score`` is the mean over shapes and four bins of energy; lower is better
+        ``score`` is the mean over shapes and four bins of energy; lower is better. Lost modes raise an alarm
         (:class:`~simulacra.judges.validation.ValidationJudge`).
         """
         from simulacra.judges.validation import ValidationJudge
@@ -182,7 +182,9 @@ class Trainer:
         if self._judge is None or self._judged is not events:
             truth = shower_shapes_of(tensors["shower"].numpy(), energy, self.geometry)
             table = np.stack(list(truth.values()), axis=1)
-            self._judge = ValidationJudge(table, energy[:, None], seed=VALIDATION_SEED, names=tuple(truth))
+            self._judge = ValidationJudge(
+                table, tensors["conditions"].numpy(), seed=VALIDATION_SEED, names=tuple(truth), binned=(0,)
+            )
             self._judged = events
         made = shower_shapes_of(self.sample(tensors["conditions"], rng), energy, self.geometry)
         return self._judge.check(np.stack(list(made.values()), axis=1))

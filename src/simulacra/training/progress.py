@@ -57,11 +57,13 @@ class TrainingProgress:
             self._progress.update(self._task, completed=step)
 
     def judged(self, progression: Progression, score: float, error: float | None, patience: int | None) -> None:
-        """Show a validation with its error, the best one, and how much patience is used up."""
+        """Show a validation with its error, the best one, patience that is used up, and whether there is an alarm."""
         shown = f"{score:.4f}" if error is None else f"{score:.4f} ± {error:.4f}"
         text = f"validation {shown} (best {progression.best_score:.4f})"
         if patience is not None and progression.validations_since_progress:
             text += f", no progress {progression.validations_since_progress} of {patience}"
+        if progression.alarmed:
+            text += ", alarm"
         if self._bar:
             self._progress.update(self._task, score=text)
         elif self._show:
