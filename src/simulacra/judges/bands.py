@@ -1,0 +1,238 @@
+"""Whether a generator is worse inside a band of a condition, held out of its training, than beside it.
+
+Inside the band, and in a slice beside it on each side (of as many truth events, where there are so many), each
+observable's 1-Wasserstein distance is taken in standard deviations of the truth there. What truth against truth
+scores at the sizes of each part is subtracted, and the excess beside (the mean of the sides) is subtracted from the
+excess inside: above 0, the generator is worse inside.
+
+The p-value is the larger of two: how often the difference is as large by chance where the two parts are equally bad
+(bootstrap, about its own mean), and where both are perfect (halves of the truth). With truth on both sides of the band
+the experiment is one of interpolation, else of extrapolation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from simulacra.judges.distances.distributions import scale_of
+from simulacra.judges.distances.divisions import REPLICATES, Replicates, p_value
+from simulacra.judges.distances.two_sample import WASSERSTEIN, Lines, Scores, mean_scores
+from simulacra.judges.finding import Finding
+from simulacra.judges.samples import JudgeError, Sample
+from simulacra.judges.wording import with_error
+
+FEWEST_EVENTS: Final = 100
+POINTS: Final = 512
+LEVEL: Final = 0.05
+UNITS: Final = "truth standard deviations"
+
+
+@dataclass(frozen=True)
+class Band:
+    """A range of a condition, both ends in it."""
+
+    condition: str
+    low: float
+    high: float
+
+    def inside(self, values: np.ndarray) -> np.ndarray:
+        """Return which values of the condition, (N,), lie in the band."""
+        return np.asarray((values >= self.low) & (values <= self.high))
+
+    def __str__(self) -> str:
+        return f"{self.condition}:{self.low:g}:{self.high:g}"
+
+
+def band_of(text: str, conditions: Sequence[str]) -> Band:
+    """Return the band that "energy:30:50" means among conditions; a part of a name is enough if it is unique.
+
+    Raises
+    ------
+    ValueError
+        saying what is wrong, and what is possible.
+    """
+    form = "give CONDITION:LOW:HIGH, such as incident_energy:30:50"
+    parts = text.split(":")
+    if len(parts) != 3 or not all(part.strip() for part in parts):
+        raise ValueError(f"'{text}' is no band of a condition: {form}")
+    name = parts[0].strip()
+    try:
+        low, high = float(parts[1]), float(parts[2])
+    except ValueError:
+        raise ValueError(f"'{text}' is no band of a condition: its ends must be numbers; {form}") from None
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise ValueError(f"the band '{text}' must have finite ends, the lower one first")
+    fitting = [condition for condition in conditions if condition == name]
+    fitting = fitting or [condition for condition in conditions if name in condition]
+    listed = ", ".join(conditions) or "none"
+    if not fitting:
+        raise ValueError(f"the events have no condition '{name}'; their conditions are: {listed}")
+    if len(fitting) > 1:
+        raise ValueError(f"'{name}' may be {' or '.join(fitting)}: give more of its name")
+    return Band(fitting[0], low, high)
+
+
+def judge_band(
+    truth: Sample, generated: Sample, band: Band, rng: np.random.Generator, *, replicates: int = REPLICATES
+) -> list[Finding]:
+    """Return whether the generated events are worse inside the band than beside it: all observables, then each.
+
+    Raises
+    ------
+    JudgeError
+        if a sample has no such condition, or too few events inside the band or on all of its sides.
+    """
+    for sample in (truth, generated):
+        if band.condition not in sample.conditions:
+            raise JudgeError(f"{sample.label} has no condition '{band.condition}' to hold a band of")
+    names = [name for name in truth.observables if name in generated.observables]
+    if not names:
+        raise JudgeError("a band needs observables that both samples have")
+    parts = _parts(truth, generated, band)
+    scores = [_scores(truth, generated, rows, names, rng, replicates) for rows in parts]
+    inside, beside = scores[0], [mean_scores(side) for side in zip(*scores[1:], strict=True)]
+    each = [_Contrast.of(*pair) for pair in zip(inside, beside, strict=True)]
+    p_values = _simultaneous_p_values(each)
+    mean = _Contrast.of(mean_scores(inside), mean_scores(beside))
+    about = _About(truth, band, len(parts) == 3, (len(parts[0][0]), len(parts[0][1])))
+    findings = [_finding("all observables", "Mean of all observables", mean, mean.p_value, about)]
+    judged = zip(names, each, p_values, strict=True)
+    return findings + [_finding(name, truth.long_names[name], one, p, about) for name, one, p in judged]
+
+
+@dataclass(frozen=True)
+class _Contrast:
+    """The excess inside less that beside, how samples drawn again fluctuate about it, and perfect parts about 0."""
+
+    inside: Scores
+    beside: Scores
+    value: float
+    drawn: np.ndarray
+    chance: np.ndarray
+
+    @classmethod
+    def of(cls, inside: Scores, beside: Scores) -> _Contrast:
+        value = (inside.value - inside.halves.mean()) - (beside.value - beside.halves.mean())
+        drawn, chance = inside.bootstrap - beside.bootstrap, inside.halves - beside.halves
+        return cls(inside, beside, float(value), drawn - drawn.mean(), chance - chance.mean())
+
+    @property
+    def p_value(self) -> float:
+        return max(p_value(self.value, self.drawn), p_value(self.value, self.chance))
+
+
+@dataclass(frozen=True)
+class _About:
+    truth: Sample
+    band: Band
+    both_sides: bool
+    sizes: tuple[int, int]
+
+
+def _parts(truth: Sample, generated: Sample, band: Band) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the rows of both samples inside the band, and in a slice on each side that has events enough."""
+    conditions = [sample.conditions[band.condition] for sample in (truth, generated)]
+    inside = tuple(np.flatnonzero(band.inside(values)) for values in conditions)
+    if min(map(len, inside)) < FEWEST_EVENTS:
+        raise JudgeError(
+            f"{len(inside[0])} truth and {len(inside[1])} generated events lie inside {band}: "
+            f"{FEWEST_EVENTS} of each are needed"
+        )
+    size = len(inside[0])
+    parts = [(inside[0], inside[1])]
+    for sign, end in ((-1, band.low), (1, band.high)):
+        away = np.sort(sign * (conditions[0] - end))
+        away = away[away > 0]
+        if len(away) < FEWEST_EVENTS:
+            continue
+        reach = away[min(size, len(away)) - 1]
+        rows = [np.flatnonzero((sign * (values - end) > 0) & (sign * (values - end) <= reach)) for values in conditions]
+        if min(map(len, rows)) >= FEWEST_EVENTS:
+            parts.append((rows[0], rows[1]))
+    if len(parts) == 1:
+        raise JudgeError(f"on no side of {band} are {FEWEST_EVENTS} events of each sample to compare with")
+    return parts
+
+
+def _scores(
+    truth: Sample,
+    generated: Sample,
+    rows: tuple[np.ndarray, np.ndarray],
+    names: Sequence[str],
+    rng: np.random.Generator,
+    replicates: int,
+) -> list[Scores]:
+    """Return the distances of each observable in a part, in the truth's standard deviations there."""
+    weights = truth.weights[rows[0]], generated.weights[rows[1]]
+    if min(w.sum() for w in weights) <= 0:
+        raise JudgeError("all events inside or beside the band have the weight 0")
+    lines = Lines(Replicates.draw(weights[0], weights[1], rng, replicates=replicates), points=POINTS)
+    found = []
+    for name in names:
+        one, two = truth.observables[name][rows[0]], generated.observables[name][rows[1]]
+        scale = scale_of(one, two, weights[0])
+        found.append(lines.scores(one / scale, two / scale)[WASSERSTEIN])
+    return found
+
+
+def _simultaneous_p_values(each: Sequence[_Contrast]) -> list[float]:
+    """Return for each observable how often the worst of all is as bad by chance, each on its own scale."""
+    p_values = np.zeros(len(each))
+    for kind in ("drawn", "chance"):
+        replicates = np.column_stack([getattr(one, kind) for one in each])
+        scale = np.maximum(replicates.std(axis=0, ddof=1), 1e-12)
+        largest = (replicates / scale).max(axis=1)
+        own = [p_value(one.value / spread, largest) for one, spread in zip(each, scale, strict=True)]
+        p_values = np.maximum(p_values, own)
+    return [float(p) for p in p_values]
+
+
+def _finding(observable: str, title: str, found: _Contrast, probability: float, about: _About) -> Finding:
+    inside, beside = found.inside.distance, found.beside.distance
+    error, label = float(found.drawn.std(ddof=1)), about.truth.label
+    units = about.truth.units[about.band.condition]
+    where = f"{about.band.condition} {about.band.low:g} to {about.band.high:g}{'' if units == '1' else f' {units}'}"
+    verdict = "worse inside the band" if probability <= LEVEL else "not seen to be worse inside the band"
+    kind = "Interpolation" if about.both_sides else "Extrapolation"
+    here, there, own, own_beside = (
+        with_error(value, spread)
+        for value, spread in (
+            (inside.value, inside.uncertainty),
+            (beside.value, beside.uncertainty),
+            (inside.truth_value, inside.truth_uncertainty),
+            (beside.truth_value, beside.truth_uncertainty),
+        )
+    )
+    return Finding(
+        judge="held_out_band",
+        observable=observable,
+        value=found.value,
+        uncertainty=error,
+        units=UNITS,
+        truth_value=0.0,
+        truth_uncertainty=float(found.chance.std(ddof=1)),
+        p_value=probability,
+        n_truth=about.sizes[0],
+        n_generated=about.sizes[1],
+        region=where,
+        extrapolated=not about.both_sides,
+        sentence=(
+            f"{kind}, {where}: {title[:1].lower()}{title[1:]} {verdict} (by {with_error(found.value, error)} standard "
+            f"deviations, p = {probability:.2g}). W1 inside {here}, {label} against itself {own}; beside it {there}, "
+            f"{label} against itself {own_beside}."
+        ),
+        details={
+            "band": [about.band.low, about.band.high],
+            "kind": kind.lower(),
+            "inside": inside.value,
+            "inside_uncertainty": inside.uncertainty,
+            "inside_truth": inside.truth_value,
+            "beside": beside.value,
+            "beside_uncertainty": beside.uncertainty,
+            "beside_truth": beside.truth_value,
+        },
+    )
