@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from simulacra.judges.classifiers.classifier import cell_features, classify, weighted_auc
-from simulacra.judges.classifiers.perceptron import Perceptron
+from simulacra.judges.classifiers.members import cross_validation
+from simulacra.judges.classifiers.perceptron import CALOCHALLENGE, Perceptron
+from simulacra.judges.classifiers.platt import fit_platt
+from simulacra.judges.classifiers.ranks import area_and_influence, standard_error, standard_score
 
 QUICK = Perceptron(width=32, epochs=15)
 
@@ -30,7 +34,7 @@ def test_weighted_auc_by_hand() -> None:
 
 @pytest.mark.parametrize("kind", ["perceptron", "trees"])
 def test_same_distribution_gives_one_half(kind: str) -> None:
-    result = classify(*gaussians(800, 0.0, seed=1), kind, seed=1, perceptron=QUICK)
+    result = classify(*gaussians(500, 0.0, seed=1), kind, seed=1, perceptron=QUICK)
     assert result.auc == pytest.approx(0.5, abs=3 * result.uncertainty)
     assert 0.005 < result.uncertainty < 0.05
     assert result.aucs.shape == (2, 5)
@@ -95,3 +99,133 @@ def test_cell_features_hide_what_lies_below_the_threshold() -> None:
     assert features[0, 4] == 0.0
     # Energies count relative to the incident one.
     assert cell_features(10 * cells, np.array([10.0]))[0, 3] == pytest.approx(features[0, 3])
+
+
+@pytest.mark.parametrize(("kind", "draws"), [("trees", 40), ("perceptron", 40)])
+def test_equal_samples_are_seldom_called_different(kind: str, draws: int) -> None:
+    # 5 % of the draws have p < 0.05, and more than 6 of 40 with a probability of 0.3 %.
+    # A permutation of the labels of judged events, which forgets that folds share events, rejects 10 % (trees, 300).
+    p_values = []
+    for draw in range(draws):
+        samples = gaussians(120, 0.0, seed=100 + draw)
+        quick = Perceptron(width=8, epochs=4, patience=2)
+        p_values.append(classify(*samples, kind, seed=draw, perceptron=quick, folds=3, repetitions=1).p_value)
+    assert np.count_nonzero(np.array(p_values) < 0.05) <= 6
+    # Uniform: a Kolmogorov-Smirnov distance this large is seen in 0.1 % of all cases.
+    place = np.arange(1, draws + 1) / draws
+    assert np.abs(np.sort(p_values) - place).max() < 1.95 / math.sqrt(draws)
+
+
+def test_a_difference_has_a_small_p_value_and_the_information_of_its_densities() -> None:
+    # Jensen-Shannon divergence of N(0,1) and N(1,1): 0.1608 bit, of which a classifier reaches at most as much.
+    x = np.linspace(-12, 13, 20001)
+    p, q = (np.exp(-((x - shift) ** 2) / 2) / math.sqrt(2 * math.pi) for shift in (0, 1))
+    mixture = (p + q) / 2
+    best = 0.5 * np.trapezoid(p * np.log2(p / mixture) + q * np.log2(q / mixture), x)
+    truth, generated = gaussians(3000, 1.0, seed=11, dimensions=1)
+    result = classify(truth, generated, "trees", seed=11, repetitions=1)
+    assert result.p_value < 1e-6
+    assert best - 0.03 < result.information < best + 3 * result.information_uncertainty
+    # The calibrated log-odds are the log ratio of the densities, x - 1/2, to within what 3,000 events tell.
+    inner = np.abs(truth[:, 0] - 0.5) < 1.5
+    slope = np.polyfit(truth[inner, 0], result.truth_log_odds[inner], 1)[0]
+    assert slope == pytest.approx(1.0, abs=0.15)
+    assert result.ensemble_auc == pytest.approx(result.auc, abs=0.01)
+
+
+def test_log_odds_belong_to_their_events() -> None:
+    truth, generated = gaussians(600, 1.5, seed=12, dimensions=1)
+    result = classify(truth, generated, "trees", seed=12)
+    assert result.truth_log_odds.shape == result.generated_log_odds.shape == (600,)
+    assert np.corrcoef(result.truth_log_odds, truth[:, 0])[0, 1] > 0.7
+    assert np.corrcoef(result.generated_log_odds, generated[:, 0])[0, 1] > 0.7
+    assert result.without_events().truth_log_odds.size == 0
+
+
+def test_information_of_equal_samples_is_not_above_zero() -> None:
+    # Calibration on other folds must not leak: the mean of 12 draws is within 3.5 of its errors of 0, or below.
+    found = [
+        classify(*gaussians(150, 0.0, seed=s), "trees", seed=s, folds=3, repetitions=1).information for s in range(12)
+    ]
+    assert np.mean(found) < 3.5 * np.std(found) / math.sqrt(12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_error_of_an_area_is_that_of_a_bootstrap(weighted: bool) -> None:
+    rng = np.random.default_rng(13)
+    labels = np.repeat([0, 1], 400)
+    scores = np.round(rng.normal(0.5 * labels, 1), 1)  # with ties
+    weights = rng.gamma(2, 0.5, 800) if weighted else np.ones(800)
+    area, influence = area_and_influence(scores, labels, weights)
+    drawn = weighted_auc(scores, labels, rng.poisson(1.0, (600, 800)) * weights)
+    assert area == pytest.approx(weighted_auc(scores, labels, weights[None])[0])
+    # A standard deviation of 600 draws is known to 3 %.
+    assert standard_error(influence) == pytest.approx(drawn.std(), rel=0.12)
+
+
+def test_the_standard_score_is_that_of_the_rank_sum_test() -> None:
+    from scipy.stats import mannwhitneyu, norm
+
+    rng = np.random.default_rng(14)
+    labels = np.repeat([0, 1], [70, 50])
+    scores = np.round(rng.normal(0.3 * labels, 1), 1)
+    expected = mannwhitneyu(
+        scores[labels == 1], scores[labels == 0], alternative="greater", method="asymptotic", use_continuity=False
+    )
+    z = standard_score(scores, labels, np.ones(120))
+    assert norm.sf(z) == pytest.approx(expected.pvalue, rel=0.02)
+    # Weights that are almost equal take the other way to nearly the same number.
+    assert standard_score(scores, labels, 1 + 1e-6 * rng.random(120)) == pytest.approx(z, rel=0.05)
+
+
+def test_growing_members_learn_from_the_past_alone() -> None:
+    labels = np.repeat([0, 1], 50)
+    plan = cross_validation(labels, 5, 2, np.random.default_rng(15))
+    for number, place in enumerate(plan.growing, start=1):
+        member = plan.members[place]
+        assert set(plan.folds[0, member.held_out]) == {number}
+        assert set(plan.folds[0, member.training]) == set(range(number))
+
+
+def test_calibration_finds_the_slope_of_overconfident_odds() -> None:
+    rng = np.random.default_rng(16)
+    x = np.concatenate([rng.normal(0, 1, 20_000), rng.normal(1, 1, 20_000)])
+    labels = np.repeat([0, 1], 20_000)
+    slope, offset = fit_platt(3 * (x - 0.5) + 2, labels, np.ones(40_000))
+    # The statistical error of the slope, times three, is 0.015 (20 draws); that of the offset 0.02.
+    assert slope == pytest.approx(1 / 3, abs=0.02)
+    assert offset == pytest.approx(-2 / 3, abs=0.05)
+    assert fit_platt(-x, labels, np.ones(40_000)) == (0.0, 0.0)
+    perfect = fit_platt(np.repeat([-1.0, 1.0], 50), np.repeat([0, 1], 50), np.ones(100))
+    assert 0 < perfect[0] < 10
+
+
+def test_the_calochallenges_protocol_quotes_a_fifth_of_the_events() -> None:
+    tiny = replace(CALOCHALLENGE, width=16, epochs=8, batch_size=100, learning_rate=5e-3)
+    truth, generated = gaussians(1000, 1.0, seed=17)
+    result = classify(truth, generated, "perceptron", seed=17, perceptron=tiny, protocol="calochallenge")
+    assert (result.n_truth, result.n_generated) == (200, 200)
+    best = 0.5 * (1 + math.erf(0.5))
+    assert abs(result.auc - best) < 0.1
+    assert result.p_value < 1e-6
+    assert np.isfinite(result.truth_log_odds).all()
+    assert np.corrcoef(result.truth_log_odds, truth[result.truth_rows, 0])[0, 1] > 0.7
+    with pytest.raises(ValueError, match="a perceptron's"):
+        classify(truth, generated, "trees", protocol="calochallenge")
+
+
+def test_the_calochallenges_preset_is_the_papers() -> None:
+    assert (CALOCHALLENGE.width, CALOCHALLENGE.batch_size, CALOCHALLENGE.epochs) == (2048, 1000, 50)
+    assert (CALOCHALLENGE.learning_rate, CALOCHALLENGE.weight_decay, CALOCHALLENGE.chosen_by) == (2e-4, 0, "accuracy")
+
+
+def test_unusable_samples_are_refused() -> None:
+    truth, generated = gaussians(50, 0.0, seed=18)
+    broken = truth.copy()
+    broken[3, 1] = np.nan
+    with pytest.raises(ValueError, match="truth events hold NaN"):
+        classify(broken, generated, "trees")
+    with pytest.raises(ValueError, match="equally many features"):
+        classify(truth, generated[:, :2], "trees")
+    with pytest.raises(ValueError, match="weights of the generated"):
+        classify(truth, generated, "trees", generated_weights=-np.ones(50))

@@ -56,7 +56,7 @@ class Effort:
 
 def effort_for(n: int) -> Effort:
     """Return the effort for samples of n events: beyond ``MANY_EVENTS`` the statistical error is small with less."""
-    return Effort(5, 2) if n < MANY_EVENTS else Effort(3, 1)
+    return Effort(5, 2) if n < MANY_EVENTS else Effort(5, 1)
 
 
 def cell_features(cells: np.ndarray, incident_energy: np.ndarray, *, threshold: float = CELL_THRESHOLD) -> np.ndarray:

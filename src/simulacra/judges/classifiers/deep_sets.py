@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 EVALUATION_BLOCK: Final = 1000
+# A small sample's batches are smaller, for an epoch of one step or two teaches nothing.
+FEWEST_STEPS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class DeepSets:
     epochs, patience:
         most passes through the training events, and how many without a better validation end the training.
     batch_size, learning_rate, weight_decay:
-        of AdamW.
+        of AdamW; a small sample's batches are smaller.
     validation_share:
         of the training events.
     folds, repetitions:
@@ -168,7 +170,7 @@ def _trained(
         return (each * w[rows]).sum() / w[rows].sum().clamp(min=1e-12)
 
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    batch = min(settings.batch_size, len(training))
+    batch = min(settings.batch_size, max(1, len(training) // FEWEST_STEPS))
     best, stale, scores = np.inf, 0, np.zeros(len(member.held_out))
     for _ in range(settings.epochs):
         order = training[torch.randperm(len(training), generator=generator)]

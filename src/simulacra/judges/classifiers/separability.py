@@ -81,23 +81,43 @@ def judge_separability(
         m = min(n, len(second_truth))
         chance = judged[0].take(np.arange(m)), second_truth.take(rng.permutation(len(second_truth))[:m])
 
+    findings, rocs = findings_of(*judged, chance, rng, cell_threshold=cell_threshold, protocol=protocol, progress=tell)
+    return findings, tuple(
+        replace(
+            roc,
+            judged=replace(
+                roc.judged,
+                truth_rows=rows[0][roc.judged.truth_rows],
+                generated_rows=rows[1][roc.judged.generated_rows],
+            ),
+        )
+        for roc in rocs
+    )
+
+
+def findings_of(
+    truth: Sample,
+    generated: Sample,
+    chance: tuple[Sample, Sample],
+    rng: np.random.Generator,
+    *,
+    cell_threshold: float = CELL_THRESHOLD,
+    protocol: Protocol = "cross-validation",
+    progress: Progress = silent,
+) -> tuple[list[Finding], tuple[Roc, ...]]:
+    """Return what each classifier says of two samples, and of the two samples of truth in ``chance``."""
     findings: list[Finding] = []
     rocs: list[Roc] = []
     plans = _plans(truth)
     for number, (kind, what) in enumerate(plans):
         seeds = [int(s) for s in rng.integers(2**31, size=2)]
         results: list[Classification] = []
-        for turn, (first, second) in enumerate((judged, chance)):
+        for turn, (first, second) in enumerate(((truth, generated), chance)):
             against = "" if turn == 0 else ", truth against truth"
-            tell(f"classifier ({kind}) on {what}{against}", (2 * number + turn) / (2 * len(plans)))
+            progress(f"classifier ({kind}) on {what}{against}", (2 * number + turn) / (2 * len(plans)))
             told = _classifier(kind, what, first, second, cell_threshold, protocol)
             results.append(told(truth_weights=first.weights, generated_weights=second.weights, seed=seeds[turn]))
-        ours = replace(
-            results[0],
-            truth_rows=rows[0][results[0].truth_rows],
-            generated_rows=rows[1][results[0].generated_rows],
-        )
-        roc = Roc(f"{what} ({kind})", ours, results[1].without_events())
+        roc = Roc(f"{what} ({kind})", results[0], results[1].without_events())
         rocs.append(roc)
         findings += [_area(roc, what, truth.label), _information(roc, what, truth.label)]
     return findings, tuple(rocs)

@@ -10,7 +10,8 @@ import numpy as np
 from simulacra.judges.classifiers.members import Member
 
 TREE_BINS: Final = 63
-MANY_EVENTS: Final = 40_000
+EVENTS_A_LEAF: Final = 150
+LEAVES: Final = (20, 200)
 
 
 def tree_scores(
@@ -35,21 +36,20 @@ def tree_scores(
         features = _few_values(features)
     scores = []
     for member in members:
-        many = len(member.training) >= MANY_EVENTS
+        rows = member.training
         model = HistGradientBoostingClassifier(
             max_iter=300,
-            learning_rate=0.2 if many else 0.1,
-            max_leaf_nodes=31 if many else 15,
-            min_samples_leaf=20,
+            max_leaf_nodes=15,
+            # Small differences between large samples drown in the fluctuations of small leaves.
+            min_samples_leaf=int(np.clip(len(rows) // EVENTS_A_LEAF, *LEAVES)),
             max_bins=TREE_BINS,
             # With hundreds of cells a tenth of them a split loses nothing and is several times as fast.
             max_features=min(1.0, max(0.1, 20 / features.shape[1])),
             early_stopping=True,
             validation_fraction=0.15,
-            n_iter_no_change=8 if many else 15,
+            n_iter_no_change=15,
             random_state=int(rng.integers(2**31)),
         )
-        rows = member.training
         model.fit(features[rows], labels[rows], sample_weight=weights[rows] if weighted else None)
         scores.append(np.asarray(model.decision_function(features[member.held_out]), dtype=np.float64))
     return scores

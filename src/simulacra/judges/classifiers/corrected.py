@@ -1,0 +1,170 @@
+"""Pass with weights: judge the generated events again once a classifier's odds weigh each of them.
+
+The events are divided in two halves. On the first, boosted trees and a perceptron learn to tell generated events from
+truth; their calibrated odds are the ratio of the densities, truth over generated, and weigh the generated events of the
+second half. There new classifiers and the marginal distances judge the weighted events, which no training of the
+weights has seen. What the weights cost is told by the effective sample size. Weights mend no region in which there are
+no generated events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, labelled
+from simulacra.judges.classifiers.members import Member, cross_validation
+from simulacra.judges.classifiers.perceptron import Perceptron, perceptron_scores
+from simulacra.judges.classifiers.platt import fit_platt
+from simulacra.judges.classifiers.separability import Roc, findings_of, table_of
+from simulacra.judges.classifiers.trees import tree_scores
+from simulacra.judges.distances.distributions import judge_distributions
+from simulacra.judges.distances.divisions import Replicates
+from simulacra.judges.distances.two_sample import effective_size
+from simulacra.judges.finding import Finding
+from simulacra.judges.samples import Sample
+
+REGION: Final = "with weights"
+FEWEST_EVENTS: Final = 200
+FOLDS: Final = 3
+LARGEST_WEIGHT: Final = 20.0
+SMALLEST_EFFECTIVE_SHARE: Final = 0.01
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Weights that a classifier gives generated events which it has not seen, and what they cost.
+
+    Attributes
+    ----------
+    rows:
+        which of the generated events these are, (n,).
+    weights:
+        their weights without their own ones, (n,), with the mean 1 under those.
+    effective_size:
+        number of events without weights that would fluctuate as much.
+    effective_share:
+        that number over that without these weights.
+    clipped_share:
+        share of the events whose weights were brought down to ``LARGEST_WEIGHT``.
+    largest:
+        the largest weight.
+    rocs:
+        what new classifiers say of the weighted events.
+    """
+
+    rows: np.ndarray
+    weights: np.ndarray
+    effective_size: float
+    effective_share: float
+    clipped_share: float
+    largest: float
+    rocs: tuple[Roc, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What the weights cost, in words."""
+        clipped = f"; {self.clipped_share:.2%} of them were clipped at {LARGEST_WEIGHT:g}" if self.clipped_share else ""
+        return (
+            f"With weights from classifiers {len(self.rows):,} generated events are worth "
+            f"{self.effective_size:,.0f} ({self.effective_share:.0%}); the largest weight is {self.largest:.3g} times "
+            f"the mean{clipped}."
+        )
+
+
+def judge_corrected(
+    truth: Sample, generated: Sample, rng: np.random.Generator, *, cell_threshold: float = CELL_THRESHOLD
+) -> tuple[list[Finding], Correction | None]:
+    """Return what the judges of distributions and the classifiers find once generated events carry weights.
+
+    The findings are called as those of the plain judges, and their ``region`` is ``REGION``. There are none, and no
+    correction, if there are fewer than ``FEWEST_EVENTS`` events of a half, or if the weights leave less than one event
+    in a hundred.
+    """
+    halves = [_halves(len(sample), rng) for sample in (truth, generated)]
+    if min(len(rows) for pair in halves for rows in pair) < FEWEST_EVENTS // 2:
+        return [], None
+    learned = truth.take(halves[0][0]), generated.take(halves[1][0])
+    judged = truth.take(halves[0][1]), generated.take(halves[1][1])
+    log_odds = _log_odds(learned, judged, cell_threshold, rng)
+    own = judged[1].weights
+    raw = np.exp(-np.clip(log_odds, -50, 50))
+    raw /= np.average(raw, weights=own)
+    clipped = np.minimum(raw, LARGEST_WEIGHT)
+    weights = clipped / np.average(clipped, weights=own)
+    size, before = effective_size(own * weights), effective_size(own)
+    if size < SMALLEST_EFFECTIVE_SHARE * before:
+        return [], None
+
+    weighted = replace(judged[1], weights=own * weights)
+    # Truth against truth has as many events as the weighted ones are worth.
+    second = learned[0].take(rng.permutation(len(learned[0]))[: max(FEWEST_EVENTS // 4, round(size))])
+    findings, rocs = findings_of(judged[0], weighted, (judged[0], second), rng, cell_threshold=cell_threshold)
+    replicates = Replicates.draw(judged[0].weights, weighted.weights, rng)
+    findings += judge_distributions(judged[0], weighted, judged[0], replicates)[0]
+    correction = Correction(
+        rows=halves[1][1],
+        weights=weights,
+        effective_size=size,
+        effective_share=size / before,
+        clipped_share=float(np.mean(raw > LARGEST_WEIGHT)),
+        largest=float(weights.max()),
+        rocs=rocs,
+    )
+    effective = Finding(
+        judge="effective_share",
+        observable="weights",
+        value=correction.effective_share,
+        uncertainty=0.0,
+        units="%",
+        n_truth=len(judged[0]),
+        n_generated=len(weighted),
+        sentence=correction.sentence,
+        details={"effective_size": size, "largest": correction.largest, "clipped_share": correction.clipped_share},
+    )
+    return [f.model_copy(update={"region": REGION}) for f in (*findings, effective)], correction
+
+
+def _log_odds(
+    learned: tuple[Sample, Sample], judged: tuple[Sample, Sample], cell_threshold: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the calibrated log-odds of the judged generated events, (n,), by classifiers of the learned ones."""
+    n, m = len(learned[0]), len(learned[1])
+    table = np.concatenate(_table(learned[0].joined(learned[1]), judged[1], cell_threshold)).astype(np.float32)
+    labels, weights, balanced = labelled(n, m, learned[0].weights, learned[1].weights)
+    plan = cross_validation(labels, FOLDS, 1, rng)
+    new = np.arange(n + m, len(table))
+    # Each member judges what it has not learned from, to be calibrated on, and the new events.
+    members = [Member(one.training, np.concatenate([one.held_out, new])) for one in plan.members[:FOLDS]]
+    given = np.concatenate([labels, np.ones(len(new), dtype=labels.dtype)])
+    by = np.concatenate([balanced, np.ones(len(new))])
+    seeds = [int(s) for s in rng.integers(2**31, size=2)]
+    every = zip(
+        tree_scores(table, given, by, members, seeds[0]),
+        perceptron_scores(table, given, by, members, seeds[1], Perceptron()),
+        strict=True,
+    )
+    out_of_fold, found = np.empty(n + m), np.zeros(len(new))
+    for member, pair in zip(plan.members, every, strict=False):
+        mean = (pair[0] + pair[1]) / 2
+        held = len(member.held_out)
+        out_of_fold[member.held_out] = mean[:held]
+        found += mean[held:] / FOLDS
+    slope, offset = fit_platt(out_of_fold, labels, weights)
+    return slope * found + offset
+
+
+def _table(first: Sample, second: Sample, cell_threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return all that the plain judges' classifiers see of two samples."""
+    whats = ["observables"] if first.observables else []
+    if first.cells is not None:
+        whats.append("cells" if first.kind == "showers" else "values")
+    tables = [table_of(first, second, what, cell_threshold) for what in whats]
+    return np.column_stack([t[0] for t in tables]), np.column_stack([t[1] for t in tables])
+
+
+def _halves(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    rows = rng.permutation(n)
+    return rows[: n // 2], rows[n // 2 :]

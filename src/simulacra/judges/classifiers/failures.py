@@ -1,0 +1,215 @@
+"""Where generated events fail: which features, which region of phase space, under which condition.
+
+The events are divided in two halves. The one looks for features and regions (see ``importance`` and ``regions``), the
+other measures them, so that what is reported is not biased by the search. The maps show the classifier's out-of-fold
+log-odds themselves: the mean odds f / (1 - f) of the truth's events in a bin, which for a calibrated classifier is the
+ratio of generated to true events there, beside that ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from simulacra.judges.classifiers.classification import Classification
+from simulacra.judges.classifiers.failure_maps import ConditionCurve, Plane, curve_of, plane_of
+from simulacra.judges.classifiers.importance import Importance, importances
+from simulacra.judges.classifiers.regions import Events, Region, find_regions
+from simulacra.judges.finding import Finding
+from simulacra.judges.samples import Sample, features_of
+from simulacra.judges.wording import with_error
+
+LEVEL: Final = 0.05
+MOST_MEASURED: Final = 20_000
+
+
+@dataclass(frozen=True)
+class FailureMap:
+    """What ``judge_failures`` found, for the figures.
+
+    Attributes
+    ----------
+    importances:
+        of all features, the greatest first.
+    auc:
+        of the trees that the importances are of.
+    regions:
+        the most suspicious first; each with a p-value of its own.
+    plane:
+        of the two most important features; None if there is one only.
+    curves:
+        for each condition that varies.
+    long_names, units:
+        of features and conditions.
+    stands_out:
+        whether the first region, or a feature (all of them counted), lies beyond chance.
+    """
+
+    importances: tuple[Importance, ...]
+    auc: float
+    regions: tuple[Region, ...]
+    plane: Plane | None
+    curves: tuple[ConditionCurve, ...]
+    long_names: dict[str, str]
+    units: dict[str, str]
+    stands_out: bool
+
+
+def judge_failures(
+    truth: Sample, generated: Sample, classification: Classification, rng: np.random.Generator
+) -> tuple[list[Finding], FailureMap]:
+    """Return where generated events differ from the truth: the most important feature, the worst region, and maps.
+
+    Parameters
+    ----------
+    truth, generated:
+        the samples that the rows of ``classification`` are of.
+    classification:
+        the best classifier's, with its log-odds of single events.
+
+    Raises
+    ------
+    ValueError
+        if the classification is without its events.
+    """
+    if not len(classification.truth_log_odds):
+        raise ValueError("the classification is without its events' log-odds: give the one that classify returned")
+    truth, generated = truth.take(classification.truth_rows), generated.take(classification.generated_rows)
+    names, table = _table(truth, generated)
+    everything = Events.of(*table, truth.weights, generated.weights)
+    search, measure = _halves(everything, rng)
+    found, area = importances(search, _at_most(measure, MOST_MEASURED, rng), names, rng)
+    regions = find_regions(search, measure, names, int(rng.integers(2**31)))
+    log_odds = np.concatenate([classification.truth_log_odds, classification.generated_log_odds])
+    columns = dict(zip(names, everything.features.T, strict=True))
+    conditions = [name for name in truth.conditions if name in columns]
+    sizes = len(truth), len(generated)
+    features = _important(found, sizes, truth)
+    region = _worst(regions, sizes, truth)
+    failures = FailureMap(
+        importances=found,
+        auc=area,
+        regions=regions,
+        plane=plane_of((found[0].feature, found[1].feature), columns, everything, log_odds) if len(found) > 1 else None,
+        curves=tuple(curve_of(name, columns[name], everything, log_odds) for name in conditions),
+        long_names={name: truth.long_names[name] for name in names},
+        units={name: truth.units[name] for name in names},
+        stands_out=any(finding.p_value is not None and finding.p_value < LEVEL for finding in (features, region)),
+    )
+    return [features, region], failures
+
+
+def _table(truth: Sample, generated: Sample) -> tuple[tuple[str, ...], tuple[np.ndarray, np.ndarray]]:
+    """Return observables and conditions in their own units, and their names."""
+    names = features_of(truth, generated).names
+    tables = [
+        np.column_stack([s.observables[n] if n in s.observables else s.conditions[n] for n in names]).astype(np.float64)
+        for s in (truth, generated)
+    ]
+    return names, (tables[0], tables[1])
+
+
+def _halves(events: Events, rng: np.random.Generator) -> tuple[Events, Events]:
+    rows: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for label in (0, 1):
+        some = rng.permutation(np.flatnonzero(events.labels == label))
+        rows[0].append(some[: len(some) // 2])
+        rows[1].append(some[len(some) // 2 :])
+    return events.take(np.concatenate(rows[0])), events.take(np.concatenate(rows[1]))
+
+
+def _at_most(events: Events, most: int, rng: np.random.Generator) -> Events:
+    return events if len(events.labels) <= most else events.take(rng.permutation(len(events.labels))[:most])
+
+
+def _important(found: tuple[Importance, ...], sizes: tuple[int, int], truth: Sample) -> Finding:
+    """Return the most significant feature; all features count in its p-value (Bonferroni)."""
+    best = min(found, key=lambda one: (one.p_value, -one.drop))
+    p_value = min(1.0, len(found) * best.p_value)
+    title = truth.long_names[best.feature]
+    drop, alone = with_error(best.drop, best.drop_error), with_error(best.alone, best.alone_error)
+    if p_value < LEVEL:
+        sentence = (
+            f"{title} ({best.feature}) gives generated events away: by itself it tells them from {truth.label} with an "
+            f"AUC of {alone}, and shuffling it between events lowers the AUC of boosted trees by {drop}."
+        )
+    else:
+        sentence = (
+            f"No single feature stands out beyond chance: of {len(found)}, {title} ({best.feature}) comes nearest, "
+            f"with an AUC of {alone} by itself and a loss of {drop} when it is shuffled."
+        )
+    return Finding(
+        judge="important_feature",
+        observable=best.feature,
+        value=best.alone,
+        uncertainty=best.alone_error,
+        truth_value=0.5,
+        truth_uncertainty=0.0,
+        p_value=p_value,
+        n_truth=sizes[0],
+        n_generated=sizes[1],
+        sentence=sentence,
+        details={"drop": best.drop, "drop_error": best.drop_error, "features": len(found)},
+    )
+
+
+def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -> Finding:
+    if not regions:
+        return Finding(
+            judge="worst_region",
+            observable="observables",
+            value=1.0,
+            uncertainty=0.0,
+            truth_value=1.0,
+            truth_uncertainty=0.0,
+            p_value=1.0,
+            n_truth=sizes[0],
+            n_generated=sizes[1],
+            sentence="No region was found in which generated events would be too few or too many.",
+        )
+    worst = regions[0]
+    share = with_error(worst.truth_share, worst.truth_error, "%")
+    where = f"Where {in_words(worst, truth.units)} ({share} of {truth.label})"
+    if worst.p_value < LEVEL:
+        sentence = f"{where} generated events are {_times(worst)}."
+    else:
+        sentence = (
+            f"No region stands out beyond chance. {where.replace('Where', 'The most suspicious one, where', 1)}, has "
+            f"{with_error(worst.ratio, worst.ratio_error)} times the truth's share of events."
+        )
+    return Finding(
+        judge="worst_region",
+        observable="observables",
+        value=worst.ratio,
+        uncertainty=worst.ratio_error,
+        truth_value=1.0,
+        truth_uncertainty=0.0,
+        p_value=worst.p_value,
+        n_truth=sizes[0],
+        n_generated=sizes[1],
+        region=in_words(worst, truth.units),
+        sentence=sentence,
+        details={
+            "truth_share": worst.truth_share,
+            "truth_share_error": worst.truth_error,
+            "events_in_it": [worst.n_truth, worst.n_generated],
+            "bounds": [[bound.feature, bound.low, bound.high] for bound in worst.bounds],
+        },
+    )
+
+
+def in_words(region: Region, units: Mapping[str, str]) -> str:
+    """Return a region in words, with units."""
+    return " and ".join(
+        bound.words if units.get(bound.feature, "1") == "1" else f"{bound.words} {units[bound.feature]}"
+        for bound in region.bounds
+    )
+
+
+def _times(region: Region) -> str:
+    if region.ratio >= 1:
+        return f"{with_error(region.ratio, region.ratio_error)} times as frequent as they should be"
+    return f"too rare: {with_error(region.ratio, region.ratio_error)} times the truth's share"
