@@ -59,16 +59,21 @@ def ensembles_chapter(evidence: EnsembleEvidence, findings: list[Finding], truth
 
 
 def band_figure(found: EnsembleHistogram, truth_label: str) -> bytes:
-    """Draw the truth, the ensemble's mean and its bands, and below it all over the mean."""
+    """Draw the truth, the ensemble's mean and its bands, and below it all over the mean.
+
+    Bins that were joined are drawn as their part of the width of the narrowest one.
+    """
     edges, truth, mean = found.binning.edges, found.truth, found.mean
     middle = np.sqrt(edges[1:] * edges[:-1]) if found.binning.logarithmic else (edges[1:] + edges[:-1]) / 2
     total = np.hypot(found.model, truth.error)
+    widths = np.diff(np.log(edges) if found.binning.logarithmic else edges)
+    part = widths.min() / widths
     with new_figure(4.2, 3.5, fitted=False) as figure:
         margins = {**MARGINS, "top": 0.985}
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
-        top.stairs(mean, edges, color=GENERATED, linewidth=1.0, label="ensemble's mean")
+        top.stairs(mean * part, edges, color=GENERATED, linewidth=1.0, label="ensemble's mean")
         scale = np.divide(1.0, mean, out=np.zeros_like(mean), where=mean > 0)
-        for axes, centre, factor in ((top, mean, np.ones_like(mean)), (bottom, (mean > 0) * 1.0, scale)):
+        for axes, centre, factor in ((top, mean * part, part), (bottom, (mean > 0) * 1.0, scale)):
             for width, alpha in ((total, 0.16), (found.model, 0.34)):
                 low, high = centre - width * factor, centre + width * factor
                 axes.fill_between(
@@ -80,7 +85,7 @@ def band_figure(found: EnsembleHistogram, truth_label: str) -> bytes:
                     alpha=alpha,
                     linewidth=0,
                 )
-        points(top, middle, truth.share, truth.error, TRUTH, size=2.6, label=truth_label)
+        points(top, middle, truth.share * part, truth.error * part, TRUTH, size=2.6, label=truth_label)
         seen = mean > 0
         points(bottom, middle[seen], (truth.share * scale)[seen], (truth.error * scale)[seen], TRUTH, size=2.6)
         bottom.axhline(1, color=GENERATED, linewidth=0.8)
@@ -89,7 +94,7 @@ def band_figure(found: EnsembleHistogram, truth_label: str) -> bytes:
         bottom.set_ylabel("Truth / mean")
         bottom.grid(color=GRID, linewidth=0.7)
         top.set_ylabel("Share of events a bin")
-        top.set_ylim(0, 1.32 * max(float(truth.share.max()), float((mean + total).max())))
+        top.set_ylim(0, 1.32 * float(((np.maximum(truth.share, mean) + total) * part).max()))
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
         if found.binning.logarithmic:
             bottom.set_xscale("log")
