@@ -39,6 +39,11 @@ class Coverage:
     honest_error: float
     p_value: float
 
+    @property
+    def excess(self) -> float:
+        """How far the coverage lies above an honest band's, in standard deviations of that."""
+        return (self.value - self.honest) / self.honest_error if self.honest_error > 0 else 0.0
+
 
 @dataclass(frozen=True)
 class EnsembleHistogram:

@@ -74,7 +74,7 @@ def judge_ensemble(
     pieces = [observed(name, samples, draws) for name in truth.observables]
     everything = Inside.of([piece.inside for piece in pieces])
     overall, stretch = everything.coverage(), everything.stretch()
-    pieces.sort(key=lambda piece: piece.histogram.coverage[0].value)
+    pieces.sort(key=lambda piece: piece.histogram.coverage[0].excess)
     evidence = EnsembleEvidence(len(members), tuple(p.histogram for p in pieces), overall, stretch)
     sizes = (len(truth), sum(map(len, members)))
     findings = [_finding("all observables", "All observables", overall, stretch, len(members), sizes)]
