@@ -20,7 +20,7 @@ from simulacra.judges.distances.two_sample import Distance
 from simulacra.judges.features import Features
 from simulacra.judges.finding import Finding
 from simulacra.judges.progress import Progress, silent
-from simulacra.judges.wording import with_error
+from simulacra.judges.wording import decimals, with_error
 
 CLEAR: Final = 0.01
 
@@ -48,9 +48,12 @@ class Kind:
 
     def say(self, value: float, error: float) -> str:
         """Return a value with its error as sentences and tables show it."""
-        if self.scale == 1:
-            return with_error(value, error, "%" if self.units == "share" else "1")
-        return f"({with_error(self.scale * value, self.scale * error)}) × 10⁻³"
+        if self.units == "share":
+            return with_error(value, error, "%")
+        value, error = self.scale * value, self.scale * error
+        if error > 0:  # No minus sign stands before a value that is rounded to 0.
+            value = round(value, decimals(error)) + 0.0
+        return with_error(value, error) if self.scale == 1 else f"({with_error(value, error)}) × 10⁻³"
 
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
