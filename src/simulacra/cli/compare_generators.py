@@ -22,6 +22,7 @@ def compare_command(
     *,
     published: Path | None = None,
     published_dataset: str | None = None,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> tuple[Comparison, Path]:
@@ -38,8 +39,10 @@ def compare_command(
         a file of published results to draw beside, and which of its data sets.
     progress:
         called with the name of each step and the share of the work that is done.
+    own:
+        further options of each generator by its name, such as its members.
     options:
-        of ``judges.verdict.judge``: use, seed, max_events and so on, the same for all.
+        of ``judges.judging.judge``: use, seed, max_events and so on, the same for all.
 
     Returns
     -------
@@ -53,9 +56,9 @@ def compare_command(
     """
     from simulacra.judges.comparison import compare
     from simulacra.judges.comparison_page import write_comparison
+    from simulacra.judges.judging import judge
     from simulacra.judges.progress import silent
     from simulacra.judges.published_results import read_published
-    from simulacra.judges.verdict import judge
 
     tell = progress or silent
     folders = folders_of(list(generated))
@@ -67,7 +70,7 @@ def compare_command(
             tell(f"{name}: {what}", 0.98 * (number + share) / len(generated))
 
         try:
-            verdicts[name] = judge(truth, events, progress=step, **options)
+            verdicts[name] = judge(truth, events, progress=step, **options, **(own or {}).get(name, {}))
         except ValueError as error:
             raise type(error)(f"{name}: {error}") from error
         verdicts[name].write(output / folders[name])

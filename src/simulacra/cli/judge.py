@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from simulacra.judges.verdict import Verdict
+
 
 def judge(
     truth: Annotated[Path, typer.Argument(help="Store or file of true events.")],
-    generated: Annotated[Path, typer.Argument(help="Store or file of generated events.")],
+    generated: Annotated[
+        list[str],
+        typer.Argument(
+            help="Store or file of generated events; or a generator (shipped name, run folder, model file), which then "
+            "draws events at the truth's conditions. Several with --compare or --ensemble."
+        ),
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for report.html and report.json; made if it is not there.")
     ] = Path("report"),
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Judge several generators, and set them beside each other in one table.")
+    ] = False,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="The samples are of generators trained alike: judge their uncertainty too."),
+    ] = False,
     use: Annotated[
         Literal["energy", "shapes", "cells"],
         typer.Option(
             "--use",
             help="The use that the verdict is for: energy measurement, selections on single observables, "
-            "or a full stand-in cell by cell.",
+            "or a full stand-in cell by cell (particle by particle, value by value).",
         ),
     ] = "cells",
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            "--hold-out",
+            metavar="CONDITION:LOW:HIGH",
+            help="A band that the generator was not trained on, such as energy:30:50: is it worse there?",
+        ),
+    ] = None,
     part: Annotated[
         Literal["all", "test"],
         typer.Option(
@@ -34,15 +57,35 @@ def judge(
         ),
     ] = "all",
     train: Annotated[
-        Path | None, typer.Option("--train", help="Store or file of the events that the generator was trained on.")
+        Path | None,
+        typer.Option(
+            "--train", help="Store or file of the events that the generator was trained on: to look for copies of them."
+        ),
+    ] = None,
+    n_train: Annotated[
+        int | None,
+        typer.Option("--train-events", min=1, help="Number of events that the generator was trained on, if known."),
     ] = None,
     generator: Annotated[
         str | None,
         typer.Option(
             "--generator",
             help="Name of a shipped generator, a run folder or a model file: adds scans at fixed "
-            "noise and extrapolation.",
+            "noise and extrapolation, and a run's learning curves. Known where GENERATED is one.",
         ),
+    ] = None,
+    protocol: Annotated[
+        Literal["cross-validation", "calochallenge"],
+        typer.Option(
+            "--protocol",
+            help="How perceptrons are trained: five folds of small ones, or as the CaloChallenge does (slow).",
+        ),
+    ] = "cross-validation",
+    published: Annotated[
+        Path | None, typer.Option("--published", help="With --compare: JSON file of published results to draw beside.")
+    ] = None,
+    published_dataset: Annotated[
+        str | None, typer.Option("--published-dataset", help="Which data set of the published results.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed: the same seed gives the same numbers.")] = 0,
     max_events: Annotated[
@@ -58,49 +101,86 @@ def judge(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Compare generated events with truth: a verdict, a page to read and the same numbers as JSON."""
+    from simulacra.cli.judged_events import judged_of, named
     from simulacra.cli.progress import progress
     from simulacra.events import take_part
     from simulacra.formats import read
-    from simulacra.judges.report import criterion_rows
-    from simulacra.judges.verdict import judge as judge_events
+    from simulacra.judges.judging import judge as judge_events
 
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder for the report")
     if train is not None and part == "test":
         raise ValueError("--part test takes the truth's own training part; leave --train out, or judge --part all")
+    if compare and ensemble:
+        raise ValueError("--compare sets generators beside each other, --ensemble takes them as one: choose one")
+    if len(generated) > 1 and not (compare or ensemble):
+        raise ValueError(f"{len(generated)} generated samples: say --compare or --ensemble, or give one")
+    if (published is not None or published_dataset is not None) and not compare:
+        raise ValueError("published results are drawn beside a comparison: say --compare")
 
-    def events_of(path: Path) -> xr.Dataset:
+    def events_of(path: str | Path) -> xr.Dataset:
         return read(path, particle=particle, binning=binning)
 
-    true_events, judged_events = events_of(truth), events_of(generated)
+    true_events = events_of(truth)
     training = None if train is None else events_of(train)
     if part == "test":
         true_events, training = take_part(true_events, "test"), take_part(true_events, "train")
-    trained = None
-    if generator is not None:
-        from simulacra.trained import load
-
-        trained = load(generator)
+    options: dict[str, Any] = {
+        "train": training,
+        "n_train": n_train,
+        "use": use,
+        "hold_out": hold_out,
+        "protocol": protocol,
+        "seed": seed,
+        "max_events": max_events,
+        "cell_threshold": cell_threshold,
+    }
     with progress("judging", show=not quiet) as tell:
-        verdict = judge_events(
-            true_events,
-            judged_events,
-            train=training,
-            generator=trained,
-            use=use,
-            seed=seed,
-            max_events=max_events,
-            cell_threshold=cell_threshold,
-            progress=tell,
-        )
-        tell("drawing the report", 0.99)
-        page = verdict.write(output)
-    typer.echo(f"{verdict.headline}\n{verdict.summary}")
-    for warning in verdict.warnings:
-        typer.echo(f"Warning: {warning}")
+        samples = {
+            name: judged_of(
+                true_events,
+                one,
+                events_of,
+                generator=generator,
+                hold_out=hold_out,
+                most=max_events,
+                seed=seed,
+            )
+            for name, one in named(generated)
+        }
+        if compare:
+            from simulacra.cli.compare_generators import compare_command
+
+            comparison, page = compare_command(
+                true_events,
+                {name: one.events for name, one in samples.items()},
+                output,
+                published=published,
+                published_dataset=published_dataset,
+                own={name: one.options() for name, one in samples.items()},
+                progress=tell,
+                **options,
+            )
+            lines = [comparison.sentence, *comparison.sentences]
+        else:
+            first, *others = samples.values()
+            own = first.options()
+            own["members"] = (*own["members"], *(events for one in others for events in (one.events, *one.members)))
+            verdict = judge_events(true_events, first.events, progress=tell, **options, **own)
+            tell("drawing the report", 0.99)
+            page = verdict.write(output)
+            lines = _lines(verdict)
+    for line in (*lines, f"Report: {page}"):
+        typer.echo(line)
+
+
+def _lines(verdict: Verdict) -> list[str]:
+    from simulacra.judges.report import criterion_rows
+
+    lines = [verdict.headline, verdict.summary, *(f"Warning: {warning}" for warning in verdict.warnings)]
     rows = criterion_rows(verdict)
     width = max(len(row["title"]) for row in rows)
     for row in rows:
         beside = f"truth against truth {row['truth']}, limit {row['limit']}"
-        typer.echo(f"  {row['outcome']:<9} {row['title']:<{width}}  {row['value']}  ({beside})")
-    typer.echo(f"Report: {page}")
+        lines.append(f"  {row['outcome']:<9} {row['title']:<{width}}  {row['value']}  ({beside})")
+    return lines

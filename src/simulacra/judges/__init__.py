@@ -2,7 +2,8 @@
 
 from simulacra.judges.criteria import USES, Criterion, Use
 from simulacra.judges.finding import Finding
+from simulacra.judges.judging import judge
 from simulacra.judges.samples import JudgeError
-from simulacra.judges.verdict import Verdict, judge
+from simulacra.judges.verdict import Verdict
 
 __all__ = ["USES", "Criterion", "Finding", "JudgeError", "Use", "Verdict", "judge"]

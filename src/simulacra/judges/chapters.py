@@ -5,78 +5,92 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simulacra.judges import plots
-from simulacra.judges.calorimeter import shower_images
-from simulacra.judges.calorimeter.showers import EnergyProfiles
+from simulacra.judges.bands_chapter import band_chapter
+from simulacra.judges.calorimeter.shower_chapters import (
+    extrapolation_chapter,
+    images_chapter,
+    neighbours_chapter,
+    response_chapter,
+    scans_chapter,
+)
+from simulacra.judges.classifiers.corrected_chapter import corrected_chapter
+from simulacra.judges.classifiers.failures_chapter import failures_chapter
+from simulacra.judges.distances.conditional_chapter import conditional_chapter
 from simulacra.judges.distances.divisions import REPLICATES
+from simulacra.judges.distances.multivariate_chapter import multivariate_chapter
 from simulacra.judges.finding import Finding
+from simulacra.judges.generalisation.ensembles_chapter import ensembles_chapter
+from simulacra.judges.generalisation.memorisation_chapter import memorisation_chapter
+from simulacra.judges.generalisation.modes_chapter import modes_chapter
+from simulacra.judges.generalisation.statistical_power_chapter import statistical_power_chapter
+from simulacra.judges.learning_curves import learning_chapter
 from simulacra.judges.wording import with_error
 from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import axis_label, image_uri
+from simulacra.pages.style import image_uri
 
 if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
 
 MOST_HISTOGRAMS: Final = 48
 
-IMAGES_TEXT: Final = (
-    "The mean energy in each cell of each section, on one logarithmic colour scale a section, and the ratio of "
-    "the means; cells whose mean is known to no better than 50 % in the truth are left grey in the ratio."
-)
 HISTOGRAMS_TEXT: Final = (
     "The worst observable first. Error bars and bands are statistical (one standard deviation); arrows in the "
-    "ratio panels point to ratios beyond the panel. A hollow point at an end stands for all showers beyond it."
+    "ratio panels point to ratios beyond the panel. A hollow point at an end stands for all events beyond it."
 )
 DISTANCES_TEXT: Final = (
-    "The 1-Wasserstein distance W₁ in standard deviations of the truth and in the observable's unit, and the "
-    "separation power ½ Σ (t − g)² / (t + g) of the histograms above (0 equal, 1 disjoint; bins with fewer than ten "
-    "truth events are joined), with bootstrap errors. Truth against truth: mean and standard deviation over pairs of "
-    "samples of the same sizes, drawn from {n:,} truth events. p: share of random divisions of all events into two "
-    "such samples that lie at least as far apart in W₁; below {least:.3f} cannot be told."
+    "The 1-Wasserstein distance W₁ in standard deviations of the truth and in the observable's unit, the "
+    "Kolmogorov-Smirnov distance KS (the largest difference of the cumulative distributions), and the separation power "
+    "½ Σ (t − g)² / (t + g) of the histograms above (0 equal, 1 disjoint; bins with fewer than ten truth events are "
+    "joined), with bootstrap errors. Truth against truth: mean and standard deviation over random halves of {n:,} "
+    "truth events, scaled to the sizes in hand. p: share of random divisions of all events into two such samples that "
+    "lie at least as far apart in W₁; below {least:.3f} cannot be told."
 )
 CLASSIFIERS_TEXT: Final = (
     "Classifiers are trained to tell generated events from truth, with the conditions (and, beside the cells, the "
     "sections' sums) among their features, and judged on events that they have not seen (5 folds, repeated with "
-    "other folds and seeds). An AUC of 0.5 means that they cannot, 1 that they always can. An AUC clearly above that "
-    "of truth against truth proves a difference; the converse is not true, for a better classifier may find one."
+    "other folds and seeds). An AUC of 0.5 means that they cannot, 1 that they always can. The information is how "
+    "much of the one bit, generated or not, the calibrated classifier knows of an event: a lower bound on the "
+    "Jensen-Shannon divergence. p: how often two samples of one distribution are told apart as well. A small p proves "
+    "a difference; the converse is not true, for a better classifier may find one."
 )
 
 
 def chapters_of(verdict: Verdict) -> list[Chapter]:
     """Return the chapters that the verdict has evidence for."""
+    labels = verdict.truth_label, verdict.generated_label
+    found, findings = verdict.evidence, verdict.findings
+    geometry = None if verdict.showers is None else verdict.showers.geometry
     chapters = []
     if verdict.showers is not None:
-        chapters.append(_images(verdict))
-    chapters += [_histograms(verdict), _distances(verdict), _classifiers(verdict)]
-    if verdict.showers is not None and verdict.showers.profiles:
-        chapters.append(_response(verdict))
+        chapters.append(images_chapter(verdict))
+    if found.failures is not None:
+        chapters.append(failures_chapter(found.failures, findings))
+    chapters += [_histograms(verdict), _distances(verdict)]
+    if found.multivariate is not None:
+        chapters.append(multivariate_chapter(found.multivariate, labels))
+    chapters.append(_classifiers(verdict))
+    if found.conditional is not None:
+        chapters.append(conditional_chapter(found.conditional, labels))
+    if any(finding.judge == "held_out_band" for finding in findings):
+        chapters.append(band_chapter(findings))
+    if found.correction is not None:
+        chapters.append(corrected_chapter(found.correction, verdict.stated))
+    if found.modes is not None:
+        chapters.append(modes_chapter(found.modes, *labels))
+    chapters.append(memorisation_chapter(found.memorisation, findings, *labels, geometry))
     if verdict.neighbours is not None:
-        chapters.append(_neighbours(verdict))
+        chapters.append(neighbours_chapter(verdict))
+    if found.power is not None:
+        chapters.append(statistical_power_chapter(found.power, *labels))
+    if found.ensemble is not None:
+        chapters.append(ensembles_chapter(found.ensemble, list(findings), labels[0]))
+    if verdict.showers is not None and verdict.showers.profiles:
+        chapters.append(response_chapter(verdict))
     if verdict.showers is not None:
-        chapters += [_scans(verdict), _extrapolation(verdict)]
+        chapters += [scans_chapter(verdict), extrapolation_chapter(verdict)]
+    if found.learning_curves is not None:
+        chapters.append(learning_chapter(found.learning_curves))
     return chapters
-
-
-def _images(verdict: Verdict) -> Chapter:
-    if verdict.showers is None:
-        raise ValueError("mean images need showers")
-    geometry, images = verdict.showers.geometry, verdict.showers.images
-    labels = verdict.truth_label, verdict.generated_label
-    pictures = []
-    for section in shower_images.shown_sections(geometry):
-        title = shower_images.section_title(geometry, section)
-        kinds = (f"mean of {labels[0]}", f"mean of {labels[1]}", f"{labels[1]} over {labels[0]}")
-        for image, kind in zip(shower_images.mean_image_figures(geometry, images, section, labels), kinds, strict=True):
-            pictures.append(Picture(image_uri(image, "png"), f"{title}: {kind}"))
-    misplaced = [f.sentence for f in verdict.findings if f.judge == "misplaced_energy"]
-    return Chapter(
-        "images",
-        "Mean images",
-        (
-            IMAGES_TEXT,
-            *misplaced,
-        ),
-        tuple(pictures),
-    )
 
 
 def _histograms(verdict: Verdict) -> Chapter:
@@ -105,7 +119,7 @@ def _histograms(verdict: Verdict) -> Chapter:
 
 
 def _distances(verdict: Verdict) -> Chapter:
-    separation = _by_observable(verdict, "separation_power")
+    separation, ks = (_by_observable(verdict, judge) for judge in ("separation_power", "kolmogorov_smirnov"))
     rows = []
     for name, w in _by_observable(verdict, "wasserstein_distance").items():
         s, units = separation[name], str(w.details["observable_units"])
@@ -116,6 +130,8 @@ def _distances(verdict: Verdict) -> Chapter:
                 with_error(w.value, w.uncertainty),
                 _truth(w),
                 in_units,
+                with_error(ks[name].value, ks[name].uncertainty),
+                _truth(ks[name]),
                 with_error(s.value, s.uncertainty),
                 _truth(s),
                 _p_value(w),
@@ -125,7 +141,17 @@ def _distances(verdict: Verdict) -> Chapter:
         "distances",
         "Distances, all observables",
         (DISTANCES_TEXT.format(n=verdict.n_pool, least=1 / (REPLICATES + 1)),),
-        columns=("observable", "W₁ [σ]", "truth–truth", "W₁ [unit]", "separation", "truth–truth", "p"),
+        columns=(
+            "observable",
+            "W₁ [σ]",
+            "truth–truth",
+            "W₁ [unit]",
+            "KS",
+            "truth–truth",
+            "separation",
+            "truth–truth",
+            "p",
+        ),
         rows=tuple(rows),
     )
 
@@ -136,9 +162,12 @@ def _classifiers(verdict: Verdict) -> Chapter:
         judged, chance = roc.judged, roc.truth
         rows.append(
             (
-                roc.observable,
+                roc.observable.replace("_", " "),
                 with_error(judged.auc, judged.uncertainty),
                 with_error(chance.auc, chance.uncertainty),
+                with_error(judged.information, judged.information_uncertainty),
+                with_error(chance.information, chance.information_uncertainty),
+                f"{judged.p_value:.2g}",
                 f"{judged.n_truth:,} + {judged.n_generated:,}",
                 f"{chance.n_truth:,} + {chance.n_generated:,}",
             )
@@ -151,123 +180,22 @@ def _classifiers(verdict: Verdict) -> Chapter:
         "Can they be told apart?",
         (CLASSIFIERS_TEXT,),
         large_pictures=(picture,),
-        columns=("classifier on", "AUC", "truth–truth", "events", "truth–truth events"),
+        columns=(
+            "classifier on",
+            "AUC",
+            "truth–truth",
+            "information [bit]",
+            "truth–truth",
+            "p",
+            "events",
+            "truth–truth events",
+        ),
         rows=tuple(rows),
     )
 
 
-def _response(verdict: Verdict) -> Chapter:
-    profiles = verdict.showers.profiles if verdict.showers is not None else ()
-    labels = verdict.truth_label, verdict.generated_label
-    pictures = []
-    for found in profiles:
-        svg = plots.profile_figure(found, *labels)
-        pictures.append(Picture(image_uri(svg, "svg+xml"), f"Mean of {found.long_name} against incident energy"))
-    resolution = image_uri(plots.profile_figure(profiles[0], *labels, width=True), "svg+xml")
-    pictures.insert(1, Picture(resolution, "Energy resolution against incident energy"))
-    sentences = [f.sentence for f in verdict.findings if f.judge in ("response_linearity", "energy_resolution")]
-    return Chapter(
-        "response",
-        "Against the incident energy",
-        (
-            *sentences,
-            "Each point is a bin of incident energies. The width is half the central interval with 68 % of showers.",
-        ),
-        tuple(pictures),
-    )
-
-
-def _neighbours(verdict: Verdict) -> Chapter:
-    found, showers = verdict.neighbours, verdict.showers
-    if found is None or showers is None:
-        raise ValueError("nearest neighbours need showers")
-    labels = verdict.truth_label, verdict.generated_label
-    distances = plots.distance_figure(found.generated, found.truth, found.reference, labels)
-    pictures = [
-        Picture(image_uri(distances, "svg+xml"), "Distances to the nearest shower", "Distances to the nearest shower")
-    ]
-    sections = shower_images.shown_sections(showers.geometry)
-    for near in found.shown:
-        titles = [f"Generated\n{near.incident_energy:.3g} GeV"]
-        titles += [
-            f"Neighbour {k + 1}\n{energy:.3g} GeV, d = {distance:.3f}"
-            for k, (energy, distance) in enumerate(zip(near.neighbour_energies, near.distances, strict=True))
-        ]
-        image = shower_images.shower_rows(showers.geometry, [near.cells, *near.neighbour_cells], titles, sections)
-        caption = (
-            f"A generated shower of {near.incident_energy:.3g} GeV and the {found.reference} showers nearest to it"
-        )
-        pictures.append(Picture(image_uri(image, "png"), caption, caption))
-    sentences = [f.sentence for f in verdict.findings if f.judge == "nearest_neighbour_distance"]
-    return Chapter("neighbours", "Nearest neighbours", tuple(sentences), large_pictures=tuple(pictures))
-
-
-def _scans(verdict: Verdict) -> Chapter:
-    title = "Scans at fixed noise"
-    if not verdict.scans or verdict.showers is None:
-        return Chapter("scans", title, ("Not judged: this needs the generator itself (option --generator).",))
-    profiles = {found.quantity: found for found in verdict.showers.profiles}
-    pictures = []
-    for scan in verdict.scans:
-        if scan.condition == "incident_energy":
-            shown = [name for name in ("energy_response", *scan.observables) if name in profiles]
-        else:
-            direction = "eta" if scan.condition == "impact_x" else "phi"
-            shown = [name for name in scan.observables if name.startswith(f"{direction}_centre_")]
-        for name in dict.fromkeys(shown):
-            label = _label(verdict, name)
-            svg = plots.scan_figure(
-                scan, name, label, _if_energy(scan.condition, profiles.get(name)), verdict.truth_label
-            )
-            pictures.append(Picture(image_uri(svg, "svg+xml"), f"{label} against {scan.condition} at fixed noise"))
-    large = []
-    sections = shower_images.shown_sections(verdict.showers.geometry)
-    for scan in verdict.scans:
-        unit = "GeV" if scan.condition == "incident_energy" else "mm"
-        titles = [f"{value:.3g} {unit}" for value in scan.image_values]
-        image = shower_images.shower_rows(verdict.showers.geometry, list(scan.images), titles, sections)
-        caption = f"One noise, {scan.condition.replace('_', ' ')} moved"
-        large.append(Picture(image_uri(image, "png"), caption, caption))
-    sentences = [f.sentence for f in verdict.findings if f.judge in ("energy_scan", "position_scan")]
-    text = (
-        "Every shower of a line has the same random numbers; only the condition moves. The truth is not at fixed noise."
-    )
-    return Chapter("scans", title, (text, *sentences), tuple(pictures), tuple(large))
-
-
-def _extrapolation(verdict: Verdict) -> Chapter:
-    title = "Beyond the trained range"
-    found = verdict.extrapolation
-    if found is None or verdict.showers is None:
-        text = "Not judged: this needs the generator itself (option --generator)."
-        return Chapter("extrapolation", title, (text,), mark="extrapolation")
-    profiles = {one.quantity: one for one in verdict.showers.profiles}
-    pictures = []
-    for name in found.profiles:
-        label = _label(verdict, name)
-        svg = plots.extrapolation_figure(found, name, label, profiles.get(name), verdict.truth_label)
-        pictures.append(Picture(image_uri(svg, "svg+xml"), f"{label} inside and beyond the trained range"))
-    sentences = [f.sentence for f in verdict.findings if f.judge == "extrapolation"]
-    text = (
-        f"The generator was trained from {found.trained[0]:.3g} to {found.trained[1]:.3g} GeV. Hollow points on shaded "
-        "ground are extrapolation: nothing in the verdict above covers them."
-    )
-    return Chapter("extrapolation", title, (text, *sentences), tuple(pictures), mark="extrapolation")
-
-
-def _if_energy(condition: str, profiles: EnergyProfiles | None) -> EnergyProfiles | None:
-    return profiles if condition == "incident_energy" else None
-
-
-def _label(verdict: Verdict, observable: str) -> str:
-    for comparison in verdict.comparisons:
-        if comparison.observable == observable:
-            return axis_label(comparison.long_name, comparison.units)
-    return observable.replace("_", " ")
-
-
 def _by_observable(verdict: Verdict, judge: str) -> dict[str, Finding]:
-    found = [finding for finding in verdict.findings if finding.judge == judge]
+    found = [finding for finding in verdict.plain_findings if finding.judge == judge]
     order = {comparison.observable: number for number, comparison in enumerate(verdict.comparisons)}
     return {finding.observable: finding for finding in sorted(found, key=lambda f: order[f.observable])}
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulacra import __version__
 from simulacra.judges.classifiers.classifier import FALSE_POSITIVE_GRID
-from simulacra.judges.criteria import UseJudgement
+from simulacra.judges.criteria import Judgement, UseJudgement
+from simulacra.judges.evidence import Evidence
 from simulacra.pages.plain import plain
 
 if TYPE_CHECKING:
@@ -45,14 +46,50 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
         },
         "findings": verdict.findings,
         "histograms": verdict.comparisons,
-        "roc": {"truth_called_generated": FALSE_POSITIVE_GRID, "curves": verdict.rocs},
+        "roc": {
+            "truth_called_generated": FALSE_POSITIVE_GRID,
+            "curves": [roc.without_events() for roc in verdict.rocs],
+        },
         "showers": verdict.showers,
         "neighbours": verdict.neighbours,
         "scans": verdict.scans,
         "extrapolation": verdict.extrapolation,
+        **_evidence(verdict.evidence),
     }
     values: dict[str, Any] = plain(record, "report")
     return values
+
+
+def _evidence(found: Evidence) -> dict[str, Any]:
+    """Return the evidence without what belongs to single events."""
+    correction, memorisation, multivariate = found.correction, found.memorisation, found.multivariate
+    return {
+        "correlations": None if multivariate is None else multivariate.correlations,
+        "failures": found.failures,
+        "weights": None
+        if correction is None
+        else {
+            "sentence": correction.sentence,
+            "effective_size": correction.effective_size,
+            "effective_share": correction.effective_share,
+            "clipped_share": correction.clipped_share,
+            "largest": correction.largest,
+            "roc": [roc.without_events() for roc in correction.rocs],
+        },
+        "conditional": found.conditional,
+        "modes": found.modes,
+        "memorisation": None
+        if memorisation is None
+        else {
+            "memorised": memorisation.memorised,
+            "metric": memorisation.metric,
+            "searched": memorisation.searched,
+            "closest_distances": memorisation.closest_distances,
+        },
+        "statistical_power": found.power,
+        "ensemble": found.ensemble,
+        "learning_curves": found.learning_curves,
+    }
 
 
 def _use(judged: UseJudgement) -> dict[str, Any]:
@@ -60,18 +97,20 @@ def _use(judged: UseJudgement) -> dict[str, Any]:
         "name": judged.use.name,
         "title": judged.use.title,
         "outcome": judged.outcome,
-        "criteria": [
-            {
-                "title": judgement.criterion.title,
-                "judge": judgement.criterion.judge,
-                "observable": judgement.finding.observable,
-                "limit": judgement.criterion.limit,
-                "value": judgement.finding.value,
-                "uncertainty": judgement.finding.uncertainty,
-                "truth_value": judgement.finding.truth_value,
-                "truth_uncertainty": judgement.finding.truth_uncertainty,
-                "outcome": judgement.outcome,
-            }
-            for judgement in judged.judgements
-        ],
+        "criteria": [_criterion(judgement) for judgement in judged.judgements],
+        "criteria_with_weights": [_criterion(judgement) for judgement in judged.weighted],
+    }
+
+
+def _criterion(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "title": judgement.criterion.title,
+        "judge": judgement.criterion.judge,
+        "observable": judgement.finding.observable,
+        "limit": judgement.criterion.limit,
+        "value": judgement.finding.value,
+        "uncertainty": judgement.finding.uncertainty,
+        "truth_value": judgement.finding.truth_value,
+        "truth_uncertainty": judgement.finding.truth_uncertainty,
+        "outcome": judgement.outcome,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulacra import __version__
 from simulacra.judges.chapters import chapters_of
-from simulacra.judges.criteria import Judgement, UseJudgement
+from simulacra.judges.criteria import WITH_WEIGHTS, Judgement, UseJudgement
 from simulacra.judges.finding import Finding
 from simulacra.judges.wording import with_error
 from simulacra.pages import Card
@@ -17,7 +17,20 @@ from simulacra.pages.write import environment, write_files
 if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
 
-ORDER: Final = ("classifier_auc", "wasserstein_distance", "response_linearity", "energy_resolution")
+ORDER: Final = (
+    "classifier_auc",
+    "wasserstein_distance",
+    "conditional_wasserstein_distance",
+    "response_linearity",
+    "energy_resolution",
+    "lost_modes",
+    "missing_diversity",
+    "copies_of_training",
+)
+
+
+#: what the tables of the observables hold
+EACH_OBSERVABLE: Final = ("wasserstein_distance", "kolmogorov_smirnov", "separation_power")
 
 
 def write_report(verdict: Verdict, folder: str | os.PathLike[str]) -> Path:
@@ -94,10 +107,16 @@ def _truth(finding: Finding, units: str) -> str:
 
 
 def _worst(verdict: Verdict) -> list[str]:
-    """Return the sentences on the three observables that lie furthest from the truth, if they stand out from chance."""
-    distances = [finding for finding in verdict.findings if finding.judge == "wasserstein_distance"]
+    """Return sentences on the worst region and the two observables furthest from the truth, if beyond chance."""
+    failures = verdict.evidence.failures
+    region = [
+        finding.sentence
+        for finding in verdict.plain_findings
+        if finding.judge == "worst_region" and failures is not None and failures.stands_out
+    ]
+    distances = [finding for finding in verdict.plain_findings if finding.judge == "wasserstein_distance"]
     standing_out = [finding for finding in distances if (finding.significance or 0) > 3]
-    return [finding.sentence for finding in sorted(standing_out, key=lambda f: -f.value)[:3]]
+    return region + [finding.sentence for finding in sorted(standing_out, key=lambda f: -f.value)[:2]]
 
 
 def _findings(verdict: Verdict) -> list[dict[str, str]]:
@@ -109,10 +128,15 @@ def _findings(verdict: Verdict) -> list[dict[str, str]]:
             "value": with_error(finding.value, finding.uncertainty),
             "truth": _truth(finding, "1"),
             "sentence": finding.sentence,
-            "mark": "extrapolation" if finding.extrapolated else "",
+            "p": "–" if finding.p_value is None else f"{finding.p_value:.2g}",
+            "mark": "extrapolation"
+            if finding.extrapolated
+            else finding.region
+            if finding.region == WITH_WEIGHTS
+            else "",
         }
         for finding in verdict.findings
-        if finding.judge not in ("wasserstein_distance", "separation_power")
+        if finding.judge not in EACH_OBSERVABLE
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Outcome = Literal["pass", "undecided", "fail", ""]
+Outcome = Literal["pass", "pass with weights", "undecided", "fail", ""]
 
 
 @dataclass(frozen=True)

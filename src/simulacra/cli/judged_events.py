@@ -1,0 +1,183 @@
+"""The events that ``simulacra judge`` looks at: read from a store or a file, or drawn from a generator on the spot."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from simulacra.trained import TrainedGenerator
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A generated sample.
+
+    Attributes
+    ----------
+    events:
+        what is judged.
+    members:
+        events of further generators trained alike.
+    generator:
+        where it is at hand.
+    run:
+        the folder of its training, where that is known.
+    """
+
+    events: xr.Dataset
+    members: tuple[xr.Dataset, ...] = ()
+    generator: TrainedGenerator | None = None
+    run: Path | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return what the judges take beside the events."""
+        from simulacra.judges.learning_curves import learning_curves
+
+        curves = None if self.run is None else learning_curves(self.run)
+        return {"members": self.members, "generator": self.generator, "learning_curves": curves}
+
+
+def judged_of(
+    truth: xr.Dataset,
+    generated: str,
+    read: Callable[[str], xr.Dataset],
+    *,
+    generator: str | None,
+    hold_out: str | None,
+    most: int,
+    seed: int,
+) -> Judged:
+    """Return a generated sample by what was given for it.
+
+    Parameters
+    ----------
+    truth:
+        the true events, at whose conditions a generator draws.
+    generated:
+        a store, a file, or a generator.
+    read:
+        reads a store or a file.
+    generator:
+        the generator that made the events of a store.
+    hold_out:
+        a band that it must not have been trained on.
+    most, seed:
+        the most events to draw, and the seed that they are drawn with.
+    """
+    from simulacra.trained import load_members
+
+    trained = None
+    if is_generator(generated):
+        events = drawn_for(truth, generated, most=most, seed=seed)
+        generator = generated
+    else:
+        events = members_in(read(generated))
+    if generator is not None:
+        trained = load_members(generator)[0]
+        if hold_out is not None:
+            check_hold_out(trained, hold_out, list(trained.trained_range))
+    run = trained.path.parent if trained is not None and (trained.path.parent / "metrics.jsonl").is_file() else None
+    return Judged(events[0], tuple(events[1:]), trained, run)
+
+
+def is_generator(name: str) -> bool:
+    """Return whether ``name`` is a shipped generator, a model file or the folder of a run or an ensemble."""
+    from simulacra.trained import shipped
+
+    path = Path(name)
+    if path.is_dir():
+        return (path / "model.safetensors").is_file() or any(path.glob("member-*"))
+    return path.suffix == ".safetensors" or (not path.exists() and name in shipped())
+
+
+def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.Dataset]:
+    """Return as many events as the truth has, at its conditions, of a generator, or of each member of an ensemble.
+
+    Raises
+    ------
+    ValueError
+        if the truth lacks a condition that the generator needs.
+    """
+    from simulacra.trained import load_members
+
+    members = load_members(name)
+    rng = np.random.default_rng(seed)
+    n = truth.sizes["event"]
+    rows = np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
+    conditions: dict[str, Any] = {}
+    for condition in members[0].trained_range:
+        if condition not in truth:
+            raise ValueError(f"the truth has no condition '{condition}', which '{name}' needs to draw events")
+        conditions[condition] = truth[condition].values[rows]
+    return [
+        _quietly(member, len(rows), seed=seed + 1_000 + number, **conditions) for number, member in enumerate(members)
+    ]
+
+
+def _quietly(member: TrainedGenerator, n: int, **options: Any) -> xr.Dataset:
+    with warnings.catch_warnings():
+        # The truth's conditions may end a little beyond the trained range; the report says what was trained.
+        warnings.simplefilter("ignore", UserWarning)
+        return member.sample(n, **options)
+
+
+def members_in(events: xr.Dataset) -> list[xr.Dataset]:
+    """Return the events of each member of an ensemble that one store holds, or the events themselves."""
+    if "member" not in events.data_vars:
+        return [events]
+    of = events["member"].values
+    without = events.drop_vars("member")
+    return [without.isel(event=np.flatnonzero(of == member)) for member in np.unique(of)]
+
+
+def name_of(generated: str) -> str:
+    """Return what a generated sample is called in tables: the name of its file or folder."""
+    return Path(generated).name.removesuffix(".zarr").removesuffix(".safetensors").removesuffix(".h5") or generated
+
+
+def named(generated: list[str]) -> Iterator[tuple[str, str]]:
+    """Give the samples with names that are all different.
+
+    Raises
+    ------
+    ValueError
+        if one is given twice.
+    """
+    if twice := [one for one in generated if generated.count(one) > 1]:
+        raise ValueError(f"'{twice[0]}' is given twice")
+    short = [name_of(one) for one in generated]
+    for one, name in zip(generated, short, strict=True):
+        yield (name if short.count(name) == 1 else one), one
+
+
+def check_hold_out(generator: TrainedGenerator, hold_out: str, conditions: list[str]) -> None:
+    """Refuse a generator that was trained on events inside the band.
+
+    Raises
+    ------
+    ValueError
+        with what it was trained on, and how to train one without the band.
+    """
+    from simulacra.judges.bands import band_of
+
+    band = band_of(hold_out, conditions)
+    for held in generator.hold_out:
+        if held.condition == band.condition and held.low <= band.low and band.high <= held.high:
+            return
+    low, high = generator.trained_range.get(band.condition, (-np.inf, np.inf))
+    if band.low >= high or band.high <= low:
+        return
+    told = ", ".join(map(str, generator.hold_out)) or "nothing"
+    raise ValueError(
+        f"'{generator.name}' was trained on {band.condition} from {low:g} to {high:g} with {told} held out: its "
+        f"training saw the band {band}; train one without it"
+        f" (simulacra train EXPERIMENT --hold-out {band}) and judge that"
+    )

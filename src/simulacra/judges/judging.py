@@ -1,0 +1,343 @@
+"""Judge generated events: the samples are prepared once, every judge looks at them, and a verdict says what they found.
+
+Each judge draws its random numbers from a stream of its own, so that what one finds does not hang on which others look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.judges.bands import band_of, judge_band
+from simulacra.judges.calorimeter.scans import (
+    Extrapolation,
+    Generator,
+    Scan,
+    judge_energy_scan,
+    judge_extrapolation,
+    judge_position_scan,
+)
+from simulacra.judges.calorimeter.showers import judge_showers
+from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, Protocol
+from simulacra.judges.classifiers.corrected import judge_corrected
+from simulacra.judges.classifiers.failures import judge_failures
+from simulacra.judges.classifiers.separability import Roc, judge_separability
+from simulacra.judges.criteria import judge_uses, uses_of
+from simulacra.judges.distances.conditional import judge_conditional
+from simulacra.judges.distances.distributions import judge_distributions
+from simulacra.judges.distances.divisions import Replicates
+from simulacra.judges.distances.multivariate import compare_all
+from simulacra.judges.distances.two_sample import of_pool
+from simulacra.judges.evidence import Evidence
+from simulacra.judges.features import Features
+from simulacra.judges.finding import Finding
+from simulacra.judges.generalisation.ensembles import judge_ensemble
+from simulacra.judges.generalisation.memorisation import judge_memorisation
+from simulacra.judges.generalisation.mode_coverage import judge_modes
+from simulacra.judges.generalisation.neighbours import judge_neighbours
+from simulacra.judges.generalisation.statistical_power import judge_statistical_power
+from simulacra.judges.learning_curves import LearningCurves
+from simulacra.judges.progress import Progress, silent
+from simulacra.judges.samples import (
+    JudgeError,
+    Sample,
+    check_comparable,
+    compare_conditions,
+    features_of,
+    sample_of,
+)
+from simulacra.judges.verdict import Verdict
+from simulacra.judges.wording import shorten
+
+MOST_EVENTS: Final = 50_000
+_SPELLED: Final = {"geant4": "Geant4", "pythia": "Pythia", "pythia8": "Pythia 8"}
+
+
+def judge(
+    truth: xr.Dataset,
+    generated: xr.Dataset,
+    *,
+    train: xr.Dataset | None = None,
+    members: Sequence[xr.Dataset] = (),
+    generator: Generator | None = None,
+    use: str = "cells",
+    hold_out: str | None = None,
+    n_train: int | None = None,
+    learning_curves: LearningCurves | None = None,
+    protocol: Protocol = "cross-validation",
+    seed: int = 0,
+    max_events: int = MOST_EVENTS,
+    cell_threshold: float = CELL_THRESHOLD,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Compare generated events with truth and return the verdict.
+
+    Parameters
+    ----------
+    truth, generated:
+        events of the same kind (showers, particle clouds, arrays of fixed shape, tables), with the same distribution of
+        the conditions.
+    train:
+        the truth events that the generator was trained on: needed to judge memorisation; as further truth they sharpen
+        what truth against truth scores.
+    members:
+        events of further generators, trained alike from other seeds: with them the model's uncertainty is judged.
+    generator:
+        the generator, for scans at fixed noise and extrapolation.
+    use:
+        the stated use: "energy", "shapes" or "cells".
+    hold_out:
+        a band of a condition, such as "incident_energy:30:50", that the generator was not trained on.
+    n_train:
+        number of truth events that the generator was trained on, where it is not that of ``train``.
+    learning_curves:
+        of the training, for the report.
+    protocol:
+        of the perceptrons: "cross-validation" or "calochallenge".
+    seed:
+        of everything random in the judges.
+    max_events:
+        the most events of each sample that are looked at, chosen at random.
+    cell_threshold:
+        energy up to which a cell counts as empty for the classifiers [MeV].
+    progress:
+        called with the name of each step and the share of the work that is done.
+
+    Raises
+    ------
+    JudgeError
+        if the samples cannot be compared, or there are too few events.
+    simulacra.events.EventsError
+        if a sample breaks the conventions (NaN, negative energies).
+    """
+    tell = progress or silent
+    tell("reading events", 0.0)
+    case = _prepare(truth, generated, train, members, seed=seed, max_events=max_events)
+    known = [one.name for one in uses_of(case.truth.kind)]
+    if use not in known:
+        raise JudgeError(f"no use '{use}' of {case.truth.kind}; the uses are {', '.join(known)}")
+    band = None if hold_out is None else band_of(hold_out, tuple(case.truth.conditions))
+    findings: list[Finding] = []
+    a, b = case.truth, case.generated
+
+    tell("distances of observables", 0.02)
+    found, comparisons = judge_distributions(a, b, case.pool, case.replicates)
+    findings += found
+    multivariate = compare_all(
+        case.features, case.rng("distances"), progress=lambda step, share: tell(step, 0.04 + 0.11 * share)
+    )
+    findings += multivariate.findings
+    found, rocs = judge_separability(
+        a,
+        b,
+        case.further,
+        cell_threshold=cell_threshold,
+        protocol=protocol,
+        seed=seed,
+        progress=lambda step, share: tell(step, 0.15 + 0.5 * share),
+    )
+    findings += found
+    tell("where it fails", 0.65)
+    best = max(rocs, key=lambda roc: roc.judged.ensemble_auc)
+    found, failures = judge_failures(a, b, best.judged, case.rng("failures"))
+    findings += found
+    tell("with weights", 0.68)
+    found, correction = judge_corrected(a, b, case.rng("weights"))
+    findings += found
+    tell("in bins of the conditions", 0.76)
+    found, conditional = judge_conditional(a, b, case.rng("conditions"), _log_odds(best, a, b))
+    findings += found
+    if band is not None:
+        findings += judge_band(a, b, band, case.rng("band"))
+    tell("modes", 0.81)
+    found, modes = judge_modes(a, b, case.rng("modes"))
+    findings += found
+    tell("memorisation", 0.84)
+    found, memorisation = judge_memorisation(a, b, case.train, case.rng("memorisation"))
+    findings += found
+    tell("statistical power", 0.88)
+    trained = n_train if n_train is not None or case.train is None else case.n_train
+    found, power = judge_statistical_power(a, b, trained, members=case.members, rng=case.rng("power"))
+    findings += found
+    ensemble = None
+    if case.members:
+        tell("model uncertainty", 0.9)
+        found, ensemble = judge_ensemble(a, [b, *case.members], case.rng("ensemble"))
+        findings += found
+    showers = neighbours = extrapolation = None
+    scans: tuple[Scan, ...] = ()
+    if a.kind == "showers":
+        tell("physics of showers", 0.92)
+        geometry = CalorimeterGeometry.from_events(truth)
+        found, showers = judge_showers(a, b, case.pool, geometry, case.replicates)
+        findings += found
+        finding, neighbours = judge_neighbours(a, b, case.train, case.rng("neighbours"))
+        findings.append(finding)
+    if generator is not None and a.kind == "showers":
+        tell("scans of the generator", 0.95)
+        found, scans, extrapolation = _judge_generator(generator, a, seed)
+        findings += found
+    tell("done", 1.0)
+    return Verdict(
+        use=use,
+        uses=judge_uses(findings, uses_of(a.kind)),
+        findings=tuple(findings),
+        warnings=case.warnings,
+        truth_label=a.label,
+        generated_label=b.label,
+        n_truth=len(a),
+        n_generated=len(b),
+        n_pool=len(case.pool),
+        seed=seed,
+        provenance={"truth": a.provenance, "generated": b.provenance},
+        comparisons=comparisons,
+        rocs=rocs,
+        showers=showers,
+        neighbours=neighbours,
+        scans=scans,
+        extrapolation=extrapolation,
+        evidence=Evidence(
+            multivariate=multivariate,
+            failures=failures,
+            correction=correction,
+            conditional=conditional,
+            modes=modes,
+            memorisation=memorisation,
+            power=power,
+            ensemble=ensemble,
+            learning_curves=learning_curves,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the judges look at.
+
+    Attributes
+    ----------
+    truth, generated, train, members:
+        the samples.
+    further:
+        the training events, if they can stand for further truth.
+    pool:
+        the truth and that further truth.
+    replicates:
+        of truth and generated events, their halves those of the pool.
+    n_train:
+        number of training events, also of those that were not taken.
+    """
+
+    truth: Sample
+    generated: Sample
+    train: Sample | None
+    members: tuple[Sample, ...]
+    further: Sample | None
+    pool: Sample
+    replicates: Replicates
+    n_train: int
+    seed: int
+    warnings: tuple[str, ...] = field(default=())
+
+    def rng(self, stream: str) -> np.random.Generator:
+        """Return the random numbers of one judge."""
+        return np.random.default_rng([self.seed, *stream.encode()])
+
+    @cached_property
+    def features(self) -> Features:
+        """The observables and conditions of truth and generated events, on the truth's scale."""
+        return features_of(self.truth, self.generated)
+
+
+def _prepare(
+    truth: xr.Dataset,
+    generated: xr.Dataset,
+    train: xr.Dataset | None,
+    members: Sequence[xr.Dataset],
+    *,
+    seed: int,
+    max_events: int,
+) -> _Case:
+    warnings = check_comparable(truth, generated)
+    labels = _labels(truth, generated)
+    rng = np.random.default_rng(seed)
+    a = sample_of(truth, labels[0], most_events=max_events, rng=rng)
+    b = sample_of(generated, labels[1], most_events=max_events, rng=rng)
+    c = None if train is None else sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng)
+    others = []
+    for number, events in enumerate(members, 1):
+        check_comparable(truth, events)
+        others.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng))
+    warnings += compare_conditions(a, b)
+    further = c
+    if c is not None and compare_conditions(a, c):
+        further = None
+        warnings.append(
+            "The training events' conditions differ from the truth's: truth against truth goes without them."
+        )
+    pool = a if further is None else a.joined(further)
+    replicates = Replicates.draw(a.weights, b.weights, rng)
+    return _Case(
+        truth=a,
+        generated=b,
+        train=c,
+        members=tuple(others),
+        further=further,
+        pool=pool,
+        replicates=replicates if pool is a else of_pool(replicates, pool.weights, rng),
+        n_train=0 if train is None else int(train.sizes["event"]),
+        seed=seed,
+        warnings=tuple(warnings),
+    )
+
+
+def _log_odds(roc: Roc, truth: Sample, generated: Sample) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return a classifier's log-odds of all events; None if it looked at some of them only."""
+    judged = roc.judged
+    if len(judged.truth_rows) < len(truth) or len(judged.generated_rows) < len(generated):
+        return None
+    first, second = np.empty(len(truth)), np.empty(len(generated))
+    first[judged.truth_rows], second[judged.generated_rows] = judged.truth_log_odds, judged.generated_log_odds
+    return first, second
+
+
+def _judge_generator(
+    generator: Generator, truth: Sample, seed: int
+) -> tuple[list[Finding], tuple[Scan, ...], Extrapolation | None]:
+    """Return what scans of the generator's trained conditions find; a condition with one value is not scanned."""
+    findings: list[Finding] = []
+    scans: list[Scan] = []
+    extrapolation = None
+    moving = {name for name, (low, high) in generator.trained_range.items() if high > low}
+    if "incident_energy" in moving:
+        finding, scan = judge_energy_scan(generator, seed=seed)
+        findings.append(finding)
+        scans.append(scan)
+        finding, extrapolation = judge_extrapolation(generator, seed=seed)
+        findings.append(finding)
+    for condition in ("impact_x", "impact_y"):
+        if condition in moving:
+            finding, scan = judge_position_scan(generator, truth, condition, seed=seed)
+            findings.append(finding)
+            scans.append(scan)
+    return findings, tuple(scans), extrapolation
+
+
+def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
+    """Return what the samples are called: their simulators, told apart if they are the same."""
+    first, second = (
+        _SPELLED.get(simulator := str(events.attrs.get("simulator", "")), simulator).removeprefix("simulacra ") or name
+        for events, name in ((truth, "truth"), (generated, "generated"))
+    )
+    if first == second:
+        particles = [str(events.attrs.get("particle", "")) for events in (truth, generated)]
+        if particles[0] == particles[1]:
+            particles = ["(truth)", "(judged)"]
+        first, second = f"{first} {particles[0]}".strip(), f"{second} {particles[1]}".strip()
+    return shorten(first), shorten(second)
