@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from simulacra.judges.classifiers import separability
 from simulacra.judges.classifiers.classifier import cell_features, classify, weighted_auc
 from simulacra.judges.classifiers.members import cross_validation
 from simulacra.judges.classifiers.perceptron import CALOCHALLENGE, Perceptron
 from simulacra.judges.classifiers.platt import fit_platt
 from simulacra.judges.classifiers.ranks import area_and_influence, standard_error, standard_score
+from simulacra.judges.samples import Sample
 
 QUICK = Perceptron(width=32, epochs=15)
 
@@ -229,3 +231,49 @@ def test_unusable_samples_are_refused() -> None:
         classify(truth, generated[:, :2], "trees")
     with pytest.raises(ValueError, match="weights of the generated"):
         classify(truth, generated, "trees", generated_weights=-np.ones(50))
+
+
+@pytest.mark.parametrize("most_columns", [20, 19])
+def test_arrays_are_judged_by_their_values_and_rows_are_those_of_the_samples(
+    most_columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where there are more columns, random projections of them are judged.
+    monkeypatch.setattr(separability, "MOST_COLUMNS", most_columns)
+    monkeypatch.setattr(separability, "PROJECTIONS", 15)
+
+    def arrays(n: int, seed: int, shift: float) -> Sample:
+        rng = np.random.default_rng(seed)
+        values = (rng.normal(size=(n, 20)) * np.linspace(1, 5, 20) + shift).astype(np.float32)
+        return Sample(
+            label="toy",
+            kind="arrays",
+            cells=values,
+            cloud=None,
+            conditions={"time": rng.random(n)},
+            observables={"mean": values.mean(axis=1)},
+            weights=np.ones(n),
+            units={"time": "s", "mean": "1"},
+            long_names={"time": "time", "mean": "mean"},
+            provenance={},
+        )
+
+    truth, generated = arrays(200, 1, 0.0), arrays(150, 2, 2.0)
+    findings, rocs = separability.judge_separability(truth, generated, seed=3)
+    assert [roc.observable for roc in rocs] == [
+        f"{what} ({kind})"
+        for what, kind in (
+            ("observables", "trees"),
+            ("observables", "perceptron"),
+            ("values", "perceptron"),
+            ("values", "trees"),
+        )
+    ]
+    for roc in rocs:
+        assert roc.judged.auc > 0.9
+        assert roc.truth.truth_log_odds.size == 0
+    judged = rocs[0].judged
+    assert np.corrcoef(judged.truth_log_odds, truth.observables["mean"][judged.truth_rows])[0, 1] > 0.3
+    judges = [finding.judge for finding in findings]
+    assert judges == ["classifier_auc", "classifier_information"] * 4
+    assert all(finding.p_value is not None and finding.p_value < 1e-3 for finding in findings)
+    assert findings[1].units == "bit"

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from simulacra.judges.classifiers.deep_sets import DeepSets, classify_clouds
+from simulacra.judges.classifiers.separability import judge_separability
+from simulacra.judges.samples import Cloud, Sample
 
 QUICK = DeepSets(particle_widths=(16, 16), event_widths=(16,), summary=8, epochs=15, learning_rate=5e-3, folds=3)
 
@@ -109,3 +111,29 @@ def test_unusable_clouds_are_refused() -> None:
         classify_clouds((np.where(features == 0, features, np.nan), present), (features, present))
     with pytest.raises(ValueError, match="conditions of the generated"):
         classify_clouds((features, present), (features, present), generated_conditions=np.ones((59, 1)))
+
+
+def test_a_sample_of_clouds_is_judged_by_its_particles() -> None:
+    def events(n: int, seed: int, correlation: float) -> Sample:
+        features, present = clouds(n, seed, correlation=correlation)
+        number = present.sum(axis=1).astype(float)
+        return Sample(
+            label="toy",
+            kind="clouds",
+            cells=None,
+            cloud=Cloud(features, present, ("x", "y")),
+            conditions={"energy": np.random.default_rng(seed).random(n)},
+            observables={"number": number},
+            weights=np.ones(n),
+            units={"energy": "GeV", "number": "1"},
+            long_names={"energy": "energy", "number": "number of particles"},
+            provenance={},
+        )
+
+    findings, rocs = judge_separability(events(200, 60, 0.0), events(200, 61, 0.9), seed=62)
+    (particles,) = (roc for roc in rocs if roc.observable == "particles (deep_sets)")
+    (observables,) = (roc for roc in rocs if roc.observable == "observables (trees)")
+    assert particles.judged.auc > 0.75
+    # The number of particles alone tells nothing: 4 standard deviations.
+    assert abs(observables.judged.auc - 0.5) < 4 * observables.judged.uncertainty
+    assert any(f.sentence.startswith("Deep sets on the particles tell") for f in findings)

@@ -63,7 +63,7 @@ CALOCHALLENGE: Final = Perceptron(
     weight_decay=0.0,
     chosen_by="accuracy",
 )
-LARGE_SAMPLES: Final = Perceptron(width=128, epochs=20, patience=4, batch_size=1000, learning_rate=2e-3)
+LARGE_SAMPLES: Final = Perceptron(width=64, epochs=20, patience=3, batch_size=1000, learning_rate=2e-3)
 
 
 def perceptron_scores(
