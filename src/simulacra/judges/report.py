@@ -129,15 +129,17 @@ def _findings(verdict: Verdict) -> list[dict[str, str]]:
             "truth": _truth(finding, "1"),
             "sentence": finding.sentence,
             "p": "–" if finding.p_value is None else f"{finding.p_value:.2g}",
-            "mark": "extrapolation"
-            if finding.extrapolated
-            else finding.region
-            if finding.region == WITH_WEIGHTS
-            else "",
+            "mark": _mark(finding),
         }
         for finding in verdict.findings
         if finding.judge not in EACH_OBSERVABLE
     ]
+
+
+def _mark(finding: Finding) -> str:
+    if finding.extrapolated:
+        return "extrapolation"
+    return WITH_WEIGHTS if finding.region == WITH_WEIGHTS else ""
 
 
 def _provenance(verdict: Verdict) -> list[tuple[str, str, str]]:
