@@ -1,13 +1,9 @@
-"""Distributions that conditions are drawn from, and bands that are held out of them.
-
-On the command line a distribution is ``50``, ``uniform:1:100`` or ``log:1:100``, a band is ``energy:30:50``.
-"""
+"""Distributions that conditions are drawn from: ``50``, ``uniform:1:100`` and ``log:1:100`` on the command line."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -62,56 +58,3 @@ class Distribution:
         if self.kind == "uniform":
             return self.low + (self.high - self.low) * u
         return self.low * (self.high / self.low) ** u
-
-
-@dataclass(frozen=True)
-class Band:
-    """Values of a condition from ``low`` to ``high``, both ends included."""
-
-    condition: str
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"a band goes from a lower to a higher number, not from {self.low:g} to {self.high:g}")
-
-    @classmethod
-    def parse(cls, text: str) -> Band:
-        """Read ``energy:30:50``; see :meth:`of` for short names.
-
-        Raises
-        ------
-        ValueError
-            if ``text`` is not of that form.
-        """
-        name, *bounds = text.split(":")
-        try:
-            low, high = map(float, bounds)
-        except ValueError:
-            raise ValueError(f"'{text}' is not of the form CONDITION:LOW:HIGH, such as energy:30:50") from None
-        return cls(name.strip(), low, high)
-
-    def of(self, conditions: Iterable[str]) -> Band:
-        """Return the band with the full name of its condition, of which it may give a part that no other one has.
-
-        Raises
-        ------
-        ValueError
-            if no condition is called so, or several are.
-        """
-        known = list(conditions)
-        found = [name for name in known if name == self.condition] or [
-            name for name in known if self.condition and self.condition in name
-        ]
-        if len(found) != 1:
-            fault = f"could be any of {', '.join(found)}" if found else "is none of the events' conditions"
-            raise ValueError(f"'{self.condition}' {fault}; there are: {', '.join(known) or 'none'}")
-        return replace(self, condition=found[0])
-
-    def __str__(self) -> str:
-        return f"{self.condition}:{self.low:g}:{self.high:g}"
-
-    def holds(self, values: np.ndarray) -> np.ndarray:
-        """Return whether each value, (N,), lies in the band."""
-        return np.asarray((values >= self.low) & (values <= self.high))

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
-from simulacra.conditions import Band
 from simulacra.events import names
+from simulacra.judges.bands import Band
 from simulacra.models.shower_gan import ShowerGenerator
 from simulacra.store import open_events, write_events
 from simulacra.systems import names as kinds
@@ -160,7 +160,7 @@ def test_a_band_can_be_held_out_and_the_generator_tells(experiment: Path, tmp_pa
     assert "was begun with other settings (data.hold_out: ['energy:30:50'] then" in one_line(other.stderr)
     unknown = simulacra_command("train", experiment, "-o", tmp_path / "other", "--hold-out", "mass:1:2")
     assert unknown.exit_code == 2
-    assert "'mass' is none of the events' conditions; there are: incident_energy" in one_line(unknown.stderr)
+    assert "the events have no condition 'mass'; their conditions are: incident_energy" in one_line(unknown.stderr)
     assert not (tmp_path / "other").exists()
 
 
@@ -464,7 +464,6 @@ def test_memory_does_not_grow_with_the_number_of_events(tmp_path: Path) -> None:
 import resource
 from typer.testing import CliRunner
 from simulacra.cli import main
-from simulacra.conditions import Band
 for n in (4000, 16000):
     command = ["generate", {str(tmp_path)!r}, "-n", str(n), "--batch-size", "1000", f"{tmp_path}/{{n}}.zarr"]
     result = CliRunner().invoke(main.app, command)

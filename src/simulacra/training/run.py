@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simulacra.conditions import Band
 from simulacra.events import names, take_part
+from simulacra.judges.bands import Band, band_of
 from simulacra.training.settings import Experiment, SettingsError
 
 
@@ -52,11 +52,11 @@ def _bands(hold_out: Sequence[str], training: xr.Dataset, path: str) -> list[Ban
     bands = []
     for text in hold_out:
         try:
-            band = Band.parse(text).of(names(training, "condition"))
+            band = band_of(text, names(training, "condition"))
         except ValueError as error:
             raise SettingsError(f"cannot hold out '{text}' of {path}: {error}") from None
         values = training[band.condition].values
-        if not band.holds(values).any():
+        if not band.inside(values).any():
             raise SettingsError(
                 f"cannot hold out '{text}' of {path}: no training event lies there, '{band.condition}' goes from "
                 f"{values.min():.4g} to {values.max():.4g}"
@@ -68,7 +68,7 @@ def _bands(hold_out: Sequence[str], training: xr.Dataset, path: str) -> list[Ban
 def _without(bands: Sequence[Band], events: xr.Dataset) -> xr.Dataset:
     if not bands:
         return events
-    held = np.logical_or.reduce([band.holds(events[band.condition].values) for band in bands])
+    held = np.logical_or.reduce([band.inside(events[band.condition].values) for band in bands])
     kept = [[band.condition, band.low, band.high] for band in bands]
     return events.isel(event=np.flatnonzero(~held)).assign_attrs(hold_out=json.dumps(kept))
 
