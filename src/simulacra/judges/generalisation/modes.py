@@ -75,7 +75,7 @@ class ModeAlarm:
         units: Sequence[str] = (),
     ) -> None:
         # scikit-learn, whose own this is, cannot do without it.
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         features = np.asarray(truth_features, dtype=np.float64)
         if features.ndim != 2 or len(features) < 2 * FEWEST_EVENTS or not features.shape[1]:
