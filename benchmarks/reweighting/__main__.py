@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarks.reweighting import exact, fits, reweighters, scan
 from benchmarks.reweighting.samples import PRIOR, SAMPLES, simulate
-from benchmarks.reweighting.stages import run_stage, run_stages
 from benchmarks.reweighting.tables import print_tables
+from benchmarks.stages import run_stage, run_stages
 
 from simulacra.pages.plain import plain
 from simulacra.store.whole_files import write_whole

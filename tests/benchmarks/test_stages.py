@@ -10,8 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.reweighting import __main__ as benchmark
-from benchmarks.reweighting.stages import run_stage, run_stages
-from benchmarks.reweighting.tables import Table, print_tables
+from benchmarks.reweighting.tables import print_tables
+from benchmarks.stages import run_stage, run_stages
+from benchmarks.tables import Table
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 

@@ -11,6 +11,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import Progress
+
 from simulacra.pages.plain import plain
 from simulacra.store.whole_files import write_whole
 
@@ -48,10 +51,13 @@ def run_stages(folder: Path, stages: Mapping[str, tuple[Any, ...]], workers: int
     found = {name: result for name in stages if (result := done(folder, name)) is not None}
     left = [name for name in stages if name not in found]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
+    bar = Progress(*Progress.get_default_columns(), console=Console(width=100), disable=not left)
+    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool, bar:
+        task = bar.add_task("stages", total=len(left))
         running = {pool.submit(run_stage, folder, name, *stages[name]): name for name in left}
         for future in as_completed(running):
             name = running[future]
             found[name] = future.result()
-            print(f"  {name}: {found[name]['seconds']:.0f} s", flush=True)
+            bar.console.print(f"  {name}: {found[name]['seconds']:.0f} s")
+            bar.advance(task)
     return {name: found[name] for name in stages}
