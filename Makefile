@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -47,6 +47,9 @@ bench-width: $(INSTALLED) ## set up, then train and judge CaloGAN at several wid
 
 bench-reweighting: $(INSTALLED) ## set up, then reweight and fit with real Pythia: the figures of docs/reweighting.md (an hour)
 	$(BIN)/python -m benchmarks.reweighting $(ARGS)
+
+bench-judges: $(INSTALLED) ## set up, then plant failures for the judges to see: the figures of docs/judges.md (an hour)
+	$(BIN)/python -m benchmarks.judges $(ARGS)
 
 lock: $(BIN)/python ## resolve requirements.lock anew from pyproject.toml and constraints.txt
 	$(BIN)/python .ci/lock.py

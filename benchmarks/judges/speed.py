@@ -25,8 +25,9 @@ from rich.table import Table
 
 import simulacra
 from simulacra.events import make_events, variable
-from simulacra.judges.classifiers.classifier import classify
 from simulacra.judges.classifiers.failures import judge_failures
+from simulacra.judges.classifiers.separability import judge_separability
+from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.correlations import judge_correlations
 from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.distances.divisions import Replicates
@@ -81,8 +82,12 @@ def judges(n: int, n_features: int, seed: int) -> dict[str, Callable[[], Any]]:
     divided = Replicates.draw(*weights, rng)
     found: dict[str, Any] = {}
 
-    def trees() -> None:
-        found["trees"] = classify(first, second, "trees", seed=seed)
+    def separability() -> None:
+        found["rocs"] = judge_separability(truth, generated, training, seed=seed)[1]
+
+    def failures() -> None:
+        best = max(found["rocs"], key=lambda roc: roc.judged.ensemble_auc)
+        judge_failures(truth, generated, best.judged, rng)
 
     return {
         "divisions for errors and nulls": lambda: Replicates.draw(*weights, rng),
@@ -93,9 +98,9 @@ def judges(n: int, n_features: int, seed: int) -> dict[str, Callable[[], Any]]:
         "precision, recall, density, coverage": lambda: judge_manifold(features, rng),
         "sliced distances, energy distance": lambda: slice_distances(features, divided, rng),
         "correlations, rank correlations": lambda: judge_correlations(features, divided),
-        "boosted trees": trees,
-        "perceptron": lambda: classify(first, second, "perceptron", seed=seed),
-        "where it fails": lambda: judge_failures(truth, generated, found["trees"], rng),
+        "boosted trees and perceptron, truth against truth too": separability,
+        "where it fails": failures,
+        "in bins of the condition": lambda: judge_conditional(truth, generated, rng),
         "modes": lambda: judge_modes(truth, generated, rng),
         "memorisation": lambda: judge_memorisation(truth, generated, training, rng),
         "statistical power": lambda: judge_statistical_power(truth, generated, n, rng=rng),
@@ -105,6 +110,7 @@ def judges(n: int, n_features: int, seed: int) -> dict[str, Callable[[], Any]]:
 def measure(n: int = EVENTS, n_features: int = FEATURES, seed: int = 1, threads: int = 2) -> dict[str, Any]:
     """Return wall and processor seconds of each judge, and what they were measured on."""
     torch.set_num_threads(threads)
+    before = os.getloadavg()[0]
     times = {}
     for name, judge in judges(n, n_features, seed).items():
         wall, processor = time.perf_counter(), time.process_time()
@@ -122,6 +128,7 @@ def measure(n: int = EVENTS, n_features: int = FEATURES, seed: int = 1, threads:
         "torch": torch.__version__,
         "simulacra": simulacra.__version__,
         "load_average": os.getloadavg()[0],
+        "load_average_before": before,
         "judges": times,
     }
 

@@ -1,0 +1,107 @@
+"""What the judges see, how often they accuse a perfect generator, and how long they take.
+
+Planted failures whose truth is known (``planted``) at three sample sizes and several seeds, truth against truth drawn
+200 times, distances of Gaussians against their formulas, and the time on 50,000 + 50,000 events of 40 features. Each
+stage is done once: a run that was stopped goes on, ``--fresh`` forgets the numbers. ``--scale 0.1`` is a quick look.
+The stages share the cores, one thread each; the time is measured last, by itself. Run: ``make bench-judges``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.judges import closed_forms, detection, false_alarms, speed
+from benchmarks.judges.planted import FAILURES
+from benchmarks.judges.tables import print_tables
+from benchmarks.stages import run_stage, run_stages
+
+from simulacra.pages.plain import plain
+from simulacra.store.whole_files import write_whole
+from simulacra.training.checkpoint import versions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("runs/judges-benchmark"), help="of the stages' numbers")
+    parser.add_argument("--sizes", type=int, nargs="+", default=detection.SIZES, help="events of each sample")
+    parser.add_argument("--seeds", type=int, default=detection.SEEDS, help="draws of each failure at each size")
+    parser.add_argument("--draws", type=int, default=false_alarms.DRAWS, help="of truth against truth")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of everything, against the full benchmark")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--fresh", action="store_true", help="do all stages again")
+    parser.add_argument("--only", nargs="*", default=None, metavar="PREFIX", help="stages whose names begin so")
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    if not arguments.scale > 0:
+        raise SystemExit(f"--scale must be above 0, not {arguments.scale}")
+    began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Stages that are there are reused: they must be of this size.
+    size = folder / "scale.txt"
+    if size.exists() and float(size.read_text(encoding="utf-8")) != arguments.scale:
+        raise SystemExit(f"{folder} was made at --scale {size.read_text(encoding='utf-8')}: choose another --folder")
+    write_whole(size, f"{arguments.scale}")
+    if arguments.fresh:
+        shutil.rmtree(folder / "results", ignore_errors=True)
+
+    def scaled(full: int, least: int) -> int:
+        return max(min(full, least), round(full * arguments.scale))
+
+    sizes = tuple(sorted({scaled(n, 400) for n in arguments.sizes}))
+    stages: dict[str, tuple[Any, ...]] = {
+        **closed_forms.stages(scaled(closed_forms.EVENTS, 1_000), closed_forms.SEEDS),
+        **false_alarms.stages(scaled(false_alarms.EVENTS, 400), scaled(arguments.draws, 2)),
+        **detection.stages(sizes, scaled(arguments.seeds, 1)),
+    }
+
+    def wanted(name: str) -> bool:
+        return arguments.only is None or any(name.startswith(prefix) for prefix in arguments.only)
+
+    found = run_stages(folder, {name: stages[name] for name in stages if wanted(name)}, arguments.workers)
+    if wanted("speed"):
+        found["speed"] = run_stage(folder, "speed", timing, scaled(speed.EVENTS, 1_000))
+    record = summary(found, sizes) | {
+        "scale": arguments.scale,
+        "workers": arguments.workers,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "versions": versions(),
+        "wall_seconds_of_this_run": time.monotonic() - began,
+        "seconds_of_all_stages": sum(stage["seconds"] for stage in found.values()),
+        "core_seconds_of_all_stages": sum(stage["core_seconds"] for stage in found.values()),
+    }
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "judges.json"
+    write_whole(path, json.dumps(plain(record, "judges"), indent=1) + "\n")
+    write_whole(arguments.output / "judges.md", print_tables(record))
+    minutes = [record[key] / 60 for key in ("wall_seconds_of_this_run", "core_seconds_of_all_stages")]
+    print(f"{minutes[0]:.1f} minutes, all stages {minutes[1]:.0f} minutes of one core; written to {path}")
+
+
+def timing(_folder: Path, n: int) -> dict[str, Any]:
+    """Return how long each judge takes on n + n events."""
+    return speed.measure(n)
+
+
+def summary(found: dict[str, dict[str, Any]], sizes: tuple[int, ...]) -> dict[str, Any]:
+    """Return what the stages say together."""
+    return {
+        "failures": {name: failure.title for name, failure in FAILURES.items()},
+        "sizes": sizes,
+        "detection": detection.summary(found, sizes),
+        "false_alarms": false_alarms.summary(found),
+        "closed_forms": {name: stage for name, stage in found.items() if name.startswith("formula-")},
+        "speed": found.get("speed", {}),
+    }
+
+
+if __name__ == "__main__":
+    main()

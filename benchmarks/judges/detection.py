@@ -1,0 +1,59 @@
+"""At which sample size each judge sees each planted failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from benchmarks.judges.panel import JUDGES, LEVEL, judged
+from benchmarks.judges.planted import FAILURES
+
+SIZES: Final = (1_000, 4_000, 16_000)
+SEEDS: Final = 5
+
+
+def detection(_folder: Path, failure: str, n: int, seed: int) -> dict[str, Any]:
+    """Return what all judges say of one draw of a failure, n events of each sample."""
+    return {"failure": failure, "n": n, "seed": seed, "p_values": judged(failure, n, seed)}
+
+
+def stages(sizes: tuple[int, ...], seeds: int) -> dict[str, tuple[Any, ...]]:
+    """Return the stages: one for each failure, size and seed, the small ones first."""
+    return {
+        f"detect-{failure}-{n}-{seed}": (detection, failure, n, seed)
+        for n in sizes
+        for seed in range(1, seeds + 1)
+        for failure in FAILURES
+    }
+
+
+def summary(found: Mapping[str, dict[str, Any]], sizes: tuple[int, ...], level: float = LEVEL) -> dict[str, Any]:
+    """Return, by failure and judge, how many seeds saw it at each size and the smallest size at which half of them did.
+
+    The smallest size is that from which on it is seen: at all larger sizes too.
+    """
+    draws = [stage for name, stage in found.items() if name.startswith("detect-")]
+    table: dict[str, Any] = {}
+    for failure in dict.fromkeys(stage["failure"] for stage in draws):
+        table[failure] = {}
+        for judge in JUDGES:
+            ps = {n: [s["p_values"][judge] for s in draws if (s["failure"], s["n"]) == (failure, n)] for n in sizes}
+            seen = {n: int(np.count_nonzero(np.array(p) <= level)) for n, p in ps.items() if p}
+            table[failure][judge] = {
+                "seen": {str(n): k for n, k in seen.items()},
+                "seeds": {str(n): len(ps[n]) for n in seen},
+                "median_p_value": {str(n): float(np.median(ps[n])) for n in seen},
+                "smallest_size": _smallest({n: 2 * k >= len(ps[n]) for n, k in seen.items()}),
+            }
+    return table
+
+
+def _smallest(seen: dict[int, bool]) -> int | None:
+    smallest = None
+    for n in sorted(seen, reverse=True):
+        if not seen[n]:
+            break
+        smallest = n
+    return smallest

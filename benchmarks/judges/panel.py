@@ -1,0 +1,160 @@
+"""All judges that give a p-value, on the same two samples: one p-value each, corrected where a judge looks many times.
+
+Several judges look at every observable by itself. The smallest of their p-values is multiplied by their number
+(Bonferroni), and so that this can be below 5 % at all they divide the events 999 times (the smallest p-value is then
+1 in 1000, times eight observables). The others give one p-value for all that they look at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from benchmarks.judges.planted import draw
+
+from simulacra.judges.classifiers.classifier import Classification, classify
+from simulacra.judges.classifiers.failures import judge_failures
+from simulacra.judges.distances.conditional import judge_conditional
+from simulacra.judges.distances.distributions import judge_distributions
+from simulacra.judges.distances.divisions import Replicates
+from simulacra.judges.distances.multivariate import compare_all
+from simulacra.judges.finding import Finding
+from simulacra.judges.generalisation.memorisation import judge_memorisation
+from simulacra.judges.generalisation.mode_coverage import judge_modes
+from simulacra.judges.samples import Sample, features_of, sample_of
+
+LEVEL: Final = 0.05
+REPLICATES: Final = 999
+FEW: Final = 20
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What a judge is called in tables, in which of them it stands, and the false-alarm rate that it is built for."""
+
+    title: str
+    group: str
+    level: float = LEVEL
+
+
+_ONE, _CONDITION, _ALL, _NEAR, _CLASSIFIER, _MODES = (
+    "each observable by itself",
+    "each observable in bins of the energy",
+    "all observables and the energy at once",
+    "neighbours and correlations",
+    "classifiers",
+    "modes and memorisation",
+)
+JUDGES: Final[Mapping[str, Judge]] = {
+    "wasserstein_distance": Judge("W1", _ONE),
+    "kolmogorov_smirnov": Judge("KS", _ONE),
+    "separation_power": Judge("separation power", _ONE),
+    "conditional_wasserstein_distance": Judge("W1 in bins", _CONDITION),
+    "conditional_mean": Judge("mean in bins", _CONDITION),
+    "conditional_width": Judge("width in bins", _CONDITION),
+    "conditional_auc": Judge("AUC in bins", _CONDITION),
+    "frechet_physics_distance": Judge("FPD", _ALL),
+    "kernel_physics_distance": Judge("KPD", _ALL),
+    "maximum_mean_discrepancy": Judge("MMD", _ALL),
+    "energy_distance": Judge("energy distance", _ALL),
+    "mean_kolmogorov_smirnov": Judge("mean KS", _ALL),
+    "mean_wasserstein": Judge("mean W1", _ALL),
+    "sliced_kolmogorov_smirnov": Judge("sliced KS", _ALL),
+    "sliced_wasserstein": Judge("sliced W1", _ALL),
+    "max_sliced_wasserstein": Judge("max-sliced W1", _ALL),
+    "precision": Judge("precision", _NEAR),
+    "recall": Judge("recall", _NEAR),
+    "density": Judge("density", _NEAR),
+    "coverage": Judge("coverage", _NEAR),
+    "correlations": Judge("correlations", _NEAR),
+    "rank_correlations": Judge("rank correlations", _NEAR),
+    "classifier_trees": Judge("boosted trees", _CLASSIFIER),
+    "classifier_perceptron": Judge("perceptron", _CLASSIFIER),
+    "important_feature": Judge("important feature", _CLASSIFIER),
+    "worst_region": Judge("worst region", _CLASSIFIER),
+    "lost_modes": Judge("lost modes", _MODES),
+    "missing_modes": Judge("missing modes", _MODES),
+    "missing_diversity": Judge("missing diversity", _MODES),
+    "mode_alarm": Judge("alarm of modes", _MODES, 0.01),
+    "memorisation": Judge("memorisation", _MODES, 0.05),
+    "far_from_training": Judge("far from training", _MODES),
+}
+
+
+def judged(failure: str, n: int, seed: int) -> dict[str, float]:
+    """Return the p-value of each judge on n truth, n generated and n training events of a failure.
+
+    The alarm of modes has no p-value: it counts as 0 where it is raised and as 1 where it is not.
+    """
+    one_thread()
+    drawn = draw(failure, n, seed)
+    rng = np.random.default_rng([seed, n])
+    truth, generated, training = (
+        sample_of(events, label, most_events=n, rng=rng)
+        for events, label in zip(drawn, ("truth", "generated", "training"), strict=True)
+    )
+    return p_values(truth, generated, training, seed)
+
+
+def p_values(truth: Sample, generated: Sample, training: Sample, seed: int) -> dict[str, float]:
+    """Return the p-value of each judge, by name, in the order of ``JUDGES``."""
+    rng = np.random.default_rng(seed)
+    weights = truth.weights, generated.weights
+    features = features_of(truth, generated)
+    replicates = _for_p_values(Replicates.draw(*weights, rng, replicates=REPLICATES))
+    findings = judge_distributions(truth, generated, truth, replicates)[0]
+    corrected: dict[str, float] = {}
+    for name in ("wasserstein_distance", "kolmogorov_smirnov", "separation_power"):
+        each = [_p_value(f) for f in findings if f.judge == name]
+        corrected[name] = min(1.0, len(each) * min(each))
+    findings = list(compare_all(features, rng).findings)
+    trees, perceptron = (
+        classify(features.truth, features.generated, kind, seed=seed) for kind in ("trees", "perceptron")
+    )
+    findings += judge_failures(truth, generated, trees, rng)[0]
+    findings += judge_conditional(truth, generated, rng, _log_odds(trees))[0]
+    found, modes = judge_modes(truth, generated, rng)
+    findings += found
+    found, memorisation = judge_memorisation(truth, generated, training, rng)
+    findings += [f for f in found if f.judge == "far_from_training"]
+    if memorisation is None:
+        raise ValueError("without training events nothing is said on memorisation")
+    one = {finding.judge: _p_value(finding) for finding in findings}
+    one |= corrected
+    one["classifier_trees"], one["classifier_perceptron"] = trees.p_value, perceptron.p_value
+    one["mode_alarm"] = 0.0 if modes.report.alarm else 1.0
+    one["memorisation"] = memorisation.nearness.p_value
+    return {name: float(one[name]) for name in JUDGES}
+
+
+def _for_p_values(replicates: Replicates) -> Replicates:
+    """Return few of the replicates that errors and truth against truth are taken from: only p-values are looked at."""
+    few = slice(FEW)
+    bootstrap, halves = (
+        replace(divisions, first=divisions.first[few], second=divisions.second[few])
+        for divisions in (replicates.bootstrap, replicates.halves)
+    )
+    return replace(replicates, bootstrap=bootstrap, halves=halves)
+
+
+def _p_value(finding: Finding) -> float:
+    if finding.p_value is None:
+        raise ValueError(f"{finding.judge} on {finding.observable} gives no p-value")
+    return finding.p_value
+
+
+def one_thread() -> None:
+    """Keep this process to one thread: as many processes as there are cores do the work."""
+    import torch
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+
+def _log_odds(trees: Classification) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.empty(len(trees.truth_rows)), np.empty(len(trees.generated_rows))
+    first[trees.truth_rows], second[trees.generated_rows] = trees.truth_log_odds, trees.generated_log_odds
+    return first, second

@@ -1,0 +1,87 @@
+"""What the benchmark of the judges found, as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.judges.panel import JUDGES
+from benchmarks.tables import Table
+from rich.console import Console
+
+
+def print_tables(record: dict[str, Any]) -> str:
+    """Print all tables for which there are numbers, and return them for a page."""
+    console = Console(width=170)
+    tables = [*_detection(record), _false_alarms(record), _closed_forms(record), _speed(record)]
+    tables = [table for table in tables if table.rows]
+    for table in tables:
+        console.print(table.printed())
+    return "\n\n".join(table.markdown() for table in tables) + "\n"
+
+
+def _groups() -> list[str]:
+    return list(dict.fromkeys(judge.group for judge in JUDGES.values()))
+
+
+def _detection(record: dict[str, Any]) -> list[Table]:
+    """Return a table for each group of judges: the events of each sample at which a failure is seen."""
+    found = record.get("detection", {})
+    tables = []
+    for group in _groups():
+        judges = [name for name, judge in JUDGES.items() if judge.group == group]
+        titles = [JUDGES[name].title for name in judges]
+        table = Table(f"events of each sample at which it is seen: {group}", ("failure", *titles))
+        for failure in found:
+            table.add_row(failure.replace("_", " "), *(_size(found[failure][name]) for name in judges))
+        tables.append(table)
+    return tables
+
+
+def _size(cell: dict[str, Any]) -> str:
+    return "-" if cell["smallest_size"] is None else f"{cell['smallest_size']:,}"
+
+
+def _false_alarms(record: dict[str, Any]) -> Table:
+    found = record.get("false_alarms", {})
+    table = Table(
+        "accused although perfect", ("judge", "group", "rate", "built for", "alarms", "more than two errors off")
+    )
+    for name, one in found.items():
+        judge = JUDGES[name]
+        rate = f"{100 * one['rate']:.1f} ± {100 * one['error']:.1f} %"
+        far = ("too often" if one["rate"] > one["nominal"] else "too rarely") if one["far"] else ""
+        table.add_row(
+            judge.title, judge.group, rate, f"{100 * one['nominal']:.0f} %", f"{one['alarms']} of {one['draws']}", far
+        )
+    return table
+
+
+def _closed_forms(record: dict[str, Any]) -> Table:
+    table = Table(
+        "Gaussians against their formulas",
+        ("distance", "events", "formula", "mean ± quoted error", "pull", "its width"),
+    )
+    for one in record.get("closed_forms", {}).values():
+        table.add_row(
+            one["title"],
+            f"{one['n']:,}",
+            f"{one['formula']:.4g}",
+            f"{one['mean']:.4g} ± {one['mean_uncertainty']:.2g}",
+            f"{one['pull']:+.2f} ± {one['pull_error']:.2f}",
+            f"{one['pull_width']:.2f} ± {one['pull_width_error']:.2f}",
+        )
+    return table
+
+
+def _speed(record: dict[str, Any]) -> Table:
+    speed = record.get("speed")
+    if not speed:
+        return Table("", ())
+    title = f"seconds on {speed['events']:,} + {speed['events']:,} events of {speed['features']} features"
+    load = f"{speed['threads']} threads, {speed['cores']} cores, load {speed['load_average']:.1f}"
+    table = Table(f"{title} ({load})", ("judge", "wall [s]", "processor [s]"))
+    for name, one in speed["judges"].items():
+        table.add_row(name, f"{one['seconds']:.1f}", f"{one['processor_seconds']:.1f}")
+    total = [sum(one[key] for one in speed["judges"].values()) for key in ("seconds", "processor_seconds")]
+    table.add_row("all", *(f"{value:.1f}" for value in total))
+    return table
