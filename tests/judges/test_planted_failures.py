@@ -1,8 +1,8 @@
 """Each planted failure is seen by the judge that is made for it, and not by one that has no business to see it.
 
-Permutation tests divide the events 200 times, so that their smallest p-value is 1 / 201. Seeds are fixed. "Not seen" is a
-p-value above 0.02, which a judge that looks at chance misses in one draw of fifty. Of six other seeds (11 to 16) a
-failure was missed in two by W1 where the mean is shifted, in three where the tail is wider, and in none elsewhere.
+Permutation tests divide the events 200 times, so that their smallest p-value is 1 / 201. Seeds are fixed. "Not seen"
+is a p-value above 0.02, which chance falls below in one draw of fifty. Of six other seeds (11 to 16) a failure was
+missed in two by W1 where the mean is shifted, in three where the tail is wider, and in none elsewhere.
 """
 
 from __future__ import annotations
