@@ -13,12 +13,13 @@ from simulacra import __version__
 from simulacra.pages.page import Page, Picture
 from simulacra.pages.plain import plain
 from simulacra.pages.style import image_uri
+from simulacra.pages.tables import class_of, columns_of_numbers
 from simulacra.store.whole_files import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-OUTCOMES: Final = ("pass", "undecided", "fail", "")
+OUTCOMES: Final = ("pass", "pass with weights", "undecided", "fail", "")
 
 
 def write_page(folder: str | os.PathLike[str], page: Page) -> Path:
@@ -79,7 +80,7 @@ def environment(*packages: str) -> Environment:
     """Return the templates of a page, and those of the packages that extend them, which come first."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=ChoiceLoader([PackageLoader(name, "templates") for name in (*packages, "simulacra.pages")]),
         autoescape=True,
         undefined=StrictUndefined,
@@ -87,6 +88,8 @@ def environment(*packages: str) -> Environment:
         lstrip_blocks=True,
         finalize=_unbroken,
     )
+    made.filters |= {"columns_of_numbers": columns_of_numbers, "class_of": class_of}
+    return made
 
 
 def picture(image: bytes, alt: str, caption: str = "", *, kind: str = "svg+xml") -> Picture:
