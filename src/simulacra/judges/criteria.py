@@ -268,7 +268,8 @@ def _hold(criterion: Criterion, findings: Sequence[Finding]) -> Judgement | None
 def outcome_of(finding: Finding, limit: float) -> Outcome:
     """Return what a finding says of a limit from above."""
     if finding.value <= limit:
-        return "pass" if finding.uncertainty <= limit else "undecided"
+        within = finding.uncertainty <= limit or finding.value + SIGMAS * finding.uncertainty <= limit
+        return "pass" if within else "undecided"
     significance = finding.significance
     beyond_chance = significance is None or significance > SIGMAS
     return "fail" if finding.value - SIGMAS * finding.uncertainty > limit and beyond_chance else "undecided"

@@ -6,8 +6,6 @@ Each judge draws its random numbers from a stream of its own, so that what one f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -24,6 +22,7 @@ from simulacra.judges.calorimeter.scans import (
     judge_position_scan,
 )
 from simulacra.judges.calorimeter.showers import judge_showers
+from simulacra.judges.case import prepared
 from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, Protocol
 from simulacra.judges.classifiers.corrected import judge_corrected
 from simulacra.judges.classifiers.failures import judge_failures
@@ -31,11 +30,8 @@ from simulacra.judges.classifiers.separability import Roc, judge_separability
 from simulacra.judges.criteria import judge_uses, uses_of
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.multivariate import compare_all
-from simulacra.judges.distances.two_sample import of_pool
 from simulacra.judges.evidence import Evidence
-from simulacra.judges.features import Features
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensembles import judge_ensemble
 from simulacra.judges.generalisation.memorisation import judge_memorisation
@@ -44,19 +40,11 @@ from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power
 from simulacra.judges.learning_curves import LearningCurves
 from simulacra.judges.progress import Progress, silent
-from simulacra.judges.samples import (
-    JudgeError,
-    Sample,
-    check_comparable,
-    compare_conditions,
-    features_of,
-    sample_of,
-)
+from simulacra.judges.samples import JudgeError, Sample
 from simulacra.judges.verdict import Verdict
-from simulacra.judges.wording import shorten
+from simulacra.judges.weighted import judge_weighted
 
 MOST_EVENTS: Final = 50_000
-_SPELLED: Final = {"geant4": "Geant4", "pythia": "Pythia", "pythia8": "Pythia 8"}
 
 
 def judge(
@@ -118,7 +106,7 @@ def judge(
     """
     tell = progress or silent
     tell("reading events", 0.0)
-    case = _prepare(truth, generated, train, members, seed=seed, max_events=max_events)
+    case = prepared(truth, generated, train, members, seed=seed, max_events=max_events)
     known = [one.name for one in uses_of(case.truth.kind)]
     if use not in known:
         raise JudgeError(f"no use '{use}' of {case.truth.kind}; the uses are {', '.join(known)}")
@@ -148,8 +136,12 @@ def judge(
     found, failures = judge_failures(a, b, best.judged, case.rng("failures"))
     findings += found
     tell("with weights", 0.68)
-    found, correction = judge_corrected(a, b, case.rng("weights"))
+    geometry = CalorimeterGeometry.from_events(truth) if a.kind == "showers" else None
+    found, correction = judge_corrected(a, b, case.rng("weights"), cell_threshold=cell_threshold)
     findings += found
+    if correction is not None:
+        tell("with weights, by the other judges", 0.74)
+        findings += judge_weighted(*correction.of(a, b), geometry, case.rng("weighted"))
     tell("in bins of the conditions", 0.76)
     found, conditional = judge_conditional(a, b, case.rng("conditions"), _log_odds(best, a, b))
     findings += found
@@ -172,9 +164,8 @@ def judge(
         findings += found
     showers = neighbours = extrapolation = None
     scans: tuple[Scan, ...] = ()
-    if a.kind == "showers":
+    if geometry is not None:
         tell("physics of showers", 0.92)
-        geometry = CalorimeterGeometry.from_events(truth)
         found, showers = judge_showers(a, b, case.pool, geometry, case.replicates)
         findings += found
         finding, neighbours = judge_neighbours(a, b, case.train, case.rng("neighbours"))
@@ -216,87 +207,6 @@ def judge(
     )
 
 
-@dataclass(frozen=True)
-class _Case:
-    """What the judges look at.
-
-    Attributes
-    ----------
-    truth, generated, train, members:
-        the samples.
-    further:
-        the training events, if they can stand for further truth.
-    pool:
-        the truth and that further truth.
-    replicates:
-        of truth and generated events, their halves those of the pool.
-    n_train:
-        number of training events, also of those that were not taken.
-    """
-
-    truth: Sample
-    generated: Sample
-    train: Sample | None
-    members: tuple[Sample, ...]
-    further: Sample | None
-    pool: Sample
-    replicates: Replicates
-    n_train: int
-    seed: int
-    warnings: tuple[str, ...] = field(default=())
-
-    def rng(self, stream: str) -> np.random.Generator:
-        """Return the random numbers of one judge."""
-        return np.random.default_rng([self.seed, *stream.encode()])
-
-    @cached_property
-    def features(self) -> Features:
-        """The observables and conditions of truth and generated events, on the truth's scale."""
-        return features_of(self.truth, self.generated)
-
-
-def _prepare(
-    truth: xr.Dataset,
-    generated: xr.Dataset,
-    train: xr.Dataset | None,
-    members: Sequence[xr.Dataset],
-    *,
-    seed: int,
-    max_events: int,
-) -> _Case:
-    warnings = check_comparable(truth, generated)
-    labels = _labels(truth, generated)
-    rng = np.random.default_rng(seed)
-    a = sample_of(truth, labels[0], most_events=max_events, rng=rng)
-    b = sample_of(generated, labels[1], most_events=max_events, rng=rng)
-    c = None if train is None else sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng)
-    others = []
-    for number, events in enumerate(members, 1):
-        check_comparable(truth, events)
-        others.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng))
-    warnings += compare_conditions(a, b)
-    further = c
-    if c is not None and compare_conditions(a, c):
-        further = None
-        warnings.append(
-            "The training events' conditions differ from the truth's: truth against truth goes without them."
-        )
-    pool = a if further is None else a.joined(further)
-    replicates = Replicates.draw(a.weights, b.weights, rng)
-    return _Case(
-        truth=a,
-        generated=b,
-        train=c,
-        members=tuple(others),
-        further=further,
-        pool=pool,
-        replicates=replicates if pool is a else of_pool(replicates, pool.weights, rng),
-        n_train=0 if train is None else int(train.sizes["event"]),
-        seed=seed,
-        warnings=tuple(warnings),
-    )
-
-
 def _log_odds(roc: Roc, truth: Sample, generated: Sample) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a classifier's log-odds of all events; None if it looked at some of them only."""
     judged = roc.judged
@@ -327,17 +237,3 @@ def _judge_generator(
             findings.append(finding)
             scans.append(scan)
     return findings, tuple(scans), extrapolation
-
-
-def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
-    """Return what the samples are called: their simulators, told apart if they are the same."""
-    first, second = (
-        _SPELLED.get(simulator := str(events.attrs.get("simulator", "")), simulator).removeprefix("simulacra ") or name
-        for events, name in ((truth, "truth"), (generated, "generated"))
-    )
-    if first == second:
-        particles = [str(events.attrs.get("particle", "")) for events in (truth, generated)]
-        if particles[0] == particles[1]:
-            particles = ["(truth)", "(judged)"]
-        first, second = f"{first} {particles[0]}".strip(), f"{second} {particles[1]}".strip()
-    return shorten(first), shorten(second)

@@ -41,6 +41,8 @@ class Correction:
     ----------
     rows:
         which of the generated events these are, (n,).
+    truth_rows:
+        which of the truth's events they are judged against, (k,).
     weights:
         their weights without their own ones, (n,), with the mean 1 under those.
     effective_size:
@@ -56,12 +58,18 @@ class Correction:
     """
 
     rows: np.ndarray
+    truth_rows: np.ndarray
     weights: np.ndarray
     effective_size: float
     effective_share: float
     clipped_share: float
     largest: float
     rocs: tuple[Roc, ...]
+
+    def of(self, truth: Sample, generated: Sample) -> tuple[Sample, Sample]:
+        """Return the truth's events that were judged, and the generated ones with these weights beside their own."""
+        chosen = generated.take(self.rows)
+        return truth.take(self.truth_rows), replace(chosen, weights=chosen.weights * self.weights)
 
     @property
     def sentence(self) -> str:
@@ -106,6 +114,7 @@ def judge_corrected(
     findings += judge_distributions(judged[0], weighted, judged[0], replicates)[0]
     correction = Correction(
         rows=halves[1][1],
+        truth_rows=halves[0][1],
         weights=weights,
         effective_size=size,
         effective_share=size / before,

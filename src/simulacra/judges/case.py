@@ -1,0 +1,143 @@
+"""What the judges look at: the samples, taken from events that can be compared, and how they are resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.formats.jetnet import in_common
+from simulacra.judges.distances.divisions import Replicates
+from simulacra.judges.distances.two_sample import of_pool
+from simulacra.judges.features import Features
+from simulacra.judges.samples import Sample, check_comparable, compare_conditions, features_of, sample_of
+from simulacra.judges.wording import shorten
+
+_SPELLED: Final = {"geant4": "Geant4", "pythia": "Pythia", "pythia8": "Pythia 8"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the judges look at.
+
+    Attributes
+    ----------
+    truth, generated, train, members:
+        the samples.
+    further:
+        the training events, if they can stand for further truth.
+    pool:
+        the truth and that further truth.
+    replicates:
+        of truth and generated events, their halves those of the pool.
+    n_train:
+        number of training events, also of those that were not taken.
+    """
+
+    truth: Sample
+    generated: Sample
+    train: Sample | None
+    members: tuple[Sample, ...]
+    further: Sample | None
+    pool: Sample
+    replicates: Replicates
+    n_train: int
+    seed: int
+    warnings: tuple[str, ...] = field(default=())
+
+    def rng(self, stream: str) -> np.random.Generator:
+        """Return the random numbers of one judge."""
+        return np.random.default_rng([self.seed, *stream.encode()])
+
+    @cached_property
+    def features(self) -> Features:
+        """The observables and conditions of truth and generated events, on the truth's scale."""
+        return features_of(self.truth, self.generated)
+
+
+def prepared(
+    truth: xr.Dataset,
+    generated: xr.Dataset,
+    train: xr.Dataset | None,
+    members: Sequence[xr.Dataset],
+    *,
+    seed: int,
+    max_events: int,
+) -> Case:
+    """Return the samples that :func:`~simulacra.judges.judging.judge` is given, ready to be judged.
+
+    Raises
+    ------
+    simulacra.judges.samples.JudgeError, simulacra.events.EventsError
+        if they cannot be judged.
+    """
+    (truth, generated, *more), lacking = _jets_in_common(
+        [truth, generated, *members, *([] if train is None else [train])]
+    )
+    members, train = more[: len(members)], None if train is None else more[-1]
+    warnings = check_comparable(truth, generated)
+    if lacking:
+        warnings.append(
+            f"Judged without {_listed(lacking)} of the jets, which some of the samples do not hold: only what can be "
+            "computed from the particles is compared."
+        )
+    labels = _labels(truth, generated)
+    rng = np.random.default_rng(seed)
+    a = sample_of(truth, labels[0], most_events=max_events, rng=rng)
+    b = sample_of(generated, labels[1], most_events=max_events, rng=rng)
+    c = None if train is None else sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng)
+    others = []
+    for number, events in enumerate(members, 1):
+        check_comparable(truth, events)
+        others.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng))
+    warnings += compare_conditions(a, b)
+    further = c
+    if c is not None and compare_conditions(a, c):
+        further = None
+        warnings.append(
+            "The training events' conditions differ from the truth's: truth against truth goes without them."
+        )
+    pool = a if further is None else a.joined(further)
+    replicates = Replicates.draw(a.weights, b.weights, rng)
+    return Case(
+        truth=a,
+        generated=b,
+        train=c,
+        members=tuple(others),
+        further=further,
+        pool=pool,
+        replicates=replicates if pool is a else of_pool(replicates, pool.weights, rng),
+        n_train=0 if train is None else int(train.sizes["event"]),
+        seed=seed,
+        warnings=tuple(warnings),
+    )
+
+
+def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
+    """Return what the samples are called: their simulators, told apart if they are the same."""
+    first, second = (
+        _SPELLED.get(simulator := str(events.attrs.get("simulator", "")), simulator).removeprefix("simulacra ") or name
+        for events, name in ((truth, "truth"), (generated, "generated"))
+    )
+    if first == second:
+        particles = [str(events.attrs.get("particle", "")) for events in (truth, generated)]
+        if particles[0] == particles[1]:
+            particles = ["(truth)", "(judged)"]
+        first, second = f"{first} {particles[0]}".strip(), f"{second} {particles[1]}".strip()
+    return shorten(first), shorten(second)
+
+
+def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], tuple[str, ...]]:
+    """Return jets without the variables of a jet that any of the samples lacks, and these; other events as they are."""
+    lacking: dict[str, None] = {}
+    for other in samples[1:]:
+        lacking |= dict.fromkeys(in_common(samples[0], other)[2])
+    return [events.drop_vars(list(lacking), errors="ignore") for events in samples], tuple(lacking)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,171 @@
+"""The logic of outcomes: limits, errors, chance, and weights that mend what fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulacra.judges.criteria import (
+    USES,
+    WITH_WEIGHTS,
+    Criterion,
+    Judgement,
+    Outcome,
+    Use,
+    UseJudgement,
+    advice_on,
+    events_to_decide,
+    judge_uses,
+    outcome_of,
+    uses_of,
+)
+from simulacra.judges.finding import Finding
+
+LIMIT = 0.1
+DISTANCE = Criterion("distance", (), "Distance", LIMIT, "1", "Mend the distance.")
+AREA = Criterion("area", ("cells",), "Area", 0.6, "1", "Mend the area.")
+USE = Use("all", "everything", (DISTANCE, AREA))
+
+
+def finding(value: float, error: float = 0.001, **changes: Any) -> Finding:
+    given = {
+        "judge": "distance",
+        "observable": "x",
+        "truth_value": 0.0,
+        "truth_uncertainty": 0.0,
+        "n_truth": 1000,
+        "n_generated": 1000,
+        "sentence": "",
+    }
+    return Finding(value=value, uncertainty=error, **{**given, **changes})
+
+
+def weighted(value: float, error: float = 0.001, **changes: Any) -> Finding:
+    return finding(value, error, region=WITH_WEIGHTS, **changes)
+
+
+def share(value: float) -> Finding:
+    return weighted(value, 0.0, judge="effective_share", observable="weights")
+
+
+def judged(*findings: Finding) -> UseJudgement:
+    (result,) = judge_uses(findings, [USE])
+    return result
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "chance", "outcome"),
+    [
+        (0.05, 0.01, 0.0, "pass"),
+        (0.10, 0.01, 0.0, "pass"),
+        # An error above the limit says nothing about values below it.
+        (0.05, 0.11, 0.0, "undecided"),
+        # A share of what is missing may be far below 0.
+        (-0.79, 0.15, 0.0, "pass"),
+        (-0.19, 0.15, 0.0, "undecided"),
+        (0.12, 0.01, 0.0, "undecided"),
+        (0.121, 0.01, 0.0, "fail"),
+        # Truth against truth scores as much: the events are too few, not the generator too bad.
+        (0.2, 0.01, 0.19, "undecided"),
+    ],
+)
+def test_a_value_against_its_limit(value: float, error: float, chance: float, outcome: Outcome) -> None:
+    assert outcome_of(finding(value, error, truth_value=chance), LIMIT) == outcome
+
+
+def test_a_finding_without_truth_against_truth_is_taken_as_it_is() -> None:
+    assert outcome_of(finding(0.2, 0.01, truth_value=None, truth_uncertainty=None), LIMIT) == "fail"
+
+
+def test_the_worst_finding_of_its_observables_decides() -> None:
+    result = judged(
+        finding(0.05, observable="good"),
+        finding(0.5, observable="bad"),
+        finding(0.9, judge="area", observable="elsewhere"),
+        finding(0.5, judge="area", observable="cells"),
+    )
+    assert [(one.finding.observable, one.outcome) for one in result.judgements] == [("bad", "fail"), ("cells", "pass")]
+    assert result.outcome == "fail"
+    assert result.weighted == ()
+
+
+def test_one_that_is_not_decided_leaves_all_undecided() -> None:
+    assert judged(finding(0.11, 0.01), finding(0.5, judge="area", observable="cells")).outcome == "undecided"
+    assert judged(finding(0.05), finding(0.5, judge="area", observable="cells")).outcome == "pass"
+
+
+def test_a_use_without_findings_is_left_out() -> None:
+    assert judge_uses([finding(0.5, judge="another")], [USE]) == ()
+
+
+AREA_PASSES = finding(0.5, judge="area", observable="cells")
+
+
+@pytest.mark.parametrize(
+    ("findings", "outcome"),
+    [
+        ((weighted(0.02), share(0.8)), "pass with weights"),
+        # The weights leave too few events, or nobody knows how many.
+        ((weighted(0.02), share(0.09)), "fail"),
+        ((weighted(0.02),), "fail"),
+        # Mended not far enough, not surely, or not looked at.
+        ((weighted(0.5), share(0.8)), "fail"),
+        ((weighted(0.11, 0.01), share(0.8)), "fail"),
+        ((share(0.8),), "fail"),
+        # Mended, but the weights break what was right, or leave it open.
+        ((weighted(0.02), share(0.8), weighted(0.9, judge="area", observable="cells")), "fail"),
+        ((weighted(0.02), share(0.8), weighted(0.61, 0.05, judge="area", observable="cells")), "pass with weights"),
+        ((weighted(0.02), share(0.8), weighted(0.5, judge="area", observable="cells")), "pass with weights"),
+    ],
+)
+def test_what_fails_may_pass_with_weights(findings: tuple[Finding, ...], outcome: Outcome) -> None:
+    result = judged(finding(0.5), AREA_PASSES, *findings)
+    assert result.outcome == outcome
+    # What was found with weights never counts as found without.
+    assert [one.finding.value for one in result.judgements] == [0.5, 0.5]
+
+
+def test_weights_do_not_pass_while_another_criterion_is_open() -> None:
+    open_area = finding(0.61, 0.05, judge="area", observable="cells")
+    findings = finding(0.5), open_area, weighted(0.02), share(0.8)
+    assert judged(*findings).outcome == "fail"
+    closed = weighted(0.5, judge="area", observable="cells")
+    assert judged(*findings, closed).outcome == "pass with weights"
+
+
+def test_weights_are_not_asked_for_where_none_are_needed() -> None:
+    assert judged(finding(0.05), weighted(0.5), share(0.01)).outcome == "pass"
+    assert judged(finding(0.11, 0.01), weighted(0.02), share(0.8)).outcome == "undecided"
+
+
+def test_advice_says_what_to_do() -> None:
+    other = UseJudgement(Use("less", "less of it", ()), "pass", ())
+    failed = judged(finding(0.5), AREA_PASSES)
+    assert advice_on(failed, [failed, other]) == ["Mend the distance.", "What it is good enough for: less of it."]
+    assert advice_on(failed, [failed])[-1] == "It passes for none of the uses below."
+    mended = judged(finding(0.5), AREA_PASSES, weighted(0.02), share(0.8))
+    assert advice_on(mended, [mended])[0].startswith("Give each generated event the weight of a calibrated classifier")
+    assert "none of the uses" not in " ".join(advice_on(mended, [mended]))
+    passed = judged(finding(0.05))
+    assert advice_on(passed, [passed]) == [
+        "Use it within the conditions that were judged here; judge again for any other use or range."
+    ]
+
+
+def test_more_events_are_asked_for_the_nearer_the_limit() -> None:
+    # Four standard deviations of 0.03 between value and limit: their squared ratio times as many events.
+    near, far = (Judgement(DISTANCE, finding(value, 0.03), "undecided") for value in (0.13, 0.16))
+    assert events_to_decide(near) == 16_000
+    assert events_to_decide(far) == 4_000
+    advice = advice_on(UseJudgement(USE, "undecided", (near,)), [])
+    assert "judge again with about 16,000 of each sample" in advice[0]
+
+
+def test_every_kind_has_uses_of_its_own() -> None:
+    names = {kind: [use.name for use in uses_of(kind)] for kind in USES}
+    assert names.pop("showers") == ["energy", "shapes", "cells"]
+    assert set(map(tuple, names.values())) == {("shapes", "cells")}
+    for kind, uses in USES.items():
+        shower = {"response_linearity", "energy_resolution"} & {c.judge for use in uses for c in use.criteria}
+        assert bool(shower) == (kind == "showers")
