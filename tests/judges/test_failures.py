@@ -79,7 +79,7 @@ def test_a_planted_deficit_is_named_with_its_bounds(deficit: tuple[list[Finding]
     region = next(f for f in findings if f.judge == "worst_region")
     assert region.p_value is not None
     assert region.p_value < 1e-6
-    assert "width_0 < 0.2" in region.sentence
+    assert "width 0 < 0.2" in region.sentence
     assert "GeV" in region.sentence
     assert "too rare" in region.sentence
     assert failures.stands_out
@@ -112,10 +112,11 @@ def test_maps_show_the_deficit_by_count_and_by_odds(deficit: tuple[list[Finding]
 def test_the_chapter_shows_figures_and_regions(deficit: tuple[list[Finding], FailureMap]) -> None:
     findings, failures = deficit
     chapter = failures_chapter(failures, findings)
-    assert len(chapter.pictures) == 3
+    assert len(chapter.pictures) == 1
+    assert len(chapter.large_pictures) == 2
     assert all(picture.source.startswith("data:image/svg+xml") for picture in chapter.pictures)
     assert len(chapter.rows) == len(failures.regions)
-    assert chapter.rows[0][0].startswith("width_0 < ")
+    assert chapter.rows[0][0].startswith("width 0 < ")
     assert findings[1].sentence in chapter.text
 
 

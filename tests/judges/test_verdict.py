@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -14,10 +15,12 @@ from simulacra.events import EventsError
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges import JudgeError, Verdict, judge
 from simulacra.judges.calorimeter.showers import judge_showers
+from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.samples import Sample, check_comparable, compare_conditions, sample_of
+from simulacra.judges.weighted import judge_weighted
 
 CALOGAN = CalorimeterGeometry.load("calogan")
 
@@ -82,10 +85,29 @@ def test_json_holds_everything_and_no_nan(verdict: Verdict) -> None:
     assert {use["name"] for use in again["verdict"]["uses"]} == {"energy", "shapes", "cells"}
 
 
-def test_verdict_repeats_with_its_seed_and_passes_on_truth() -> None:
-    truth, same = toy_events(200, 11), toy_events(200, 12)
-    first, again = (judge(truth, same, seed=5) for _ in range(2))
-    assert first.findings == again.findings
+def test_response_and_conditions_are_judged_with_weights() -> None:
+    # Half of the generated showers have a fifth more energy; weights of nearly 0 leave the others.
+    truth, right = toy_events(700, 13), toy_events(700, 14)
+    cells = right["shower"].values * np.where(np.arange(700) % 2, 1.2, 1.0)[:, None]
+    wrong = sample(right.assign(shower=right["shower"].copy(data=cells.astype(np.float32))))
+    weights = np.where(np.arange(700) % 2, 1e-3, 1.0)
+    found_with = {}
+    for name, sample_ in (("plain", wrong), ("weighted", dataclasses.replace(wrong, weights=weights))):
+        findings = judge_weighted(sample(truth), sample_, CALOGAN, np.random.default_rng(1))
+        assert {finding.region for finding in findings} == {WITH_WEIGHTS}
+        found_with[name] = {finding.judge: finding for finding in findings}
+    plain, weighted = found_with["plain"], found_with["weighted"]
+    assert {"energy_resolution", "conditional_wasserstein_distance", "lost_modes", "missing_diversity"} <= set(weighted)
+    assert plain["response_linearity"].value > 0.08
+    assert weighted["response_linearity"].value < 0.03
+    assert plain["conditional_wasserstein_distance"].p_value < 0.01  # type: ignore[operator]
+    place = weighted["response_linearity"].details["region"]
+    assert isinstance(place, str)
+    assert place.startswith("incident_energy ")
+
+
+def test_truth_does_not_fail() -> None:
+    first = judge(toy_events(200, 11), toy_events(200, 12), seed=5)
     assert first.truth_label == "toy (truth)"
     assert first.stated.outcome != "fail"
     assert "Not distinguishable" in first.summary
@@ -182,7 +204,7 @@ def test_bad_input_is_refused_with_its_reason() -> None:
         judge(truth, toy_events(250, 72).assign_attrs(geometry=other.to_json()))
     with pytest.raises(JudgeError, match="'impact_x' varies in the generated events"):
         judge(truth, toy_events(250, 72, impact_x=np.linspace(-5, 5, 250)))
-    with pytest.raises(JudgeError, match="no use 'everything'; the uses are energy, shapes, cells"):
+    with pytest.raises(JudgeError, match="no use 'everything' of showers; the uses are energy, shapes, cells"):
         judge(truth, truth, use="everything")
     with pytest.raises(JudgeError, match="weights must not be negative"):
         judge(truth, toy_events(250, 72, weights=np.linspace(-1, 1, 250)))

@@ -57,7 +57,7 @@ def histogram_figure(comparison: Comparison, truth_label: str, generated_label: 
                     markersize=3.6,
                     zorder=4,
                 )
-        top.set_ylabel("Share of showers a bin")
+        top.set_ylabel("Share of events a bin")
         top.set_ylim(0, 1.32 * max(truth.share.max(), generated.share.max()))
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
         ratio_panel(
@@ -78,15 +78,15 @@ def roc_figure(rocs: Sequence[Roc]) -> bytes:
         axes.plot([0, 1], [0, 1], color="#8a94a0", linewidth=0.8)
         for roc, colour in zip(rocs, SERIES, strict=False):
             judged = roc.judged
-            label = f"{roc.observable}: AUC {judged.auc:.3f} ± {judged.uncertainty:.3f}"
+            label = f"{roc.observable.replace('_', ' ')}: AUC {judged.auc:.3f} ± {judged.uncertainty:.3f}"
             axes.plot(FALSE_POSITIVE_GRID, judged.efficiency, color=colour, linewidth=1.5, label=label)
             low, high = judged.efficiency - judged.efficiency_error, judged.efficiency + judged.efficiency_error
             axes.fill_between(FALSE_POSITIVE_GRID, low, high, color=colour, alpha=0.2, linewidth=0)
             axes.plot(FALSE_POSITIVE_GRID, roc.truth.efficiency, color=colour, linewidth=1.0, linestyle=(0, (3, 2)))
         axes.plot([], [], color=TRUTH, linewidth=1.0, linestyle=(0, (3, 2)), label="truth against truth")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        axes.set_xlabel("Truth showers called generated")
-        axes.set_ylabel("Generated showers called generated")
+        axes.set_xlabel("Truth events called generated")
+        axes.set_ylabel("Generated events called generated")
         axes.grid(color=GRID, linewidth=0.7)
         axes.legend(loc="lower right")
         return svg_of(figure)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulacra import __version__
 from simulacra.judges.chapters import chapters_of
+from simulacra.judges.classifiers.failures import LEVEL
 from simulacra.judges.criteria import WITH_WEIGHTS, Judgement, UseJudgement
 from simulacra.judges.finding import Finding
 from simulacra.judges.wording import with_error
@@ -27,8 +28,8 @@ ORDER: Final = (
     "missing_diversity",
     "copies_of_training",
 )
-
-
+#: outcomes of criteria
+WORST_FIRST: Final = ("fail", "undecided", "pass", "pass with weights")
 #: what the tables of the observables hold
 EACH_OBSERVABLE: Final = ("wasserstein_distance", "kolmogorov_smirnov", "separation_power")
 
@@ -66,13 +67,14 @@ def page_of(verdict: Verdict) -> str:
 
 
 def criterion_rows(verdict: Verdict) -> list[dict[str, str]]:
-    """Return each criterion of all uses once, the most demanding first, with what was found, in words."""
+    """Return each criterion of all uses once, the failed ones first, with what was found, in words."""
     return [_criterion(judgement, verdict) for judgement in _ordered(verdict)]
 
 
 def _ordered(verdict: Verdict) -> list[Judgement]:
+    """Return each criterion of all uses once: the failed ones first, then the undecided, then the passed."""
     found = {j.criterion.title: j for use in verdict.uses for j in use.judgements}
-    return sorted(found.values(), key=lambda j: ORDER.index(j.criterion.judge))
+    return sorted(found.values(), key=lambda j: (WORST_FIRST.index(j.outcome), ORDER.index(j.criterion.judge)))
 
 
 def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:
@@ -91,8 +93,12 @@ def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:
 
 def _card(judgement: Judgement, verdict: Verdict) -> Card:
     row = _criterion(judgement, verdict)
-    beside = row["about"], f"truth against truth {row['truth']}\nlimit {row['limit']}"
-    return Card(row["title"], row["value"], beside, judgement.outcome)
+    beside = [row["about"], f"truth against truth {row['truth']}\nlimit {row['limit']}"]
+    if judgement.outcome == "fail" and verdict.stated.outcome == "pass with weights":
+        weighted = {j.criterion.title: j.finding for j in verdict.stated.weighted}
+        if (found := weighted.get(judgement.criterion.title)) is not None:
+            beside.append(f"with weights {with_error(found.value, found.uncertainty, judgement.criterion.units)}")
+    return Card(row["title"], row["value"], tuple(beside), judgement.outcome)
 
 
 def _use(judged: UseJudgement) -> dict[str, Any]:
@@ -107,12 +113,13 @@ def _truth(finding: Finding, units: str) -> str:
 
 
 def _worst(verdict: Verdict) -> list[str]:
-    """Return sentences on the worst region and the two observables furthest from the truth, if beyond chance."""
-    failures = verdict.evidence.failures
+    """Return sentences on the worst region, the feature and the two observables that are worst, if beyond chance."""
     region = [
         finding.sentence
         for finding in verdict.plain_findings
-        if finding.judge == "worst_region" and failures is not None and failures.stands_out
+        if finding.judge in ("worst_region", "important_feature")
+        and finding.p_value is not None
+        and finding.p_value < LEVEL
     ]
     distances = [finding for finding in verdict.plain_findings if finding.judge == "wasserstein_distance"]
     standing_out = [finding for finding in distances if (finding.significance or 0) > 3]

@@ -31,7 +31,7 @@ def images_chapter(verdict: Verdict) -> Chapter:
         kinds = (f"mean of {labels[0]}", f"mean of {labels[1]}", f"{labels[1]} over {labels[0]}")
         for image, kind in zip(shower_images.mean_image_figures(geometry, images, section, labels), kinds, strict=True):
             pictures.append(Picture(image_uri(image, "png"), f"{title}: {kind}"))
-    misplaced = [f.sentence for f in verdict.findings if f.judge == "misplaced_energy"]
+    misplaced = [f.sentence for f in verdict.plain_findings if f.judge == "misplaced_energy"]
     return Chapter(
         "images",
         "Mean images",
@@ -53,7 +53,7 @@ def response_chapter(verdict: Verdict) -> Chapter:
         pictures.append(Picture(image_uri(svg, "svg+xml"), f"Mean of {found.long_name} against incident energy"))
     resolution = image_uri(plots.profile_figure(profiles[0], *labels, width=True), "svg+xml")
     pictures.insert(1, Picture(resolution, "Energy resolution against incident energy"))
-    sentences = [f.sentence for f in verdict.findings if f.judge in ("response_linearity", "energy_resolution")]
+    sentences = [f.sentence for f in verdict.plain_findings if f.judge in ("response_linearity", "energy_resolution")]
     return Chapter(
         "response",
         "Against the incident energy",
@@ -87,7 +87,7 @@ def neighbours_chapter(verdict: Verdict) -> Chapter:
             f"A generated shower of {near.incident_energy:.3g} GeV and the {found.reference} showers nearest to it"
         )
         pictures.append(Picture(image_uri(image, "png"), caption, caption))
-    sentences = [f.sentence for f in verdict.findings if f.judge == "nearest_neighbour_distance"]
+    sentences = [f.sentence for f in verdict.plain_findings if f.judge == "nearest_neighbour_distance"]
     return Chapter("neighbours", "Nearest neighbours", tuple(sentences), large_pictures=tuple(pictures))
 
 
@@ -118,7 +118,7 @@ def scans_chapter(verdict: Verdict) -> Chapter:
         image = shower_images.shower_rows(verdict.showers.geometry, list(scan.images), titles, sections)
         caption = f"One noise, {scan.condition.replace('_', ' ')} moved"
         large.append(Picture(image_uri(image, "png"), caption, caption))
-    sentences = [f.sentence for f in verdict.findings if f.judge in ("energy_scan", "position_scan")]
+    sentences = [f.sentence for f in verdict.plain_findings if f.judge in ("energy_scan", "position_scan")]
     text = (
         "Every shower of a line has the same random numbers; only the condition moves. The truth is not at fixed noise."
     )
@@ -138,7 +138,7 @@ def extrapolation_chapter(verdict: Verdict) -> Chapter:
         label = _label(verdict, name)
         svg = plots.extrapolation_figure(found, name, label, profiles.get(name), verdict.truth_label)
         pictures.append(Picture(image_uri(svg, "svg+xml"), f"{label} inside and beyond the trained range"))
-    sentences = [f.sentence for f in verdict.findings if f.judge == "extrapolation"]
+    sentences = [f.sentence for f in verdict.plain_findings if f.judge == "extrapolation"]
     text = (
         f"The generator was trained from {found.trained[0]:.3g} to {found.trained[1]:.3g} GeV. Hollow points on shaded "
         "ground are extrapolation: nothing in the verdict above covers them."

@@ -10,12 +10,12 @@ from simulacra.judges.classifiers.corrected import Correction
 from simulacra.judges.criteria import UseJudgement
 from simulacra.judges.wording import with_error
 from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import GENERATED, image_uri, new_figure, svg_of
+from simulacra.pages.style import GENERATED, image_uri, new_figure, plain_numbers, svg_of
 
 TEXT: Final = (
     "Classifiers learned from one half of the events what tells generated events from truth; the other half of the "
-    "generated events carries their odds as weights and is judged by new classifiers and by the distributions, with "
-    "the same limits. Weights cannot mend a region that has no generated events."
+    "generated events carries their odds as weights and is judged anew, the classifiers too, with the same limits. "
+    "Weights cannot mend a region that has no generated events."
 )
 
 
@@ -53,6 +53,7 @@ def weights_figure(correction: Correction) -> bytes:
         counts, edges = np.histogram(logarithms, bins=40)
         axes.stairs(counts, 10**edges, fill=True, color=GENERATED, alpha=0.4)
         axes.set_xscale("log")
+        plain_numbers(axes.xaxis, float(10 ** (edges[-1] - edges[0])))
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.5)
         axes.set_xlabel("Weight")

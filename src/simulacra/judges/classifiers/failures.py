@@ -9,7 +9,7 @@ ratio of generated to true events there, beside that ratio.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,8 @@ from simulacra.judges.wording import with_error
 
 LEVEL: Final = 0.05
 MOST_MEASURED: Final = 20_000
+#: letters up to which a long name stands in the description of a region
+LONGEST_NAME: Final = 32
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,15 @@ def _important(found: tuple[Importance, ...], sizes: tuple[int, int], truth: Sam
     p_value = min(1.0, len(found) * best.p_value)
     title = truth.long_names[best.feature]
     drop, alone = with_error(best.drop, best.drop_error), with_error(best.alone, best.alone_error)
-    if p_value < LEVEL:
+    if p_value < LEVEL and best.alone - 0.5 > 2 * best.alone_error:
         sentence = (
             f"{title} ({best.feature}) gives generated events away: by itself it tells them from {truth.label} with an "
             f"AUC of {alone}, and shuffling it between events lowers the AUC of boosted trees by {drop}."
+        )
+    elif p_value < LEVEL:
+        sentence = (
+            f"{title} ({best.feature}) gives generated events away together with other features: shuffling it between "
+            f"events lowers the AUC of boosted trees by {drop}, though by itself it reaches an AUC of {alone} only."
         )
     else:
         sentence = (
@@ -172,7 +179,7 @@ def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -
         )
     worst = regions[0]
     share = with_error(worst.truth_share, worst.truth_error, "%")
-    where = f"Where {in_words(worst, truth.units)} ({share} of {truth.label})"
+    where = f"Where {in_words(worst, truth.units, truth.long_names)} ({share} of {truth.label})"
     if worst.p_value < LEVEL:
         sentence = f"{where} generated events are {_times(worst)}."
     else:
@@ -190,7 +197,7 @@ def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -
         p_value=worst.p_value,
         n_truth=sizes[0],
         n_generated=sizes[1],
-        region=in_words(worst, truth.units),
+        region=in_words(worst, truth.units, truth.long_names),
         sentence=sentence,
         details={
             "truth_share": worst.truth_share,
@@ -201,12 +208,22 @@ def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -
     )
 
 
-def in_words(region: Region, units: Mapping[str, str]) -> str:
-    """Return a region in words, with units."""
-    return " and ".join(
-        bound.words if units.get(bound.feature, "1") == "1" else f"{bound.words} {units[bound.feature]}"
-        for bound in region.bounds
-    )
+def in_words(region: Region, units: Mapping[str, str], long_names: Mapping[str, str]) -> str:
+    """Return a region in words, with units; features by their long names where these are short enough."""
+    said = []
+    for bound in region.bounds:
+        words = replace(bound, feature=_spoken(bound.feature, long_names)).words
+        unit = units.get(bound.feature, "1")
+        said.append(words if unit == "1" else f"{words} {unit}")
+    return " and ".join(said)
+
+
+def _spoken(feature: str, long_names: Mapping[str, str]) -> str:
+    long_name = long_names.get(feature, feature)
+    if len(long_name) > LONGEST_NAME:
+        return feature.replace("_", " ")
+    # No capital within a sentence, but for names such as W1.
+    return long_name[:1].lower() + long_name[1:] if long_name[1:2].islower() else long_name
 
 
 def _times(region: Region) -> str:

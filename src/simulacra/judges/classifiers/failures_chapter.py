@@ -41,25 +41,24 @@ TEXT: Final = (
     "what is said. Importance: by how much the AUC of boosted trees falls when one feature is shuffled between events, "
     "and the AUC of the feature alone less one half. Regions: boxes that a shallow decision tree found, with generated "
     "over truth in them, each with its own p-value. Maps: generated over truth as counted, and as the classifier's "
-    "odds say; bins with fewer than ten truth events are left blank."
+    "odds say; bins with fewer than ten truth events are left blank. Events: of the truth / generated."
 )
 
 
 def failures_chapter(failures: FailureMap, findings: Sequence[Finding]) -> Chapter:
     """Return the chapter of what ``judge_failures`` found."""
-    pictures = [
-        Picture(image_uri(importance_figure(failures.importances, failures)), "How much each feature matters"),
-    ]
+    large = [Picture(image_uri(importance_figure(failures.importances, failures)), "How much each feature matters")]
     if failures.plane is not None:
-        x, y = failures.plane.names
+        x, y = (name.replace("_", " ") for name in failures.plane.names)
         caption = f"Generated over truth in the plane of {x} and {y}"
-        pictures.append(Picture(image_uri(plane_figure(failures.plane, failures)), caption))
+        large.append(Picture(image_uri(plane_figure(failures.plane, failures)), caption, caption))
+    pictures = []
     for curve in failures.curves:
-        caption = f"How well generated events are told from truth against {curve.condition}"
-        pictures.append(Picture(image_uri(condition_figure(curve, failures)), caption))
+        caption = f"How well generated events are told from truth against {curve.condition.replace('_', ' ')}"
+        pictures.append(Picture(image_uri(condition_figure(curve, failures)), caption, caption))
     rows = [
         (
-            in_words(region, failures.units),
+            in_words(region, failures.units, failures.long_names),
             with_error(region.truth_share, region.truth_error, "%"),
             with_error(region.ratio, region.ratio_error),
             f"{region.n_truth:,} / {region.n_generated:,}",
@@ -72,7 +71,8 @@ def failures_chapter(failures: FailureMap, findings: Sequence[Finding]) -> Chapt
         "Where it fails",
         (*(f.sentence for f in findings if f.judge in ("worst_region", "important_feature")), TEXT),
         tuple(pictures),
-        columns=("region", "share of truth", "generated / truth", "events (truth / generated)", "p") if rows else (),
+        tuple(large),
+        columns=("region", "share of truth", "generated / truth", "events", "p") if rows else (),
         rows=tuple(rows),
     )
 
@@ -81,7 +81,7 @@ def importance_figure(importances: Sequence[Importance], failures: FailureMap) -
     """Draw both importances of the features that matter most, with errors."""
     shown = importances[:MOST_SHOWN][::-1]
     places = np.arange(len(shown), dtype=float)
-    with new_figure(4.6, 1.3 + 0.24 * len(shown)) as figure:
+    with new_figure(5.6, 1.5 + 0.24 * len(shown)) as figure:
         axes = figure.subplots()
         axes.axvline(0, color=DIAGONAL, linewidth=0.8)
         kinds = (
@@ -97,7 +97,7 @@ def importance_figure(importances: Sequence[Importance], failures: FailureMap) -
         axes.set_ylim(-0.6, len(shown) - 0.4)
         axes.grid(axis="x", color=GRID, linewidth=0.7)
         axes.set_xlabel("AUC")
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside lower right", ncols=2)
         return svg_of(figure)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from simulacra.judges.distances.conditional import ConditionalEvidence
 from simulacra.judges.distances.conditional_bins import ConditionEvidence
 from simulacra.judges.distances.simultaneous import Simultaneous
-from simulacra.judges.wording import shorten, with_error
+from simulacra.judges.wording import LONGEST_LABEL, shorten, with_error
 from simulacra.pages import Chapter, Picture
 from simulacra.pages.style import (
     GENERATED,
@@ -35,6 +35,8 @@ MOST_ROWS: Final = 40
 MOST_CURVES: Final = 3
 # Inner edges whose last is this many times the first stand on a logarithmic axis.
 LOGARITHMIC: Final = 8.0
+# Where the truth's width is nearly 0, a ratio of widths says nothing by its size.
+LARGEST_RATIO: Final = 5.0
 TEXT: Final = (
     "Each observable in bins of each condition. The maps show the 1-Wasserstein distance over the largest that {truth} "
     "against itself reaches anywhere in the map in 95 % of samples: above 1 (framed) a cell is wrong, and a perfect "
@@ -87,11 +89,16 @@ def map_figure(found: ConditionEvidence, long_names: dict[str, str]) -> bytes:
         mesh = axes.imshow(cells, cmap="YlOrRd", vmin=0, vmax=max(2.0, min(5.0, float(cells.max()))), aspect="auto")
         for row, column in np.argwhere(cells > 1):
             axes.add_patch(_frame(column, row))
-        axes.set_yticks(range(rows), [shorten(long_names[found.observables[o]]) for o in shown])
+        axes.set_yticks(range(rows), [_short(found.observables[o], long_names) for o in shown])
         axes.set_xticks(np.arange(bins + 1) - 0.5, [f"{edge:.3g}" for edge in found.edges])
         axes.set_xlabel(axis_label(found.condition.replace("_", " ").capitalize(), found.units))
         figure.colorbar(mesh, ax=axes, label="W₁ over limit")
         return svg_of(figure)
+
+
+def _short(name: str, long_names: dict[str, str]) -> str:
+    """Return an observable's long name, or its own where that is too long: cut ones are not told apart."""
+    return long_names[name] if len(long_names[name]) <= LONGEST_LABEL else shorten(name.replace("_", " "))
 
 
 def observable_figure(found: ConditionEvidence, column: int, evidence: ConditionalEvidence) -> bytes:
@@ -108,6 +115,8 @@ def observable_figure(found: ConditionEvidence, column: int, evidence: Condition
             )
             _banded(axes, found, value, (wide, narrow), right)
             axes.set_ylabel(text)
+        if bottom.get_ylim()[1] > LARGEST_RATIO:
+            bottom.set_ylim(0, LARGEST_RATIO)
         title(top, evidence.long_names[name])
         bottom.set_xlabel(axis_label(found.condition.replace("_", " ").capitalize(), found.units))
         return svg_of(figure)

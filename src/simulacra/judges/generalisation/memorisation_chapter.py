@@ -143,6 +143,11 @@ def _values(sample: Sample, k: int) -> np.ndarray:
     return np.asarray(np.asarray(sample.cells)[k, : int(np.prod(shape, dtype=np.int64))].reshape(shape))
 
 
+def _number(value: float) -> str:
+    """Return four digits, without an exponent where a table can do without."""
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
 def _caption(found: Memorisation, k: int) -> str:
     return f"Pair {k + 1}: {found.metric} {found.closest_distances[k]:.3g}"
 
@@ -155,5 +160,5 @@ def _table(found: Memorisation) -> tuple[tuple[str, ...], tuple[tuple[str, ...],
     for k, distance in enumerate(found.closest_distances):
         for side, name in ((sample, "generated"), (found.closest_training, "training")):
             values = [{**side.conditions, **side.observables}[one][k] for one in names]
-            rows.append((f"{k + 1}, {name}", f"{distance:.3g}", *(f"{value:.4g}" for value in values)))
+            rows.append((f"{k + 1}, {name}", f"{distance:.3g}", *(_number(value) for value in values)))
     return ("pair", "distance", *(name.replace("_", " ") for name in names)), tuple(rows)
