@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulacra.judges.distances.multivariate import KINDS, Multivariate, compare_all, judge_multivariate
+from simulacra.judges.distances.multivariate import KINDS, Multivariate, compare_all
 from simulacra.judges.distances.multivariate_chapter import multivariate_chapter
 from simulacra.judges.features import standardised
 
@@ -69,10 +69,10 @@ def test_a_single_feature_has_no_correlations() -> None:
     rng = np.random.default_rng(3)
     features = standardised(*rng.normal(size=(2, 300, 1)))
     steps: list[tuple[str, float]] = []
-    findings = judge_multivariate(features, rng, progress=lambda step, share: steps.append((step, share)))
+    findings = compare_all(features, rng, progress=lambda step, share: steps.append((step, share))).findings
     assert [finding.judge for finding in findings] == [name for name in KINDS if "correlations" not in name]
     assert [share for _, share in steps] == sorted(share for _, share in steps)
-    chapter = multivariate_chapter(Multivariate(tuple(findings), None))
+    chapter = multivariate_chapter(Multivariate(findings, None))
     assert not chapter.large_pictures
 
 

@@ -105,18 +105,6 @@ class Multivariate:
     correlations: Correlations | None
 
 
-def judge_multivariate(
-    features: Features,
-    rng: np.random.Generator,
-    *,
-    labels: tuple[str, str] = ("truth", "generated"),
-    what: str = "observables",
-    progress: Progress | None = None,
-) -> list[Finding]:
-    """Return a finding for each distance of all features at once; see :func:`compare_all`."""
-    return list(compare_all(features, rng, labels=labels, what=what, progress=progress).findings)
-
-
 def compare_all(
     features: Features,
     rng: np.random.Generator,
