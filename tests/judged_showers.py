@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 
 from simulacra.events import make_events, variable
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.judges.bands import Band
 
 CALOGAN = CalorimeterGeometry.load("calogan")
 
@@ -86,7 +88,10 @@ def toy_events(
 class ToyGenerator:
     """A generator of toy showers, perfect but for what ``changes`` make of it."""
 
-    def __init__(self, *, positions: bool = False, **changes: Any) -> None:
+    def __init__(self, *, positions: bool = False, hold_out: tuple[Band, ...] = (), **changes: Any) -> None:
+        self.name = "toy"
+        self.path = Path("toy.safetensors")
+        self.hold_out = hold_out
         self.trained_range = {"incident_energy": (1.0, 100.0)}
         if positions:
             self.trained_range["impact_x"] = (-20.0, 20.0)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner, Result
 
+from events_of_every_kind import number, table
 from judged_showers import CALOGAN, ToyGenerator, toy_events
 from simulacra import trained
 from simulacra.cli import main
-from simulacra.store import write_events
+from simulacra.events import take_part
+from simulacra.judges import Verdict, judging
+from simulacra.judges.bands import Band
+from simulacra.store import open_events, write_events
+from tiny_calogan import toy_showers
 
 
 def run(*arguments: object) -> Result:
@@ -34,28 +42,197 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.zarr" for name in events}
 
 
-@pytest.mark.slow
-def test_test_part_against_generated_with_a_generator(
-    stores: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Recorder:
+    """Stands for the judges: keeps what they are asked, and answers with a verdict that was made before."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.asked: list[dict[str, Any]] = []
+
+    def __call__(self, truth: xr.Dataset, generated: xr.Dataset, **options: Any) -> Verdict:
+        self.asked.append({"truth": truth, "generated": generated, **options})
+        return self.verdict
+
+    @property
+    def only(self) -> dict[str, Any]:
+        """What was asked the one time."""
+        (asked,) = self.asked
+        return asked
+
+
+@pytest.fixture(scope="module")
+def verdict() -> Verdict:
+    """Return a verdict on tables."""
+    return judging.judge(table(210, 1), table(210, 2, shift=1.0))
+
+
+@pytest.fixture
+def judges(verdict: Verdict, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Put a recorder in the judges' place."""
+    recorder = Recorder(verdict)
+    monkeypatch.setattr(judging, "judge", recorder)
+    monkeypatch.setattr(Verdict, "write", lambda verdict, folder: Path(folder) / "report.html")
+    return recorder
+
+
+def test_part_options_and_lines(
+    stores: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judges: Recorder
 ) -> None:
-    monkeypatch.setattr(trained, "load", lambda name: {"toy": ToyGenerator(width=1.4)}[name])
+    toy = ToyGenerator(width=1.4)
+    monkeypatch.setattr(trained, "load", lambda name: {"toy": toy}[name])
     output = tmp_path / "a report"
     options = ["--part", "test", "--generator", "toy", "--use", "shapes", "--seed", 7, "--max-events", 210]
-    result = run(stores["truth"], stores["generated"], "-o", output, *options)
+    result = run(stores["truth"], stores["generated"], "-o", output, *options, "--protocol", "calochallenge")
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    assert lines[0] == "FAIL: not good enough for selections on single observables."
+    assert lines[0] == "FAIL: not good enough for a full stand-in, all features together."
     assert lines[1].startswith("Distinguishable: a classifier")
+    assert lines[2].split()[0] == "fail"
     assert any(line.split()[:2] == ["fail", "Worst"] and "limit 0.1" in line for line in lines)
     assert lines[-1] == f"Report: {output / 'report.html'}"
-    record = json.loads((output / "report.json").read_text(encoding="utf-8"))
-    assert record["seed"] == 7
-    # A fifth of 1200 events is the test part; 70 % of them, cut to 210, are the further truth.
-    assert 200 <= record["samples"]["truth"]["events"] <= 210
-    assert record["samples"]["truth_pool_events"] == record["samples"]["truth"]["events"] + 210
-    assert record["samples"]["generated"]["label"] == "wide toy"
-    assert record["neighbours"]["reference"] == "training"
-    assert record["extrapolation"]["trained"] == [1.0, 100.0]
+    asked = judges.only
+    np.testing.assert_array_equal(asked["truth"]["event"], take_part(toy_events(1200, 1), "test")["event"])
+    np.testing.assert_array_equal(asked["train"]["event"], take_part(toy_events(1200, 1), "train")["event"])
+    assert asked["generated"].attrs["simulator"] == "simulacra wide toy"
+    assert asked["generator"] is toy
+    assert (asked["use"], asked["seed"], asked["max_events"]) == ("shapes", 7, 210)
+    assert (asked["protocol"], asked["members"], asked["hold_out"]) == ("calochallenge", (), None)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return stores of tables, one of which holds the events of three members."""
+    folder = tmp_path_factory.mktemp("tables")
+    members = np.arange(630) % 3
+    events = {
+        "truth": table(210, 1),
+        "good": table(210, 2),
+        "bad": table(210, 3, shift=1.0).assign_attrs(seconds_per_event=0.002),
+        "members": table(630, 4, member=number(members, "condition", name="member")),
+    }
+    for name, sample in events.items():
+        write_events(sample, folder / f"{name}.zarr")
+    return {name: folder / f"{name}.zarr" for name in events}
+
+
+def test_generators_are_compared(tables: dict[str, Path], tmp_path: Path) -> None:
+    output = tmp_path / "comparison"
+    result = run(tables["truth"], tables["good"], tables["bad"], "--compare", "-o", output, "--quiet")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[-1] == f"Report: {output / 'comparison.html'}"
+    assert sorted(path.name for path in output.iterdir()) == ["bad", "comparison.html", "comparison.json", "good"]
+    for name in ("good", "bad"):
+        assert sorted(path.name for path in (output / name).iterdir()) == ["report.html", "report.json"]
+        assert f'href="{name}/report.html"' in (output / "comparison.html").read_text(encoding="utf-8")
+    record = json.loads((output / "comparison.json").read_text(encoding="utf-8"))
+    assert {"good", "bad"} <= set(re.findall(r"\w+", json.dumps(record)))
+    reports = [json.loads((output / name / "report.json").read_text(encoding="utf-8")) for name in ("good", "bad")]
+    good, bad = (report["verdict"]["outcome"] for report in reports)
+    assert bad == "fail"
+    assert good != "fail"
+    assert "good" in lines[0]
+
+
+def test_several_samples_are_one_ensemble(tables: dict[str, Path], judges: Recorder) -> None:
+    result = run(tables["truth"], tables["good"], tables["bad"], "--ensemble")
+    assert result.exit_code == 0, result.output
+    assert judges.only["generated"].identical(open_events(tables["good"]))
+    (member,) = judges.only["members"]
+    assert member.identical(open_events(tables["bad"]))
+
+
+def test_a_store_of_members_is_an_ensemble(tables: dict[str, Path], judges: Recorder) -> None:
+    result = run(tables["truth"], tables["members"])
+    assert result.exit_code == 0, result.output
+    asked = judges.only
+    assert [one.sizes["event"] for one in (asked["generated"], *asked["members"])] == [210, 210, 210]
+    assert all("member" not in one for one in (asked["generated"], *asked["members"]))
+    np.testing.assert_array_equal(asked["members"][1]["event"], np.arange(2, 630, 3))
+
+
+@pytest.fixture(scope="module")
+def tiny_showers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of what the tiny CaloGANs are trained on."""
+    path = tmp_path_factory.mktemp("tiny") / "showers.zarr"
+    write_events(toy_showers(220, 8), path)
+    return path
+
+
+def test_a_run_draws_events_at_the_conditions_of_the_truth(
+    tiny_showers: Path, trained_run: Path, judges: Recorder
+) -> None:
+    result = run(tiny_showers, trained_run, "--max-events", 210)
+    assert result.exit_code == 0, result.output
+    asked = judges.only
+    assert asked["generated"].sizes["event"] == 210
+    assert np.isin(asked["generated"]["incident_energy"].values, asked["truth"]["incident_energy"].values).all()
+    assert asked["generator"].path == trained_run / "model.safetensors"
+    assert len(asked["learning_curves"].steps) > 0
+    again = run(tiny_showers, trained_run / "model.safetensors", "--max-events", 210)
+    assert again.exit_code == 0, again.output
+    assert judges.asked[1]["generated"].equals(asked["generated"])
+
+
+def test_a_generator_lacks_a_condition(tables: dict[str, Path], trained_run: Path) -> None:
+    result = run(tables["truth"], trained_run)
+    assert result.exit_code == 2
+    assert "the truth has no condition 'incident_energy', which" in result.output
+
+
+def test_a_band_that_the_generator_saw_is_refused_with_the_remedy(
+    tiny_showers: Path, trained_run: Path, tmp_path: Path
+) -> None:
+    result = run(tiny_showers, trained_run, "--hold-out", "energy:10:20", "-o", tmp_path / "report")
+    assert result.exit_code == 2
+    said = " ".join(result.output.split())
+    assert "its training saw the band incident_energy:10:20" in said
+    assert "simulacra train EXPERIMENT --hold-out incident_energy:10:20" in said
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_band_that_the_generator_did_not_see_is_judged(
+    stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch, judges: Recorder
+) -> None:
+    toy = ToyGenerator(hold_out=(Band("incident_energy", 10.0, 20.0),))
+    monkeypatch.setattr(trained, "load", lambda name: {"toy": toy}[name])
+    result = run(stores["truth"], stores["generated"], "--generator", "toy", "--hold-out", "energy:12:20")
+    assert result.exit_code == 0, result.output
+    assert judges.only["hold_out"] == "energy:12:20"
+    wider = run(stores["truth"], stores["generated"], "--generator", "toy", "--hold-out", "energy:12:30")
+    assert wider.exit_code == 2
+    assert "with incident_energy:10:20 held out" in wider.output
+
+
+def test_a_band_is_judged_without_knowing_the_generator(stores: dict[str, Path], judges: Recorder) -> None:
+    result = run(stores["truth"], stores["generated"], "--hold-out", "energy:10:20")
+    assert result.exit_code == 0, result.output
+    assert judges.only["hold_out"] == "energy:10:20"
+    assert judges.only["generator"] is None
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "said"),
+    [
+        (["good", "bad"], [], "2 generated samples: say --compare or --ensemble, or give one"),
+        (["good", "bad"], ["--compare", "--ensemble"], "choose one"),
+        (["good", "good"], ["--compare"], "is given twice"),
+        (["good"], ["--hold-out", "colour:1:2"], "colour"),
+        (["good"], ["--hold-out", "nonsense"], "nonsense"),
+        (["good"], ["--published-dataset", "2"], "say --compare"),
+        (["good"], ["--use", "energy"], "no use 'energy' of table"),
+        (["good", "bad"], ["--compare", "--generator", "calogan-eplus"], "--generator is about one sample"),
+    ],
+)
+def test_what_cannot_be_meant(
+    tables: dict[str, Path], tmp_path: Path, samples: list[str], options: list[str], said: str
+) -> None:
+    output = tmp_path / "report"
+    result = run(tables["truth"], *(tables[name] for name in samples), "-o", output, *options)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+    assert not output.exists()
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,8 @@ def judge(
         raise ValueError("--compare sets generators beside each other, --ensemble takes them as one: choose one")
     if len(generated) > 1 and not (compare or ensemble):
         raise ValueError(f"{len(generated)} generated samples: say --compare or --ensemble, or give one")
+    if len(generated) > 1 and generator is not None:
+        raise ValueError("--generator is about one sample: give the generators themselves instead of their events")
     if (published is not None or published_dataset is not None) and not compare:
         raise ValueError("published results are drawn beside a comparison: say --compare")
 
