@@ -15,7 +15,7 @@ import platform
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.judges import closed_forms, detection, false_alarms, speed
 from benchmarks.judges.planted import FAILURES
@@ -26,12 +26,15 @@ from simulacra.pages.plain import plain
 from simulacra.store.whole_files import write_whole
 from simulacra.training.checkpoint import versions
 
+#: of a sample in a quick look: all judges work with so many
+FEWEST_EVENTS: Final = 400
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("runs/judges-benchmark"), help="of the stages' numbers")
     parser.add_argument("--sizes", type=int, nargs="+", default=detection.SIZES, help="events of each sample")
-    parser.add_argument("--seeds", type=int, default=detection.SEEDS, help="draws of each failure at each size")
+    parser.add_argument("--seeds", type=int, nargs="+", default=detection.SEEDS, help="draws of each failure, by size")
     parser.add_argument("--draws", type=int, default=false_alarms.DRAWS, help="of truth against truth")
     parser.add_argument("--scale", type=float, default=1.0, help="size of everything, against the full benchmark")
     parser.add_argument("--workers", type=int, default=2, help="processes")
@@ -42,6 +45,10 @@ def main() -> None:
     folder: Path = arguments.folder
     if not arguments.scale > 0:
         raise SystemExit(f"--scale must be above 0, not {arguments.scale}")
+    if len(arguments.seeds) != len(arguments.sizes):
+        raise SystemExit(
+            f"{len(arguments.sizes)} sizes and {len(arguments.seeds)} numbers of seeds: give one for each size"
+        )
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     # Stages that are there are reused: they must be of this size.
@@ -55,11 +62,12 @@ def main() -> None:
     def scaled(full: int, least: int) -> int:
         return max(min(full, least), round(full * arguments.scale))
 
-    sizes = tuple(sorted({scaled(n, 400) for n in arguments.sizes}))
+    pairs = sorted(zip(arguments.sizes, arguments.seeds, strict=True))
+    seeds = {scaled(n, FEWEST_EVENTS): scaled(most, 1) for n, most in pairs}
     stages: dict[str, tuple[Any, ...]] = {
         **closed_forms.stages(scaled(closed_forms.EVENTS, 1_000), closed_forms.SEEDS),
-        **false_alarms.stages(scaled(false_alarms.EVENTS, 400), scaled(arguments.draws, 2)),
-        **detection.stages(sizes, scaled(arguments.seeds, 1)),
+        **false_alarms.stages(scaled(false_alarms.EVENTS, FEWEST_EVENTS), scaled(arguments.draws, 2)),
+        **detection.stages(seeds),
     }
 
     def wanted(name: str) -> bool:
@@ -68,7 +76,7 @@ def main() -> None:
     found = run_stages(folder, {name: stages[name] for name in stages if wanted(name)}, arguments.workers)
     if wanted("speed"):
         found["speed"] = run_stage(folder, "speed", timing, scaled(speed.EVENTS, 1_000))
-    record = summary(found, sizes) | {
+    record = summary(found, seeds) | {
         "scale": arguments.scale,
         "workers": arguments.workers,
         "cores": os.cpu_count(),
@@ -91,12 +99,12 @@ def timing(_folder: Path, n: int) -> dict[str, Any]:
     return speed.measure(n)
 
 
-def summary(found: dict[str, dict[str, Any]], sizes: tuple[int, ...]) -> dict[str, Any]:
+def summary(found: dict[str, dict[str, Any]], seeds: dict[int, int]) -> dict[str, Any]:
     """Return what the stages say together."""
     return {
         "failures": {name: failure.title for name, failure in FAILURES.items()},
-        "sizes": sizes,
-        "detection": detection.summary(found, sizes),
+        "seeds": seeds,
+        "detection": detection.summary(found, tuple(seeds)),
         "false_alarms": false_alarms.summary(found),
         "closed_forms": {name: stage for name, stage in found.items() if name.startswith("formula-")},
         "speed": found.get("speed", {}),

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.judges.panel import JUDGES
 from benchmarks.tables import Table
 from rich.console import Console
 
+SAID: Final = """\
+A judge sees a failure if its p-value is 0.05 or less in at least half of the seeds ({seeds}), at that size and at all
+larger ones; "-" where it does not at any size. There are as many generated and as many training events as truth events.
+Judges of single observables are corrected for the number of observables (Bonferroni, 999 permutations); the others give
+one p-value for all that they look at. The alarm of modes is one at 1 %.
+"""
+
 
 def print_tables(record: dict[str, Any]) -> str:
     """Print all tables for which there are numbers, and return them for a page."""
     console = Console(width=170)
-    tables = [*_detection(record), _false_alarms(record), _closed_forms(record), _speed(record)]
+    tables = [_failures(record), *_detection(record), _false_alarms(record), _closed_forms(record), _speed(record)]
     tables = [table for table in tables if table.rows]
     for table in tables:
         console.print(table.printed())
-    return "\n\n".join(table.markdown() for table in tables) + "\n"
+    seeds = ", ".join(f"{most} at {int(n):,} events" for n, most in record.get("seeds", {}).items())
+    return "\n\n".join([SAID.format(seeds=seeds), *(table.markdown() for table in tables)]) + "\n"
+
+
+def _failures(record: dict[str, Any]) -> Table:
+    table = Table("planted failures", ("failure", "what is wrong"))
+    for name, title in record.get("failures", {}).items():
+        table.add_row(name.replace("_", " "), title)
+    return table
 
 
 def _groups() -> list[str]:
