@@ -132,20 +132,26 @@ def _important(found: tuple[Importance, ...], sizes: tuple[int, int], truth: Sam
     best = min(found, key=lambda one: (one.p_value, -one.drop))
     p_value = min(1.0, len(found) * best.p_value)
     title = truth.long_names[best.feature]
+    title = title[:1].upper() + title[1:]
+    if title.lower() != best.feature.replace("_", " ").lower():
+        title = f"{title} ({best.feature})"
     drop, alone = with_error(best.drop, best.drop_error), with_error(best.alone, best.alone_error)
     if p_value < LEVEL and best.alone - 0.5 > 2 * best.alone_error:
+        shuffled = f"and shuffling it between events lowers the AUC of boosted trees by {drop}"
+        if best.drop < 2 * best.drop_error:
+            shuffled = "while boosted trees on all features lose nothing beyond errors when it is shuffled"
         sentence = (
-            f"{title} ({best.feature}) gives generated events away: by itself it tells them from {truth.label} with an "
-            f"AUC of {alone}, and shuffling it between events lowers the AUC of boosted trees by {drop}."
+            f"{title} gives generated events away: by itself it tells them from {truth.label} with an AUC of {alone}, "
+            f"{shuffled}."
         )
     elif p_value < LEVEL:
         sentence = (
-            f"{title} ({best.feature}) gives generated events away together with other features: shuffling it between "
-            f"events lowers the AUC of boosted trees by {drop}, though by itself it reaches an AUC of {alone} only."
+            f"{title} gives generated events away together with other features: shuffling it between events lowers the "
+            f"AUC of boosted trees by {drop}, though by itself it reaches an AUC of {alone} only."
         )
     else:
         sentence = (
-            f"No single feature stands out beyond chance: of {len(found)}, {title} ({best.feature}) comes nearest, "
+            f"No single feature stands out beyond chance: of {len(found)}, {title} comes nearest, "
             f"with an AUC of {alone} by itself and a loss of {drop} when it is shuffled."
         )
     return Finding(
