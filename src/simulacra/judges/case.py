@@ -10,11 +10,13 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
+from simulacra.formats.binning import Binning
 from simulacra.formats.jetnet import in_common
+from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.two_sample import of_pool
 from simulacra.judges.features import Features
-from simulacra.judges.samples import Sample, check_comparable, compare_conditions, features_of, sample_of
+from simulacra.judges.samples import JudgeError, Sample, check_comparable, compare_conditions, features_of, sample_of
 from simulacra.judges.wording import shorten
 
 _SPELLED: Final = {"geant4": "Geant4", "pythia": "Pythia", "pythia8": "Pythia 8"}
@@ -36,6 +38,8 @@ class Case:
         of truth and generated events, their halves those of the pool.
     n_train:
         number of training events, also of those that were not taken.
+    geometry:
+        the detector of showers.
     """
 
     truth: Sample
@@ -47,6 +51,7 @@ class Case:
     replicates: Replicates
     n_train: int
     seed: int
+    geometry: CalorimeterGeometry | None = None
     warnings: tuple[str, ...] = field(default=())
 
     def rng(self, stream: str) -> np.random.Generator:
@@ -75,9 +80,8 @@ def prepared(
     simulacra.judges.samples.JudgeError, simulacra.events.EventsError
         if they cannot be judged.
     """
-    (truth, generated, *more), lacking = _jets_in_common(
-        [truth, generated, *members, *([] if train is None else [train])]
-    )
+    every = [truth, generated, *members, *([] if train is None else [train])]
+    (truth, generated, *more), lacking = _jets_in_common([_with_geometry(events) for events in every])
     members, train = more[: len(members)], None if train is None else more[-1]
     warnings = check_comparable(truth, generated)
     if lacking:
@@ -89,10 +93,13 @@ def prepared(
     rng = np.random.default_rng(seed)
     a = sample_of(truth, labels[0], most_events=max_events, rng=rng)
     b = sample_of(generated, labels[1], most_events=max_events, rng=rng)
-    c = None if train is None else sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng)
+    c = None
+    if train is not None:
+        _check(truth, train, "the training sample")
+        c = sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng)
     others = []
     for number, events in enumerate(members, 1):
-        check_comparable(truth, events)
+        _check(truth, events, f"member {number}")
         others.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng))
     warnings += compare_conditions(a, b)
     further = c
@@ -113,6 +120,7 @@ def prepared(
         replicates=replicates if pool is a else of_pool(replicates, pool.weights, rng),
         n_train=0 if train is None else int(train.sizes["event"]),
         seed=seed,
+        geometry=CalorimeterGeometry.from_events(truth) if a.kind == "showers" else None,
         warnings=tuple(warnings),
     )
 
@@ -129,6 +137,41 @@ def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
             particles = ["(truth)", "(judged)"]
         first, second = f"{first} {particles[0]}".strip(), f"{second} {particles[1]}".strip()
     return shorten(first), shorten(second)
+
+
+def _check(truth: xr.Dataset, events: xr.Dataset, what: str) -> None:
+    """Refuse a further sample that cannot be compared with the truth, by its name."""
+    try:
+        check_comparable(truth, events)
+    except JudgeError as error:
+        raise JudgeError(f"{what}: {error}") from error
+
+
+def _with_geometry(events: xr.Dataset) -> xr.Dataset:
+    """Return showers of a binning whose detector is not known (the CaloChallenge's dataset 1) with the binning's cells.
+
+    What the judges need to know of a detector is where its cells are; its materials are called unknown.
+    """
+    if "shower" not in events.data_vars or "geometry" in events.attrs or "binning" not in events.attrs:
+        return events
+    binning = Binning.model_validate_json(str(events.attrs["binning"]))
+    layers = [layer for layer in binning.layers if layer.n_voxels]
+    unknown = {"material": "unknown", "thickness": 1.0}
+    geometry = CalorimeterGeometry.model_validate(
+        {
+            "name": binning.name,
+            "description": f"the voxels of the binning '{binning.name}', of a detector that is not known",
+            "kind": "cylindrical",
+            "lateral_size": 2 * max(layer.r_edges[-1] for layer in layers),
+            "absorber": unknown,
+            "active": unknown,
+            "sections": [
+                {"name": f"layer_{one.id}", "layers": 1, "r_edges": one.r_edges, "alpha_bins": one.alpha_bins}
+                for one in layers
+            ],
+        }
+    )
+    return events.assign_attrs(geometry=geometry.to_json())
 
 
 def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], tuple[str, ...]]:

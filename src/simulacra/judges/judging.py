@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
-from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.bands import band_of, judge_band
 from simulacra.judges.calorimeter.scans import (
     Extrapolation,
@@ -36,6 +35,7 @@ from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensembles import judge_ensemble
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
+from simulacra.judges.generalisation.model_floor import FEWEST_MEMBERS
 from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power
 from simulacra.judges.learning_curves import LearningCurves
@@ -110,9 +110,11 @@ def judge(
     known = [one.name for one in uses_of(case.truth.kind)]
     if use not in known:
         raise JudgeError(f"no use '{use}' of {case.truth.kind}; the uses are {', '.join(known)}")
-    band = None if hold_out is None else band_of(hold_out, tuple(case.truth.conditions))
     findings: list[Finding] = []
     a, b = case.truth, case.generated
+    if hold_out is not None:
+        # First, for it refuses a band with too few events.
+        findings += judge_band(a, b, band_of(hold_out, tuple(a.conditions)), case.rng("band"))
 
     tell("distances of observables", 0.02)
     found, comparisons = judge_distributions(a, b, case.pool, case.replicates)
@@ -136,17 +138,14 @@ def judge(
     found, failures = judge_failures(a, b, best.judged, case.rng("failures"))
     findings += found
     tell("with weights", 0.68)
-    geometry = CalorimeterGeometry.from_events(truth) if a.kind == "showers" else None
     found, correction = judge_corrected(a, b, case.rng("weights"), cell_threshold=cell_threshold)
     findings += found
     if correction is not None:
         tell("with weights, by the other judges", 0.74)
-        findings += judge_weighted(*correction.of(a, b), geometry, case.rng("weighted"))
+        findings += judge_weighted(*correction.of(a, b), case.geometry, case.rng("weighted"))
     tell("in bins of the conditions", 0.76)
     found, conditional = judge_conditional(a, b, case.rng("conditions"), _log_odds(best, a, b))
     findings += found
-    if band is not None:
-        findings += judge_band(a, b, band, case.rng("band"))
     tell("modes", 0.81)
     found, modes = judge_modes(a, b, case.rng("modes"))
     findings += found
@@ -155,18 +154,21 @@ def judge(
     findings += found
     tell("statistical power", 0.88)
     trained = n_train if n_train is not None or case.train is None else case.n_train
-    found, power = judge_statistical_power(a, b, trained, members=case.members, rng=case.rng("power"))
+    # Two generators trained alike are enough for a band, but not for the floor that none of them reaches.
+    alike = (b, *case.members)
+    many = alike if len(alike) >= FEWEST_MEMBERS else ()
+    found, power = judge_statistical_power(a, b, trained, members=many, rng=case.rng("power"))
     findings += found
     ensemble = None
     if case.members:
         tell("model uncertainty", 0.9)
-        found, ensemble = judge_ensemble(a, [b, *case.members], case.rng("ensemble"))
+        found, ensemble = judge_ensemble(a, alike, case.rng("ensemble"))
         findings += found
     showers = neighbours = extrapolation = None
     scans: tuple[Scan, ...] = ()
-    if geometry is not None:
+    if case.geometry is not None:
         tell("physics of showers", 0.92)
-        found, showers = judge_showers(a, b, case.pool, geometry, case.replicates)
+        found, showers = judge_showers(a, b, case.pool, case.geometry, case.replicates)
         findings += found
         finding, neighbours = judge_neighbours(a, b, case.train, case.rng("neighbours"))
         findings.append(finding)

@@ -70,7 +70,7 @@ class Sample:
     units, long_names:
         of conditions and observables.
     provenance:
-        the events' attributes, without the geometry.
+        the events' attributes, without the geometry and without numbers that are not known (NaN).
     shapes:
         the shape of each array whose values stand in ``cells``, by name.
     """
@@ -185,7 +185,7 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
         provenance={
             name: _plain(value)
             for name, value in events.attrs.items()
-            if name in (*REQUIRED_ATTRIBUTES, "particle", "trained_range")
+            if name in (*REQUIRED_ATTRIBUTES, "particle", "trained_range") and not _is_unknown(value)
         },
         shapes=shapes,
     )
@@ -333,6 +333,11 @@ def _difference(first: CalorimeterGeometry, second: CalorimeterGeometry) -> str:
         if a.model_dump(exclude={"name"}) != b.model_dump(exclude={"name"}):
             return f"section {number} is {a!r} against {b!r}"
     return ""
+
+
+def _is_unknown(value: Any) -> bool:
+    """Return whether an attribute is NaN, as the seconds an event of a file that does not state them."""
+    return isinstance(value, float | np.floating) and not np.isfinite(value)
 
 
 def _plain(value: Any) -> Any:

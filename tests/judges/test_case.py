@@ -1,0 +1,72 @@
+"""What is taken from the events before they are judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+from events_of_every_kind import jets, table
+from simulacra.formats import Binning, BinningLayer, read, write_binning
+from simulacra.judges import JudgeError
+from simulacra.judges.case import prepared
+
+N = 210
+
+
+def test_what_one_member_or_the_training_sample_lacks_is_left_out_of_all() -> None:
+    whole, without = jets(N, 1), jets(N, 2).drop_vars("jet_mass")
+    for samples in ({"members": [without], "train": None}, {"members": [], "train": without}):
+        case = prepared(whole, jets(N, 3), seed=0, max_events=1000, **samples)  # type: ignore[arg-type]
+        for sample in (case.truth, case.generated, *case.members, *([case.train] if case.train else [])):
+            assert "stated_jet_mass" not in sample.observables
+            assert "jet_eta" in sample.observables
+        assert any("Judged without jet_mass" in warning for warning in case.warnings)
+    assert prepared(whole, jets(N, 3), train=None, members=[], seed=0, max_events=1000).warnings == ()
+
+
+@pytest.fixture
+def of_another_detector(tmp_path: Path) -> xr.Dataset:
+    """Return showers of a file as those of the CaloChallenge's dataset 1: voxels, and nothing of the detector."""
+    layers = ((0.0, 5.0, 30.0), 1), ((0.0,), 1), ((0.0, 2.0, 40.0), 10)
+    binning = Binning(
+        name="photon",
+        pid=22,
+        layers=tuple(BinningLayer(id=i, r_edges=edges, alpha_bins=bins) for i, (edges, bins) in enumerate(layers)),
+    )
+    write_binning(binning, tmp_path / "binning.xml")
+    rng = np.random.default_rng(1)
+    with h5py.File(tmp_path / "showers.hdf5", "w") as file:
+        file["incident_energies"] = rng.uniform(1e3, 1e5, (N, 1))
+        file["showers"] = rng.exponential(size=(N, 22))
+    return read(tmp_path / "showers.hdf5", binning=tmp_path / "binning.xml", particle="gamma")
+
+
+def test_showers_of_an_unknown_detector_are_judged_by_their_voxels(of_another_detector: xr.Dataset) -> None:
+    assert "geometry" not in of_another_detector.attrs
+    case = prepared(of_another_detector, of_another_detector, train=None, members=[], seed=0, max_events=1000)
+    assert case.geometry is not None
+    assert [section.n_cells for section in case.geometry.sections] == [2, 20]
+    assert case.geometry.absorber.material == "unknown"
+    assert {"energy_0", "energy_1", "eta_width_1", "energy_response"} <= set(case.truth.observables)
+    assert "energy_2" not in case.truth.observables
+    # What nobody stated does not stand in the provenance, which JSON could not hold.
+    assert np.isnan(of_another_detector.attrs["seconds_per_event"])
+    assert "seconds_per_event" not in case.truth.provenance
+
+
+def test_showers_without_any_cells_are_refused(of_another_detector: xr.Dataset) -> None:
+    del of_another_detector.attrs["binning"]
+    with pytest.raises(ValueError, match="carry no attribute 'geometry'"):
+        prepared(of_another_detector, of_another_detector, train=None, members=[], seed=0, max_events=1000)
+
+
+def test_a_further_sample_of_another_kind_is_refused_by_its_name() -> None:
+    same = table(N, 1), table(N, 2)
+    with pytest.raises(JudgeError, match="the training sample: the truth's events are table"):
+        prepared(*same, train=jets(N, 3), members=[], seed=0, max_events=1000)
+    with pytest.raises(JudgeError, match="member 2: the feature 'second' is"):
+        prepared(*same, train=None, members=[same[1], table(N, 3).drop_vars("second")], seed=0, max_events=1000)
