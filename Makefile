@@ -48,7 +48,7 @@ bench-width: $(INSTALLED) ## set up, then train and judge CaloGAN at several wid
 bench-reweighting: $(INSTALLED) ## set up, then reweight and fit with real Pythia: the figures of docs/reweighting.md (an hour)
 	$(BIN)/python -m benchmarks.reweighting $(ARGS)
 
-bench-judges: $(INSTALLED) ## set up, then plant failures for the judges to see: the figures of docs/judges.md (an hour)
+bench-judges: $(INSTALLED) ## set up, then plant failures for the judges to see: the figures of docs/judges.md (half an hour)
 	$(BIN)/python -m benchmarks.judges $(ARGS)
 
 lock: $(BIN)/python ## resolve requirements.lock anew from pyproject.toml and constraints.txt

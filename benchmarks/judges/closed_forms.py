@@ -20,6 +20,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,8 +125,11 @@ def wasserstein(pair: Gaussians) -> float:
     return folded(float(pair.means[1][0] - pair.means[0][0]), abs(widths[1] - widths[0]))
 
 
-def energy(pair: Gaussians) -> float:
-    """Return the energy distance along a line, or of isotropic Gaussians of one mean in F dimensions."""
+def energy(pair: Gaussians, n: int | None = None) -> float:
+    """Return the energy distance along a line, or of isotropic Gaussians of one mean in F dimensions.
+
+    With n, the mean of that of samples of n events each, whose pairs of an event with itself count.
+    """
     from scipy.special import gammaln
 
     n_features = len(pair.means[0])
@@ -137,7 +141,8 @@ def energy(pair: Gaussians) -> float:
             return folded(float(pair.means[i][0] - pair.means[j][0]), width)
         return float(width * np.sqrt(2) * np.exp(gammaln((n_features + 1) / 2) - gammaln(n_features / 2)))
 
-    return 2 * mean(0, 1) - mean(0, 0) - mean(1, 1)
+    own = 1.0 if n is None else 1 - 1 / n
+    return 2 * mean(0, 1) - own * (mean(0, 0) + mean(1, 1))
 
 
 def _divided(features: Features, rng: np.random.Generator) -> Replicates:
@@ -159,8 +164,8 @@ class Case:
     measure: Callable[[Features, np.random.Generator], Distance]
 
 
-def cases() -> dict[str, Case]:
-    """Return all comparisons."""
+def cases(n: int = EVENTS) -> dict[str, Case]:
+    """Return all comparisons, for n events of each Gaussian."""
     apart, line, broad = shifted_and_correlated(), along_a_line(0.1, 1.2), wider(1.2, 5)
 
     def slices(features: Features, rng: np.random.Generator) -> Distance:
@@ -187,15 +192,15 @@ def cases() -> dict[str, Case]:
         ),
         "wasserstein": Case("W1, shift 0.1 and width 1.2", line, wasserstein, _line),
         "wasserstein-shift": Case("W1, shift 0.2", along_a_line(0.2, 1.0), wasserstein, _line),
-        "energy": Case("energy distance, shift 0.1 and width 1.2", line, energy, slices),
-        "energy-wide": Case("energy distance, 5 features, width 1.2", broad, energy, slices),
+        "energy": Case("energy distance, shift 0.1 and width 1.2", line, partial(energy, n=n), slices),
+        "energy-wide": Case("energy distance, 5 features, width 1.2", broad, partial(energy, n=n), slices),
     }
 
 
 def closed_form(_folder: Path, name: str, n: int, seeds: int) -> dict[str, Any]:
     """Return what a judge measures on n events of each Gaussian, for several seeds, beside the formula's value."""
     one_thread()
-    case = cases()[name]
+    case = cases(n)[name]
     exact = case.formula(case.pair)
     found = []
     for seed in range(1, seeds + 1):

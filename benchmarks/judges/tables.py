@@ -9,10 +9,10 @@ from benchmarks.tables import Table
 from rich.console import Console
 
 SAID: Final = """\
-A judge sees a failure if its p-value is 0.05 or less in at least half of the seeds ({seeds}), at that size and at all
-larger ones; "-" where it does not at any size. There are as many generated and as many training events as truth events.
-Judges of single observables are corrected for the number of observables (Bonferroni, 999 permutations); the others give
-one p-value for all that they look at. The alarm of modes is one at 1 %.
+A judge sees a failure if its p-value is 0.05 or less in at least half of the seeds, at that size and at all larger ones;
+"-" where it does not at any size. Seeds: {seeds}. There are as many generated and as many training events as truth
+events. Judges of single observables are corrected for the number of observables (Bonferroni, 999 permutations); the
+others give one p-value for all that they look at. The alarm of modes is one at 1 %.
 """
 
 
@@ -24,14 +24,18 @@ def print_tables(record: dict[str, Any]) -> str:
     for table in tables:
         console.print(table.printed())
     seeds = ", ".join(f"{most} at {int(n):,} events" for n, most in record.get("seeds", {}).items())
-    return "\n\n".join([SAID.format(seeds=seeds), *(table.markdown() for table in tables)]) + "\n"
+    return "\n\n".join([SAID.format(seeds=seeds).strip(), *(table.markdown() for table in tables)]) + "\n"
 
 
 def _failures(record: dict[str, Any]) -> Table:
     table = Table("planted failures", ("failure", "what is wrong"))
     for name, title in record.get("failures", {}).items():
-        table.add_row(name.replace("_", " "), title)
+        table.add_row(_spoken(name), title)
     return table
+
+
+def _spoken(failure: str) -> str:
+    return failure.replace("_", " ").replace("gev", "GeV")
 
 
 def _groups() -> list[str]:
@@ -47,7 +51,7 @@ def _detection(record: dict[str, Any]) -> list[Table]:
         titles = [JUDGES[name].title for name in judges]
         table = Table(f"events of each sample at which it is seen: {group}", ("failure", *titles))
         for failure in found:
-            table.add_row(failure.replace("_", " "), *(_size(found[failure][name]) for name in judges))
+            table.add_row(_spoken(failure), *(_size(found[failure][name]) for name in judges))
         tables.append(table)
     return tables
 
