@@ -9,7 +9,7 @@ from benchmarks.tables import Table
 from rich.console import Console
 
 SAID: Final = """\
-A judge sees a failure if its p-value is 0.05 or less in at least half of the seeds, at that size and at all larger ones;
+A judge sees a failure if its p-value is 0.05 or less in half of the seeds or more, at that size and all larger ones;
 "-" where it does not at any size. Seeds: {seeds}. There are as many generated and as many training events as truth
 events. Judges of single observables are corrected for the number of observables (Bonferroni, 999 permutations); the
 others give one p-value for all that they look at. The alarm of modes is one at 1 %.
