@@ -9,6 +9,7 @@ import pytest
 
 from simulacra.judges.generalisation.diversity import ConditionalSpread
 from simulacra.judges.generalisation.mode_coverage import judge_modes
+from simulacra.judges.generalisation.mode_report import in_words, with_spread
 from simulacra.judges.generalisation.modes import ModeAlarm
 from simulacra.judges.generalisation.modes_chapter import modes_chapter
 from simulacra.judges.generalisation.shares import depletion_p_values, holm, shares_of
@@ -67,7 +68,7 @@ def test_one_mode_of_five_dropped_is_seen_and_named(n: int, m: int) -> None:
         assert len(modes.truth) == 5
         (lost,) = np.flatnonzero(modes.lost)
         assert modes.truth[lost] == pytest.approx(0.2, abs=0.05)
-        assert re.search(r"\ba is (5\.9|6)\S* mm ± ", modes.names[lost])
+        assert re.search(r"\ba is (5\.9|6)\S* ± \S+ mm", modes.names[lost])
 
 
 def test_a_mode_in_one_feature_of_many_is_seen() -> None:
@@ -258,3 +259,12 @@ def test_constant_and_discrete_features_are_fine() -> None:
 
     assert not ModeAlarm(draw(600)).check(draw(400)).alarm
     assert ModeAlarm(draw(600)).check(draw(400) * [1, 0, 1]).alarm
+
+
+def test_rounding_errors_are_not_shown_as_numbers() -> None:
+    assert in_words(-2.84e-14, 12.0, "mm") == "0 mm"
+    assert in_words(-2950.4, 1.0, "MeV") == "\N{MINUS SIGN}2,950 MeV"
+    assert in_words(-2.84e-14, 1e-14, "mm") == "\N{MINUS SIGN}2.84e\N{MINUS SIGN}14 mm"
+    assert with_spread(1.0, 3.8e-16, 1.5) == "exactly 1"
+    assert with_spread(12.13, 8.94, 10.0, "MeV") == "12.1 ± 8.9 MeV"
+    assert with_spread(2940.0, 2210.0, 10.0, "MeV") == "2,940 ± 2,200 MeV"

@@ -19,6 +19,7 @@ def with_error(value: float, error: float, units: str = "1") -> str:
         number = f"{value:,.4g} ± 0"
     else:
         digits = decimals(error)
+        value = round(value, digits) + 0.0  # No minus sign stands before a value that is rounded to 0.
         number = f"{value:,.{digits}f} ± {error:,.{digits}f}"
     return f"{number.replace('-', MINUS)}{unit}"
 

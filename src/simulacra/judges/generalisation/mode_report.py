@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from simulacra.judges.generalisation.diversity import Diversity
+from simulacra.judges.wording import MINUS
+
+#: below this share of an observable's scale a number is a rounding error
+NOTHING: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -76,3 +81,17 @@ class ModeReport:
     partitions: tuple[CellShares, ...]
     n_truth: int
     n_generated: int
+
+
+def in_words(value: float, scale: float, units: str = "1") -> str:
+    """Return a value with three digits and its units; 0 if it is a rounding error on an observable's ``scale``."""
+    rounded = 0.0 if abs(value) < NOTHING * scale else value
+    number = f"{rounded:,.0f}" if 1e3 <= abs(rounded) < 1e6 else f"{rounded:.3g}"
+    return f"{number.replace('-', MINUS)}{'' if units == '1' else f' {units}'}"
+
+
+def with_spread(value: float, spread: float, scale: float, units: str = "1") -> str:
+    """Return "1.2 ± 0.3 mm", or "exactly 1 mm" if the spread is a rounding error on an observable's ``scale``."""
+    if spread < NOTHING * scale:
+        return f"exactly {in_words(value, scale, units)}"
+    return f"{in_words(value, scale)} ± {float(f'{spread:.2g}'):,g}{'' if units == '1' else f' {units}'}"

@@ -25,7 +25,7 @@ import numpy as np
 from simulacra.judges.distances.two_sample import effective_size, standard_deviation
 from simulacra.judges.features import standardised
 from simulacra.judges.generalisation.diversity import ConditionalSpread, Diversity
-from simulacra.judges.generalisation.mode_report import CellShares, ModeReport
+from simulacra.judges.generalisation.mode_report import CellShares, ModeReport, in_words, with_spread
 from simulacra.judges.generalisation.partitions import Partition, clusters, modes, slices
 from simulacra.judges.generalisation.shares import Shares, depletion_p_values, holm, shares_of
 
@@ -88,6 +88,7 @@ class ModeAlarm:
         spread = [standard_deviation(column, self._truth.truth_weights) for column in features.T]
         constant = np.asarray(spread) <= 1e-12 * np.maximum(np.abs(features).max(axis=0), 1e-300)
         self._spread = np.where(constant, 1.0, spread)
+        self._scale = np.maximum(np.abs(self._mean), self._spread)
         self._units = tuple(units) or ("1",) * features.shape[1]
         self._seed = seed
         rows = np.random.default_rng(seed).permutation(len(features))
@@ -234,8 +235,8 @@ class ModeAlarm:
         return self._truth.names[feature].replace("_", " ")
 
     def _value(self, feature: int, standard: float) -> str:
-        value = f"{self._mean[feature] + self._spread[feature] * standard:.3g}"
-        return value if self._units[feature] == "1" else f"{value} {self._units[feature]}"
+        value = float(self._mean[feature] + self._spread[feature] * standard)
+        return in_words(value, float(self._scale[feature]), self._units[feature])
 
     def _cell_names(self, part: Partition, x: np.ndarray, w: np.ndarray) -> tuple[str, ...]:
         """Say what is special about the events of each cell."""
@@ -255,9 +256,10 @@ class ModeAlarm:
             apart = np.abs(mean) / np.maximum(width, LEAST_WIDTH)
             special = np.argsort(-apart, kind="stable")[:NAMED_FEATURES]
             special = special[: max(1, int(np.count_nonzero(apart[special] > SPECIAL)))]
+            middle, spread = self._mean + self._spread * mean, self._spread * width
             named.append(
                 ", ".join(
-                    f"{self._spoken(f)} is {self._value(f, mean[f])} ± {self._spread[f] * width[f]:.2g}"
+                    f"{self._spoken(f)} is {with_spread(middle[f], spread[f], self._scale[f], self._units[f])}"
                     for f in special
                 )
             )
