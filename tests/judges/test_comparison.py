@@ -285,7 +285,7 @@ def test_the_command_judges_each_and_compares(tmp_path: Path, monkeypatch: pytes
             raise ValueError("200 events are needed")
         return planted(0.6 if events is generated["fast"] else 0.8)
 
-    monkeypatch.setattr("simulacra.judges.verdict.judge", judge)
+    monkeypatch.setattr("simulacra.judges.judging.judge", judge)
     steps: list[tuple[str, float]] = []
     comparison, page = compare_command(
         truth, generated, tmp_path / "out", progress=lambda *step: steps.append(step), use="cells", seed=3

@@ -396,10 +396,10 @@ def test_parameters_that_cannot_be_learned_are_refused(tmp_path: Path) -> None:
 
 def test_variables_that_are_not_there_are_refused(tmp_path: Path) -> None:
     source, target = two(500, 500)
-    match = r"the events hold no \['thrust'\]; they hold \['x'\]"
+    match = r"the events lack \['thrust'\]; they hold \['x'\]"
     refused(tmp_path / "run", source, target, SampleError, match, variables=("x", "thrust"))
     lacking = gaussian_events(target["x"].values, name="y")
-    refused(tmp_path / "run", source, lacking, SampleError, r"the events hold no \['x'\]")
+    refused(tmp_path / "run", source, lacking, SampleError, r"the events lack \['x'\]")
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:

@@ -158,7 +158,7 @@ def test_observables_of_clouds_can_be_features(tmp_path: Path) -> None:
     )
     np.testing.assert_array_equal(reweighter.weights(with_columns), weights)
     with pytest.raises(
-        SampleError, match=r"hold no \['sphericity'\]; they hold .* and have the observables .*'thrust'"
+        SampleError, match=r"lack \['sphericity'\]; they hold .* and have the observables .*'thrust'"
     ):
         fit_reweighter(decays, heavier, small_settings(("sphericity",)), tmp_path / "other", progress=False)
 

@@ -107,7 +107,7 @@ def with_variables(events: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
     unknown = [name for name in missing if name not in observed.data_vars]
     if unknown:
         raise SampleError(
-            f"the events hold no {unknown}; they hold {sorted(map(str, events.data_vars))} and have the observables "
+            f"the events lack {unknown}; they hold {sorted(map(str, events.data_vars))} and have the observables "
             f"{sorted(map(str, observed.data_vars))}"
         )
     return events.assign({name: observed[name] for name in missing})
