@@ -31,8 +31,10 @@ def main() -> None:
     result = {}
     for name in arguments.generators or shipped():
         generator = load(name)
+        train = None
         if generator.name in given:
-            truth = take_part(read(given[generator.name]), "test").load()
+            showers = read(given[generator.name])
+            truth, train = take_part(showers, "test").load(), take_part(showers, "train").load()
         elif generator.name in reference.names():
             truth = reference.load(generator.name)
         else:
@@ -40,7 +42,14 @@ def main() -> None:
             continue
         conditions = {condition: truth[condition].values for condition in generator.trained_range}
         generated = generator.sample(truth.sizes["event"], seed=arguments.seed, **conditions)
-        verdict = judge(truth, generated, generator=generator, seed=arguments.seed)
+        verdict = judge(
+            truth,
+            generated,
+            train=train,
+            generator=generator,
+            n_train=int(generator.metadata["training"]["events"]),
+            seed=arguments.seed,
+        )
         page = verdict.write(arguments.output / generator.name)
         record = verdict.to_json()
         result[generator.name] = {key: record[key] for key in ("verdict", "samples", "findings", "warnings", "seed")}
