@@ -157,9 +157,7 @@ def test_observables_of_clouds_can_be_features(tmp_path: Path) -> None:
         {name: observe(decays.isel(event=slice(20)))[name] for name in ("thrust", "multiplicity")}
     )
     np.testing.assert_array_equal(reweighter.weights(with_columns), weights)
-    with pytest.raises(
-        SampleError, match=r"lack \['sphericity'\]; they hold .* and have the observables .*'thrust'"
-    ):
+    with pytest.raises(SampleError, match=r"lack \['sphericity'\]; they hold .* and have the observables .*'thrust'"):
         fit_reweighter(decays, heavier, small_settings(("sphericity",)), tmp_path / "other", progress=False)
 
 
