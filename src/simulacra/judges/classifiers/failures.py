@@ -190,8 +190,9 @@ def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -
         sentence = f"{where} generated events are {_times(worst)}."
     else:
         sentence = (
-            f"No region stands out beyond chance. {where.replace('Where', 'The most suspicious one, where', 1)}, has "
-            f"{with_error(worst.ratio, worst.ratio_error)} times the truth's share of events."
+            f"The region that one half of the events made most suspicious is not beyond chance in the other: "
+            f"{where.replace('Where', 'where', 1)} there are {with_error(worst.ratio, worst.ratio_error)} times as "
+            "many generated events as there should be."
         )
     return Finding(
         judge="worst_region",

@@ -36,6 +36,8 @@ MOST_SHOWN: Final = 12
 # Ratios from 1/2 to 2 fill the scale of colours.
 SPAN: Final = 1.0
 
+#: of generated over truth, that is drawn
+LARGEST_RATIO: Final = 3.0
 TEXT: Final = (
     "One half of the events chooses features and regions, the other measures them, so that the search does not bias "
     "what is said. Importance: by how much the AUC of boosted trees falls when one feature is shuffled between events, "
@@ -140,6 +142,8 @@ def condition_figure(curve: ConditionCurve, failures: FailureMap) -> bytes:
         for axes in (top, bottom):
             axes.grid(color=GRID, linewidth=0.7)
             axes.margins(y=0.2)
+        # The odds of a few events that are never confused would leave nothing else to see.
+        bottom.set_ylim(0, min(bottom.get_ylim()[1], LARGEST_RATIO))
         _scale(bottom, curve.edges, vertical=False)
         return svg_of(figure)
 
