@@ -91,7 +91,7 @@ def demo(
     times = {"geant4_milliseconds": milliseconds, "generator_milliseconds": each, "seconds": time.monotonic() - began}
     (output / "demo.json").write_text(json.dumps(times, indent=2) + "\n")
     console.print(f"[bold]{verdict.headline}[/]")
-    for finding in verdict.findings:
+    for finding in verdict.plain_findings:
         if finding.judge == "classifier_auc":
             console.print(f"  {finding.sentence}")
     console.print(f"\n[bold]Open {report}[/] in a browser. Done in {(time.monotonic() - began) / 60:.1f} minutes.")
