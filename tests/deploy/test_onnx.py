@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
-from simulacra.deploy.onnx import LARGEST, Session
+from simulacra.deploy.onnx import LARGEST, OPSET, Parity, ParityError, Session
+from simulacra.deploy.onnx import export as export_onnx
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'simulacra[export]'")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'simulacra[export]'")
@@ -34,7 +35,10 @@ def path(exported: tuple[Path, Any]) -> Path:
 def test_exporting_says_one_line(exported: tuple[Path, Any]) -> None:
     path, result = exported
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"toy in {path}, {path.stat().st_size / 1e6:.1f} MB\n"
+    beginning = f"toy in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}; "
+    assert result.stdout.startswith(beginning)
+    assert result.stdout.count("\n") == 1
+    assert "of the values within 1e-5 of torch's" in result.stdout
     assert result.stderr == ""
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     assert logging.getLogger("torch.onnx").level == logging.NOTSET
@@ -53,7 +57,7 @@ def test_showers_are_torchs_for_any_number_of_events(path: Path, trained_run: Pa
     scale = expected.max(axis=1, keepdims=True)
     # A cell right at the threshold may be lit in one and not in the other.
     assert (np.abs(made - expected) < 1e-5 * scale).mean() > 0.999
-    np.testing.assert_allclose(made.sum(axis=1), expected.sum(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(made.sum(axis=1), expected.sum(axis=1), rtol=1e-5)
     assert (made == 0).any()
     assert (made >= 0).all()
 
@@ -76,6 +80,17 @@ def test_the_file_tells_what_it_is(path: Path, trained_run: Path) -> None:
     assert metadata["condition_ranges"] == {"incident_energy": [1.0, 100.0]}
     assert metadata["geometry"] == trained.description["geometry"]
     assert metadata["training"]["data_sha256"] == trained.metadata["training"]["data_sha256"]
+    assert metadata["inputs"]["conditions"] == [{"name": "incident_energy", "units": "GeV", "low": 1.0, "high": 100.0}]
+    assert metadata["outputs"][0]["units"] == "MeV"
+    assert metadata["outputs"][0]["shape"] == [40]
+    assert metadata["parity"]["jumps"] < 1e-3
+    assert metadata["weights_sha256"] == trained.weights_sha256
+    assert model.opset_import[0].version == metadata["opset"] == OPSET
+    plain = {p.key: p.value for p in model.metadata_props}
+    assert plain["conditions"] == "incident_energy GeV 1 100"
+    assert (plain["output"], plain["units"], plain["opset"]) == ("shower", "MeV", str(OPSET))
+    assert plain["geometry"] == metadata["geometry"]
+    assert Session(path).metadata == metadata
     assert [(i.name, i.type.tensor_type.shape.dim[1].dim_value) for i in model.graph.input] == [
         ("noise", trained.module.latent),
         ("conditions", 1),
@@ -92,3 +107,48 @@ def test_without_the_packages_there_is_a_remedy(
     assert result.exit_code == 1
     assert "onnx is not installed: pip install 'simulacra[export]'" in " ".join(result.stderr.split())
     assert not list(tmp_path.iterdir())
+
+
+def test_parity_is_relative_to_the_largest_value_of_an_event() -> None:
+    expected = np.abs(np.random.default_rng(1).normal(size=(50, 100))) + 0.1
+    small = Parity.between(expected * (1 + 1e-7), expected)
+    assert small.events == 50
+    assert small.jumps == 0
+    assert small.quantile_999 == pytest.approx(1e-7, rel=0.5)
+    assert small.sums == pytest.approx(1e-7, rel=0.01)
+    one_lit = expected.copy()
+    one_lit[0, 0] += 1
+    assert Parity.between(one_lit, expected).jumps == pytest.approx(1 / 5000)
+    with pytest.raises(ParityError, match=r"of the values differ from torch's by more than 1e-05"):
+        Parity.between(expected * 1.0001, expected)
+    with pytest.raises(ParityError, match="not all of it finite"):
+        Parity.between(expected * np.nan, expected)
+
+
+def test_a_file_that_does_something_else_is_not_written(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Under another name of torch's exporter: the module that is compared is not the one that was exported.
+    trained, real = simulacra.load(trained_run), torch.onnx.export
+
+    class Other(torch.nn.Module):
+        latent = trained.module.latent
+
+        def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+            return conditions[:, :1] * (noise + 1.0)
+
+    def exported(module: torch.nn.Module, *arguments: Any, **options: Any) -> Any:
+        return real(Other(), *arguments, **options)
+
+    class Right(Other):
+        def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+            return conditions[:, :1] * (noise + 1.001)
+
+    monkeypatch.setattr(torch.onnx, "export", exported)
+    with pytest.raises(ParityError):
+        export_onnx(Right(), 1, tmp_path / "x.onnx", {})
+    assert not list(tmp_path.iterdir())
+    parity = export_onnx(Other(), 1, tmp_path / "x.onnx", {"units": "MeV"}, batch=4)
+    assert parity.events == 4
+    with pytest.raises(ValueError, match=r"must be \(N, 1\), not \(3, 2\)"):
+        export_onnx(Other(), 1, tmp_path / "y.onnx", {}, conditions=np.ones((3, 2)))
