@@ -15,6 +15,7 @@ import simulacra
 from simulacra.cli import main
 from simulacra.deploy.onnx import LARGEST, OPSET, Parity, ParityError, Session
 from simulacra.deploy.onnx import export as export_onnx
+from simulacra.geometry import CalorimeterGeometry
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'simulacra[export]'")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'simulacra[export]'")
@@ -90,7 +91,13 @@ def test_the_file_tells_what_it_is(path: Path, trained_run: Path) -> None:
     assert plain["conditions"] == "incident_energy GeV 1 100"
     assert (plain["output"], plain["units"], plain["opset"]) == ("shower", "MeV", str(OPSET))
     assert plain["geometry"] == metadata["geometry"]
+    geometry = CalorimeterGeometry.from_json(plain["geometry"])
+    centres = np.array(plain["cell_centres"].split(), float).reshape(-1, 3)
+    np.testing.assert_allclose(
+        centres, np.stack([geometry.cell_x, geometry.cell_y, geometry.cell_z], axis=1), rtol=1e-5
+    )
     assert Session(path).metadata == metadata
+    assert model.graph.input[0].name == "noise", "the example in C++ finds the noise's length there"
     assert [(i.name, i.type.tensor_type.shape.dim[1].dim_value) for i in model.graph.input] == [
         ("noise", trained.module.latent),
         ("conditions", 1),
@@ -107,6 +114,21 @@ def test_without_the_packages_there_is_a_remedy(
     assert result.exit_code == 1
     assert "onnx is not installed: pip install 'simulacra[export]'" in " ".join(result.stderr.split())
     assert not list(tmp_path.iterdir())
+
+
+def test_the_example_in_cpp_reads_what_is_there(path: Path) -> None:
+    import re
+
+    import onnx
+
+    source = (Path(__file__).parents[2] / "examples" / "cpp" / "ShowerInference.cc").read_text()
+    model = onnx.load(str(path))
+    keys = re.findall(r'Metadata\("(\w+)"\)', source)
+    assert sorted(keys) == ["cell_centres", "conditions", "particle", "units"]
+    assert set(keys) <= {p.key for p in model.metadata_props}
+    names = re.findall(r"putNames\{(.*?)\};", source)
+    assert names == ['"noise", "conditions"', '"output"']
+    assert [i.name for i in model.graph.input] == ["noise", "conditions"]
 
 
 def test_parity_is_relative_to_the_largest_value_of_an_event() -> None:

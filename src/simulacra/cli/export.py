@@ -51,8 +51,9 @@ def drawn_conditions(trained: TrainedGenerator, n: int = 256) -> np.ndarray:
 def description(trained: TrainedGenerator) -> dict[str, Any]:
     """Return what an exported file says about itself.
 
-    ``inputs`` and ``outputs`` hold names, shapes and units; ``conditions`` the same of the conditions as one line of
-    text, "incident_energy GeV 1 100; ..." (name, unit, trained from, to), ``output`` and ``units`` of the output.
+    ``inputs`` and ``outputs`` hold names, shapes and units. For programs without a reader of JSON the same is there as
+    plain text: ``conditions``, "incident_energy GeV 1 100; ..." (name, unit, trained from, to), ``output``, ``units``,
+    and of showers ``cell_centres``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
     """
     import torch
 
@@ -71,6 +72,9 @@ def description(trained: TrainedGenerator) -> dict[str, Any]:
         {"name": name, "units": source.CONDITIONS[name][0], "low": low, "high": high}
         for name, (low, high) in ranges.items()
     ]
+    places = (
+        {"cell_centres": centres(str(trained.description["geometry"]))} if "geometry" in trained.description else {}
+    )
     return {
         "name": trained.name,
         **trained.description,
@@ -79,6 +83,16 @@ def description(trained: TrainedGenerator) -> dict[str, Any]:
         "conditions": "; ".join(f"{c['name']} {c['units']} {c['low']:g} {c['high']:g}" for c in conditions),
         "output": ", ".join(str(one["name"]) for one in outputs),
         "units": ", ".join(str(one["units"]) for one in outputs),
+        **places,
         "training": trained.metadata["training"],
         "weights_sha256": trained.weights_sha256,
     }
+
+
+def centres(geometry: str) -> str:
+    """Return the centres of the cells of a geometry (JSON), "x y z x y z ..." [mm]."""
+    from simulacra.geometry import CalorimeterGeometry
+
+    cells = CalorimeterGeometry.from_json(geometry)
+    places = np.stack([cells.cell_x, cells.cell_y, cells.cell_z], axis=1)
+    return " ".join(f"{value:.6g}" for value in places.ravel())
