@@ -11,8 +11,8 @@
 
 /// Kills the particle that enters a calorimeter and deposits a learned shower in its place.
 ///
-/// The envelope is a region whose root volume is the calorimeter, a box; its sensitive detectors must also be
-/// G4VFastSimSensitiveDetectors, to which G4FastSimHitMaker hands the hits.
+/// The envelope is a region whose root volume is the calorimeter, a box. G4FastSimHitMaker hands the hits to the sensitive
+/// detectors in it: as G4FastHit to a G4VFastSimSensitiveDetector, and to any other as a G4Step in the cell.
 class CalorimeterFastSimulation : public G4VFastSimulationModel {
  public:
   /// frontFace: z of the front face in the envelope's own coordinates (minus half of its depth, for a box).

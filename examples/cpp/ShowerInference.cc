@@ -25,7 +25,7 @@ ShowerInference::ShowerInference(const std::string& path) {
   if (fConditions.empty() || fConditions.front().name != "incident_energy")
     throw std::runtime_error(path + " does not take the incident energy first");
 
-  std::istringstream cells(Metadata("cell_centres"));  // "x y z x y z ..."
+  std::istringstream cells(Metadata("cell_places"));  // "x y z x y z ..."
   for (std::array<double, 3> c; cells >> c[0] >> c[1] >> c[2];) fCells.push_back(c);
   fNoiseLength = static_cast<std::size_t>(
       fSession.GetInputTypeInfo(0).GetTensorTypeAndShapeInfo().GetShape().at(1));  // input 0 is "noise"

@@ -25,7 +25,7 @@ class ShowerInference {
 
   const std::string& Particle() const { return fParticle; }
   const std::vector<Condition>& Conditions() const { return fConditions; }
-  /// Centre of each cell from the middle of the calorimeter's front face [mm].
+  /// A point in the active medium of each cell, from the middle of the calorimeter's front face [mm].
   const std::vector<std::array<double, 3>>& Cells() const { return fCells; }
   std::size_t NoiseLength() const { return fNoiseLength; }
 

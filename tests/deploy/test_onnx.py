@@ -92,10 +92,11 @@ def test_the_file_tells_what_it_is(path: Path, trained_run: Path) -> None:
     assert (plain["output"], plain["units"], plain["opset"]) == ("shower", "MeV", str(OPSET))
     assert plain["geometry"] == metadata["geometry"]
     geometry = CalorimeterGeometry.from_json(plain["geometry"])
-    centres = np.array(plain["cell_centres"].split(), float).reshape(-1, 3)
-    np.testing.assert_allclose(
-        centres, np.stack([geometry.cell_x, geometry.cell_y, geometry.cell_z], axis=1), rtol=1e-5
-    )
+    x, y, z = np.array(plain["cell_places"].split(), float).reshape(-1, 3).T
+    np.testing.assert_allclose([x, y], [geometry.cell_x, geometry.cell_y], rtol=1e-5)
+    assert (np.abs(z - geometry.cell_z) <= geometry.layer_thickness).all()
+    into_layer = z % geometry.layer_thickness - geometry.absorber.thickness
+    np.testing.assert_allclose(into_layer, geometry.active.thickness / 2, rtol=1e-5)
     assert Session(path).metadata == metadata
     assert model.graph.input[0].name == "noise", "the example in C++ finds the noise's length there"
     assert [(i.name, i.type.tensor_type.shape.dim[1].dim_value) for i in model.graph.input] == [
@@ -124,7 +125,7 @@ def test_the_example_in_cpp_reads_what_is_there(path: Path) -> None:
     source = (Path(__file__).parents[2] / "examples" / "cpp" / "ShowerInference.cc").read_text()
     model = onnx.load(str(path))
     keys = re.findall(r'Metadata\("(\w+)"\)', source)
-    assert sorted(keys) == ["cell_centres", "conditions", "particle", "units"]
+    assert sorted(keys) == ["cell_places", "conditions", "particle", "units"]
     assert set(keys) <= {p.key for p in model.metadata_props}
     names = re.findall(r"putNames\{(.*?)\};", source)
     assert names == ['"noise", "conditions"', '"output"']

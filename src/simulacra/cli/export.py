@@ -53,7 +53,7 @@ def description(trained: TrainedGenerator) -> dict[str, Any]:
 
     ``inputs`` and ``outputs`` hold names, shapes and units. For programs without a reader of JSON the same is there as
     plain text: ``conditions``, "incident_energy GeV 1 100; ..." (name, unit, trained from, to), ``output``, ``units``,
-    and of showers ``cell_centres``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
+    and of showers ``cell_places``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
     """
     import torch
 
@@ -83,16 +83,18 @@ def description(trained: TrainedGenerator) -> dict[str, Any]:
         "conditions": "; ".join(f"{c['name']} {c['units']} {c['low']:g} {c['high']:g}" for c in conditions),
         "output": ", ".join(str(one["name"]) for one in outputs),
         "units": ", ".join(str(one["units"]) for one in outputs),
-        **places,
+        **cells,
         "training": trained.metadata["training"],
         "weights_sha256": trained.weights_sha256,
     }
 
 
-def centres(geometry: str) -> str:
-    """Return the centres of the cells of a geometry (JSON), "x y z x y z ..." [mm]."""
+def places(geometry: str) -> str:
+    """Return a point in the active medium of each cell of a geometry (JSON), in its middle layer, "x y z ..." [mm]."""
     from simulacra.geometry import CalorimeterGeometry
 
     cells = CalorimeterGeometry.from_json(geometry)
-    places = np.stack([cells.cell_x, cells.cell_y, cells.cell_z], axis=1)
-    return " ".join(f"{value:.6g}" for value in places.ravel())
+    middle = np.array([section.layers // 2 for section in cells.sections])[cells.section_of_cell]
+    depth = middle * cells.layer_thickness + cells.absorber.thickness + cells.active.thickness / 2
+    points = np.stack([cells.cell_x, cells.cell_y, cells.cell_front + depth], axis=1)
+    return " ".join(f"{value:.6g}" for value in points.ravel())
