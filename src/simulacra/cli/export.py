@@ -72,9 +72,8 @@ def description(trained: TrainedGenerator) -> dict[str, Any]:
         {"name": name, "units": source.CONDITIONS[name][0], "low": low, "high": high}
         for name, (low, high) in ranges.items()
     ]
-    places = (
-        {"cell_centres": centres(str(trained.description["geometry"]))} if "geometry" in trained.description else {}
-    )
+    described = trained.description
+    cells = {"cell_places": places(str(described["geometry"]))} if "geometry" in described else {}
     return {
         "name": trained.name,
         **trained.description,
