@@ -44,9 +44,25 @@ def test_slices_are_those_of_the_gamma_distribution(shower: ParametrisedShower) 
     log_t, log_alpha = torch.tensor([1.2, 2.1]), torch.tensor([0.9, 1.7])
     alpha, t = np.exp(log_alpha.double().numpy()), np.exp(log_t.double().numpy())
     below = gammainc(alpha[:, None], (alpha - 1)[:, None] / t[:, None] * shower.edges_t.double().numpy())
-    made = shower.slices(log_t, log_alpha).numpy()
+    made = shower.slices(log_t, log_alpha, torch.zeros(2)).numpy()
     np.testing.assert_allclose(made[:, :-1], np.diff(below, axis=1), atol=3e-4)
     np.testing.assert_allclose(made[:, -1], 1 - below[:, -1], atol=3e-4)
+
+
+def test_a_photon_starts_its_shower_where_it_converts() -> None:
+    photon = ParametrisedShower(GEOMETRY, "gamma").eval().requires_grad_(False)
+    log_t, log_alpha, start = torch.tensor([1.5, 1.5]), torch.tensor([1.2, 1.2]), torch.tensor([0.0, 4.0])
+    early, late = photon.slices(log_t, log_alpha, start)
+    assert float(late[0]) == 0
+    assert float((late[:-1] * photon.edges_t[1:]).sum() - (early[:-1] * photon.edges_t[1:]).sum()) == pytest.approx(
+        4, abs=0.1
+    )
+    energy = np.full(400, 20.0)
+    first = sections_of(cells_of(photon, energy))[:, 0] / 20_000
+    other = sections_of(cells_of(ParametrisedShower(GEOMETRY, "e-").requires_grad_(False), energy))[:, 0] / 20_000
+    assert first.mean() < other.mean() - 0.05
+    # The chance that none of 400 converts behind three radiation lengths is 1e-17.
+    assert first.min() < 0.03
 
 
 def test_energy_is_conserved_and_nothing_is_negative(shower: ParametrisedShower) -> None:
@@ -73,8 +89,9 @@ def test_cells_have_the_means_that_the_profile_says(shower: ParametrisedShower) 
     cells = shower(noise, energy).double().mean(dim=0)
     mean = shower(torch.zeros(1, shower.latent), energy[:1]).sum()
     log_t, log_alpha = (value[:1] for value in profile_at(shower, 30.0))
-    slices = shower.slices(log_t, log_alpha)
-    share = shower.cell_shares(energy[:1, 0], log_t, slices)[0]
+    start = torch.zeros(1)
+    slices = shower.slices(log_t, log_alpha, start)
+    share = shower.cell_shares(energy[:1, 0], log_t, start, slices)[0]
     expected = (share * shower.section_shares(slices)[0].index_select(0, shower.section) * mean).double()
     bright = expected > 0.01 * expected.sum()
     np.testing.assert_allclose(cells[bright].numpy(), expected[bright].numpy(), rtol=0.03)
@@ -105,7 +122,8 @@ def test_the_fit_makes_the_showers_that_it_was_fitted_to(shower: ParametrisedSho
         assert ours[:, 2].mean() == pytest.approx(theirs[:, 2].mean(), rel=0.4)
     assert abs(before[:, 0].mean() - shares_at(shower, 10.0)[:, 0].mean()) > 0.02
     found = profiles(other, sections, energy)
-    assert found.shape == (600, 2)
+    assert found.shape == (600, 3)
+    assert (found[:, 2] == 0).all()
     assert np.isfinite(found).all()
 
 

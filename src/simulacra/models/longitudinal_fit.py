@@ -1,7 +1,8 @@
 r"""Fit the longitudinal profile of parametrised showers to energies in sections, by maximum likelihood.
 
 A shower has two numbers of its own, ln T and ln alpha, and shows of them the share :math:`f_0` of the first section and
-:math:`f_l` of the last. Given alpha, :math:`f_0` fixes T; what is left is one integral over alpha,
+:math:`f_l` of the last. Given alpha, :math:`f_0` fixes T; what is left is one integral over alpha (of a photon a second
+one, over the depth of its conversion),
 
 .. math:: p(f_0, f_l | y) = \int p(\ln T(f_0, \alpha), \ln\alpha | y)
     \left|\frac{\partial \ln T}{\partial f_0}\right| p(f_l | \mu_l(T, \alpha), \theta_l)\, d\ln\alpha,
@@ -20,12 +21,15 @@ import torch
 from torch import Tensor
 
 from simulacra.models.energy_spots import log_likelihood
-from simulacra.models.parametrised_shower import ParametrisedShower, means_and_deviations
+from simulacra.models.parametrised_shower import CONVERSION, ParametrisedShower, means_and_deviations
 
-NODES: Final = np.linspace(np.log(1.15), np.log(30.0), 48)  # of ln alpha
+NODES: Final = np.linspace(np.log(1.15), np.log(14.0), 80)
+"""Of ln alpha, closer together than a single shower's shares let it vary."""
+CONVERSIONS: Final = 5  # nodes of the depth of a photon's conversion, of equal probability
 SCALES: Final = np.geomspace(0.02, 8.0, 600)  # of beta
 SMALLEST: Final = 1e-5
-MOST_EVENTS: Final = 5000  # the fit looks at: it has eleven numbers to find
+BISECTIONS: Final = 40
+MOST_EVENTS: Final = 3000  # the fit looks at: it has eleven numbers to find
 
 
 @dataclass(frozen=True)
@@ -50,44 +54,44 @@ class LongitudinalFit:
 
 @dataclass(frozen=True)
 class _Nodes:
-    """For each event and node of ln alpha: ln T, the Jacobian's logarithm and the last section's expected share."""
+    """At each event and node of (start, ln alpha): ln T, its log Jacobian, the share expected of the last section."""
 
     log_t: Tensor
     log_jacobian: Tensor
     last: Tensor
+    log_alpha: Tensor
+    start: Tensor
+    f_first: Tensor
     f_last: Tensor
     log_y: Tensor
     log_e: Tensor
 
     @classmethod
     def of(cls, module: ParametrisedShower, sections: np.ndarray, energy: np.ndarray) -> _Nodes:
-        from scipy.special import gammainc
-
         share = sections / sections.sum(axis=1, keepdims=True)
         f_first = np.clip(share[:, 0], SMALLEST, 1.0 - SMALLEST)
-        ends = module.edges_t.double().numpy()
-        first_end = ends[module.owner.count(0)]
-        last_start, end = ends[len(module.owner) - module.owner.count(module.sections - 1)], ends[-1]
-        log_t, jacobian, last = (np.empty((len(energy), len(NODES))) for _ in range(3))
-        for k, alpha in enumerate(np.exp(NODES)):
-            inside = gammainc(alpha, SCALES * end)
-            first = gammainc(alpha, SCALES * first_end) / inside
-            behind = (inside - gammainc(alpha, SCALES * last_start)) / inside
+        quantiles = (np.arange(CONVERSIONS) + 0.5) / CONVERSIONS
+        starts = -CONVERSION * np.log1p(-quantiles) if module.converts else np.zeros(1)
+        nodes = [(start, log_alpha) for start in starts for log_alpha in NODES]
+        log_t, jacobian, last = (np.empty((len(energy), len(nodes))) for _ in range(3))
+        for k, (start, log_alpha) in enumerate(nodes):
+            first, behind = _shares(module, np.exp(log_alpha), SCALES, start)
             rising = np.concatenate([[True], np.diff(np.maximum.accumulate(first)) > 1e-14])
             first, log_beta, behind = first[rising], np.log(SCALES[rising]), behind[rising]
             slope = np.gradient(log_beta, first)
-            log_t[:, k] = np.log(alpha - 1.0) - np.interp(f_first, first, log_beta)
+            log_t[:, k] = np.log(np.exp(log_alpha) - 1.0) - np.interp(f_first, first, log_beta)
             jacobian[:, k] = np.log(np.maximum(np.interp(f_first, first, slope), 1e-12))
             last[:, k] = np.maximum(np.interp(f_first, first, behind), 1e-9)
+        start_of, alpha_of = np.array(nodes).T
         log_y = np.log(energy * 1000.0 / module.medium.critical_energy)
-        log_t_, jacobian_, last_, f_last = map(torch.from_numpy, (log_t, jacobian, last, share[:, -1:]))
-        return cls(log_t_, jacobian_, last_, f_last, torch.from_numpy(log_y), torch.from_numpy(np.log(energy)))
+        arrays = (log_t, jacobian, last, alpha_of, start_of, f_first, share[:, -1:], log_y, np.log(energy))
+        return cls(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
 
     def log_terms(self, longitudinal: Tensor, last_spot: Tensor) -> Tensor:
         """Return the logarithm of the integrand times the node's width, (N, nodes)."""
         mean_t, mean_a, width_t, width_a, rho = (v[:, None] for v in means_and_deviations(longitudinal, self.log_y))
         t = (self.log_t - mean_t) / width_t
-        a = (torch.from_numpy(NODES) - mean_a) / width_a
+        a = (self.log_alpha - mean_a) / width_a
         rest = 1.0 - rho * rho
         normal = -0.5 * (t * t - 2.0 * rho * t * a + a * a) / rest - torch.log(width_t * width_a * torch.sqrt(rest))
         spot = torch.exp(last_spot[0] + last_spot[1] * self.log_e)[:, None]
@@ -114,30 +118,45 @@ def fit_longitudinal(module: ParametrisedShower, sections: np.ndarray, energy: n
 
     found: Any = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 400})
     longitudinal, last_spot = found.x[:split], found.x[split:]
-    log_t, log_alpha = _expected(nodes, longitudinal, last_spot)
+    found_profiles = _expected(module, nodes, longitudinal, last_spot)
     total = sections.sum(axis=1) / (1000.0 * (energy + module.rest_energy))
     with torch.no_grad():
-        behind = module.slices(torch.from_numpy(log_t).float(), torch.from_numpy(log_alpha).float())[:, -1].numpy()
+        behind = module.slices(*torch.from_numpy(found_profiles).float().unbind(dim=1))[:, -1].numpy()
     lost = _fit_lost(1.0 - total - behind, nodes.log_y.numpy())
     return LongitudinalFit(longitudinal, lost, last_spot, -float(found.fun))
 
 
 def profiles(module: ParametrisedShower, sections: np.ndarray, energy: np.ndarray) -> np.ndarray:
-    """Return the expected ln T and ln alpha of each shower, given its energies in sections, (N, 2)."""
+    """Return the expected ln T, ln alpha and start of each shower, given its energies in sections, (N, 3)."""
     nodes = _Nodes.of(module, sections, energy)
-    found = _expected(nodes, module.longitudinal.double().numpy(), module.spots.detach().double().numpy()[-1])
-    return np.stack(found, axis=1)
+    return _expected(module, nodes, module.longitudinal.double().numpy(), module.spots.detach().double().numpy()[-1])
 
 
-def _expected(nodes: _Nodes, longitudinal: np.ndarray, last_spot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _expected(module: ParametrisedShower, nodes: _Nodes, longitudinal: np.ndarray, last_spot: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         weight = torch.softmax(nodes.log_terms(torch.from_numpy(longitudinal), torch.from_numpy(last_spot)), dim=1)
-        log_alpha = (weight * torch.from_numpy(NODES)).sum(dim=1).numpy()
-    # T is read off at that alpha, so that the first section keeps the share that it has.
-    place = np.clip(np.searchsorted(NODES, log_alpha), 1, len(NODES) - 1)
-    high = (log_alpha - NODES[place - 1]) / (NODES[place] - NODES[place - 1])
-    rows, table = np.arange(len(place)), nodes.log_t.numpy()
-    return (1.0 - high) * table[rows, place - 1] + high * table[rows, place], log_alpha
+        log_alpha, start = ((weight * node).sum(dim=1).numpy() for node in (nodes.log_alpha, nodes.start))
+    # T is found at those, so that the first section keeps the share that it has: it rises with beta.
+    alpha, target = np.exp(log_alpha), nodes.f_first.numpy()
+    low, high = (np.full(len(alpha), np.log(SCALES[i])) for i in (0, -1))
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        above = _shares(module, alpha, np.exp(middle), start)[0] > target
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.stack([np.log(alpha - 1.0) - (low + high) / 2, log_alpha, start], axis=1)
+
+
+def _shares(
+    module: ParametrisedShower, alpha: np.ndarray, beta: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shares of the first and the last section of what the detector holds, of any shape."""
+    from scipy.special import gammainc
+
+    ends = module.edges_t.double().numpy()
+    first_end, last_start = ends[module.owner.count(0)], ends[-1 - module.owner.count(module.sections - 1)]
+    inside = np.maximum(gammainc(alpha, beta * (ends[-1] - start)), 1e-300)
+    first = gammainc(alpha, beta * np.maximum(first_end - start, 0.0)) / inside
+    return first, 1.0 - gammainc(alpha, beta * np.maximum(last_start - start, 0.0)) / inside
 
 
 def _fit_lost(lost: np.ndarray, log_y: np.ndarray) -> np.ndarray:

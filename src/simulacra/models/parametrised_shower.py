@@ -19,7 +19,8 @@ Around the axis, with :math:`\tau = t/T` and r in Molière radii (sections 3.2 a
 
 whose last terms are those of the sampling. Each component is Student's t in the plane, so its integral over a
 rectangular cell is known; no spots are thrown to find it. Spots (:mod:`simulacra.models.energy_spots`) make the
-fluctuations; their mean energy in a section is a power of the energy, as is the paper's number of spots.
+fluctuations; their mean energy in a section is a power of the energy, as is the paper's number of spots. A photon's
+shower starts where it converts, and t is counted from there.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from simulacra.models.energy_spots import energy_of_spots, poisson_number
 SLICE: Final = 2.5  # radiation lengths, about, over which the radial profile is taken as constant
 STEPS: Final = 8  # of the longitudinal integral in a slice
 BEYOND: Final = 40  # further steps behind the detector, of a slice each, which see what leaks
+CONVERSION: Final = 9.0 / 7.0  # mean depth of a photon's conversion, in radiation lengths
 ELECTRON_MASS: Final = 0.51099895e-3  # GeV
 RADIAL: Final = (
     "z1", "z1_energy", "z2", "z3", "k1", "k2", "k3", "k4", "k4_energy", "k5", "p1", "p2", "p3", "p3_energy", "p4",
@@ -85,7 +87,7 @@ class ParametrisedShower(nn.Module):
     geometry:
         the detector, with three cartesian sections or more.
     particle:
-        "e+" brings the energy of its annihilation.
+        "e+" brings the energy of its annihilation, "gamma" converts first.
 
     Attributes
     ----------
@@ -109,7 +111,9 @@ class ParametrisedShower(nn.Module):
         self.rest_energy = 2.0 * ELECTRON_MASS if particle == "e+" else 0.0
         self.sections, self.n_cells = len(cartesian), geometry.n_cells
         self.counts = [section.n_cells for section in cartesian]
-        self.latent = 3 + 3 * geometry.n_cells
+        self.converts = particle == "gamma"
+        self.profile_noise = 5 if self.converts else 3
+        self.latent = self.profile_noise + 3 * geometry.n_cells
         edges, owner = [0.0], []
         for i, section in enumerate(cartesian):
             depth = section.layers * geometry.layer_thickness / self.medium.radiation_length
@@ -131,19 +135,21 @@ class ParametrisedShower(nn.Module):
         """Return the logarithm of the energy (N,) [GeV] over the critical energy, (N,)."""
         return torch.log(energy * (1000.0 / self.medium.critical_energy))
 
-    def slices(self, log_t: Tensor, log_alpha: Tensor) -> Tensor:
-        """Return the energy's share in each slice and, last, behind the detector, (N, slices + 1), from ln T, ln alpha.
+    def slices(self, log_t: Tensor, log_alpha: Tensor, start: Tensor) -> Tensor:
+        """Return the energy's share in each slice and, last, behind the detector, (N, slices + 1).
 
-        The midpoint rule, for ONNX knows no incomplete gamma function.
+        From ln T, ln alpha and the depth where the shower starts, (N,) each; by the midpoint rule, for ONNX knows no
+        incomplete gamma function.
         """
         alpha = torch.exp(log_alpha).clamp(min=1.05)[:, None]
         beta = (alpha - 1.0) / torch.exp(log_t)[:, None]
         width = (self.edges_t[1:] - self.edges_t[:-1]) / STEPS
         inside = self.edges_t[:-1, None] + width[:, None] * (torch.arange(STEPS, device=width.device) + 0.5)
         outside = self.edges_t[-1] + SLICE / STEPS * 2.0 * (torch.arange(BEYOND, device=width.device) + 0.5)
-        points = torch.cat([inside.flatten(), outside])
+        points = torch.cat([inside.flatten(), outside]) - start[:, None]
         # Relative to the maximum, at beta t = alpha - 1, nothing overflows.
-        density = torch.exp((alpha - 1.0) * torch.log(beta * points / (alpha - 1.0)) - beta * points + alpha - 1.0)
+        depth = beta * points.clamp(min=1e-6) / (alpha - 1.0)
+        density = torch.exp((alpha - 1.0) * (torch.log(depth) - depth + 1.0)) * (points > 0).to(depth.dtype)
         count = len(width) * STEPS
         within = density[:, :count].unflatten(1, (len(width), STEPS)).sum(dim=2) * width
         behind = density[:, count:].sum(dim=1, keepdim=True) * (SLICE / STEPS * 2.0)
@@ -154,9 +160,9 @@ class ParametrisedShower(nn.Module):
         """Return the mean energy of a spot over that of the particle, (N, sections)."""
         return torch.exp(self.spots[:, 0] + self.spots[:, 1] * torch.log(energy)[:, None])
 
-    def cell_shares(self, energy: Tensor, log_t: Tensor, slices: Tensor) -> Tensor:
+    def cell_shares(self, energy: Tensor, log_t: Tensor, start: Tensor, slices: Tensor) -> Tensor:
         """Return each cell's expected share of what its section holds, (N, cells)."""
-        core, tail, weight = self._radii(energy, log_t)
+        core, tail, weight = self._radii(energy, log_t, start)
         pieces = []
         for i in range(self.sections):
             first, last = self._slices_of(i)
@@ -180,16 +186,17 @@ class ParametrisedShower(nn.Module):
         first = self.owner.index(section)
         return first, first + self.owner.count(section)
 
-    def _radii(self, energy: Tensor, log_t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _radii(self, energy: Tensor, log_t: Tensor, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         z1, z1_e, z2, z3, k1, k2, k3, k4, k4_e, k5, p1, p2, p3, p3_e, p4 = self.radial.unbind()
         log_e = torch.log(energy)[:, None]
-        tau = 0.5 * (self.edges_t[1:] + self.edges_t[:-1]) / torch.exp(log_t)[:, None]
-        start = torch.exp(-tau)
-        core = (z1 + z1_e * log_e + z2 * tau + z3 * start).clamp(0.01, 10.0)
+        middle = 0.5 * (self.edges_t[1:] + self.edges_t[:-1]) - start[:, None]
+        tau = middle.clamp(min=0.0) / torch.exp(log_t)[:, None]
+        sampling = torch.exp(-tau)
+        core = (z1 + z1_e * log_e + z2 * tau + z3 * sampling).clamp(0.01, 10.0)
         grown = torch.exp((k3 * (tau - k2)).clamp(max=5.0)) + torch.exp(
             ((k4 + k4_e * log_e) * (tau - k2)).clamp(max=5.0)
         )
-        tail = (k1 * grown + k5 * start).clamp(0.05, 50.0)
+        tail = (k1 * grown + k5 * sampling).clamp(0.05, 50.0)
         u = ((p2 - tau) / (p3 + p3_e * log_e).clamp(min=0.1)).clamp(max=5.0)
         weight = (p1 * torch.exp(u - torch.exp(u)) + p4 * torch.exp(-((tau - 1.0) ** 2))).clamp(0.01, 0.99)
         return core, tail, weight
@@ -202,17 +209,20 @@ class ParametrisedShower(nn.Module):
         mean_t, mean_a, width_t, width_a, rho = means_and_deviations(self.longitudinal, log_y)
         log_t = mean_t + width_t * z_t
         log_alpha = mean_a + width_a * (rho * z_t + torch.sqrt(1.0 - rho * rho) * z_a)
-        slices = self.slices(log_t, log_alpha)
+        start = torch.zeros_like(energy)
+        if self.converts:  # an exponential number is half of the sum of two squares
+            start = 0.5 * CONVERSION * (noise[:, 3] ** 2 + noise[:, 4] ** 2)
+        slices = self.slices(log_t, log_alpha, start)
         # What neither the sections nor the leakage behind them hold: gamma distributed, by its cube root.
         shape = torch.exp(self.lost[2] + self.lost[3] * log_y).clamp(min=0.3)
         root = 1.0 - 1.0 / (9.0 * shape) + z_lost / (3.0 * torch.sqrt(shape))
         lost = torch.exp(self.lost[0] + self.lost[1] * log_y) * root.clamp(min=0.0) ** 3
         deposited = 1000.0 * (energy + self.rest_energy) * (1.0 - slices[:, -1]).sub(lost).clamp(min=0.0)
 
-        z_number, z_energy, z_second = noise[:, 3:].split(self.n_cells, dim=1)
+        z_number, z_energy, z_second = noise[:, self.profile_noise :].split(self.n_cells, dim=1)
         sections = self.section_shares(slices)
         numbers = (sections / self.spot_energy(energy)).index_select(1, self.section)
-        expected = self.cell_shares(energy, log_t, slices) * numbers
+        expected = self.cell_shares(energy, log_t, start, slices) * numbers
         spots = energy_of_spots(poisson_number(expected, z_number), z_energy, z_second)
         *found, last = spots.split(self.counts, dim=1)
         # The last section holds few spots and what they bring; those before it share the rest as the profile says.
