@@ -132,6 +132,21 @@ def test_the_example_in_cpp_reads_what_is_there(path: Path) -> None:
     assert [i.name for i in model.graph.input] == ["noise", "conditions"]
 
 
+@pytest.mark.slow
+def test_a_generator_without_a_network_is_exported_as_well(tmp_path: Path) -> None:
+    from simulacra.models.parametrised_shower import ParametrisedShower
+
+    module = ParametrisedShower(CalorimeterGeometry.load("calogan"), "gamma").eval().requires_grad_(False)
+    energies = np.geomspace(1, 100, 128)[:, None]
+    parity = export_onnx(module, 1, tmp_path / "analytic.onnx", {"units": "MeV"}, conditions=energies)
+    # It counts spots, and a number may differ by one at a step.
+    assert parity.jumps < 2e-3
+    assert parity.sums < 1e-5
+    made = Session(tmp_path / "analytic.onnx")(np.full((3, 1), 50, np.float32), np.random.default_rng(1))
+    assert made.shape == (3, 504)
+    assert made.sum(axis=1) == pytest.approx(50_000, rel=0.02)
+
+
 def test_parity_is_relative_to_the_largest_value_of_an_event() -> None:
     expected = np.abs(np.random.default_rng(1).normal(size=(50, 100))) + 0.1
     small = Parity.between(expected * (1 + 1e-7), expected)
