@@ -22,6 +22,13 @@ SMALL: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
         (SYSTEM | {"conditions": FIVE}, toy_showers(120, five_conditions=True)),
         (SYSTEM | {"reflections": False, "observable_matching": 0.0, "power": 3}, toy_showers(120)),
     ],
+    "showerflow": [
+        ({"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3}, toy_showers(240)),
+        (
+            {"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3, "conditions": FIVE, "reflections": False},
+            toy_showers(240, five_conditions=True),
+        ),
+    ],
 }
 CASES = [(kind, i) for kind in generators() for i in range(len(SMALL[kind]))]
 
