@@ -43,7 +43,9 @@ class SectionEnergies(nn.Module):
 
     def forward(self, energies: Tensor, incident_energy: Tensor, uniform: Tensor) -> Tensor:
         """Map energies (N, S) [MeV] and incident energies (N,) [GeV] to scores (N, S); ``uniform`` places zeros."""
-        return self.quantiles(self._fractions(energies, incident_energy), _coordinate(incident_energy), uniform)
+        fractions = self._fractions(energies, incident_energy)
+        scores: Tensor = self.quantiles(fractions, _coordinate(incident_energy), uniform)
+        return scores
 
     def inverse(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
         """Map scores (N, S) and incident energies (N,) [GeV] to energies (N, S) [MeV]."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
 import numpy as np
 import xarray as xr
@@ -45,6 +45,14 @@ CONDITIONS: Final = {
     "polar_angle": ("rad", "angle between the incident particle and the calorimeter's axis"),
     "azimuthal_angle": ("rad", "azimuth of the incident particle"),
 }
+
+
+class Conditioned(Protocol):
+    """Settings of a system of showers."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Names of the conditions, ``incident_energy`` first."""
 
 
 class Settings(BaseModel):
@@ -162,7 +170,7 @@ class Trainer:
         return self._validation.check(events, self.sample(self.tensors(events)["conditions"], rng))
 
 
-def describe(settings: Settings, events: xr.Dataset) -> dict[str, Any]:
+def describe(settings: Conditioned, events: xr.Dataset) -> dict[str, Any]:
     """Return what the training sample fixed and a checkpoint must know: geometry, particle, trained ranges."""
     ranges = {name: trained_range(name, events) for name in settings.conditions}
     held_out = json.loads(events.attrs.get("hold_out", "[]"))
