@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from pydantic import ValidationError
 
+from simulacra import reference
 from simulacra.events import make_events, take_part, validate
 from simulacra.systems import generators, names, system
 from simulacra.training.checkpoint import fill, read_model, save_model
@@ -28,6 +29,9 @@ SMALL: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
             {"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3, "conditions": FIVE, "reflections": False},
             toy_showers(240, five_conditions=True),
         ),
+    ],
+    "grindhammer_peters": [
+        ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))
     ],
 }
 CASES = [(kind, i) for kind in generators() for i in range(len(SMALL[kind]))]
