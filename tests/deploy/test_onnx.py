@@ -132,6 +132,19 @@ def test_the_example_in_cpp_reads_what_is_there(path: Path) -> None:
     assert [i.name for i in model.graph.input] == ["noise", "conditions"]
 
 
+def test_a_module_that_hangs_on_the_number_of_events_is_refused(tmp_path: Path) -> None:
+    class Counting(torch.nn.Module):
+        latent = 3
+
+        def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+            return conditions[:, :1] * torch.ones(1, 3).expand(len(noise), -1) + noise
+
+    with pytest.raises(ValueError, match=r"write x.shape\[0\] for len\(x\) in its forward, or export .* batch=N"):
+        export_onnx(Counting(), 1, tmp_path / "x.onnx", {})
+    assert not list(tmp_path.iterdir())
+    assert export_onnx(Counting(), 1, tmp_path / "x.onnx", {}, batch=5).jumps == 0
+
+
 @pytest.mark.slow
 def test_a_generator_without_a_network_is_exported_as_well(tmp_path: Path) -> None:
     from simulacra.models.parametrised_shower import ParametrisedShower

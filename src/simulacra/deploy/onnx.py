@@ -112,6 +112,8 @@ def export(
         if the packages that write ONNX are not installed, with how to get them.
     ParityError
         if the file does not do what the module does.
+    ValueError
+        if the module can only be exported for a fixed number of events.
     """
     try:
         import onnx
@@ -139,8 +141,14 @@ def export(
             external_data=False,
             verbose=False,
         )
-        parity = _compare(module, draft, latent, _conditions(conditions, n_conditions, batch))
         model = onnx.load(str(draft))
+        fixed = [i.name for i in model.graph.input if not i.type.tensor_type.shape.dim[0].dim_param]
+        if fixed and batch is None:
+            raise ValueError(
+                "the module's code hangs on the number of events (the length of a tensor in it became a number): write "
+                "x.shape[0] for len(x) in its forward, or export for a fixed number with batch=N"
+            )
+        parity = _compare(module, draft, latent, _conditions(conditions, n_conditions, batch))
     texts = {name: value for name, value in metadata.items() if isinstance(value, str)}
     whole = {**metadata, "opset": OPSET, "parity": asdict(parity)}
     onnx.helper.set_model_props(model, {**texts, "opset": str(OPSET), "simulacra": json.dumps(whole)})
