@@ -22,9 +22,9 @@ SIZE, CONTEXT = 4, 2
 class Table(nn.Module):
     """The points of a batch as they are, learned by one network."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, steps: int = 1) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.steps = network, steps
 
     def networks(self) -> dict[str, nn.Module]:
         return {"generator": self.network}
@@ -32,6 +32,10 @@ class Table(nn.Module):
     def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
         assert stage == "generator"
         return batch["points"], batch["context"]
+
+    def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
+        assert stage == "generator"
+        return transport(self.network, noise, context, self.steps, "euler")
 
 
 def velocity() -> Velocity:
@@ -44,7 +48,7 @@ def distilled() -> Distillation:
     # A teacher that has learned something: an untrained one is linear.
     teacher = velocity()
     nn.init.normal_(teacher.last.weight, std=0.3)
-    return Distillation(Table(copy.deepcopy(teacher)), Table(teacher), steps=1, teacher_steps=4)
+    return Distillation(Table(copy.deepcopy(teacher)), Table(teacher, steps=8))
 
 
 FAMILIES: dict[str, Callable[[], PointFamily]] = {
@@ -220,7 +224,7 @@ def test_bound_of_an_autoencoder_that_encodes_nothing_is_the_normal_density() ->
 
 def test_a_student_that_does_what_its_teacher_does_has_no_loss() -> None:
     student = distilled()
-    student.steps, student.solver = student.teacher_steps, student.teacher_solver
+    student.model.steps = student._teacher[0].steps
     assert float(student("generator", batch(), 0, torch.Generator().manual_seed(1))[0].detach()) == 0
     assert student.average.network is not student._teacher[0].network
 

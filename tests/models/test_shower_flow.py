@@ -1,11 +1,15 @@
 """The two stages of precise showers, bound to their representations."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from simulacra.models.shower_flow import ShowerFlow
 from simulacra.models.shower_gan import reflect
 from simulacra.systems.showerflow import Settings, Trainer
+from simulacra.training.checkpoint import save_model
+from simulacra.training.settings import SettingsError
 from tiny_calogan import toy_geometry, toy_showers
 
 
@@ -65,3 +69,24 @@ def test_the_first_condition_is_the_energy() -> None:
             cell_steps=1,
             solver="euler",
         )
+
+
+def test_a_student_begins_as_its_teacher_and_is_followed_in_fewer_steps(tmp_path: Path) -> None:
+    made = trainer()
+    settings = {"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3}
+    metadata = {"experiment": {"system": settings}, "description": made.description}
+    torch.nn.init.normal_(made.family.average.cells.last.weight, std=0.1)
+    save_model(tmp_path / "model.safetensors", made.family.average, metadata)
+    student = Trainer(
+        Settings.model_validate(settings | {"teacher": str(tmp_path), "cell_steps": 1, "solver": "euler"}),
+        toy_showers(200),
+    )
+    taught, learned = made.family.average.state_dict(), student.family.model.state_dict()
+    assert all(learned[name].equal(tensor) for name, tensor in taught.items())
+    batch = student.tensors(toy_showers(64))
+    rng = torch.Generator().manual_seed(1)
+    losses = {stage: float(student.family(stage, batch, 0, rng)[0].detach()) for stage in ("sections", "cells")}
+    assert losses["cells"] > 1e-4
+    assert student.family.average.steps == {"sections": 4, "cells": 1}
+    with pytest.raises(SettingsError, match="has other width than its student"):
+        Trainer(Settings.model_validate(settings | {"teacher": str(tmp_path), "width": 8}), toy_showers(200))

@@ -29,6 +29,8 @@ SMALL: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
             {"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3, "conditions": FIVE, "reflections": False},
             toy_showers(240, five_conditions=True),
         ),
+        ({"kind": "showerflow", "family": "flow", "width": 16, "blocks": 1, "knots": 3}, toy_showers(240)),
+        ({"kind": "showerflow", "family": "autoencoder", "width": 16, "knots": 3}, toy_showers(240)),
     ],
     "grindhammer_peters": [
         ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))

@@ -7,58 +7,47 @@ the teacher's weights, whose straight step it then bends to the place where the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from simulacra.generators.flow_matching import QUARTER, Solver, transport
-from simulacra.generators.points import PointFamily
+from simulacra.generators.flow_matching import QUARTER
+from simulacra.generators.points import PointFamily, PointModel
+
+
+class TransportModel(PointModel, Protocol):
+    """A model that knows in how many steps it follows its velocities."""
+
+    def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
+        """Carry noise (N, D) to the points of a stage, (N, D), given the context (N, C)."""
 
 
 class Distillation(PointFamily):
-    """Students in training: velocity networks that are followed in fewer steps than the teacher's.
+    """Students in training.
 
     Parameters
     ----------
     model:
-        the students' model.
+        the students' model, a :class:`TransportModel` of few steps.
     teacher:
-        a model of the same stages, whose networks stay as they are.
-    steps, solver:
-        how the students will be followed.
-    teacher_steps, teacher_solver:
-        how the teacher is followed.
+        the same of many steps; it stays as it is.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        teacher: Any,
-        *,
-        steps: int = 1,
-        solver: Solver = "euler",
-        teacher_steps: int = 8,
-        teacher_solver: Solver = "midpoint",
-        average_decay: float = 0.999,
-    ) -> None:
+    def __init__(self, model: Any, teacher: Any, *, average_decay: float = 0.999) -> None:
         super().__init__(model, average_decay=average_decay)
         # In a tuple, so that the teacher is neither trained nor saved beside its student.
         self._teacher = (teacher.requires_grad_(False).eval(),)
-        self.steps, self.solver = steps, solver
-        self.teacher_steps, self.teacher_solver = teacher_steps, teacher_solver
 
-    def loss(self, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
+    def loss(self, stage: str, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
         """Return the squared distance between the student's and the teacher's points from the same noise.
 
         Of ``points`` the shape alone is used: what is learned is the teacher.
         """
-        stage = next(name for name, player in self.players().items() if player is network)
         noise = torch.randn(points.shape, generator=rng).to(points)
-        teacher = self._teacher[0].networks()[stage]
         with torch.no_grad():
-            target = transport(teacher, noise, context, self.teacher_steps, self.teacher_solver)
-        found = transport(network, noise, context, self.steps, self.solver)
+            target = self._teacher[0].transport(stage, noise, context)
+        found = self.model.transport(stage, noise, context)
         weight = network.precision(torch.full_like(noise[:, :1], QUARTER))
         loss: Tensor = ((found - target).square() * weight).mean()
         return loss

@@ -47,7 +47,7 @@ class SplineFlow(nn.Module):
 
         if coupling == "coupling" and size < 2:
             raise ValueError("a coupling flow needs at least 2 components: take an autoregressive one")
-        self.size = size
+        self.size = self.latent = size
         self.flow = NSF(
             size,
             context,
@@ -76,7 +76,14 @@ class SplineFlow(nn.Module):
 class NormalisingFlow(PointFamily):
     """Flows in training by maximum likelihood: ``network.log_prob(points, context)``."""
 
-    def loss(self, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:  # noqa: ARG002
+    def loss(
+        self,
+        stage: str,  # noqa: ARG002
+        network: Any,
+        points: Tensor,
+        context: Tensor,
+        rng: torch.Generator,  # noqa: ARG002
+    ) -> Tensor:
         """Return the mean of -log p a component [nat]."""
         loss: Tensor = -network.log_prob(points, context).mean() / points.shape[1]
         return loss

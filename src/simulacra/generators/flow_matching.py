@@ -22,7 +22,14 @@ QUARTER: Final = 0.5 * math.pi
 class FlowMatching(PointFamily):
     """Velocity networks in training: ``network(x, angle, context)`` with ``network.precision(angle)``."""
 
-    def loss(self, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
+    def loss(
+        self,
+        stage: str,  # noqa: ARG002
+        network: Any,
+        points: Tensor,
+        context: Tensor,
+        rng: torch.Generator,
+    ) -> Tensor:
         """Return the squared error of the velocity at random angles, each component weighted by its precision."""
         noise = torch.randn(points.shape, generator=rng).to(points)
         angle = QUARTER * torch.rand(len(points), 1, generator=rng).to(points)

@@ -55,10 +55,10 @@ class PointFamily(nn.Module, ABC):
         """Return the loss of the stage ``player`` on a batch, and scalars to log."""
         with torch.no_grad():
             points, context = self.model.points(player, batch, rng)
-        return self.loss(self.players()[player], points, context, rng), {}
+        return self.loss(player, self.players()[player], points, context, rng), {}
 
     @abstractmethod
-    def loss(self, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
+    def loss(self, stage: str, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
         """Return the loss of a stage's network on points (N, D) given the context (N, C), a scalar."""
 
     def after_step(self, step: int) -> None:

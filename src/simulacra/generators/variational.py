@@ -66,7 +66,14 @@ class Variational(PointFamily):
         super().__init__(model, average_decay=average_decay)
         self.code_weight = code_weight
 
-    def loss(self, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
+    def loss(
+        self,
+        stage: str,  # noqa: ARG002
+        network: Any,
+        points: Tensor,
+        context: Tensor,
+        rng: torch.Generator,
+    ) -> Tensor:
         """Return minus the bound on log p a component [nat], one code drawn for each point."""
         mean, log_width = network.encode(points, context)
         noise = torch.randn(mean.shape, generator=rng).to(mean)

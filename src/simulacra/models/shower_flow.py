@@ -1,13 +1,16 @@
-"""Showers in two stages: the energies of the sections, then the cells given these, each carried from normal noise."""
+"""Showers in two stages: the energies of the sections, then the cells given these, each made from normal noise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
 
+from simulacra.generators.flow import SplineFlow
 from simulacra.generators.flow_matching import Solver, transport
+from simulacra.generators.variational import Autoencoder
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.networks.velocity import Velocity
 from simulacra.representations.cell_shares import CellShares
@@ -15,15 +18,22 @@ from simulacra.representations.conditions import ParticleConditions
 from simulacra.representations.principal_axes import PrincipalAxes
 from simulacra.representations.section_energies import SectionEnergies
 
-LEAST_UNIFORM = 1e-6
-SECTION_WIDTH, SECTION_BLOCKS = 64, 2
+Family = Literal["flow_matching", "flow", "autoencoder"]
+
+LEAST_UNIFORM: Final = 1e-6
+#: of the sections' network
+SECTION_WIDTH: Final = 64
+SECTION_BLOCKS: Final = 2
+#: components up to which a spline flow is autoregressive: beyond, sampling one after the other takes too long
+MOST_AUTOREGRESSIVE: Final = 8
+MOST_CODES: Final = 64
 
 
 class ShowerFlow(nn.Module):
     """Noise and physical conditions to the cells of a shower: the module that a checkpoint and an ONNX file hold.
 
-    It is also the model of :class:`~simulacra.generators.flow_matching.FlowMatching`, of the stages ``sections`` and
-    ``cells``.
+    It is also the model of the families that learn points (:class:`~simulacra.generators.points.PointFamily`), of the
+    stages ``sections`` and ``cells``.
 
     Parameters
     ----------
@@ -31,12 +41,15 @@ class ShowerFlow(nn.Module):
         the detector.
     condition_ranges:
         trained range of each condition, in its unit, in the order of the columns; ``incident_energy`` [GeV] first.
+    family:
+        which networks make the points.
     width, blocks:
-        of the cells' network (:class:`~simulacra.networks.velocity.Velocity`).
+        of the cells' network: of a velocity, or the width and the transforms of a spline flow; an autoencoder has the
+        width alone.
     knots:
         of the quantiles (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`).
     section_steps, cell_steps, solver:
-        how the velocities are followed (:func:`~simulacra.generators.flow_matching.transport`).
+        how velocities are followed (:func:`~simulacra.generators.flow_matching.transport`).
     """
 
     def __init__(
@@ -44,6 +57,7 @@ class ShowerFlow(nn.Module):
         geometry: CalorimeterGeometry,
         condition_ranges: Mapping[str, tuple[float, float]],
         *,
+        family: Family = "flow_matching",
         width: int,
         blocks: int,
         knots: int,
@@ -59,34 +73,42 @@ class ShowerFlow(nn.Module):
         self.section_energies = SectionEnergies(n_sections, knots)
         self.cell_shares = CellShares([section.n_cells for section in geometry.sections], knots)
         self.axes = PrincipalAxes(geometry.n_cells)
-        self.section_velocity = Velocity(n_sections, n_conditions, SECTION_WIDTH, SECTION_BLOCKS, SECTION_WIDTH)
-        self.cell_velocity = Velocity(geometry.n_cells, n_conditions + n_sections, width, blocks)
-        self.section_steps, self.cell_steps, self.solver = section_steps, cell_steps, solver
-        self.n_sections = n_sections
-        self.latent = n_sections + geometry.n_cells
+        self.sections = _network(family, n_sections, n_conditions, SECTION_WIDTH, SECTION_BLOCKS)
+        self.cells = _network(family, geometry.n_cells, n_conditions + n_sections, width, blocks)
+        self.steps = {"sections": section_steps, "cells": cell_steps}
+        self.solver = solver
+        self.section_latent = int(self.sections.latent)  # type: ignore[arg-type]
+        self.latent = self.section_latent + int(self.cells.latent)  # type: ignore[arg-type]
 
     def fit(self, shower: Tensor, conditions: Tensor, rng: torch.Generator) -> None:
         """Fit the representations to showers (N, cells) [MeV] and conditions (N, C) in physical units."""
         self.section_energies.fit(self.cell_shares.energies(shower), conditions[:, 0])
         self.cell_shares.fit(shower)
         self.axes.fit(self.cell_shares(shower, _uniform(shower, rng)))
-        self.cell_velocity.variance.copy_(self.axes.variance)
+        if isinstance(self.cells, Velocity):
+            self.cells.variance.copy_(self.axes.variance)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map standard normal noise (N, latent) and conditions (N, C) to energies in the cells, (N, cells), [MeV]."""
         context = self.conditions(conditions)
-        start, further = noise[:, : self.n_sections], noise[:, self.n_sections :]
-        sections = transport(self.section_velocity, start, context, self.section_steps, self.solver)
-        context = torch.cat([context, sections], dim=1)
+        sections = self.transport("sections", noise[:, : self.section_latent], context)
         # The axes' variances are those of the points; noise has its own, 1, in any axes.
-        components = transport(self.cell_velocity, further, context, self.cell_steps, self.solver)
+        components = self.transport("cells", noise[:, self.section_latent :], torch.cat([context, sections], dim=1))
         energies = self.section_energies.inverse(sections, conditions[:, 0])
-        cells: Tensor = self.cell_shares.inverse(self.axes.inverse(components), energies)
+        cells: Tensor = self.cell_shares.inverse(self.axes.inverse(components * self._scale()), energies)
         return cells
+
+    def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
+        """Carry noise to the points of a stage, (N, D), given the context (N, C)."""
+        network = self.networks()[stage]
+        if isinstance(network, Velocity):
+            return transport(network, noise, context, self.steps[stage], self.solver)
+        points: Tensor = network(noise, context)
+        return points
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the networks of the two stages."""
-        return {"sections": self.section_velocity, "cells": self.cell_velocity}
+        return {"sections": self.sections, "cells": self.cells}
 
     def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return what a stage learns and its context.
@@ -102,7 +124,20 @@ class ShowerFlow(nn.Module):
             return sections, context
         scores = batch["scores"]
         dequantised = self.cell_shares.quantiles.dequantise(scores, batch["thresholds"], _uniform(scores, rng))
-        return self.axes(dequantised), torch.cat([context, sections], dim=1)
+        return self.axes(dequantised) / self._scale(), torch.cat([context, sections], dim=1)
+
+    def _scale(self) -> Tensor | float:
+        """Return the unit of each component: a velocity knows the variances, other networks see components of 1."""
+        return 1.0 if isinstance(self.cells, Velocity) else self.axes.variance.sqrt()
+
+
+def _network(family: Family, size: int, context: int, width: int, blocks: int) -> nn.Module:
+    if family == "flow_matching":
+        return Velocity(size, context, width, blocks, min(width, 128))
+    if family == "autoencoder":
+        return Autoencoder(size, context, code=min(size, MOST_CODES), width=width)
+    coupling: Literal["coupling", "autoregressive"] = "autoregressive" if size <= MOST_AUTOREGRESSIVE else "coupling"
+    return SplineFlow(size, context, coupling=coupling, transforms=blocks, width=width)
 
 
 def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:

@@ -35,7 +35,8 @@ class Velocity(nn.Module):
 
     def __init__(self, size: int, context: int, width: int, blocks: int, embedding: int = 128) -> None:
         super().__init__()
-        self.size, self.width = size, width
+        self.size = self.latent = size
+        self.width = width
         self.register_buffer("variance", torch.ones(size))
         self.register_buffer("harmonics", 2.0 * torch.arange(1, HARMONICS + 1))
         self.embed = nn.Sequential(

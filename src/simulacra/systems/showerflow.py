@@ -10,6 +10,7 @@ scores. So every marginal distribution and the second moments are right before a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from simulacra.generators.flow_matching import FlowMatching
+    from simulacra.generators.points import PointFamily
     from simulacra.judges.validation import Validation
 
 __all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
@@ -34,12 +35,18 @@ MOST_FITTED: Final = 25_000
 
 
 class Settings(BaseModel):
-    """Settings of precise showers."""
+    """Settings of precise showers.
+
+    ``family`` is that of the networks (:class:`~simulacra.models.shower_flow.ShowerFlow`); with a ``teacher``, a run
+    folder or a model file of flow matching, its steps are distilled into the fewer ones asked for here.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["showerflow"] = "showerflow"
     conditions: tuple[Condition, ...] = ("incident_energy",)
+    family: Literal["flow_matching", "flow", "autoencoder"] = "flow_matching"
+    teacher: str | None = None
     width: Annotated[int, Field(ge=1, le=8192)] = 512
     blocks: Annotated[int, Field(ge=1, le=64)] = 3
     knots: Annotated[int, Field(ge=2, le=256)] = 16
@@ -55,17 +62,47 @@ class Trainer:
 
     def __init__(self, settings: Settings, events: xr.Dataset) -> None:
         """Build the networks and fit the representations to ``events``, the training part."""
-        from simulacra.generators.flow_matching import FlowMatching
         from simulacra.judges.calorimeter.validation import ShowerValidation
 
         validate(events, conditions=settings.conditions, features=("shower",))
         self.settings = settings
         self.geometry = CalorimeterGeometry.from_events(events)
         self.description = describe(settings, events)
-        model: Any = build(settings, self.description)
-        self._fit(model, *self._physical(events.isel(event=slice(0, MOST_FITTED))))
-        self.family: FlowMatching = FlowMatching(model, average_decay=settings.average_decay)
+        self.family: PointFamily = self._distilled() if settings.teacher else self._untrained(events)
         self._validation = ShowerValidation(self.geometry, settings.conditions)
+
+    def _untrained(self, events: xr.Dataset) -> PointFamily:
+        from simulacra.generators.flow import NormalisingFlow
+        from simulacra.generators.flow_matching import FlowMatching
+        from simulacra.generators.variational import Variational
+
+        model: Any = build(self.settings, self.description)
+        self._fit(model, *self._physical(events.isel(event=slice(0, MOST_FITTED))))
+        families = {"flow_matching": FlowMatching, "flow": NormalisingFlow, "autoencoder": Variational}
+        return families[self.settings.family](model, average_decay=self.settings.average_decay)
+
+    def _distilled(self) -> PointFamily:
+        """Return the student of a trained model: its weights and representation, followed in other steps."""
+        from simulacra.generators.distillation import Distillation
+        from simulacra.training.checkpoint import fill, read_model
+        from simulacra.training.settings import SettingsError, check
+
+        path = Path(self.settings.teacher or "")
+        path = path / "model.safetensors" if path.is_dir() else path
+        metadata, weights = read_model(path)
+        taught = check(Settings, metadata["experiment"]["system"], str(path))
+        alike = ("family", "conditions", "width", "blocks", "knots")
+        differ = [name for name in alike if getattr(taught, name) != getattr(self.settings, name)]
+        if differ or self.settings.family != "flow_matching":
+            raise SettingsError(
+                f"the teacher {path} has other {', '.join(differ) or 'networks than velocities'} than its student: a "
+                "student begins as a copy of a flow-matching teacher"
+            )
+        self.description["condition_ranges"] = metadata["description"]["condition_ranges"]
+        teacher, student = build(taught, self.description), build(self.settings, self.description)
+        for module in (teacher, student):
+            fill(module, weights, str(path))
+        return Distillation(student, teacher, average_decay=self.settings.average_decay)
 
     def _fit(self, model: Any, shower: Tensor, conditions: Tensor) -> None:
         """Fit the representations to showers and their mirror images, as the networks learn them."""
@@ -155,6 +192,7 @@ def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
     return ShowerFlow(
         CalorimeterGeometry.from_json(description["geometry"]),
         {name: tuple(bounds) for name, bounds in description["condition_ranges"].items()},
+        family=settings.family,
         width=settings.width,
         blocks=settings.blocks,
         knots=settings.knots,
