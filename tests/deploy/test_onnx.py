@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
-from simulacra.deploy.onnx import LARGEST, Session
+from simulacra.deploy.onnx import LARGEST, OPSET, Parity, ParityError, Session
+from simulacra.deploy.onnx import export as export_onnx
+from simulacra.geometry import CalorimeterGeometry
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'simulacra[export]'")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'simulacra[export]'")
@@ -34,7 +36,10 @@ def path(exported: tuple[Path, Any]) -> Path:
 def test_exporting_says_one_line(exported: tuple[Path, Any]) -> None:
     path, result = exported
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"toy in {path}, {path.stat().st_size / 1e6:.1f} MB\n"
+    beginning = f"toy in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}; "
+    assert result.stdout.startswith(beginning)
+    assert result.stdout.count("\n") == 1
+    assert "of the values within 1e-5 of torch's" in result.stdout
     assert result.stderr == ""
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     assert logging.getLogger("torch.onnx").level == logging.NOTSET
@@ -53,7 +58,7 @@ def test_showers_are_torchs_for_any_number_of_events(path: Path, trained_run: Pa
     scale = expected.max(axis=1, keepdims=True)
     # A cell right at the threshold may be lit in one and not in the other.
     assert (np.abs(made - expected) < 1e-5 * scale).mean() > 0.999
-    np.testing.assert_allclose(made.sum(axis=1), expected.sum(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(made.sum(axis=1), expected.sum(axis=1), rtol=1e-5)
     assert (made == 0).any()
     assert (made >= 0).all()
 
@@ -76,6 +81,24 @@ def test_the_file_tells_what_it_is(path: Path, trained_run: Path) -> None:
     assert metadata["condition_ranges"] == {"incident_energy": [1.0, 100.0]}
     assert metadata["geometry"] == trained.description["geometry"]
     assert metadata["training"]["data_sha256"] == trained.metadata["training"]["data_sha256"]
+    assert metadata["inputs"]["conditions"] == [{"name": "incident_energy", "units": "GeV", "low": 1.0, "high": 100.0}]
+    assert metadata["outputs"][0]["units"] == "MeV"
+    assert metadata["outputs"][0]["shape"] == [40]
+    assert metadata["parity"]["jumps"] < 1e-3
+    assert metadata["weights_sha256"] == trained.weights_sha256
+    assert model.opset_import[0].version == metadata["opset"] == OPSET
+    plain = {p.key: p.value for p in model.metadata_props}
+    assert plain["conditions"] == "incident_energy GeV 1 100"
+    assert (plain["output"], plain["units"], plain["opset"]) == ("shower", "MeV", str(OPSET))
+    assert plain["geometry"] == metadata["geometry"]
+    geometry = CalorimeterGeometry.from_json(plain["geometry"])
+    x, y, z = np.array(plain["cell_places"].split(), float).reshape(-1, 3).T
+    np.testing.assert_allclose([x, y], [geometry.cell_x, geometry.cell_y], rtol=1e-5)
+    assert (np.abs(z - geometry.cell_z) <= geometry.layer_thickness).all()
+    into_layer = z % geometry.layer_thickness - geometry.absorber.thickness
+    np.testing.assert_allclose(into_layer, geometry.active.thickness / 2, rtol=1e-5)
+    assert Session(path).metadata == metadata
+    assert model.graph.input[0].name == "noise", "the example in C++ finds the noise's length there"
     assert [(i.name, i.type.tensor_type.shape.dim[1].dim_value) for i in model.graph.input] == [
         ("noise", trained.module.latent),
         ("conditions", 1),
@@ -92,3 +115,91 @@ def test_without_the_packages_there_is_a_remedy(
     assert result.exit_code == 1
     assert "onnx is not installed: pip install 'simulacra[export]'" in " ".join(result.stderr.split())
     assert not list(tmp_path.iterdir())
+
+
+def test_the_example_in_cpp_reads_what_is_there(path: Path) -> None:
+    import re
+
+    import onnx
+
+    source = (Path(__file__).parents[2] / "examples" / "cpp" / "ShowerInference.cc").read_text()
+    model = onnx.load(str(path))
+    keys = re.findall(r'Metadata\("(\w+)"\)', source)
+    assert sorted(keys) == ["cell_places", "conditions", "particle", "units"]
+    assert set(keys) <= {p.key for p in model.metadata_props}
+    names = re.findall(r"putNames\{(.*?)\};", source)
+    assert names == ['"noise", "conditions"', '"output"']
+    assert [i.name for i in model.graph.input] == ["noise", "conditions"]
+
+
+def test_a_module_that_hangs_on_the_number_of_events_is_refused(tmp_path: Path) -> None:
+    class Counting(torch.nn.Module):
+        latent = 3
+
+        def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+            return conditions[:, :1] * torch.ones(1, 3).expand(len(noise), -1) + noise
+
+    with pytest.raises(ValueError, match=r"write x.shape\[0\] for len\(x\) in its forward, or export .* batch=N"):
+        export_onnx(Counting(), 1, tmp_path / "x.onnx", {})
+    assert not list(tmp_path.iterdir())
+    assert export_onnx(Counting(), 1, tmp_path / "x.onnx", {}, batch=5).jumps == 0
+
+
+@pytest.mark.slow
+def test_a_generator_without_a_network_is_exported_as_well(tmp_path: Path) -> None:
+    from simulacra.models.parametrised_shower import ParametrisedShower
+
+    module = ParametrisedShower(CalorimeterGeometry.load("calogan"), "gamma").eval().requires_grad_(False)
+    energies = np.geomspace(1, 100, 128)[:, None]
+    parity = export_onnx(module, 1, tmp_path / "analytic.onnx", {"units": "MeV"}, conditions=energies)
+    # It counts spots, and a number may differ by one at a step.
+    assert parity.jumps < 2e-3
+    assert parity.sums < 1e-5
+    made = Session(tmp_path / "analytic.onnx")(np.full((3, 1), 50, np.float32), np.random.default_rng(1))
+    assert made.shape == (3, 504)
+    assert made.sum(axis=1) == pytest.approx(50_000, rel=0.02)
+
+
+def test_parity_is_relative_to_the_largest_value_of_an_event() -> None:
+    expected = np.abs(np.random.default_rng(1).normal(size=(50, 100))) + 0.1
+    small = Parity.between(expected * (1 + 1e-7), expected)
+    assert small.events == 50
+    assert small.jumps == 0
+    assert small.quantile_999 == pytest.approx(1e-7, rel=0.5)
+    assert small.sums == pytest.approx(1e-7, rel=0.01)
+    one_lit = expected.copy()
+    one_lit[0, 0] += 1
+    assert Parity.between(one_lit, expected).jumps == pytest.approx(1 / 5000)
+    with pytest.raises(ParityError, match=r"of the values differ from torch's by more than 1e-05"):
+        Parity.between(expected * 1.0001, expected)
+    with pytest.raises(ParityError, match="not all of it finite"):
+        Parity.between(expected * np.nan, expected)
+
+
+def test_a_file_that_does_something_else_is_not_written(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Under another name of torch's exporter: the module that is compared is not the one that was exported.
+    trained, real = simulacra.load(trained_run), torch.onnx.export
+
+    class Other(torch.nn.Module):
+        latent = trained.module.latent
+
+        def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+            return conditions[:, :1] * (noise + 1.0)
+
+    def exported(module: torch.nn.Module, *arguments: Any, **options: Any) -> Any:
+        return real(Other(), *arguments, **options)
+
+    class Right(Other):
+        def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+            return conditions[:, :1] * (noise + 1.001)
+
+    monkeypatch.setattr(torch.onnx, "export", exported)
+    with pytest.raises(ParityError):
+        export_onnx(Right(), 1, tmp_path / "x.onnx", {})
+    assert not list(tmp_path.iterdir())
+    parity = export_onnx(Other(), 1, tmp_path / "x.onnx", {"units": "MeV"}, batch=4)
+    assert parity.events == 4
+    with pytest.raises(ValueError, match=r"must be \(N, 1\), not \(3, 2\)"):
+        export_onnx(Other(), 1, tmp_path / "y.onnx", {}, conditions=np.ones((3, 2)))

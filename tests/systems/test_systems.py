@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from pydantic import ValidationError
 
+from simulacra import reference
 from simulacra.events import make_events, take_part, validate
 from simulacra.systems import generators, names, system
 from simulacra.training.checkpoint import fill, read_model, save_model
@@ -21,6 +22,18 @@ SMALL: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
         (SYSTEM, toy_showers(120)),
         (SYSTEM | {"conditions": FIVE}, toy_showers(120, five_conditions=True)),
         (SYSTEM | {"reflections": False, "observable_matching": 0.0, "power": 3}, toy_showers(120)),
+    ],
+    "showerflow": [
+        ({"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3}, toy_showers(240)),
+        (
+            {"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3, "conditions": FIVE, "reflections": False},
+            toy_showers(240, five_conditions=True),
+        ),
+        ({"kind": "showerflow", "family": "flow", "width": 16, "blocks": 1, "knots": 3}, toy_showers(240)),
+        ({"kind": "showerflow", "family": "autoencoder", "width": 16, "knots": 3}, toy_showers(240)),
+    ],
+    "grindhammer_peters": [
+        ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))
     ],
 }
 CASES = [(kind, i) for kind in generators() for i in range(len(SMALL[kind]))]

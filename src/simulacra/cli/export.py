@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
+
+if TYPE_CHECKING:
+    from simulacra.trained import TrainedGenerator
 
 
 def export(
     generator: Annotated[str, typer.Argument(help="Name of a shipped generator, a run folder or a model file.")],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX (the one format there is).")] = True,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File; NAME.onnx if not given.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Fix the number of events of a call, which some runtimes make use of.")
+    ] = None,
 ) -> None:
-    """Export a generator as one ONNX file, from (noise, conditions in physical units) to events in physical units."""
+    """Export a generator as one ONNX file, from (noise, conditions in physical units) to events in physical units.
+
+    The file is compared with torch before it is written; its metadata say what goes in and what comes out.
+    """
+    from simulacra.deploy.onnx import OPSET
     from simulacra.deploy.onnx import export as export_onnx
     from simulacra.trained import load
 
@@ -21,6 +32,68 @@ def export(
         raise ValueError("--no-onnx leaves nothing to write: ONNX is the one format there is")
     trained = load(generator)
     path = output or Path(f"{trained.name}.onnx")
-    description = {"name": trained.name, **trained.description, "training": trained.metadata["training"]}
-    export_onnx(trained.module, len(trained.trained_range), path, description)
-    typer.echo(f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB")
+    conditions = drawn_conditions(trained)
+    parity = export_onnx(
+        trained.module, conditions.shape[1], path, description(trained), batch=batch, conditions=conditions
+    )
+    typer.echo(
+        f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}; {1 - parity.jumps:.3%} of the "
+        f"values within 1e-5 of torch's, 99.9 % within {parity.quantile_999:.1g} (of the event's largest)"
+    )
+
+
+def drawn_conditions(trained: TrainedGenerator, n: int = 256) -> np.ndarray:
+    """Return conditions from all over the trained range, (n, C) float32."""
+    rng = np.random.default_rng(0)
+    return np.stack([rng.uniform(low, high, n) for low, high in trained.trained_range.values()], axis=1).astype("f4")
+
+
+def description(trained: TrainedGenerator) -> dict[str, Any]:
+    """Return what an exported file says about itself.
+
+    ``inputs`` and ``outputs`` hold names, shapes and units. For programs without a reader of JSON the same is there as
+    plain text: ``conditions``, "incident_energy GeV 1 100; ..." (name, unit, trained from, to), ``output``, ``units``,
+    and of showers ``cell_places``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
+    """
+    import torch
+
+    from simulacra.systems import system
+
+    source = system(str(trained.metadata["experiment"]["system"]["kind"]))
+    latent = int(trained.module.latent)  # type: ignore[arg-type]
+    ranges = trained.trained_range
+    with torch.inference_mode():
+        example = trained.module(torch.zeros(1, latent), torch.from_numpy(drawn_conditions(trained, 1))).numpy()
+    outputs = [
+        {"name": name, "units": one.attrs["units"], "long_name": one.attrs["long_name"], "shape": list(one.shape[1:])}
+        for name, one in source.to_variables(example).items()
+    ]
+    conditions = [
+        {"name": name, "units": source.CONDITIONS[name][0], "low": low, "high": high}
+        for name, (low, high) in ranges.items()
+    ]
+    described = trained.description
+    cells = {"cell_places": places(str(described["geometry"]))} if "geometry" in described else {}
+    return {
+        "name": trained.name,
+        **trained.description,
+        "inputs": {"noise": {"distribution": "standard normal", "length": latent}, "conditions": conditions},
+        "outputs": outputs,
+        "conditions": "; ".join(f"{c['name']} {c['units']} {c['low']:g} {c['high']:g}" for c in conditions),
+        "output": ", ".join(str(one["name"]) for one in outputs),
+        "units": ", ".join(str(one["units"]) for one in outputs),
+        **cells,
+        "training": trained.metadata["training"],
+        "weights_sha256": trained.weights_sha256,
+    }
+
+
+def places(geometry: str) -> str:
+    """Return a point in the active medium of each cell of a geometry (JSON), in its middle layer, "x y z ..." [mm]."""
+    from simulacra.geometry import CalorimeterGeometry
+
+    cells = CalorimeterGeometry.from_json(geometry)
+    middle = np.array([section.layers // 2 for section in cells.sections])[cells.section_of_cell]
+    depth = middle * cells.layer_thickness + cells.absorber.thickness + cells.active.thickness / 2
+    points = np.stack([cells.cell_x, cells.cell_y, cells.cell_front + depth], axis=1)
+    return " ".join(f"{value:.6g}" for value in points.ravel())

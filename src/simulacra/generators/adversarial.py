@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from simulacra.generators.average import follow
+
 
 class AdversarialNetworks(Protocol):
     """What the family asks of the networks that it is given."""
@@ -102,11 +104,6 @@ class Adversarial(nn.Module):
             loss = loss + 0.5 * self.gradient_penalty * self.penalty_interval * torch.as_tensor(norm).mean()
         return loss, {"accuracy": accuracy.detach()}
 
-    @torch.no_grad()
     def after_step(self, step: int) -> None:
-        """Update the moving average; early on it forgets its start sooner."""
-        decay = min(self.average_decay, (1 + step) / (10 + step))
-        for mean, now in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(now, 1.0 - decay)
-        for kept, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            kept.copy_(current)
+        """Update the moving average."""
+        follow(self.average, self.generator, step, self.average_decay)

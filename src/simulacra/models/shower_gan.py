@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -154,3 +155,18 @@ def reflect(shower: Tensor, geometry: CalorimeterGeometry, rows: Tensor, columns
         image = torch.where(rows[:, None, None], image.flip(1), image)
         pieces.append(torch.where(columns[:, None, None], image.flip(2), image).flatten(1))
     return torch.cat(pieces, dim=1)
+
+
+def reflect_conditions(conditions: Tensor, names: Sequence[str], rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the conditions (N, C), called ``names``, of showers mirrored by :func:`reflect`: position and azimuth."""
+    conditions = conditions.clone()
+    for i, name in enumerate(names):
+        x = conditions[:, i]
+        if name == "impact_x":
+            conditions[:, i] = torch.where(columns, -x, x)
+        elif name == "impact_y":
+            conditions[:, i] = torch.where(rows, -x, x)
+        elif name == "azimuthal_angle":
+            x = torch.where(columns, math.pi - x, x)
+            conditions[:, i] = torch.where(rows, -x, x)
+    return conditions

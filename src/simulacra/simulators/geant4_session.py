@@ -112,18 +112,28 @@ def _standard_output_closed() -> Iterator[None]:
 
 
 class Session:
-    """A Geant4 run manager for one geometry, particle and physics list; a process holds at most one, for ever."""
+    """A Geant4 run manager for one geometry, particle and physics list; a process holds at most one, for ever.
+
+    ``detector`` is what is built instead of the geometry alone: something that holds a
+    :class:`~simulacra.simulators.geant4_detector.Detector` and adds to it.
+    """
 
     _current: Session | None = None
 
-    def __init__(self, geometry: CalorimeterGeometry, particle: str, physics_list: str) -> None:
+    def __init__(
+        self,
+        geometry: CalorimeterGeometry,
+        particle: str,
+        physics_list: str,
+        detector: g4.G4VUserDetectorConstruction | None = None,
+    ) -> None:
         self.key = (geometry, particle, physics_list)
         with _standard_output_closed():
             g4.G4EmParameters.Instance().SetVerbose(0)
             self._manager = g4.G4RunManagerFactory.CreateRunManager(g4.G4RunManagerType.SerialOnly)
             self._physics = g4.FTFP_BERT() if physics_list == "FTFP_BERT" else _Electromagnetic()
             # Python must keep a reference to all that it hands to Geant4.
-            self._detector = Detector(geometry)
+            self._detector = detector or Detector(geometry)
             self._manager.SetUserInitialization(self._detector)
             self._manager.SetUserInitialization(self._physics)
             self.gun = _Gun(particle, vertex_z(geometry))

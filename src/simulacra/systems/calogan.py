@@ -15,9 +15,8 @@ widths stand among the critic's observables; channels are few.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
 import numpy as np
 import xarray as xr
@@ -26,14 +25,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra.conditions import Distribution
 from simulacra.events import validate, variable
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.observables.showers import shower_shapes_of
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
     from simulacra.generators.adversarial import Adversarial
-    from simulacra.judges.validation import Validation, ValidationJudge
+    from simulacra.judges.validation import Validation
 
 Channels = tuple[
     Annotated[int, Field(ge=1, le=256)], Annotated[int, Field(ge=1, le=256)], Annotated[int, Field(ge=1, le=256)]
@@ -47,7 +45,14 @@ CONDITIONS: Final = {
     "polar_angle": ("rad", "angle between the incident particle and the calorimeter's axis"),
     "azimuthal_angle": ("rad", "azimuth of the incident particle"),
 }
-VALIDATION_SEED: Final = 17
+
+
+class Conditioned(Protocol):
+    """Settings of a system of showers."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Names of the conditions, ``incident_energy`` first."""
 
 
 class Settings(BaseModel):
@@ -76,6 +81,7 @@ class Trainer:
         import torch
 
         from simulacra.generators.adversarial import Adversarial
+        from simulacra.judges.calorimeter.validation import ShowerValidation
         from simulacra.models.shower_gan import ShowerGame, ShowerOpponent
 
         validate(events, conditions=settings.conditions, features=("shower",))
@@ -103,8 +109,7 @@ class Trainer:
             penalty_interval=settings.penalty_interval,
             average_decay=settings.average_decay,
         )
-        self._judge: ValidationJudge | None = None
-        self._judged: xr.Dataset | None = None
+        self._validation = ShowerValidation(self.geometry, settings.conditions)
 
     def _symmetric(self, per_cell: Tensor) -> Tensor:
         import torch
@@ -132,22 +137,13 @@ class Trainer:
         """Mirror each shower along phi and eta with probability 1/2: the detector cannot tell the difference."""
         import torch
 
-        from simulacra.models.shower_gan import reflect
+        from simulacra.models.shower_gan import reflect, reflect_conditions
 
         if not self.settings.reflections:
             return dict(batch)
         n = batch["shower"].shape[0]
         rows, columns = (torch.rand(2, n, generator=rng) < 0.5).to(batch["shower"].device)
-        conditions = batch["conditions"].clone()
-        for i, name in enumerate(self.settings.conditions):
-            x = conditions[:, i]
-            if name == "impact_x":
-                conditions[:, i] = torch.where(columns, -x, x)
-            elif name == "impact_y":
-                conditions[:, i] = torch.where(rows, -x, x)
-            elif name == "azimuthal_angle":
-                x = torch.where(columns, math.pi - x, x)
-                conditions[:, i] = torch.where(rows, -x, x)
+        conditions = reflect_conditions(batch["conditions"], self.settings.conditions, rows, columns)
         return {"shower": reflect(batch["shower"], self.geometry, rows, columns), "conditions": conditions}
 
     def sample(self, conditions: Tensor, rng: torch.Generator) -> np.ndarray:
@@ -170,27 +166,11 @@ class Trainer:
         return {f"{place}.{name}": w for place, module in modules.items() for name, w in module.named_parameters()}
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
-        """Judge the averaged generator: the 1-Wasserstein distance of each shower shape, in units of its width.
-
-        ``score`` is the mean over shapes and four bins of energy; lower is better. Lost modes raise an alarm
-        (:class:`~simulacra.judges.validation.ValidationJudge`).
-        """
-        from simulacra.judges.validation import ValidationJudge
-
-        tensors = self.tensors(events)
-        energy = tensors["conditions"][:, 0].numpy()
-        if self._judge is None or self._judged is not events:
-            truth = shower_shapes_of(tensors["shower"].numpy(), energy, self.geometry)
-            table = np.stack(list(truth.values()), axis=1)
-            self._judge = ValidationJudge(
-                table, tensors["conditions"].numpy(), seed=VALIDATION_SEED, names=tuple(truth), binned=(0,)
-            )
-            self._judged = events
-        made = shower_shapes_of(self.sample(tensors["conditions"], rng), energy, self.geometry)
-        return self._judge.check(np.stack(list(made.values()), axis=1))
+        """Judge the averaged generator by its shower shapes."""
+        return self._validation.check(events, self.sample(self.tensors(events)["conditions"], rng))
 
 
-def describe(settings: Settings, events: xr.Dataset) -> dict[str, Any]:
+def describe(settings: Conditioned, events: xr.Dataset) -> dict[str, Any]:
     """Return what the training sample fixed and a checkpoint must know: geometry, particle, trained ranges."""
     ranges = {name: trained_range(name, events) for name in settings.conditions}
     held_out = json.loads(events.attrs.get("hold_out", "[]"))

@@ -1,0 +1,53 @@
+"""Distillation: a student that does in one step, or a few, what its teacher does in many.
+
+The teacher's map from noise to points is deterministic, so the student learns it by regression (Luhman and Luhman,
+arXiv:2101.02388). Both are velocities (:mod:`simulacra.generators.flow_matching`), and the student begins as a copy of
+the teacher's weights, whose straight step it then bends to the place where the teacher's many steps end.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from simulacra.generators.flow_matching import QUARTER
+from simulacra.generators.points import PointFamily, PointModel
+
+
+class TransportModel(PointModel, Protocol):
+    """A model that knows in how many steps it follows its velocities."""
+
+    def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
+        """Carry noise (N, D) to the points of a stage, (N, D), given the context (N, C)."""
+
+
+class Distillation(PointFamily):
+    """Students in training.
+
+    Parameters
+    ----------
+    model:
+        the students' model, a :class:`TransportModel` of few steps.
+    teacher:
+        the same of many steps; it stays as it is.
+    """
+
+    def __init__(self, model: Any, teacher: Any, *, average_decay: float = 0.999) -> None:
+        super().__init__(model, average_decay=average_decay)
+        # In a tuple, so that the teacher is neither trained nor saved beside its student.
+        self._teacher = (teacher.requires_grad_(False).eval(),)
+
+    def loss(self, stage: str, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the squared distance between the student's and the teacher's points from the same noise.
+
+        Of ``points`` the shape alone is used: what is learned is the teacher.
+        """
+        noise = torch.randn(points.shape, generator=rng).to(points)
+        with torch.no_grad():
+            target = self._teacher[0].transport(stage, noise, context)
+        found = self.model.transport(stage, noise, context)
+        weight = network.precision(torch.full_like(noise[:, :1], QUARTER))
+        loss: Tensor = ((found - target).square() * weight).mean()
+        return loss

@@ -1,0 +1,66 @@
+"""What the families that learn from events alone, without an opponent, have in common."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from simulacra.generators.average import follow
+
+
+class PointModel(Protocol):
+    """What such a family asks of a model: a module that binds its networks to a representation of events."""
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Return the networks to train by name, in the order of their turns: one for each stage."""
+
+    def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return what the network of a stage learns, (N, D), and what it is conditioned on, (N, C)."""
+
+
+class PointFamily(nn.Module, ABC):
+    """A model in training on points given a context, with one loss for each of its stages.
+
+    Parameters
+    ----------
+    model:
+        a module that is a :class:`PointModel`.
+    average_decay:
+        decay of the moving average of its weights.
+    """
+
+    def __init__(self, model: Any, *, average_decay: float = 0.999) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.average: Any = copy.deepcopy(model).requires_grad_(False).eval()
+        self.average_decay = average_decay
+
+    def players(self) -> dict[str, nn.Module]:
+        """Return the networks that are optimised, in the order of their turns."""
+        networks: dict[str, nn.Module] = self.model.networks()
+        return networks
+
+    def forward(
+        self,
+        player: str,
+        batch: Mapping[str, Tensor],
+        step: int,  # noqa: ARG002 - the loop tells every family
+        rng: torch.Generator,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of the stage ``player`` on a batch, and scalars to log."""
+        with torch.no_grad():
+            points, context = self.model.points(player, batch, rng)
+        return self.loss(player, self.players()[player], points, context, rng), {}
+
+    @abstractmethod
+    def loss(self, stage: str, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the loss of a stage's network on points (N, D) given the context (N, C), a scalar."""
+
+    def after_step(self, step: int) -> None:
+        """Update the moving average."""
+        follow(self.average, self.model, step, self.average_decay)

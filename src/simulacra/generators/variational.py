@@ -1,0 +1,91 @@
+"""Variational autoencoders: a code that is nearly standard normal, and a decoder from codes to points.
+
+Kingma and Welling, arXiv:1312.6114, conditional as in Sohn, Lee and Yan (NeurIPS 2015), with one learned variance for
+each component of a point (Rybkin, Daniilidis and Levine, arXiv:2006.13202). Its noise is part of a sample:
+without it events would be too smooth.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from simulacra.generators.points import PointFamily
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder of points (N, size) given a context (N, C).
+
+    Parameters
+    ----------
+    size, context:
+        number of components of a point, and of what it is conditioned on.
+    code:
+        number of components of a code.
+    width:
+        of both perceptrons, each of two hidden layers.
+    """
+
+    def __init__(self, size: int, context: int, *, code: int, width: int = 256) -> None:
+        super().__init__()
+        self.size, self.code = size, code
+        self.latent = code + size
+        self.encoder = _perceptron(size + context, width, 2 * code)
+        self.decoder = _perceptron(code + context, width, size)
+        self.log_width = nn.Parameter(torch.zeros(size))
+
+    def encode(self, points: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and logarithm of the width of each component of the code, (N, code) each."""
+        mean, log_width = self.encoder(torch.cat([points, context], dim=1)).chunk(2, dim=1)
+        return mean, log_width.clamp(-10.0, 10.0)
+
+    def decode(self, code: Tensor, context: Tensor) -> Tensor:
+        """Return the mean of the points of codes, (N, size)."""
+        mean: Tensor = self.decoder(torch.cat([code, context], dim=1))
+        return mean
+
+    def forward(self, noise: Tensor, context: Tensor) -> Tensor:
+        """Map standard normal noise (N, code + size) to points (N, size)."""
+        code, further = noise[:, : self.code], noise[:, self.code :]
+        return self.decode(code, context) + self.log_width.exp() * further
+
+
+class Variational(PointFamily):
+    """Autoencoders in training by the bound on their likelihood.
+
+    Parameters
+    ----------
+    code_weight:
+        of the code's divergence from the normal distribution; 1 for the bound itself.
+    """
+
+    def __init__(self, model: Any, *, average_decay: float = 0.999, code_weight: float = 1.0) -> None:
+        super().__init__(model, average_decay=average_decay)
+        self.code_weight = code_weight
+
+    def loss(
+        self,
+        stage: str,  # noqa: ARG002
+        network: Any,
+        points: Tensor,
+        context: Tensor,
+        rng: torch.Generator,
+    ) -> Tensor:
+        """Return minus the bound on log p a component [nat], one code drawn for each point."""
+        mean, log_width = network.encode(points, context)
+        noise = torch.randn(mean.shape, generator=rng).to(mean)
+        found = network.decode(mean + log_width.exp() * noise, context)
+        pull = (points - found) / network.log_width.exp()
+        reconstruction = (0.5 * pull.square() + network.log_width + 0.5 * math.log(2 * math.pi)).sum(dim=1)
+        divergence = (0.5 * (mean.square() + (2 * log_width).exp() - 1) - log_width).sum(dim=1)
+        loss: Tensor = (reconstruction + self.code_weight * divergence).mean() / points.shape[1]
+        return loss
+
+
+def _perceptron(size: int, width: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(size, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, outputs)
+    )

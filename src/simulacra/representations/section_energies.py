@@ -1,0 +1,70 @@
+"""Energies of a calorimeter's sections as normal scores: visible over incident energy, fractions of what is left."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from simulacra.representations.conditional_quantiles import ConditionalQuantiles
+
+
+class SectionEnergies(nn.Module):
+    """An invertible map between section energies (N, S) [MeV] and scores (N, S), given the incident energy.
+
+    As in CaloFlow (Krause and Shih, arXiv:2106.05285) and CaloINN (arXiv:2312.09290) the first number is the visible
+    over the incident energy, and each further one the fraction that a section has of what the sections before it left.
+    Sections are taken by rising mean energy, so that the last, which has the rest, is never empty beside others. Each
+    number becomes a normal score by its quantiles at the incident energy
+    (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`); a fraction of exactly 0 stays one.
+
+    The sum of the sections is the response times the incident energy, whatever the scores.
+    """
+
+    order: Tensor
+
+    def __init__(self, sections: int, knots: int = 16) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.arange(sections))
+        self.quantiles = ConditionalQuantiles(torch.zeros(sections, dtype=torch.long), knots)
+
+    def fit(self, energies: Tensor, incident_energy: Tensor) -> None:
+        """Fit to energies (N, S) [MeV] of incident energy (N,) [GeV].
+
+        Raises
+        ------
+        ValueError
+            if a shower has no energy at all.
+        """
+        total = energies.double().sum(dim=1)
+        if not bool((total > 0).all()):
+            raise ValueError(f"{int((total <= 0).sum())} showers without any energy: remove them before training")
+        self.order.copy_((energies.double() / total[:, None]).mean(dim=0).argsort())
+        self.quantiles.fit(self._fractions(energies, incident_energy), _coordinate(incident_energy))
+
+    def forward(self, energies: Tensor, incident_energy: Tensor, uniform: Tensor) -> Tensor:
+        """Map energies (N, S) [MeV] and incident energies (N,) [GeV] to scores (N, S); ``uniform`` places zeros."""
+        fractions = self._fractions(energies, incident_energy)
+        scores: Tensor = self.quantiles(fractions, _coordinate(incident_energy), uniform)
+        return scores
+
+    def inverse(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
+        """Map scores (N, S) and incident energies (N,) [GeV] to energies (N, S) [MeV]."""
+        fractions = self.quantiles.inverse(scores, _coordinate(incident_energy))
+        left = 1000.0 * incident_energy * fractions[:, 0]
+        pieces = []
+        for i in range(1, fractions.shape[1]):
+            pieces.append(left * fractions[:, i].clamp(max=1.0))
+            left = left - pieces[-1]
+        return torch.stack([*pieces, left], dim=1)[:, self.order.argsort()]
+
+    def _fractions(self, energies: Tensor, incident_energy: Tensor) -> Tensor:
+        taken = energies[:, self.order]
+        # Of what is left, from the last: a sum of positive numbers, where a difference would lose their last digits.
+        left = taken.flip(1).cumsum(dim=1).flip(1)
+        response = left[:, :1] / (1000.0 * incident_energy[:, None])
+        tiny = torch.finfo(energies.dtype).tiny
+        return torch.cat([response, taken[:, :-1] / left[:, :-1].clamp(min=tiny)], dim=1)
+
+
+def _coordinate(incident_energy: Tensor) -> Tensor:
+    return incident_energy.log()[:, None]

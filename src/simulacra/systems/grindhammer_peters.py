@@ -1,0 +1,163 @@
+"""Grindhammer and Peters: electromagnetic showers in closed form, without a network.
+
+arXiv:hep-ex/0001020, the parametrisation behind GFlash, fitted to one detector's showers: what a physicist would use
+instead of a generative network, and the baseline that one has to beat.
+
+What is the paper's: the gamma profile along the shower with correlated fluctuations of ln T and ln alpha, the two
+components around it, their forms in depth and energy, and energy spots. What differs: the numbers are fitted to the
+training sample instead of taken for any material, T's slope in ln y is one of them, cells get integrals instead of
+spots thrown one by one, spots have exponential energies, and the energy neither deposited nor leaked behind the
+detector is a gamma distribution. The paper's fluctuations of the sampled energy have no place here, where a cell holds
+absorber and active medium together.
+
+The longitudinal numbers are fitted as training begins (:mod:`simulacra.models.longitudinal_fit`); the one training loop
+then maximises the likelihood of where the energy lies in the radial numbers, and of the cells' energies in the spots'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from simulacra.events import validate
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.systems import calogan
+from simulacra.systems.calogan import to_variables
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from simulacra.judges.validation import Validation
+    from simulacra.models.parametrised_shower import ParametrisedShower
+
+__all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
+
+CONDITIONS: Final = {"incident_energy": calogan.CONDITIONS["incident_energy"]}
+VALIDATED: Final = 512  # showers at a time
+
+
+class Settings(BaseModel):
+    """Settings of a parametrised shower: it has none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["grindhammer_peters"] = "grindhammer_peters"
+
+
+class Trainer:
+    """A parametrised shower that is fitted."""
+
+    def __init__(self, settings: Settings, events: xr.Dataset) -> None:
+        """Fit the longitudinal numbers to ``events``, the training part."""
+        import torch
+
+        from simulacra.generators.maximum_likelihood import MaximumLikelihood
+        from simulacra.judges.calorimeter.validation import ShowerValidation
+        from simulacra.models.longitudinal_fit import fit_longitudinal
+
+        validate(events, conditions=tuple(CONDITIONS), features=("shower",))
+        if moving := [
+            name for name in ("impact_x", "impact_y", "polar_angle") if name in events and events[name].any()
+        ]:
+            raise ValueError(
+                f"a parametrised shower runs along the axis, but {', '.join(moving)} of these events varies"
+            )
+        self.geometry = CalorimeterGeometry.from_events(events)
+        self.description = describe(events)
+        self.module: ParametrisedShower = build(settings, self.description)
+        fit = fit_longitudinal(self.module, *self._sections(events))
+        with torch.no_grad():
+            self.module.longitudinal.copy_(torch.from_numpy(fit.longitudinal))
+            self.module.lost.copy_(torch.from_numpy(fit.lost))
+            # The sections before the last start from its spots, too: training moves them.
+            self.module.spots.copy_(torch.from_numpy(fit.last_spot).expand_as(self.module.spots))
+        self.family = MaximumLikelihood(self.module, self)
+        self._validation = ShowerValidation(self.geometry, tuple(CONDITIONS))
+
+    def _sections(self, events: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+        shower = events["shower"].values
+        places = [self.geometry.section_slice(i) for i in range(len(self.geometry.sections))]
+        sections = np.stack([shower[:, place].sum(axis=1, dtype=np.float64) for place in places], axis=1)
+        if not (sections.sum(axis=1) > 0).all():
+            raise ValueError(
+                f"{(sections.sum(axis=1) <= 0).sum()} showers without any energy: remove them before training"
+            )
+        return sections, events["incident_energy"].values.astype(np.float64)
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``shower`` (N, cells) [MeV], ``conditions`` (N, 1) [GeV] and ``profile`` (N, 3), see the fit."""
+        import torch
+
+        from simulacra.models.longitudinal_fit import profiles
+
+        sections, energy = self._sections(events)
+        return {
+            "shower": torch.as_tensor(events["shower"].values.astype(np.float32)),
+            "conditions": torch.as_tensor(energy.astype(np.float32)[:, None]),
+            "profile": torch.as_tensor(profiles(self.module, sections, energy).astype(np.float32)),
+        }
+
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return the batch: a parametrised shower is symmetric about its axis already."""
+        return dict(batch)
+
+    def log_likelihood(self, module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the log-likelihood of where the energy lies in the sections, and of the cells' energies, (N,).
+
+        The first, sum_c (E_c / E_i) ln p_c in section i, is that of a spot's place, averaged over the section's energy;
+        it finds the radial numbers. The second, of cells that hold spots about those expected energies, finds the
+        spots'.
+        """
+        import torch
+
+        from simulacra.models.energy_spots import log_likelihood
+
+        shower: Any = module
+        energy, (log_t, log_alpha, start) = batch["conditions"][:, 0], batch["profile"].unbind(dim=1)
+        expected = shower.cell_shares(energy, log_t, start, shower.slices(log_t, log_alpha, start))
+        spot = shower.spot_energy(energy)
+        found = torch.zeros_like(energy)
+        for i in range(len(self.geometry.sections)):
+            place = self.geometry.section_slice(i)
+            cells, p = batch["shower"][:, place], expected[:, place]
+            held = cells.sum(dim=1, keepdim=True)
+            found = found + (cells / held.clamp(min=1e-9) * torch.log(p)).sum(dim=1)
+            if i + 1 < len(self.geometry.sections):  # the longitudinal fit has found the spots of the last section
+                incident = 1000.0 * energy[:, None]
+                seen = log_likelihood(cells / incident, p.detach() * held / incident, spot[:, i : i + 1].expand_as(p))
+                found = found + seen.mean(dim=1)
+        return found
+
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
+        """Judge by shower shapes (:class:`~simulacra.judges.calorimeter.validation.ShowerValidation`)."""
+        import torch
+
+        energy = torch.as_tensor(events["incident_energy"].values.astype(np.float32)[:, None])
+        device, pieces = self.module.lost.device, []
+        with torch.inference_mode():
+            for piece in energy.split(VALIDATED):
+                noise = torch.randn(len(piece), self.module.latent, generator=rng)
+                pieces.append(self.module(noise.to(device), piece.to(device)).cpu())
+        return self._validation.check(events, torch.cat(pieces).numpy())
+
+
+def describe(events: xr.Dataset) -> dict[str, Any]:
+    """Return what the training sample fixed and a checkpoint must know."""
+    return calogan.describe(calogan.Settings(conditions=("incident_energy",)), events)
+
+
+def build(settings: Settings, description: Mapping[str, Any]) -> ParametrisedShower:  # noqa: ARG001
+    """Return the module that a checkpoint fills, with the paper's numbers: (noise, energy [GeV]) -> cells [MeV]."""
+    from simulacra.models.parametrised_shower import ParametrisedShower
+
+    return ParametrisedShower(CalorimeterGeometry.from_json(description["geometry"]), str(description["particle"]))
+
+
+def fold(module: nn.Module) -> nn.Module:
+    """Return the module for use: itself."""
+    return module.eval()

@@ -1,0 +1,207 @@
+"""Precise showers: the energies of a calorimeter's sections by flow matching, then its cells given these.
+
+Two stages as in CaloFlow (arXiv:2106.05285) and CaloDREAM (arXiv:2405.09629). Both learn normal scores: each cell's
+share of its section, and each section's part of the energy, go through their quantiles at the energy at hand
+(:mod:`simulacra.representations.conditional_quantiles`), empty cells included, and through the principal axes of these
+scores. So every marginal distribution and the second moments are right before a network learns anything; flow matching
+(:mod:`simulacra.generators.flow_matching`) learns what else there is, and two steps carry noise to a shower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulacra.events import validate
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.systems.calogan import CONDITIONS, Condition, describe, to_variables
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from simulacra.generators.points import PointFamily
+    from simulacra.judges.validation import Validation
+
+__all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
+
+#: showers that the quantiles are fitted to; more would not move them
+MOST_FITTED: Final = 25_000
+
+
+class Settings(BaseModel):
+    """Settings of precise showers.
+
+    ``family`` is that of the networks (:class:`~simulacra.models.shower_flow.ShowerFlow`); with a ``teacher``, a run
+    folder or a model file of flow matching, its steps are distilled into the fewer ones asked for here.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["showerflow"] = "showerflow"
+    conditions: tuple[Condition, ...] = ("incident_energy",)
+    family: Literal["flow_matching", "flow", "autoencoder"] = "flow_matching"
+    teacher: str | None = None
+    width: Annotated[int, Field(ge=1, le=8192)] = 512
+    blocks: Annotated[int, Field(ge=1, le=64)] = 3
+    knots: Annotated[int, Field(ge=2, le=256)] = 16
+    section_steps: Annotated[int, Field(ge=1)] = 4
+    cell_steps: Annotated[int, Field(ge=1)] = 2
+    solver: Literal["euler", "midpoint", "heun"] = "midpoint"
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    reflections: bool = True
+
+
+class Trainer:
+    """Both stages in training: the family, its tensors, augmentation and validation."""
+
+    def __init__(self, settings: Settings, events: xr.Dataset) -> None:
+        """Build the networks and fit the representations to ``events``, the training part."""
+        from simulacra.judges.calorimeter.validation import ShowerValidation
+
+        validate(events, conditions=settings.conditions, features=("shower",))
+        self.settings = settings
+        self.geometry = CalorimeterGeometry.from_events(events)
+        self.description = describe(settings, events)
+        self.family: PointFamily = self._distilled() if settings.teacher else self._untrained(events)
+        self._validation = ShowerValidation(self.geometry, settings.conditions)
+
+    def _untrained(self, events: xr.Dataset) -> PointFamily:
+        from simulacra.generators.flow import NormalisingFlow
+        from simulacra.generators.flow_matching import FlowMatching
+        from simulacra.generators.variational import Variational
+
+        model: Any = build(self.settings, self.description)
+        self._fit(model, *self._physical(events.isel(event=slice(0, MOST_FITTED))))
+        families = {"flow_matching": FlowMatching, "flow": NormalisingFlow, "autoencoder": Variational}
+        return families[self.settings.family](model, average_decay=self.settings.average_decay)
+
+    def _distilled(self) -> PointFamily:
+        """Return the student of a trained model: its weights and representation, followed in other steps."""
+        from simulacra.generators.distillation import Distillation
+        from simulacra.training.checkpoint import fill, read_model
+        from simulacra.training.settings import SettingsError, check
+
+        path = Path(self.settings.teacher or "")
+        path = path / "model.safetensors" if path.is_dir() else path
+        metadata, weights = read_model(path)
+        taught = check(Settings, metadata["experiment"]["system"], str(path))
+        alike = ("family", "conditions", "width", "blocks", "knots")
+        differ = [name for name in alike if getattr(taught, name) != getattr(self.settings, name)]
+        if differ or self.settings.family != "flow_matching":
+            raise SettingsError(
+                f"the teacher {path} has other {', '.join(differ) or 'networks than velocities'} than its student: a "
+                "student begins as a copy of a flow-matching teacher"
+            )
+        self.description["condition_ranges"] = metadata["description"]["condition_ranges"]
+        teacher, student = build(taught, self.description), build(self.settings, self.description)
+        for module in (teacher, student):
+            fill(module, weights, str(path))
+        return Distillation(student, teacher, average_decay=self.settings.average_decay)
+
+    def _fit(self, model: Any, shower: Tensor, conditions: Tensor) -> None:
+        """Fit the representations to showers and their mirror images, as the networks learn them."""
+        import torch
+
+        from simulacra.models.shower_gan import reflect, reflect_conditions
+
+        if self.settings.reflections:
+            mirrored = []
+            for rows, columns in ((False, False), (False, True), (True, False), (True, True)):
+                masks = (torch.full((len(shower),), rows), torch.full((len(shower),), columns))
+                mirrored.append(
+                    (
+                        reflect(shower, self.geometry, *masks),
+                        reflect_conditions(conditions, self.settings.conditions, *masks),
+                    )
+                )
+            shower, conditions = (torch.cat(parts) for parts in zip(*mirrored, strict=True))
+        model.fit(shower, conditions, torch.Generator().manual_seed(0))
+
+    def _physical(self, events: xr.Dataset) -> tuple[Tensor, Tensor]:
+        """Return showers (N, cells) [MeV] and conditions (N, C) in physical units."""
+        import torch
+
+        conditions = np.stack([events[name].values for name in self.settings.conditions], axis=1)
+        return (
+            torch.as_tensor(events["shower"].values.astype(np.float32)),
+            torch.as_tensor(conditions.astype(np.float32)),
+        )
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``scores`` and ``thresholds`` (N, cells), ``energies`` (N, S) [MeV] and ``conditions`` (N, C).
+
+        Scores are taken once, for they do not change: a mirrored cell has the quantiles of the cell that it mirrors.
+        """
+        import torch
+
+        shower, conditions = self._physical(events)
+        shares = self.family.average.cell_shares
+        with torch.no_grad():
+            energies = shares.energies(shower)
+            return {
+                "scores": shares.scores(shower),
+                "thresholds": shares.thresholds(energies),
+                "energies": energies,
+                "conditions": conditions,
+            }
+
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Mirror each shower along phi and eta with probability 1/2: the detector cannot tell the difference."""
+        import torch
+
+        from simulacra.models.shower_gan import reflect, reflect_conditions
+
+        if not self.settings.reflections:
+            return dict(batch)
+        rows, columns = (torch.rand(2, len(batch["scores"]), generator=rng) < 0.5).to(batch["scores"].device)
+        return {
+            "scores": reflect(batch["scores"], self.geometry, rows, columns),
+            "thresholds": reflect(batch["thresholds"], self.geometry, rows, columns),
+            "energies": batch["energies"],
+            "conditions": reflect_conditions(batch["conditions"], self.settings.conditions, rows, columns),
+        }
+
+    def sample(self, conditions: Tensor, rng: torch.Generator) -> np.ndarray:
+        """Return showers (N, cells) [MeV] of the averaged model."""
+        import torch
+
+        model = self.family.average
+        noise = torch.randn(len(conditions), model.latent, generator=rng)
+        device = next(model.parameters()).device
+        pieces = []
+        with torch.inference_mode():
+            for z, c in zip(noise.split(256), conditions.split(256), strict=True):
+                pieces.append(model(z.to(device), c.to(device)).cpu())
+        return torch.cat(pieces).numpy()
+
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
+        """Judge the averaged model by its shower shapes."""
+        return self._validation.check(events, self.sample(self._physical(events)[1], rng))
+
+
+def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
+    """Return the untrained module that a checkpoint fills: (noise, conditions in physical units) -> cells [MeV]."""
+    from simulacra.models.shower_flow import ShowerFlow
+
+    return ShowerFlow(
+        CalorimeterGeometry.from_json(description["geometry"]),
+        {name: tuple(bounds) for name, bounds in description["condition_ranges"].items()},
+        family=settings.family,
+        width=settings.width,
+        blocks=settings.blocks,
+        knots=settings.knots,
+        section_steps=settings.section_steps,
+        cell_steps=settings.cell_steps,
+        solver=settings.solver,
+    )
+
+
+def fold(module: nn.Module) -> nn.Module:
+    """Return the trained module for use."""
+    return module.eval()

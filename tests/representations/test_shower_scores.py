@@ -1,0 +1,105 @@
+"""Section energies and cells as normal scores: exact inverses, exact sums, empty cells and sections that stay empty."""
+
+import pytest
+import torch
+
+from simulacra.representations.cell_shares import CellShares
+from simulacra.representations.principal_axes import PrincipalAxes
+from simulacra.representations.section_energies import SectionEnergies
+from tiny_calogan import toy_showers
+
+SIZES = (16, 16, 8)
+
+
+def showers(n: int = 400, seed: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    events = toy_showers(n, seed)
+    shower = torch.from_numpy(events["shower"].values).double()
+    # A fifth of the showers ends before the last section.
+    shower[::5, -8:] = 0
+    return shower, torch.from_numpy(events["incident_energy"].values).double()
+
+
+def uniform(like: torch.Tensor) -> torch.Tensor:
+    return torch.rand(like.shape, generator=torch.Generator().manual_seed(3), dtype=like.dtype).clamp(1e-6, 1 - 1e-6)
+
+
+def cells() -> CellShares:
+    made = CellShares(SIZES, 4).double()
+    made.fit(showers()[0])
+    return made
+
+
+def sections() -> SectionEnergies:
+    made = SectionEnergies(3, 4).double()
+    shower, energy = showers()
+    made.fit(cells().energies(shower), energy)
+    return made
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_round_trips_restore_each_cell_and_each_section(seed: int) -> None:
+    shower, energy = showers(seed=seed)
+    shares, energies = cells(), cells().energies(shower)
+    torch.testing.assert_close(shares.inverse(shares(shower, uniform(shower)), energies), shower, rtol=1e-5, atol=0)
+    found = sections()
+    back = found.inverse(found(energies, energy, uniform(energies)), energy)
+    torch.testing.assert_close(back, energies, rtol=1e-9, atol=1e-9)
+    assert bool(((back > 0) == (energies > 0)).all())
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 30.0])
+def test_sums_are_exact_whatever_the_scores(spread: float) -> None:
+    rng = torch.Generator().manual_seed(5)
+    shower, energy = showers()
+    energies = cells().energies(shower)
+    made = cells().inverse(spread * torch.randn(shower.shape, generator=rng, dtype=torch.float64), energies)
+    assert bool((made >= 0).all())
+    torch.testing.assert_close(cells().energies(made), energies, rtol=1e-9, atol=0)
+    scores = spread * torch.randn(energies.shape, generator=rng, dtype=torch.float64)
+    made = sections().inverse(scores, energy)
+    assert bool((made >= 0).all())
+    response = sections().quantiles.inverse(scores, energy.log()[:, None])[:, 0]
+    torch.testing.assert_close(made.sum(dim=1), 1000 * energy * response, rtol=1e-9, atol=0)
+
+
+def test_a_section_with_energy_but_no_hit_has_it_in_one_cell() -> None:
+    shower, _ = showers()
+    energies = cells().energies(shower)
+    made = cells().inverse(torch.full_like(shower, -9.0), energies)
+    hits = torch.stack([(piece > 0).sum(dim=1) for piece in made.split(SIZES, dim=1)], dim=1)
+    # Section 1 has a cell that is never empty; where a cell ties with another both are lit.
+    assert bool((hits[energies > 0] >= 1).all())
+    assert bool((hits[energies == 0] == 0).all())
+    torch.testing.assert_close(cells().energies(made), energies, rtol=1e-9, atol=0)
+
+
+def test_what_is_fitted_travels_with_the_weights() -> None:
+    shower, energy = showers()
+    other, further = CellShares(SIZES, 4).double(), SectionEnergies(3, 4).double()
+    other.load_state_dict(cells().state_dict())
+    further.load_state_dict(sections().state_dict())
+    assert other(shower, uniform(shower)).equal(cells()(shower, uniform(shower)))
+    energies = other.energies(shower)
+    assert further(energies, energy, uniform(energies)).equal(sections()(energies, energy, uniform(energies)))
+
+
+def test_sections_are_taken_by_rising_energy() -> None:
+    found = sections()
+    shower, _ = showers()
+    mean = (cells().energies(shower) / shower.sum(dim=1, keepdim=True)).mean(dim=0)
+    assert bool((mean[found.order].diff() >= 0).all())
+
+
+def test_showers_without_energy_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 showers without any energy"):
+        SectionEnergies(3).fit(torch.tensor([[0.0, 0, 0], [1, 2, 3], [0, 0, 0]]), torch.ones(3))
+
+
+def test_principal_axes_are_a_rotation_that_makes_components_uncorrelated() -> None:
+    rng = torch.Generator().manual_seed(1)
+    points = torch.randn(500, 4, generator=rng, dtype=torch.float64) @ torch.randn(4, 4, generator=rng).double()
+    axes = PrincipalAxes(4).double()
+    axes.fit(points)
+    found = axes(points)
+    torch.testing.assert_close(found.t() @ found / 500, torch.diag(axes.variance), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(axes.inverse(found), points)
