@@ -43,7 +43,7 @@ class SplineFlow(nn.Module):
         depth: int = 2,
     ) -> None:
         super().__init__()
-        from zuko.flows import NSF  # type: ignore[import-untyped]
+        from zuko.flows import NSF
 
         if coupling == "coupling" and size < 2:
             raise ValueError("a coupling flow needs at least 2 components: take an autoregressive one")

@@ -177,8 +177,8 @@ class ConditionalQuantiles(nn.Module):
     def _between(self, coordinates: Tensor) -> tuple[Tensor, Tensor]:
         """Return the knot below each value's coordinate and the weight of the one above, (N, D) each."""
         knot = (coordinates[..., None] > self.places[:, 1:-1]).sum(dim=2)
-        low = self.places.expand(len(coordinates), -1, -1).gather(2, knot[..., None]).squeeze(2)
-        high = self.places.expand(len(coordinates), -1, -1).gather(2, knot[..., None] + 1).squeeze(2)
+        low = self.places.expand(coordinates.shape[0], -1, -1).gather(2, knot[..., None]).squeeze(2)
+        high = self.places.expand(coordinates.shape[0], -1, -1).gather(2, knot[..., None] + 1).squeeze(2)
         weight = ((coordinates - low) / (high - low)).clamp(0.0, 1.0)
         return knot[:, self.groups], weight[:, self.groups]
 
