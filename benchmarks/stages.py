@@ -20,6 +20,14 @@ from simulacra.store.whole_files import write_whole
 Stage = Callable[..., dict[str, Any]]
 
 
+def hold_scale(folder: Path, scale: float) -> None:
+    """Make a folder the one of this scale, or stop: what is reused must be of one size."""
+    size = folder / "scale.txt"
+    if size.exists() and float(size.read_text(encoding="utf-8")) != scale:
+        raise SystemExit(f"{folder} was made at --scale {size.read_text(encoding='utf-8')}: choose another --folder")
+    write_whole(size, f"{scale}")
+
+
 def done(folder: Path, name: str) -> dict[str, Any] | None:
     """Return what a stage left, if it was done."""
     path = folder / "results" / f"{name}.json"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from simulacra.conditions import Band
 from simulacra.events import make_events, variable
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.bands import Band
 
 CALOGAN = CalorimeterGeometry.load("calogan")
 

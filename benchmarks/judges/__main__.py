@@ -20,7 +20,7 @@ from typing import Any, Final
 from benchmarks.judges import closed_forms, detection, false_alarms, speed
 from benchmarks.judges.planted import FAILURES
 from benchmarks.judges.tables import print_tables
-from benchmarks.stages import run_stage, run_stages
+from benchmarks.stages import hold_scale, run_stage, run_stages
 
 from simulacra.pages.plain import plain
 from simulacra.store.whole_files import write_whole
@@ -51,11 +51,7 @@ def main() -> None:
         )
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    # Stages that are there are reused: they must be of this size.
-    size = folder / "scale.txt"
-    if size.exists() and float(size.read_text(encoding="utf-8")) != arguments.scale:
-        raise SystemExit(f"{folder} was made at --scale {size.read_text(encoding='utf-8')}: choose another --folder")
-    write_whole(size, f"{arguments.scale}")
+    hold_scale(folder, arguments.scale)
     if arguments.fresh:
         shutil.rmtree(folder / "results", ignore_errors=True)
 

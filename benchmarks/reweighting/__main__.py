@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.reweighting import exact, fits, reweighters, scan
 from benchmarks.reweighting.samples import PRIOR, SAMPLES, simulate
 from benchmarks.reweighting.tables import print_tables
-from benchmarks.stages import run_stage, run_stages
+from benchmarks.stages import hold_scale, run_stage, run_stages
 
 from simulacra.pages.plain import plain
 from simulacra.store.whole_files import write_whole
@@ -44,11 +44,7 @@ def main() -> None:
     folder: Path = arguments.folder
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    # Samples and stages that are there are reused: they must be of this size.
-    size = folder / "scale.txt"
-    if size.exists() and float(size.read_text(encoding="utf-8")) != arguments.scale:
-        raise SystemExit(f"{folder} was made at --scale {size.read_text(encoding='utf-8')}: choose another --folder")
-    write_whole(size, f"{arguments.scale}")
+    hold_scale(folder, arguments.scale)
     if arguments.fresh:
         for name in ("results", "runs", "pages", "figures"):
             shutil.rmtree(folder / name, ignore_errors=True)

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra import __version__
-from simulacra.conditions import Distribution
+from simulacra.conditions import Band, Distribution
 from simulacra.events import make_events, variable
 from simulacra.systems import system
 from simulacra.training.settings import check
@@ -116,7 +116,6 @@ class TrainedGenerator:
 
     def __init__(self, path: Path, last_layer_draw: int | None = None) -> None:
         from simulacra.generators.last_layer import LastLayerPosterior, is_posterior
-        from simulacra.judges.bands import Band
         from simulacra.training.checkpoint import CheckpointError, data_hash, fill, read_model
 
         self.path, self.last_layer_draw = path, last_layer_draw

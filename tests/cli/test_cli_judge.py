@@ -16,9 +16,9 @@ from events_of_every_kind import number, table
 from judged_showers import CALOGAN, ToyGenerator, toy_events
 from simulacra import trained
 from simulacra.cli import main
+from simulacra.conditions import Band
 from simulacra.events import take_part
 from simulacra.judges import Verdict, judging
-from simulacra.judges.bands import Band
 from simulacra.store import open_events, write_events
 from tiny_calogan import toy_showers
 

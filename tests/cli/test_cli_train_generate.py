@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
+from simulacra.conditions import Band
 from simulacra.events import names
-from simulacra.judges.bands import Band
 from simulacra.models.shower_gan import ShowerGenerator
 from simulacra.store import open_events, write_events
 from simulacra.systems import names as kinds

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conditioned_samples import conditioned
 
-from simulacra.judges.bands import Band, band_of, judge_band
+from simulacra.conditions import Band, band_of
+from simulacra.judges.bands import judge_band
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import JudgeError, Sample
 

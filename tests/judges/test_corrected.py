@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulacra.judges.classifiers.corrected import LARGEST_WEIGHT, REGION, Correction, judge_corrected
+from simulacra.judges.classifiers.corrected import LARGEST_WEIGHT, Correction, judge_corrected
+from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
 
@@ -51,7 +52,7 @@ def test_weights_mend_a_shift(shifted: Judged) -> None:
     assert auc.value < 0.56
     distance = found(findings, "wasserstein_distance", "x0")
     assert distance.value < 0.15
-    assert {f.region for f in findings} == {REGION}
+    assert {f.region for f in findings} == {WITH_WEIGHTS}
     assert auc.truth_value is not None
     assert auc.p_value is not None
 

@@ -18,7 +18,6 @@ from simulacra.judges.criteria import (
     events_to_decide,
     judge_uses,
     outcome_of,
-    uses_of,
 )
 from simulacra.judges.finding import Finding
 
@@ -163,7 +162,7 @@ def test_more_events_are_asked_for_the_nearer_the_limit() -> None:
 
 
 def test_every_kind_has_uses_of_its_own() -> None:
-    names = {kind: [use.name for use in uses_of(kind)] for kind in USES}
+    names = {kind: [use.name for use in USES[kind]] for kind in USES}
     assert names.pop("showers") == ["energy", "shapes", "cells"]
     assert set(map(tuple, names.values())) == {("shapes", "cells")}
     for kind, uses in USES.items():

@@ -106,12 +106,13 @@ def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.
     ValueError
         if the truth lacks a condition that the generator needs.
     """
+    from simulacra.judges.samples import some_rows
     from simulacra.trained import load_members
 
     members = load_members(name)
     rng = np.random.default_rng(seed)
     n = truth.sizes["event"]
-    rows = np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
+    rows = some_rows(n, most, rng)
     conditions: dict[str, Any] = {}
     for condition in members[0].trained_range:
         if condition not in truth:
@@ -166,7 +167,7 @@ def check_hold_out(generator: TrainedGenerator, hold_out: str, conditions: list[
     ValueError
         with what it was trained on, and how to train one without the band.
     """
-    from simulacra.judges.bands import band_of
+    from simulacra.conditions import band_of
 
     band = band_of(hold_out, conditions)
     for held in generator.hold_out:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.generators.points import PointFamily
+from simulacra.networks.deep_sets import perceptron
 
 
 class Autoencoder(nn.Module):
@@ -33,8 +34,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.size, self.code = size, code
         self.latent = code + size
-        self.encoder = _perceptron(size + context, width, 2 * code)
-        self.decoder = _perceptron(code + context, width, size)
+        self.encoder = perceptron((size + context, width, width, 2 * code))
+        self.decoder = perceptron((code + context, width, width, size))
         self.log_width = nn.Parameter(torch.zeros(size))
 
     def encode(self, points: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,9 +84,3 @@ class Variational(PointFamily):
         divergence = (0.5 * (mean.square() + (2 * log_width).exp() - 1) - log_width).sum(dim=1)
         loss: Tensor = (reconstruction + self.code_weight * divergence).mean() / points.shape[1]
         return loss
-
-
-def _perceptron(size: int, width: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(size, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, outputs)
-    )

@@ -18,6 +18,7 @@ from typing import Final
 
 import numpy as np
 
+from simulacra.conditions import Band
 from simulacra.judges.distances.distributions import scale_of
 from simulacra.judges.distances.divisions import REPLICATES, Replicates, p_value
 from simulacra.judges.distances.two_sample import WASSERSTEIN, Lines, Scores, mean_scores
@@ -29,51 +30,6 @@ FEWEST_EVENTS: Final = 100
 POINTS: Final = 512
 LEVEL: Final = 0.05
 UNITS: Final = "truth standard deviations"
-
-
-@dataclass(frozen=True)
-class Band:
-    """A range of a condition, both ends in it."""
-
-    condition: str
-    low: float
-    high: float
-
-    def inside(self, values: np.ndarray) -> np.ndarray:
-        """Return which values of the condition, (N,), lie in the band."""
-        return np.asarray((values >= self.low) & (values <= self.high))
-
-    def __str__(self) -> str:
-        return f"{self.condition}:{self.low:g}:{self.high:g}"
-
-
-def band_of(text: str, conditions: Sequence[str]) -> Band:
-    """Return the band that "energy:30:50" means among conditions; a part of a name is enough if it is unique.
-
-    Raises
-    ------
-    ValueError
-        saying what is wrong, and what is possible.
-    """
-    form = "give CONDITION:LOW:HIGH, such as incident_energy:30:50"
-    parts = text.split(":")
-    if len(parts) != 3 or not all(part.strip() for part in parts):
-        raise ValueError(f"'{text}' is no band of a condition: {form}")
-    name = parts[0].strip()
-    try:
-        low, high = float(parts[1]), float(parts[2])
-    except ValueError:
-        raise ValueError(f"'{text}' is no band of a condition: its ends must be numbers; {form}") from None
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise ValueError(f"the band '{text}' must have finite ends, the lower one first")
-    fitting = [condition for condition in conditions if condition == name]
-    fitting = fitting or [condition for condition in conditions if name in condition]
-    listed = ", ".join(conditions) or "none"
-    if not fitting:
-        raise ValueError(f"the events have no condition '{name}'; their conditions are: {listed}")
-    if len(fitting) > 1:
-        raise ValueError(f"'{name}' may be {' or '.join(fitting)}: give more of its name")
-    return Band(fitting[0], low, high)
 
 
 def judge_band(

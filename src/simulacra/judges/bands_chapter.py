@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.wording import with_error
+from simulacra.judges.wording import probability, truth_beside, with_error
 from simulacra.pages import Chapter
 
 TEXT: Final = (
@@ -28,10 +28,8 @@ def band_chapter(findings: Sequence[Finding]) -> Chapter:
             (
                 finding.observable.replace("_", " "),
                 with_error(finding.value, finding.uncertainty),
-                "–"
-                if finding.truth_value is None
-                else with_error(finding.truth_value, finding.truth_uncertainty or 0.0),
-                "–" if finding.p_value is None else f"{finding.p_value:.2g}",
+                truth_beside(finding),
+                probability(finding),
             )
             for finding in (about[0], *sorted(about[1:], key=lambda one: -one.value))
         ),

@@ -17,7 +17,7 @@ from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.two_sample import of_pool
 from simulacra.judges.features import Features
 from simulacra.judges.samples import JudgeError, Sample, check_comparable, compare_conditions, features_of, sample_of
-from simulacra.judges.wording import shorten
+from simulacra.judges.wording import listed, shorten
 
 _SPELLED: Final = {"geant4": "Geant4", "pythia": "Pythia", "pythia8": "Pythia 8"}
 
@@ -86,7 +86,7 @@ def prepared(
     warnings = check_comparable(truth, generated)
     if lacking:
         warnings.append(
-            f"Judged without {_listed(lacking)} of the jets, which some of the samples do not hold: only what can be "
+            f"Judged without {listed(lacking)} of the jets, which some of the samples do not hold: only what can be "
             "computed from the particles is compared."
         )
     labels = _labels(truth, generated)
@@ -180,7 +180,3 @@ def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], tu
     for other in samples[1:]:
         lacking |= dict.fromkeys(in_common(samples[0], other)[2])
     return [events.drop_vars(list(lacking), errors="ignore") for events in samples], tuple(lacking)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -24,7 +24,7 @@ from simulacra.judges.generalisation.memorisation_chapter import memorisation_ch
 from simulacra.judges.generalisation.modes_chapter import modes_chapter
 from simulacra.judges.generalisation.statistical_power_chapter import statistical_power_chapter
 from simulacra.judges.learning_curves import learning_chapter
-from simulacra.judges.wording import with_error
+from simulacra.judges.wording import truth_beside, with_error
 from simulacra.pages import Chapter, Picture
 from simulacra.pages.style import image_uri
 
@@ -101,8 +101,8 @@ def _histograms(verdict: Verdict) -> Chapter:
         svg = plots.histogram_figure(comparison, verdict.truth_label, verdict.generated_label)
         w, s = distance[comparison.observable], separation[comparison.observable]
         caption = (
-            f"W₁ = {with_error(w.value, w.uncertainty)} σ (truth against truth {_truth(w)}), "
-            f"separation power {with_error(s.value, s.uncertainty)} ({_truth(s)})"
+            f"W₁ = {with_error(w.value, w.uncertainty)} σ (truth against truth {truth_beside(w)}), "
+            f"separation power {with_error(s.value, s.uncertainty)} ({truth_beside(s)})"
         )
         pictures.append(Picture(image_uri(svg, "svg+xml"), f"Histogram: {comparison.long_name}", caption))
     left_out = len(verdict.comparisons) - len(pictures)
@@ -128,12 +128,12 @@ def _distances(verdict: Verdict) -> Chapter:
             (
                 name.replace("_", " "),
                 with_error(w.value, w.uncertainty),
-                _truth(w),
+                truth_beside(w),
                 in_units,
                 with_error(ks[name].value, ks[name].uncertainty),
-                _truth(ks[name]),
+                truth_beside(ks[name]),
                 with_error(s.value, s.uncertainty),
-                _truth(s),
+                truth_beside(s),
                 _p_value(w),
             )
         )
@@ -211,9 +211,3 @@ def _p_value(finding: Finding) -> str:
     if finding.p_value is None:
         return "–"
     return f"{finding.p_value:.2f}" if finding.p_value >= 0.01 else f"{finding.p_value:.3f}"
-
-
-def _truth(finding: Finding) -> str:
-    if finding.truth_value is None:
-        return "–"
-    return with_error(finding.truth_value, finding.truth_uncertainty or 0.0)

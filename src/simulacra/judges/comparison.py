@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from simulacra.judges.headlines import AUC, HEADLINES, Headline, Number, what_of
-from simulacra.judges.wording import with_error
+from simulacra.judges.wording import listed, with_error
 
 if TYPE_CHECKING:
     from simulacra.judges.published_results import Published
@@ -114,7 +114,7 @@ class Comparison:
             return f"Only {first[0]} was judged."
         if len(first) == 1:
             return f"{first[0]} comes closest to {self.truth_label}."
-        return f"{_listed(first)} come closest to {self.truth_label} and cannot be told apart."
+        return f"{listed(first)} come closest to {self.truth_label} and cannot be told apart."
 
     @property
     def sentences(self) -> list[str]:
@@ -128,7 +128,7 @@ class Comparison:
             if len(first) == 1:
                 said.append(f"By {headline.title}, {first[0]} is the best beyond errors.")
             else:
-                said.append(f"By {headline.title}, {_listed(first)} are the best and cannot be told apart.")
+                said.append(f"By {headline.title}, {listed(first)} are the best and cannot be told apart.")
         scale = self.main.scale
         said += [
             f"{a} and {b} cannot be told apart by {self.main.title}: they differ by "
@@ -139,10 +139,6 @@ class Comparison:
 
 
 _NONE: Final = Ranking({}, ())
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def compare(

@@ -213,11 +213,6 @@ USES: Final[Mapping[Kind, tuple[Use, ...]]] = MappingProxyType(
 )
 
 
-def uses_of(kind: Kind) -> tuple[Use, ...]:
-    """Return the uses that events of a kind are judged for."""
-    return USES[kind]
-
-
 def judge_uses(findings: Sequence[Finding], uses: Sequence[Use]) -> tuple[UseJudgement, ...]:
     """Hold findings against the criteria of each use; criteria without findings are left out."""
     plain = [finding for finding in findings if finding.region != WITH_WEIGHTS]

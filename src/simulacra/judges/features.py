@@ -77,8 +77,7 @@ def standardised(
     if len(named) != first.shape[1]:
         raise ValueError(f"{first.shape[1]} features carry {len(named)} names")
     for label, values in (("truth", first), ("generated events", second)):
-        if not (fine := np.isfinite(values).all(axis=0)).all():
-            raise ValueError(f"the feature '{named[int(np.argmin(fine))]}' of the {label} holds NaN or infinity")
+        refuse_not_finite(values, named, label)
     weights = [
         _checked_weights(given, len(values), label)
         for given, values, label in (
@@ -92,6 +91,12 @@ def standardised(
     both = np.concatenate([first, second]).std(axis=0)
     spread = np.where(constant, np.where(both > 0, both, 1.0), spread)
     return Features((first - mean) / spread, (second - mean) / spread, weights[0], weights[1], named)
+
+
+def refuse_not_finite(values: np.ndarray, names: Sequence[str], label: str) -> None:
+    """Raise ValueError with the name of a feature of a table, (N, F), that holds NaN or infinity."""
+    if not (fine := np.isfinite(values).all(axis=0)).all():
+        raise ValueError(f"the feature '{names[int(np.argmin(fine))]}' of the {label} holds NaN or infinity")
 
 
 def _checked_weights(weights: np.ndarray | None, n: int, label: str) -> np.ndarray:

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
-from simulacra.judges.bands import band_of, judge_band
+from simulacra.conditions import band_of
+from simulacra.judges.bands import judge_band
 from simulacra.judges.calorimeter.scans import (
     Extrapolation,
     Generator,
@@ -26,7 +27,7 @@ from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, Protocol
 from simulacra.judges.classifiers.corrected import judge_corrected
 from simulacra.judges.classifiers.failures import judge_failures
 from simulacra.judges.classifiers.separability import Roc, judge_separability
-from simulacra.judges.criteria import judge_uses, uses_of
+from simulacra.judges.criteria import USES, judge_uses
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.distances.multivariate import compare_all
@@ -107,7 +108,7 @@ def judge(
     tell = progress or silent
     tell("reading events", 0.0)
     case = prepared(truth, generated, train, members, seed=seed, max_events=max_events)
-    known = [one.name for one in uses_of(case.truth.kind)]
+    known = [one.name for one in USES[case.truth.kind]]
     if use not in known:
         raise JudgeError(f"no use '{use}' of {case.truth.kind}; the uses are {', '.join(known)}")
     findings: list[Finding] = []
@@ -179,7 +180,7 @@ def judge(
     tell("done", 1.0)
     return Verdict(
         use=use,
-        uses=judge_uses(findings, uses_of(a.kind)),
+        uses=judge_uses(findings, USES[a.kind]),
         findings=tuple(findings),
         warnings=case.warnings,
         truth_label=a.label,

@@ -11,7 +11,7 @@ from simulacra.judges.chapters import chapters_of
 from simulacra.judges.classifiers.failures import LEVEL
 from simulacra.judges.criteria import WITH_WEIGHTS, Judgement, UseJudgement
 from simulacra.judges.finding import Finding
-from simulacra.judges.wording import with_error
+from simulacra.judges.wording import probability, truth_beside, with_error
 from simulacra.pages import Card
 from simulacra.pages.write import environment, write_files
 
@@ -85,7 +85,7 @@ def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:
         "title": criterion.title,
         "about": (finding.region or names.get(finding.observable, finding.observable)).replace("_", " "),
         "value": with_error(finding.value, finding.uncertainty, criterion.units),
-        "truth": _truth(finding, criterion.units),
+        "truth": truth_beside(finding, criterion.units),
         "limit": limit,
         "outcome": judgement.outcome,
     }
@@ -104,12 +104,6 @@ def _card(judgement: Judgement, verdict: Verdict) -> Card:
 def _use(judged: UseJudgement) -> dict[str, Any]:
     failed = [j.criterion.title.split(":")[0] for j in judged.judgements if j.outcome != "pass"]
     return {"title": judged.use.title, "name": judged.use.name, "outcome": judged.outcome, "because": failed}
-
-
-def _truth(finding: Finding, units: str) -> str:
-    if finding.truth_value is None:
-        return "–"
-    return with_error(finding.truth_value, finding.truth_uncertainty or 0.0, units)
 
 
 def _worst(verdict: Verdict) -> list[str]:
@@ -133,9 +127,9 @@ def _findings(verdict: Verdict) -> list[dict[str, str]]:
             "judge": finding.judge.replace("_", " "),
             "observable": finding.observable.replace("_", " "),
             "value": with_error(finding.value, finding.uncertainty),
-            "truth": _truth(finding, "1"),
+            "truth": truth_beside(finding),
             "sentence": finding.sentence,
-            "p": "–" if finding.p_value is None else f"{finding.p_value:.2g}",
+            "p": probability(finding),
             "mark": _mark(finding),
         }
         for finding in verdict.findings

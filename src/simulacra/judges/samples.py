@@ -158,7 +158,7 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
     if n < FEWEST_EVENTS:
         raise JudgeError(f"{label}: {n} events are too few to judge; at least {FEWEST_EVENTS} are needed")
     if n > most_events:
-        events = events.isel(event=np.sort(rng.choice(n, most_events, replace=False)))
+        events = events.isel(event=some_rows(n, most_events, rng))
     left_out = [name for name in names(events, "weight") if name.startswith(VARIATION)]
     events = events.drop_vars([name for name in (*left_out, "active") if name in events]).load()
     validate(events)
@@ -189,6 +189,11 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
         },
         shapes=shapes,
     )
+
+
+def some_rows(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the rows of n events, or ``most`` of them at random, in order."""
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
 def kind_of(events: xr.Dataset) -> Kind:

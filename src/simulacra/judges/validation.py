@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from simulacra.judges.distances.frechet import frechet_distance
+from simulacra.judges.features import refuse_not_finite
 from simulacra.judges.generalisation.modes import FEWEST_EVENTS, ModeAlarm
 
 BINS: Final = 4
@@ -108,7 +109,7 @@ class ValidationJudge:
         self.names = tuple(names) or tuple(f"feature_{i}" for i in range(n_features))
         if len(self.names) != n_features:
             raise ValueError(f"{n_features} features carry {len(self.names)} names")
-        _refuse_not_finite(self._truth, self.names, "truth")
+        refuse_not_finite(self._truth, self.names, "truth")
         self._weights = _weights(weights, n)
         self._conditions = None if conditions is None else _features(conditions, "conditions")
         if self._conditions is not None and len(self._conditions) != n:
@@ -156,7 +157,7 @@ class ValidationJudge:
         m = len(generated)
         if generated.shape[1] != len(self.names):
             raise ValueError(f"{generated.shape[1]} features of generated events do not fit {len(self.names)}")
-        _refuse_not_finite(generated, self.names, "generated events")
+        refuse_not_finite(generated, self.names, "generated events")
         own = _weights(weights, m)
         paired = conditions is None
         if paired and m != len(self._truth):
@@ -266,11 +267,6 @@ def _features(values: np.ndarray | None, label: str) -> np.ndarray:
     if table.ndim != 2 or not table.size:
         raise ValueError(f"the {label} have the shape {table.shape}: give a table (events, columns)")
     return table
-
-
-def _refuse_not_finite(table: np.ndarray, names: Sequence[str], label: str) -> None:
-    if not (fine := np.isfinite(table).all(axis=0)).all():
-        raise ValueError(f"the feature '{names[int(np.argmin(fine))]}' of the {label} holds NaN or infinity")
 
 
 def _weights(weights: np.ndarray | None, n: int) -> np.ndarray:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from simulacra.judges.finding import Finding
 
 MOST_DECIMALS: Final = 6
 LONGEST_LABEL: Final = 28
@@ -34,3 +38,23 @@ def decimals(error: float) -> int:
 def shorten(label: str) -> str:
     """Return a label that fits the legend of a figure."""
     return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
+
+
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """Return "a, b and c"; of more than one beyond ``most`` names "a, b, c and 4 others"."""
+    shown = list(names)
+    if most is not None and len(names) > most + 1:
+        shown = [*names[:most], f"{len(names) - most} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def truth_beside(finding: Finding, units: str = "1") -> str:
+    """Return what truth against truth scores, as a table shows it."""
+    if finding.truth_value is None:
+        return "–"
+    return with_error(finding.truth_value, finding.truth_uncertainty or 0.0, units)
+
+
+def probability(finding: Finding) -> str:
+    """Return a finding's p-value, as a table shows it."""
+    return "–" if finding.p_value is None else f"{finding.p_value:.2g}"

@@ -74,9 +74,8 @@ class Progression:
         States from before progress was measured against errors hold the best validation alone: it stands for the last
         progress, without replicates.
         """
-        old = {"validations_since_best"} <= set(state)
         filled = dict(state)
-        if old:
+        if "validations_since_best" in state:
             filled["validations_since_progress"] = filled.pop("validations_since_best")
             filled |= {"progress_step": state["best_step"], "progress_score": state["best_score"]}
         if unknown := set(filled) - set(vars(self)):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from simulacra.conditions import Band, band_of
 from simulacra.events import names, take_part
-from simulacra.judges.bands import Band, band_of
 from simulacra.training.settings import Experiment, SettingsError
 
 

@@ -20,13 +20,13 @@ from simulacra.judges.classifiers.perceptron import Perceptron, perceptron_score
 from simulacra.judges.classifiers.platt import fit_platt
 from simulacra.judges.classifiers.separability import Roc, findings_of, table_of
 from simulacra.judges.classifiers.trees import tree_scores
+from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.two_sample import effective_size
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
 
-REGION: Final = "with weights"
 FEWEST_EVENTS: Final = 200
 FOLDS: Final = 3
 LARGEST_WEIGHT: Final = 20.0
@@ -87,9 +87,9 @@ def judge_corrected(
 ) -> tuple[list[Finding], Correction | None]:
     """Return what the judges of distributions and the classifiers find once generated events carry weights.
 
-    The findings are called as those of the plain judges, and their ``region`` is ``REGION``. There are none, and no
-    correction, if there are fewer than ``FEWEST_EVENTS`` events of a half, or if the weights leave less than one event
-    in a hundred.
+    The findings are called as those of the plain judges, and their ``region`` is ``WITH_WEIGHTS``. There are none, and
+    no correction, if there are fewer than ``FEWEST_EVENTS`` events of a half, or if the weights leave less than one
+    event in a hundred.
     """
     halves = [_halves(len(sample), rng) for sample in (truth, generated)]
     if min(len(rows) for pair in halves for rows in pair) < FEWEST_EVENTS // 2:
@@ -133,7 +133,7 @@ def judge_corrected(
         sentence=correction.sentence,
         details={"effective_size": size, "largest": correction.largest, "clipped_share": correction.clipped_share},
     )
-    return [f.model_copy(update={"region": REGION}) for f in (*findings, effective)], correction
+    return [f.model_copy(update={"region": WITH_WEIGHTS}) for f in (*findings, effective)], correction
 
 
 def _log_odds(

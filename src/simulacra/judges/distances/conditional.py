@@ -17,7 +17,6 @@ not by each bin. The classifier is not trained again on exchanged events: its p-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,9 +27,10 @@ from simulacra.judges.distances.divisions import REPLICATES
 from simulacra.judges.distances.simultaneous import Simultaneous
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import MINUS, with_error
+from simulacra.judges.wording import MINUS, listed, with_error
 
 LEVEL: Final = 0.05
+MOST_NAMES: Final = 3
 # Below this slope of its means on the truth's, an observable is said not to follow the condition.
 LEAST_SLOPE: Final = 0.5
 UNITS: Final = "truth standard deviations"
@@ -180,7 +180,7 @@ def sentence_of(
         if others:
             ranked = sorted(others, key=lambda o: -found.table(judged.excess)[:, o].max())
             names = [long_names[found.observables[o]] for o in ranked]
-            said += f" So {'is' if len(others) == 1 else 'are'} {_listed(names)}."
+            said += f" So {'is' if len(others) == 1 else 'are'} {listed(names, MOST_NAMES)}."
         elif table.shape[1] > 1:
             said += f" No other of {table.shape[1]} observables is seen to differ from {label}."
         if judge != "conditional_width" and found.follows[column] < LEAST_SLOPE:
@@ -210,9 +210,3 @@ def _places(found: ConditionEvidence, wrong: np.ndarray) -> str:
     """Return the bins that are wrong, (bins,) bool, in words: "above 80 GeV and below 5 GeV"."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], wrong.astype(np.int8), [0]])))
     return " and ".join(found.place(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True))
-
-
-def _listed(names: Sequence[str], most: int = 3) -> str:
-    """Return "a, b and c" or "a, b, c and 4 others"."""
-    shown = list(names) if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} others"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

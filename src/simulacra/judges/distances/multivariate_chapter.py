@@ -8,6 +8,7 @@ from simulacra.judges.distances.correlations import correlation_figure
 from simulacra.judges.distances.divisions import REPLICATES
 from simulacra.judges.distances.multivariate import KINDS, Multivariate
 from simulacra.judges.finding import Finding
+from simulacra.judges.wording import probability
 from simulacra.pages import Chapter, Picture
 from simulacra.pages.style import image_uri
 
@@ -73,5 +74,4 @@ def _row(finding: Finding) -> tuple[str, ...]:
     kind = KINDS[finding.judge]
     units = f" [{kind.units}]" if kind.units not in ("1", "share") else ""
     truth = "–" if finding.truth_value is None else kind.say(finding.truth_value, finding.truth_uncertainty or 0.0)
-    p = "–" if finding.p_value is None else f"{finding.p_value:.2g}"
-    return f"{kind.title}{units}", kind.say(finding.value, finding.uncertainty), truth, p, kind.sees
+    return f"{kind.title}{units}", kind.say(finding.value, finding.uncertainty), truth, probability(finding), kind.sees

@@ -12,7 +12,7 @@ from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.distances_to_training import TrainingEvents
 from simulacra.judges.generalisation.nearness import Nearness, compare_nearness
 from simulacra.judges.generalisation.strata import Strata, condition_table
-from simulacra.judges.samples import Sample
+from simulacra.judges.samples import Sample, some_rows
 from simulacra.judges.wording import with_error
 
 MEMORISED_P_VALUE: Final = 0.01
@@ -80,8 +80,11 @@ def judge_memorisation(
     if train is None:
         return [], None
     most = int(np.clip(MOST_VALUES // _width(train), FEWEST_REFERENCES, MOST_REFERENCES))
-    kept = train.take(_some(len(train), most, rng))
-    a, b = truth.take(_some(len(truth), MOST_QUERIES, rng)), generated.take(_some(len(generated), MOST_QUERIES, rng))
+    kept = train.take(some_rows(len(train), most, rng))
+    a, b = (
+        truth.take(some_rows(len(truth), MOST_QUERIES, rng)),
+        generated.take(some_rows(len(generated), MOST_QUERIES, rng)),
+    )
     events = TrainingEvents(kept)
     truth_distances, _ = events.nearest(a)
     generated_distances, numbers = events.nearest(b)
@@ -187,7 +190,3 @@ def _findings(judged: Memorisation, observable: str, truth: str, generated: str)
 
 def _width(sample: Sample) -> int:
     return sample.cells.shape[1] if sample.cells is not None else max(1, len(sample.observables))
-
-
-def _some(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
-    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.samples import Sample
+from simulacra.judges.samples import Sample, some_rows
 from simulacra.judges.wording import with_error
 
 MOST_QUERIES: Final = 1000
@@ -101,9 +101,9 @@ def judge_neighbours(
     if truth.cells is None or generated.cells is None:
         raise ValueError("nearest neighbours need the cells of showers")
     reference = train if train is not None and train.cells is not None else truth
-    references = _some(len(reference), MOST_REFERENCES, rng)
-    queries = _some(len(truth), MOST_QUERIES, rng)
-    chosen = _some(len(generated), MOST_QUERIES, rng)
+    references = some_rows(len(reference), MOST_REFERENCES, rng)
+    queries = some_rows(len(truth), MOST_QUERIES, rng)
+    chosen = some_rows(len(generated), MOST_QUERIES, rng)
     if reference is truth:
         # A shower is its own nearest neighbour among the truth: one half looks for its neighbours in the other.
         mixed = rng.permutation(len(truth))
@@ -163,10 +163,6 @@ def _roots(cells: np.ndarray) -> np.ndarray:
     total = cells.sum(axis=1, dtype=np.float64)
     shares = np.divide(cells, total[:, None], out=np.zeros(cells.shape), where=total[:, None] > 0)
     return np.asarray(np.sqrt(shares), dtype=np.float32)
-
-
-def _some(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
-    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
 def _median(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
