@@ -25,9 +25,9 @@ def test_batches_of_both_stages_are_nearly_standard_normal() -> None:
     batch = made.tensors(toy_showers(200))
     rng = torch.Generator().manual_seed(2)
     points, context = model.points("sections", batch, rng)
-    assert (points.shape, context.shape) == ((200, 3), (200, 1))
+    assert (points.shape, context.shape) == ((200, 21), (200, 1))
     points, context = model.points("cells", batch, rng)
-    assert (points.shape, context.shape) == ((200, 40), (200, 4))
+    assert (points.shape, context.shape) == ((200, 40), (200, 22))
     scores = model.axes.inverse(points)
     # 200 scores a cell: the error of a mean is 0.07, of a width 0.05; the largest of 40 is three times that.
     assert float(scores.mean(dim=0).abs().max()) < 0.35
@@ -50,7 +50,7 @@ def test_cells_sum_to_the_sections_of_the_first_stage() -> None:
     rng = torch.Generator().manual_seed(3)
     noise, energy = torch.randn(50, model.latent, generator=rng), torch.full((50, 1), 20.0)
     cells = model(noise, energy)
-    again = model(torch.cat([noise[:, :3], torch.randn(50, 40, generator=rng)], dim=1), energy)
+    again = model(torch.cat([noise[:, :21], torch.randn(50, 40, generator=rng)], dim=1), energy)
     assert cells.shape == (50, 40)
     energies = [model.cell_shares.energies(x) for x in (cells, again)]
     torch.testing.assert_close(*energies, rtol=1e-5, atol=1e-3)

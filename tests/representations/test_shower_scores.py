@@ -29,6 +29,10 @@ def cells() -> CellShares:
     return made
 
 
+def hits(shower: torch.Tensor) -> torch.Tensor:
+    return torch.stack([(piece > 0).sum(dim=1) for piece in shower.split(SIZES, dim=1)], dim=1)
+
+
 def sections() -> SectionEnergies:
     made = SectionEnergies(3, 4).double()
     shower, energy = showers()
@@ -40,7 +44,8 @@ def sections() -> SectionEnergies:
 def test_round_trips_restore_each_cell_and_each_section(seed: int) -> None:
     shower, energy = showers(seed=seed)
     shares, energies = cells(), cells().energies(shower)
-    torch.testing.assert_close(shares.inverse(shares(shower, uniform(shower)), energies), shower, rtol=1e-5, atol=0)
+    back = shares.inverse(shares(shower, uniform(shower)), energies, hits(shower).clamp(min=1))
+    torch.testing.assert_close(back, shower, rtol=1e-5, atol=0)
     found = sections()
     back = found.inverse(found(energies, energy, uniform(energies)), energy)
     torch.testing.assert_close(back, energies, rtol=1e-9, atol=1e-9)
@@ -52,7 +57,8 @@ def test_sums_are_exact_whatever_the_scores(spread: float) -> None:
     rng = torch.Generator().manual_seed(5)
     shower, energy = showers()
     energies = cells().energies(shower)
-    made = cells().inverse(spread * torch.randn(shower.shape, generator=rng, dtype=torch.float64), energies)
+    scores = spread * torch.randn(shower.shape, generator=rng, dtype=torch.float64)
+    made = cells().inverse(scores, energies, hits(shower).clamp(min=1))
     assert bool((made >= 0).all())
     torch.testing.assert_close(cells().energies(made), energies, rtol=1e-9, atol=0)
     scores = spread * torch.randn(energies.shape, generator=rng, dtype=torch.float64)
@@ -62,14 +68,28 @@ def test_sums_are_exact_whatever_the_scores(spread: float) -> None:
     torch.testing.assert_close(made.sum(dim=1), 1000 * energy * response, rtol=1e-9, atol=0)
 
 
-def test_a_section_with_energy_but_no_hit_has_it_in_one_cell() -> None:
+@pytest.mark.parametrize("spread", [1.0, 5.0])
+def test_as_many_cells_are_hit_as_is_asked_for(spread: float) -> None:
     shower, _ = showers()
     energies = cells().energies(shower)
-    made = cells().inverse(torch.full_like(shower, -9.0), energies)
-    hits = torch.stack([(piece > 0).sum(dim=1) for piece in made.split(SIZES, dim=1)], dim=1)
-    # Section 1 has a cell that is never empty; where a cell ties with another both are lit.
-    assert bool((hits[energies > 0] >= 1).all())
-    assert bool((hits[energies == 0] == 0).all())
+    rng = torch.Generator().manual_seed(6)
+    asked = torch.stack([torch.randint(1, size + 1, (len(shower),), generator=rng) for size in SIZES], dim=1)
+    scores = spread * torch.randn(shower.shape, generator=rng, dtype=torch.float64)
+    made = cells().inverse(scores, energies, asked)
+    assert hits(made)[energies > 0].equal(asked[energies > 0])
+    assert bool((hits(made)[energies == 0] == 0).all())
+    # The hits are those that come nearest to their thresholds, or pass them by most.
+    excess = cells().quantiles.excess(scores, energies.log())[:, :16]
+    lit = made[:, :16] > 0
+    some = (energies[:, 0] > 0) & ~lit.all(dim=1)
+    least = excess.where(lit, torch.inf).amin(dim=1)[some]
+    assert bool((least > excess.where(~lit, -torch.inf).amax(dim=1)[some]).all())
+
+
+def test_cells_that_tie_do_not_lose_their_section_s_energy() -> None:
+    shower, _ = showers()
+    energies = cells().energies(shower)
+    made = cells().inverse(torch.full_like(shower, -9.0), energies, torch.ones(len(shower), 3, dtype=torch.long))
     torch.testing.assert_close(cells().energies(made), energies, rtol=1e-9, atol=0)
 
 

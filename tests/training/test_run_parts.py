@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simulacra.events import part_of
+from simulacra.events import part_of, validate
 from simulacra.store import open_events, write_events
 from simulacra.training.run import prepare, read_parts
 from simulacra.training.settings import SettingsError
@@ -93,3 +93,23 @@ def test_first_weights_hang_on_the_seed_alone() -> None:
 
     assert first(1) == first(1)
     assert first(1) != first(2)
+
+
+def test_further_samples_join_the_train_part_whole() -> None:
+    samples = {"first": toy_showers(300), "second": toy_showers(70, seed=9)}
+    training, validation = read_parts("first", None, samples.__getitem__, further=["second", "second"])
+    alone = read_parts("first", None, samples.__getitem__)
+    assert training.sizes["event"] == alone[0].sizes["event"] + 140
+    validate(training)
+    np.testing.assert_array_equal(training["shower"].values[-70:], samples["second"]["shower"].values)
+    assert validation.identical(alone[1])
+    assert training["shower"].attrs == alone[0]["shower"].attrs
+
+
+def test_further_samples_of_something_else_are_refused() -> None:
+    samples = {"first": toy_showers(300), "second": toy_showers(70).assign_attrs(particle="gamma")}
+    with pytest.raises(SettingsError, match="second cannot be trained on beside first: its particle is gamma, not"):
+        read_parts("first", None, samples.__getitem__, further=["second"])
+    samples["second"] = toy_showers(70).drop_vars("incident_energy")
+    with pytest.raises(SettingsError, match="its 'incident_energy' is not there"):
+        read_parts("first", None, samples.__getitem__, further=["second"])

@@ -122,7 +122,11 @@ def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: 
     module = system(str(experiment.system.get("kind")))
     settings = check(module.Settings, experiment.system, "system")
     training, validation = read_parts(
-        experiment.data.path, experiment.data.max_events, read_sample, hold_out=experiment.data.hold_out
+        experiment.data.path,
+        experiment.data.max_events,
+        read_sample,
+        further=experiment.data.further,
+        hold_out=experiment.data.hold_out,
     )
     trainer = prepare(experiment, lambda: module.Trainer(settings, training))
     return train_loop(experiment, trainer, training, validation, run, source=source, progress=progress)

@@ -1,4 +1,4 @@
-"""Showers in two stages: the energies of the sections, then the cells given these, each made from normal noise."""
+"""Showers in two stages: energies and shapes of the sections, then the cells given these, each from normal noise."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from simulacra.representations.cell_shares import CellShares
 from simulacra.representations.conditions import ParticleConditions
 from simulacra.representations.principal_axes import PrincipalAxes
 from simulacra.representations.section_energies import SectionEnergies
+from simulacra.representations.section_shapes import SectionShapes
 
 Family = Literal["flow_matching", "flow", "autoencoder"]
 
 LEAST_UNIFORM: Final = 1e-6
 #: of the sections' network
-SECTION_WIDTH: Final = 64
-SECTION_BLOCKS: Final = 2
+SECTION_WIDTH: Final = 192
+SECTION_BLOCKS: Final = 3
 #: components up to which a spline flow is autoregressive: beyond, sampling one after the other takes too long
 MOST_AUTOREGRESSIVE: Final = 8
 MOST_CODES: Final = 64
@@ -71,10 +72,13 @@ class ShowerFlow(nn.Module):
         n_sections, n_conditions = len(geometry.sections), len(condition_ranges)
         self.conditions = ParticleConditions(condition_ranges)
         self.section_energies = SectionEnergies(n_sections, knots)
+        self.section_shapes = SectionShapes(geometry, knots)
         self.cell_shares = CellShares([section.n_cells for section in geometry.sections], knots)
         self.axes = PrincipalAxes(geometry.n_cells)
-        self.sections = _network(family, n_sections, n_conditions, SECTION_WIDTH, SECTION_BLOCKS)
-        self.cells = _network(family, geometry.n_cells, n_conditions + n_sections, width, blocks)
+        self.n_sections = n_sections
+        n_points = n_sections + self.section_shapes.size
+        self.sections = _network(family, n_points, n_conditions, SECTION_WIDTH, SECTION_BLOCKS)
+        self.cells = _network(family, geometry.n_cells, n_conditions + n_points, width, blocks)
         self.steps = {"sections": section_steps, "cells": cell_steps}
         self.solver = solver
         self.section_latent = int(self.sections.latent)  # type: ignore[arg-type]
@@ -82,7 +86,9 @@ class ShowerFlow(nn.Module):
 
     def fit(self, shower: Tensor, conditions: Tensor, rng: torch.Generator) -> None:
         """Fit the representations to showers (N, cells) [MeV] and conditions (N, C) in physical units."""
-        self.section_energies.fit(self.cell_shares.energies(shower), conditions[:, 0])
+        energies = self.cell_shares.energies(shower)
+        self.section_energies.fit(energies, conditions[:, 0])
+        self.section_shapes.fit(shower, energies, rng)
         self.cell_shares.fit(shower)
         self.axes.fit(self.cell_shares(shower, _uniform(shower, rng)))
         if isinstance(self.cells, Velocity):
@@ -94,8 +100,9 @@ class ShowerFlow(nn.Module):
         sections = self.transport("sections", noise[:, : self.section_latent], context)
         # The axes' variances are those of the points; noise has its own, 1, in any axes.
         components = self.transport("cells", noise[:, self.section_latent :], torch.cat([context, sections], dim=1))
-        energies = self.section_energies.inverse(sections, conditions[:, 0])
-        cells: Tensor = self.cell_shares.inverse(self.axes.inverse(components * self._scale()), energies)
+        energies = self.section_energies.inverse(sections[:, : self.n_sections], conditions[:, 0])
+        hits = self.section_shapes.hits(sections[:, self.n_sections :], energies)
+        cells: Tensor = self.cell_shares.inverse(self.axes.inverse(components * self._scale()), energies, hits)
         return cells
 
     def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
@@ -113,13 +120,14 @@ class ShowerFlow(nn.Module):
     def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return what a stage learns and its context.
 
-        Batches hold ``energies`` (N, S) [MeV], ``scores`` (N, cells) with minus infinity for empty cells,
-        ``thresholds`` (N, cells) and ``conditions`` (N, C) in physical units. Empty cells and sections get other scores
-        below their thresholds each time.
+        Batches hold ``shower`` (N, cells) [MeV], ``energies`` (N, S) [MeV], ``scores`` (N, cells) with minus infinity
+        for empty cells, ``thresholds`` (N, cells) and ``conditions`` (N, C) in physical units. Empty cells and sections
+        get other scores below their thresholds each time.
         """
         energies, conditions = batch["energies"], batch["conditions"]
         context = self.conditions(conditions)
-        sections = self.section_energies(energies, conditions[:, 0], _uniform(energies, rng))
+        fractions = self.section_energies(energies, conditions[:, 0], _uniform(energies, rng))
+        sections = torch.cat([fractions, self.section_shapes(batch["shower"], energies, rng)], dim=1)
         if stage == "sections":
             return sections, context
         scores = batch["scores"]

@@ -17,8 +17,8 @@ class CellShares(nn.Module):
 
     A cell's share of its section becomes a normal score by its quantiles at the logarithm of the section's energy
     (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`); an empty cell stays exactly
-    empty. On the way back shares are normalised, so each section's cells sum to its energy, whatever the scores; and a
-    section with energy in which no cell is hit has it in the cell that came nearest.
+    empty. On the way back shares are normalised, so each section's cells sum to its energy, whatever the scores, and
+    as many cells are hit as is asked for.
 
     Parameters
     ----------
@@ -59,14 +59,22 @@ class CellShares(nn.Module):
         """Map cells (N, cells) [MeV] to scores (N, cells); ``uniform`` (N, cells) in (0, 1) places the empty cells."""
         return self.quantiles.dequantise(self.scores(shower), self.thresholds(self.energies(shower)), uniform)
 
-    def inverse(self, scores: Tensor, energies: Tensor) -> Tensor:
-        """Map scores (N, cells) and section energies (N, S) [MeV] to cells (N, cells) [MeV]."""
+    def inverse(self, scores: Tensor, energies: Tensor, hits: Tensor) -> Tensor:
+        """Map scores (N, cells), section energies (N, S) [MeV] and numbers of hits (N, S) to cells (N, cells) [MeV].
+
+        The hits are the cells whose scores exceed their thresholds by most. Where another number exceeds them, all
+        thresholds of the section move to where just so many do.
+        """
         coordinates = energies.log()
-        excess = self.quantiles.excess(scores, coordinates)
-        best = torch.cat(
-            [part.amax(dim=1, keepdim=True).expand_as(part) for part in excess.split(self.sizes, dim=1)], dim=1
-        )
-        hit = (excess > 0) | (excess >= best)
+        pieces = []
+        for i, part in enumerate(self.quantiles.excess(scores, coordinates).split(self.sizes, dim=1)):
+            falling = part.sort(dim=1, descending=True).values
+            falling = torch.cat([falling, falling[:, -1:] - 2 * LEAST_EXCESS], dim=1)
+            last, next_one = falling.gather(1, hits[:, i : i + 1] - 1), falling.gather(1, hits[:, i : i + 1])
+            moved = torch.where((last > 0) & (next_one <= 0), 0.0, 0.5 * (last + next_one))
+            pieces.append(part - moved)
+        excess = torch.cat(pieces, dim=1)
+        hit = excess >= 0
         share = torch.where(hit, self.quantiles.values(excess.where(excess > 0, LEAST_EXCESS), coordinates), 0.0)
         tiny = torch.finfo(scores.dtype).tiny
         scaled = (energies / self.energies(share).clamp(min=tiny))[:, self.quantiles.groups]

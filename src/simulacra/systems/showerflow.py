@@ -134,7 +134,7 @@ class Trainer:
         )
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``scores`` and ``thresholds`` (N, cells), ``energies`` (N, S) [MeV] and ``conditions`` (N, C).
+        """Return ``shower`` [MeV], ``scores`` and ``thresholds`` (N, cells), ``energies`` (N, S) [MeV], ``conditions``.
 
         Scores are taken once, for they do not change: a mirrored cell has the quantiles of the cell that it mirrors.
         """
@@ -145,6 +145,7 @@ class Trainer:
         with torch.no_grad():
             energies = shares.energies(shower)
             return {
+                "shower": shower,
                 "scores": shares.scores(shower),
                 "thresholds": shares.thresholds(energies),
                 "energies": energies,
@@ -161,6 +162,7 @@ class Trainer:
             return dict(batch)
         rows, columns = (torch.rand(2, len(batch["scores"]), generator=rng) < 0.5).to(batch["scores"].device)
         return {
+            "shower": reflect(batch["shower"], self.geometry, rows, columns),
             "scores": reflect(batch["scores"], self.geometry, rows, columns),
             "thresholds": reflect(batch["thresholds"], self.geometry, rows, columns),
             "energies": batch["energies"],

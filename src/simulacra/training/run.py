@@ -15,7 +15,12 @@ from simulacra.training.settings import Experiment, SettingsError
 
 
 def read_parts(
-    path: str, max_events: int | None, read: Callable[[str], xr.Dataset], *, hold_out: Sequence[str] = ()
+    path: str,
+    max_events: int | None,
+    read: Callable[[str], xr.Dataset],
+    *,
+    further: Sequence[str] = (),
+    hold_out: Sequence[str] = (),
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Return the train and the validation part of a sample; the test part is not looked at.
 
@@ -23,6 +28,8 @@ def read_parts(
     ----------
     path, max_events, read:
         what is read, how much of it, and how.
+    further:
+        samples that join the train part whole.
     hold_out:
         bands of conditions whose events are in neither part ("energy:30:50"). They stand in the parts' attribute
         ``hold_out``, as JSON: [[condition, low, high], ...].
@@ -30,12 +37,15 @@ def read_parts(
     Raises
     ------
     SettingsError
-        if a part would be too small to train or validate on, or a band is of an unknown condition or outside the data.
+        if a part would be too small to train or validate on, a further sample is of something else, or a band is of an
+        unknown condition or outside the data.
     """
     events = read(path)
     if max_events is not None:
         events = events.isel(event=np.arange(min(max_events, events.sizes["event"])))
     training, validation = (take_part(events, part) for part in ("train", "validation"))
+    for other in further:
+        training = _joined(training, read(other), path, other)
     bands = _bands(hold_out, training, path)
     training, validation = (_without(bands, part).load() for part in (training, validation))
     for name, part in (("training", training), ("validation", validation)):
@@ -46,6 +56,23 @@ def read_parts(
                 "needed"
             )
     return training, validation
+
+
+def _joined(events: xr.Dataset, more: xr.Dataset, path: str, other: str) -> xr.Dataset:
+    """Return the events of both with the variables of the first; those that join get indices beyond its own."""
+    for attribute in ("geometry", "particle"):
+        if events.attrs.get(attribute) != more.attrs.get(attribute):
+            raise SettingsError(
+                f"{other} cannot be trained on beside {path}: its {attribute} is {more.attrs.get(attribute)}, not "
+                f"{events.attrs.get(attribute)}"
+            )
+    for name, variable in events.data_vars.items():
+        if name not in more or more[name].sizes != {**variable.sizes, "event": more.sizes["event"]}:
+            held = f"of shape {dict(more[name].sizes)}" if name in more else "not there"
+            raise SettingsError(f"{other} cannot be trained on beside {path}: its '{name}' is {held}")
+    more = more[list(events.data_vars)].load()
+    more = more.assign_coords(event=more["event"] + int(events["event"].max()) + 1 - int(more["event"].min()))
+    return xr.concat([events.load(), more], dim="event", join="exact", combine_attrs="override")
 
 
 def _bands(hold_out: Sequence[str], training: xr.Dataset, path: str) -> list[Band]:

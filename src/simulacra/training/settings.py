@@ -23,11 +23,13 @@ class _Frozen(BaseModel):
 class DataSettings(_Frozen):
     """Where the training events are: a path from the working directory, or ``reference:NAME`` for a shipped one.
 
-    ``hold_out`` names bands of conditions ("energy:30:50") whose events are neither trained nor validated on, so that
-    the generator can be judged there on what it never saw.
+    ``further`` are samples of the same kind of which every event is trained on, beside the train part of ``path``; what
+    of ``path`` is validated and tested on stays as it is. ``hold_out`` names bands of conditions ("energy:30:50") whose
+    events are neither trained nor validated on, so that the generator can be judged there on what it never saw.
     """
 
     path: str
+    further: tuple[str, ...] = ()
     max_events: Annotated[int, Field(ge=10)] | None = None
     hold_out: tuple[str, ...] = ()
 

@@ -1,0 +1,100 @@
+"""What a section's cells look like together, as normal scores: hits, centres, widths and the two hottest cells."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.representations.conditional_quantiles import ConditionalQuantiles, score_of_logit
+
+#: numbers that describe a section: hits, centre along eta and phi, width along eta and phi, second over hottest cell
+QUANTITIES: Final = 6
+
+
+class SectionShapes(nn.Module):
+    r"""Shapes of each section of a shower as scores (N, 6 S), nearly standard normal at the section's energy.
+
+    With :math:`I_c` the energies of a section's cells, centred at :math:`(\eta_c, \phi_c)`, and :math:`E` their sum,
+    they are the number of hit cells; :math:`\langle\eta\rangle = \sum_c I_c \eta_c / E` and :math:`\langle\phi\rangle`
+    from the section's edge; :math:`\sqrt{\langle\eta^2\rangle - \langle\eta\rangle^2}` likewise; and the second
+    hottest cell's energy over the hottest's. Each goes through its quantiles at the logarithm of the section's energy
+    (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`). They stand quantity by quantity,
+    the sections of each one after the other. Those of a section without energy say nothing, and are drawn from the
+    standard normal distribution.
+
+    A generator that learns cells one by one gets such sums right last, and they are what a physicist looks at first:
+    so they are made first, and the cells are made given them. The way back gives the numbers of hits alone.
+
+    Parameters
+    ----------
+    geometry:
+        the detector.
+    knots:
+        of each section's energy.
+    """
+
+    weights: Tensor
+
+    def __init__(self, geometry: CalorimeterGeometry, knots: int = 16) -> None:
+        super().__init__()
+        self.sizes = [section.n_cells for section in geometry.sections]
+        self.size = QUANTITIES * len(self.sizes)
+        places = torch.tensor(np.stack([geometry.cell_x, geometry.cell_y]), dtype=torch.float32)
+        self.register_buffer("weights", torch.cat([places, places.square()]).t().contiguous(), persistent=False)
+        self.quantiles = ConditionalQuantiles(torch.arange(len(self.sizes)).repeat(QUANTITIES), knots)
+
+    def fit(self, shower: Tensor, energies: Tensor, rng: torch.Generator) -> None:
+        """Fit to showers (N, cells) and the energies of their sections (N, S), [MeV]."""
+        self.quantiles.fit(self._shapes(shower, energies, _uniform(energies, rng)), energies.log())
+
+    def forward(self, shower: Tensor, energies: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the scores (N, 6 S) of showers (N, cells) with section energies (N, S), [MeV]."""
+        coordinates = energies.log()
+        shapes = self._shapes(shower, energies, _uniform(energies, rng))
+        uniform = _uniform(shapes, rng)
+        scores: Tensor = self.quantiles(shapes, coordinates, uniform)
+        return torch.where(energies.repeat(1, QUANTITIES) > 0, scores, score_of_logit(torch.logit(uniform)))
+
+    def hits(self, scores: Tensor, energies: Tensor) -> Tensor:
+        """Return the number of hit cells of each section, (N, S), of scores (N, 6 S) and energies (N, S) [MeV].
+
+        At least 1, at most the number of its cells; without meaning where a section has no energy.
+        """
+        sections = len(self.sizes)
+        values = self.quantiles.inverse(scores, energies.log())[:, :sections]
+        most = torch.tensor(self.sizes, device=scores.device)
+        return torch.minimum(values.floor().clamp(min=1).long(), most)
+
+    def _shapes(self, shower: Tensor, energies: Tensor, uniform: Tensor) -> Tensor:
+        """Return the shapes, (N, 6 S); a number of hits n is spread over n to n + 1, for quantiles need a density."""
+        tiny = torch.finfo(shower.dtype).tiny
+        hits, moments, ratio = [], [], []
+        for piece, place, energy in zip(
+            shower.split(self.sizes, dim=1), self.weights.split(self.sizes), energies.split(1, dim=1), strict=True
+        ):
+            hits.append((piece > 0).sum(dim=1))
+            moments.append((piece / energy.clamp(min=tiny)) @ place)
+            hottest = piece.topk(min(2, piece.shape[1]), dim=1).values
+            ratio.append(hottest[:, -1] / hottest[:, 0].clamp(min=tiny) * float(piece.shape[1] > 1))
+        mean, square = torch.stack(moments, dim=2).split(2, dim=1)
+        centre = mean + self._edge()
+        width = (square - mean.square()).clamp(min=0).sqrt()
+        # What rounding leaves of a single cell's width is no width.
+        width = torch.where(width > 1e-3 * square.sqrt(), width, 0.0)
+        count = torch.stack(hits, dim=1)
+        lit = torch.where(count > 0, count + uniform, 0.0)
+        shapes = [lit, centre[:, 0], centre[:, 1], width[:, 0], width[:, 1], torch.stack(ratio, dim=1)]
+        return torch.cat([torch.where(energies > 0, shape, 0.0) for shape in shapes], dim=1)
+
+    def _edge(self) -> Tensor:
+        """Return a little more than how far a section reaches to either side along eta and phi, (2, S) [mm]."""
+        return 1.1 * torch.stack([part[:, :2].abs().amax(dim=0) for part in self.weights.split(self.sizes)], dim=1)
+
+
+def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
+    """Return numbers in (0, 1): at neither end, where a score would be infinite."""
+    return torch.rand(like.shape, generator=rng).clamp(1e-6, 1.0 - 1e-6).to(like)
