@@ -1,0 +1,175 @@
+"""The same precise showers in fewer operations, for generation and export.
+
+Of the networks :mod:`simulacra.models.folded_velocity` tells. Of the representations' way back: what depends on a
+section alone is computed a section, and brought to its cells by a product with a matrix of 0 and 1; tables are read
+between two knots by a product with the knots' hat functions, and between knots and nodes by a single gathering of
+numbers; two logarithms are taken as one, and zeros come from a product with the mask of hits. Each of these is what
+runtimes do in a fraction of the time that indexing, selecting and softplus take them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from simulacra.models.folded_velocity import FoldedTransport
+from simulacra.models.shower_flow import ShowerFlow
+from simulacra.networks.velocity import Velocity
+from simulacra.representations.cell_shares import LEAST_EXCESS, CellShares
+from simulacra.representations.conditional_quantiles import (
+    FURTHEST,
+    LOWEST,
+    NODES,
+    SPACING,
+    ConditionalQuantiles,
+    logit_of_score,
+)
+from simulacra.representations.principal_axes import PrincipalAxes
+
+
+class FoldedQuantiles(nn.Module):
+    """The way back of :class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`.
+
+    Parameters
+    ----------
+    quantiles:
+        that were fitted.
+    columns:
+        how many of the values are wanted, the first ones; all if None.
+    """
+
+    low: Tensor
+    steepness: Tensor
+    places: Tensor
+    empty: Tensor
+    to_columns: Tensor
+    start: Tensor
+    neighbours: Tensor
+    table: Tensor
+
+    def __init__(self, quantiles: ConditionalQuantiles, columns: int | None = None) -> None:
+        super().__init__()
+        groups = quantiles.groups[:columns]
+        knots, size, coordinates = quantiles.knots, len(groups), len(quantiles.places)
+        low, high = quantiles.places[:, :-1].double(), quantiles.places[:, 1:].double()
+        # Knots that rounding has put at one place make a step.
+        steepness = torch.where(high > low, 1.0 / (high - low), 1e30)
+        member = (groups == torch.arange(coordinates, device=groups.device)[:, None]).float()
+        self.register_buffer("low", low.float())
+        self.register_buffer("steepness", steepness.float())
+        self.register_buffer("places", torch.arange(knots, dtype=torch.float32))
+        self.register_buffer("to_columns", member)
+        empty = quantiles.empty[:, :size]
+        self.register_buffer("empty", (member[:, None] * empty).flatten(0, 1))
+        self.register_buffer("start", torch.arange(size) * (knots * NODES))
+        self.register_buffer("neighbours", torch.tensor([0, NODES, 1, NODES + 1])[:, None, None])
+        self.register_buffer("table", quantiles.quantiles[:, :size].transpose(0, 1).flatten().clone())
+
+    def at(self, coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return of coordinates (N, G) the thresholds (N, D), and each column's knot and weight, (N, D)."""
+        # The knots passed by, and the part of the way to the next: in all, where a coordinate stands among the knots.
+        passed = ((coordinates[..., None] - self.low) * self.steepness).clamp(0.0, 1.0).sum(dim=2)
+        hats = torch.relu(1.0 - (passed[..., None] - self.places).abs())
+        knot = passed.floor().clamp(max=float(len(self.places) - 2))
+        thresholds = torch.mm(hats.flatten(1), self.empty)
+        return thresholds, torch.mm(knot, self.to_columns), torch.mm(passed - knot, self.to_columns)
+
+    def values(self, excess: Tensor, thresholds: Tensor, knot: Tensor, weight: Tensor) -> Tensor:
+        """Return the values (N, D) of an excess above 0, (N, D); meaningless elsewhere."""
+        tiny = torch.finfo(excess.dtype).tiny
+        lower_tail = -torch.expm1(-excess.clamp(min=tiny)) / (1.0 + torch.exp(-thresholds))
+        place = ((excess + lower_tail.log() - LOWEST) * (1.0 / SPACING)).clamp(-FURTHEST, FURTHEST)
+        node = place.floor().clamp(0.0, NODES - 2.0)
+        index = (knot * NODES + node).long() + self.start
+        # The four numbers around each place: two nodes, each at two knots.
+        around = self.table.gather(0, (index + self.neighbours).flatten()).reshape(4, -1, len(self.start))
+        below, above = around[0::2], around[1::2]
+        low, high = (below + weight * (above - below)).unbind()
+        return (low + (place - node) * (high - low)).exp()
+
+    def forward(self, scores: Tensor, coordinates: Tensor) -> Tensor:
+        """Map scores (N, D) and coordinates (N, G) to values (N, D)."""
+        thresholds, knot, weight = self.at(coordinates)
+        excess = logit_of_score(scores) - thresholds
+        return self.values(excess, thresholds, knot, weight) * (excess > 0)
+
+
+class FoldedCells(nn.Module):
+    """The way back of :class:`~simulacra.representations.cell_shares.CellShares`, from principal components."""
+
+    rotation: Tensor
+    most: Tensor
+
+    def __init__(self, shares: CellShares, axes: PrincipalAxes, scale: Tensor | float) -> None:
+        super().__init__()
+        self.sizes = shares.sizes
+        self.quantiles = FoldedQuantiles(shares.quantiles)
+        self.register_buffer("rotation", (axes.axes.double() * scale).t().float().contiguous())
+        self.register_buffer("most", torch.tensor(self.sizes))
+
+    def forward(self, components: Tensor, energies: Tensor, hits: Tensor) -> Tensor:
+        """Map components (N, cells), section energies (N, S) [MeV] and hits (N, S) to cells (N, cells) [MeV]."""
+        thresholds, knot, weight = self.quantiles.at(energies.log())
+        excess = logit_of_score(torch.mm(components, self.rotation)) - thresholds
+        excess = excess - torch.mm(self._moved(excess, hits), self.quantiles.to_columns)
+        shares = self.quantiles.values(excess, thresholds, knot, weight) * (excess >= 0)
+        total = torch.mm(shares, self.quantiles.to_columns.t()).clamp(min=torch.finfo(shares.dtype).tiny)
+        return shares * torch.mm(energies / total, self.quantiles.to_columns)
+
+    def _moved(self, excess: Tensor, hits: Tensor) -> Tensor:
+        """Return how far the thresholds of each section move for just so many hits, (N, S)."""
+        ranks = torch.stack([hits - 1, torch.minimum(hits, self.most - 1)], dim=2)
+        pairs = [
+            part.sort(dim=1, descending=True).values.gather(1, ranks[:, i])
+            for i, part in enumerate(excess.split(self.sizes, dim=1))
+        ]
+        last, following = torch.stack(pairs, dim=1).unbind(dim=2)
+        following = torch.where(hits < self.most, following, last - 2 * LEAST_EXCESS)
+        return torch.where((last > 0) & (following <= 0), 0.0, 0.5 * (last + following))
+
+
+class FoldedShowerFlow(nn.Module):
+    """A :class:`~simulacra.models.shower_flow.ShowerFlow` that was trained, for use: same inputs, same output.
+
+    Networks other than velocities stay as they are.
+    """
+
+    order: Tensor
+    most: Tensor
+
+    def __init__(self, model: ShowerFlow) -> None:
+        super().__init__()
+        self.latent, self.section_latent = model.latent, model.section_latent
+        self.conditions = model.conditions
+        self.sections, self.cells = (
+            FoldedTransport(network, model.steps[stage], model.solver) if isinstance(network, Velocity) else network
+            for stage, network in model.networks().items()
+        )
+        # A velocity knows the components' variances; what other networks make has the variance 1.
+        scale = 1.0 if isinstance(model.cells, Velocity) else model.axes.variance.sqrt().double()
+        self.fractions = FoldedQuantiles(model.section_energies.quantiles)
+        self.hits = FoldedQuantiles(model.section_shapes.quantiles, model.n_sections)
+        self.shares = FoldedCells(model.cell_shares, model.axes, scale)
+        self.register_buffer("order", model.section_energies.order.argsort())
+        self.register_buffer("most", torch.tensor(model.cell_shares.sizes))
+
+    def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
+        """Map standard normal noise (N, latent) and conditions (N, C) to energies in the cells, (N, cells), [MeV]."""
+        context = self.conditions(conditions)
+        sections = self.sections(noise[:, : self.section_latent], context)
+        components = self.cells(noise[:, self.section_latent :], torch.cat([context, sections], dim=1))
+        count = len(self.most)
+        energies = self._energies(sections[:, :count], conditions[:, :1])
+        hits = self.hits(sections[:, count : 2 * count], energies.log()).floor().clamp(min=1.0)
+        cells: Tensor = self.shares(components, energies, torch.minimum(hits.long(), self.most))
+        return cells
+
+    def _energies(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
+        """Return section energies (N, S) [MeV] of scores (N, S) and incident energies (N, 1) [GeV]."""
+        response, *fractions = self.fractions(scores, incident_energy.log()).split(1, dim=1)
+        left = 1000.0 * incident_energy * response
+        pieces = []
+        for fraction in fractions:
+            pieces.append(left * fraction.clamp(max=1.0))
+            left = left - pieces[-1]
+        return torch.cat([*pieces, left], dim=1)[:, self.order]
