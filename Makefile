@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -50,6 +50,9 @@ bench-reweighting: $(INSTALLED) ## set up, then reweight and fit with real Pythi
 
 bench-judges: $(INSTALLED) ## set up, then plant failures for the judges to see: the figures of docs/judges.md (half an hour)
 	$(BIN)/python -m benchmarks.judges $(ARGS)
+
+bench-showers: $(INSTALLED) ## set up, then show how good and how fast each family's showers are, on one truth (25 minutes)
+	$(BIN)/python -m benchmarks.showers $(ARGS)
 
 lock: $(BIN)/python ## resolve requirements.lock anew from pyproject.toml and constraints.txt
 	$(BIN)/python .ci/lock.py

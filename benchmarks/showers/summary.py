@@ -1,0 +1,61 @@
+"""The record of the front: one entry a model, from what the stages left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from benchmarks.showers.models import Entry
+from benchmarks.showers.speed import BATCHES
+
+#: AUC at most, and milliseconds a shower at most by the batch, on one CPU thread
+GOALS: Final[dict[str, Any]] = {"low_level": 0.56, "shapes": 0.54, "milliseconds": {"1": 1.0, "100": 0.3}}
+NOT_TRAINED: Final = "not trained"
+JUDGED: Final = "judged"
+
+
+def model_record(
+    entry: Entry, status: str, cost: Mapping[str, Any] | None, stages: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the record of a model; of one that is not trained its name alone.
+
+    Parameters
+    ----------
+    status:
+        "judged", "not trained", or why it cannot be judged.
+    stages:
+        what was found, by "low_level", "shapes", "distances" and "speed".
+    """
+    record: dict[str, Any] = {
+        "name": entry.name,
+        "label": entry.label,
+        "family": entry.family,
+        "weights": entry.weights,
+        "refiner": entry.refiner,
+        "status": status,
+    }
+    if status != JUDGED:
+        return record
+    distances = dict(stages.get("distances", {}))
+    record |= {
+        "auc": {which: dict(stages[which]) for which in ("low_level", "shapes") if which in stages},
+        **distances,
+        **({} if cost is None else dict(cost)),
+    }
+    if "speed" in stages:
+        record["speed"] = dict(stages["speed"])
+        record["milliseconds"] = stages["speed"]["fastest"]
+        share = distances.get("effective_share", 1.0)
+        record["milliseconds_per_effective_shower"] = {
+            str(batch): stages["speed"]["fastest"][str(batch)]["median"] / share for batch in BATCHES
+        }
+        record["goals"] = reached(record)
+    return record
+
+
+def reached(record: Mapping[str, Any]) -> dict[str, bool]:
+    """Return which goals a model reaches: its AUCs, and its milliseconds per effective shower."""
+    found = {which: area["auc"] <= GOALS[which] for which, area in record["auc"].items()}
+    for batch, most in GOALS["milliseconds"].items():
+        found[f"batch_{batch}"] = record["milliseconds_per_effective_shower"][batch] <= most
+    return found

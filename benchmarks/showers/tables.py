@@ -1,0 +1,163 @@
+"""The front as tables: for a terminal and for a page."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import Any, Final
+
+from benchmarks.showers.speed import BATCHES
+from benchmarks.showers.summary import GOALS, JUDGED
+from benchmarks.tables import Table
+from rich.console import Console
+
+from simulacra.judges.wording import listed, with_error
+
+NOTHING: Final = "–"
+SPELLED: Final = {"e+": "e⁺", "gamma": "γ"}
+SAID: Final = """\
+Geant4 showers that no training has seen: {truths}. Every generator makes showers at the truth's own conditions, with
+the same seed ({seed}). AUC: the larger of boosted trees and a perceptron, {folds}-fold, on the cells above
+{threshold:g} MeV with the sums of the sections, and on the shower shapes; 0.5 is Geant4 itself, and Geant4 against
+Geant4 says what chance makes of it. FPD: in squared standard deviations, times 10³. Memorised: the p-value of showers
+lying nearer to training showers than unseen ones do, and in brackets the share of pairs in which they do (50 % if
+nothing is memorised). Milliseconds a shower: one CPU thread, from conditions and noise to MeV in cells, the noise drawn
+within; the median, by the faster of torch and ONNX Runtime, on {processor}. Refined showers are weighted, also where
+they are judged, by classifiers of their own; their milliseconds, weighing included, count for an effective shower.
+Parameters, minutes and showers of the training and the size are those in the model's file; a distilled model's are
+without its teacher's.
+"""
+GOAL: Final = (
+    "Goals: AUC at most {low_level:g} on cells and {shapes:g} on shapes, at most {batch_100:g} ms a shower at batch "
+    "100 and {batch_1:g} ms at batch 1. All are reached by {by}."
+)
+PAGE_WIDTH: Final = 120
+
+
+def print_tables(record: dict[str, Any]) -> str:
+    """Print all tables, and return them for a page."""
+    console = Console(width=190)
+    tables = [
+        table
+        for particle, there in record["particles"].items()
+        for table in (_front(particle, there), _classifiers(particle, there), _speeds(particle, there))
+    ]
+    for table in tables:
+        console.print(table.printed())
+    truths = listed([f"{there['truth']} ({there['showers']:,}, {name})" for name, there in record["particles"].items()])
+    settings = record["settings"]
+    said = SAID.format(
+        truths=truths,
+        seed=settings["seed"],
+        folds=settings["folds"],
+        threshold=settings["cell_threshold"],
+        processor=record["processor"],
+    )
+    paragraphs = [said.replace("\n", " ").strip()]
+    for name, there in record["particles"].items():
+        paragraphs.append(f"Geant4 against Geant4 ({name}): {there['pair']}; {there['geant4_time']}.")
+    paragraphs.append(_goal(record))
+    console.print("\n\n".join(paragraphs), highlight=False)
+    return "\n\n".join([*(fill(text, PAGE_WIDTH) for text in paragraphs), *(t.markdown() for t in tables)]) + "\n"
+
+
+def _goal(record: dict[str, Any]) -> str:
+    by = [
+        f"{model['label']} ({name})"
+        for name, there in record["particles"].items()
+        for model in there["models"]
+        if len(model.get("goals", {})) == 4 and all(model["goals"].values())
+    ]
+    most = {f"batch_{batch}": value for batch, value in GOALS["milliseconds"].items()}
+    return GOAL.format(low_level=GOALS["low_level"], shapes=GOALS["shapes"], **most, by=listed(by) if by else "none")
+
+
+def _front(particle: str, there: dict[str, Any]) -> Table:
+    columns = ("", "AUC cells", "AUC shapes", "FPD × 10³", "coverage", "density", "memorised p (share)")
+    times = tuple(f"ms, batch {batch}" for batch in BATCHES)
+    table = Table(f"showers of {SPELLED[particle]}", (*columns, *times, "parameters", "minutes", "trained on", "MB"))
+    for model in there["models"]:
+        if model["status"] != JUDGED:
+            table.add_row(model["label"], model["status"], *[""] * (len(table.columns) - 2))
+            continue
+        table.add_row(
+            model["label"],
+            _area(model, "low_level"),
+            _area(model, "shapes"),
+            _distance(model, "frechet_physics_distance", 1000),
+            _distance(model, "coverage"),
+            _distance(model, "density"),
+            _memorised(model.get("memorisation")),
+            *(_milliseconds(model, there, str(batch)) for batch in BATCHES),
+            _number(model, "parameters", "{:,}"),
+            _number(model, "training_minutes", "{:.3g}"),
+            _number(model, "training_events", "{:,}"),
+            _number(model, "file_bytes", "{:.3g}", 1e-6),
+        )
+    return table
+
+
+def _classifiers(particle: str, there: dict[str, Any]) -> Table:
+    heads = tuple(f"{what}, {kind}" for what in ("cells", "shapes") for kind in ("trees", "perceptron"))
+    table = Table(f"AUC of each classifier, {SPELLED[particle]}", ("", *heads, "showers"))
+    for model in _judged(there):
+        areas = [model["auc"].get(which) for which in ("low_level", "shapes")]
+        cells = [
+            NOTHING if area is None else with_error(area[kind]["auc"], area[kind]["error"])
+            for area in areas
+            for kind in ("trees", "perceptron")
+        ]
+        sizes = next((f"{area['n_truth']:,} + {area['n_generated']:,}" for area in areas if area), NOTHING)
+        table.add_row(model["label"], *cells, sizes)
+    return table
+
+
+def _speeds(particle: str, there: dict[str, Any]) -> Table:
+    heads = tuple(f"{name}, batch {batch}" for name in ("torch", "ONNX") for batch in BATCHES)
+    table = Table(f"ms a shower (68 % of repetitions), {SPELLED[particle]}", ("", *heads, "effective share"))
+    for model in _judged(there):
+        if "speed" not in model:
+            continue
+        cells = [
+            _spread(model["speed"].get(runtime, {}).get(str(batch)))
+            for runtime in ("torch", "onnx")
+            for batch in BATCHES
+        ]
+        table.add_row(model["label"], *cells, f"{100 * model.get('effective_share', 1.0):.0f} %")
+    return table
+
+
+def _judged(there: dict[str, Any]) -> list[dict[str, Any]]:
+    return [model for model in there["models"] if model["status"] == JUDGED]
+
+
+def _area(model: dict[str, Any], which: str) -> str:
+    area = model["auc"].get(which)
+    return NOTHING if area is None else with_error(area["auc"], area["error"])
+
+
+def _distance(model: dict[str, Any], name: str, scale: float = 1.0) -> str:
+    found = model.get(name)
+    return NOTHING if found is None else with_error(scale * found["value"], scale * found["uncertainty"])
+
+
+def _memorised(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return NOTHING
+    return f"{found['p_value']:.2g} ({with_error(found['nearer'], found['nearer_error'], '%')})"
+
+
+def _milliseconds(model: dict[str, Any], there: dict[str, Any], batch: str) -> str:
+    if "milliseconds" in model:
+        plain, effective = model["milliseconds"][batch]["median"], model["milliseconds_per_effective_shower"][batch]
+        return f"{effective:.3g}" if model["refiner"] is None else f"{effective:.3g} (plain {plain:.3g})"
+    if model["family"] == "Geant4" and there["geant4_milliseconds"] is not None:
+        return f"{there['geant4_milliseconds']:.3g}"
+    return NOTHING
+
+
+def _number(model: dict[str, Any], name: str, form: str, scale: float = 1) -> str:
+    return form.format(scale * model[name]) if name in model else NOTHING
+
+
+def _spread(found: dict[str, float] | None) -> str:
+    return NOTHING if found is None else f"{found['median']:.3g} ({found['low']:.3g} to {found['high']:.3g})"
