@@ -122,6 +122,34 @@ class Binning(BaseModel):
             }
         )
 
+    def nominal_geometry(self) -> CalorimeterGeometry:
+        """Return the voxels as a calorimeter of nominal plates, a layer of lead and liquid argon to each section.
+
+        r and alpha of its cells are those of the voxels; its depths merely count the layers, and its materials say
+        nothing: it is there to place cells, not to be simulated.
+        """
+        layers = [layer for layer in self.layers if layer.n_voxels]
+        return CalorimeterGeometry.model_validate(
+            {
+                "name": f"{self.name}_{self.n_voxels}_voxels",
+                "description": f"{self.n_voxels} voxels in r and alpha; materials and depths are nominal",
+                "kind": "cylindrical",
+                "lateral_size": 2 * max(layer.r_edges[-1] for layer in layers),
+                "absorber": {"material": "G4_Pb", "thickness": 1.0},
+                "active": {"material": "G4_lAr", "thickness": 1.0},
+                "sections": [
+                    {
+                        "kind": "cylindrical",
+                        "name": f"layer_{layer.id}",
+                        "layers": 1,
+                        "r_edges": layer.r_edges,
+                        "alpha_bins": layer.alpha_bins,
+                    }
+                    for layer in layers
+                ],
+            }
+        )
+
     @classmethod
     def from_geometry(cls, geometry: CalorimeterGeometry, particle: str) -> Binning:
         """Return the binning of a cylindrical geometry.

@@ -20,8 +20,19 @@ import xarray as xr
 from pydantic import ValidationError
 
 from simulacra.formats.binning import Binning, read_binning
+from simulacra.formats.challenge_sets import set_of
 from simulacra.formats.errors import FormatError
-from simulacra.formats.hdf5 import Column, opened, require_showers, rows_of, text, text_attribute, values, write_file
+from simulacra.formats.hdf5 import (
+    Column,
+    dataset,
+    opened,
+    require_showers,
+    rows_of,
+    text,
+    text_attribute,
+    values,
+    write_file,
+)
 from simulacra.formats.particles import particle_of
 from simulacra.formats.provenance import GROUP, VARIABLES, file_provenance, shower_variable, to_events, write_group
 from simulacra.geometry import CalorimeterGeometry
@@ -44,12 +55,13 @@ def read(
     Parameters
     ----------
     binning:
-        the binning or its XML file; not needed for a file that :func:`write` made.
+        the binning or its XML file; not needed for a file that :func:`write` made, nor for the challenge's own, which
+        are known by their number of voxels.
     particle:
         the particle to look up in the XML, as :func:`~simulacra.formats.binning.read_binning` takes it.
     geometry:
         the calorimeter, with its materials; by default that of datasets 2 and 3 where the binning has its 45 layers,
-        and none otherwise (dataset 1 is ATLAS's).
+        and otherwise the voxels of the binning with nominal materials (dataset 1 is ATLAS's).
     start, stop:
         the first event, and the one after the last (None: all).
 
@@ -63,8 +75,8 @@ def read(
             binning = _own_binning(file)
         elif not isinstance(binning, Binning):
             binning = read_binning(binning, particle)
-        geometry = geometry or binning.geometry()
-        if geometry is not None and not binning.matches(geometry):
+        geometry = geometry or binning.geometry() or binning.nominal_geometry()
+        if not binning.matches(geometry):
             raise FormatError(
                 f"the geometry '{geometry.name}' does not have the voxels of the binning '{binning.name}'"
             )
@@ -80,8 +92,7 @@ def read(
             settings={"format": "calochallenge"},
             binning=binning.model_dump_json(),
         )
-        if geometry is not None:
-            attributes["geometry"] = geometry.to_json()
+        attributes["geometry"] = geometry.to_json()
         in_file = xr.Variable("event", energies, {"units": "MeV", "long_name": "incident energy as in the file"})
         exact = f"{VARIABLES}/incident_energy" in file
         return to_events(
@@ -96,7 +107,12 @@ def read(
 
 
 def write(
-    events: xr.Dataset, path: str | os.PathLike[str], *, binning: Binning | None = None, overwrite: bool = False
+    events: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    binning: Binning | None = None,
+    threshold: float = 0.0,
+    overwrite: bool = False,
 ) -> None:
     """Write showers in cylindrical cells in the CaloChallenge's layout.
 
@@ -105,12 +121,16 @@ def write(
     binning:
         the voxels; by default those of the events' attribute ``binning`` or else of their geometry. Other programs need
         it as XML too: :func:`~simulacra.formats.binning.write_binning`.
+    threshold:
+        energy below which a voxel is written as empty [MeV].
 
     Raises
     ------
     FormatError
-        if the events have no such cells, or the file cannot be written.
+        if the events have no such cells, the threshold is negative or not finite, or the file cannot be written.
     """
+    if not 0 <= threshold < float("inf"):
+        raise FormatError(f"the threshold of a voxel must be 0 MeV or more and finite, not {threshold}")
     binning = binning or _binning_of(events)
     require_showers(events, binning.n_voxels, "the CaloChallenge's layout with this binning")
     kept = ENERGY_COORDINATE in events.coords and np.array_equal(
@@ -125,7 +145,8 @@ def write(
         return np.asarray(found)[:, None]
 
     def showers(block: xr.Dataset) -> np.ndarray:
-        return np.asarray(block["shower"].values[:, cell_of_voxel])
+        voxels = np.asarray(block["shower"].values[:, cell_of_voxel])
+        return voxels if threshold == 0 else np.where(voxels < threshold, voxels.dtype.type(0), voxels)
 
     def finish(file: h5py.File) -> None:
         # where the file's energies do not give back the events' exactly, those are kept too
@@ -157,6 +178,9 @@ def _mev(energies: np.ndarray) -> np.ndarray:
 
 def _own_binning(file: h5py.File) -> Binning:
     if BINNING not in file:
+        known = set_of(dataset(file, "showers", (None, None)).shape[1])
+        if known is not None:
+            return known.binning
         raise FormatError(
             f"'{file.filename}' holds voxels: give their binning, such as binning='binning_dataset_2.xml'"
         )
