@@ -16,18 +16,21 @@ import xarray as xr
 from simulacra import __version__
 from simulacra.conditions import Band, Distribution
 from simulacra.events import make_events, variable
+from simulacra.reweighting.blocks import places_in_blocks
 from simulacra.systems import system
 from simulacra.training.settings import check
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from simulacra.reweighting.refined import RefinedGenerator
+
 BLOCK: Final = 64
 """Events are made in blocks of this many, always: a matrix product's last bits depend on the number of rows, and an
 event must not depend on how many others were asked for beside it."""
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
-NOISE, CONDITION = 0, 1
+NOISE, CONDITION, CANDIDATE = 0, 1, 2
 
 Value = float | str | Distribution | np.ndarray
 
@@ -195,10 +198,72 @@ class TrainedGenerator:
         if seed < 0:
             raise ValueError(f"the seed must not be negative, not {seed}")
         start = time.perf_counter()
-        columns = self._columns(n, seed, first_event, conditions)
+        columns = self.columns_of(n, seed, first_event, conditions)
         self.warn_outside({name: (column.min(), column.max()) for name, column in columns.items()})
         output = self._output(columns, seed, first_event, fixed_noise)
-        variables = self._system.to_variables(output)
+        return self.to_events(
+            output,
+            columns,
+            conditions,
+            settings={"fixed_noise": fixed_noise},
+            seed=seed,
+            first_event=first_event,
+            seconds_per_event=(time.perf_counter() - start) / n,
+        )
+
+    def candidates(self, index: np.ndarray, attempt: int, seed: int, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return further events for indices, of which accepting and rejecting chooses: the network's output, (N, ...).
+
+        A candidate is a function of seed, index, attempt and its conditions alone; it is none of :meth:`sample`'s
+        events.
+
+        Parameters
+        ----------
+        index:
+            of the events, (N,).
+        attempt:
+            the how many-th candidate of each, from 0.
+        columns:
+            each trained condition, (N,), of :meth:`columns_of`.
+        """
+        import torch
+
+        latent = int(self.module.latent)  # type: ignore[arg-type]
+        place = places_in_blocks(index, BLOCK)
+        n_rows = BLOCK * (int(place.max()) // BLOCK + 1)
+        noise = np.zeros((n_rows, latent), dtype=np.float32)
+        for row, event in zip(place, index, strict=True):
+            noise[row] = _rng(seed, CANDIDATE, attempt, int(event)).standard_normal(latent, np.float32)
+        conditions = np.stack(list(columns.values()), axis=1)
+        padded = np.repeat(conditions[:1], n_rows, axis=0)
+        padded[place] = conditions
+        blocks = zip(torch.from_numpy(noise).split(BLOCK), torch.from_numpy(padded).split(BLOCK), strict=True)
+        with torch.inference_mode():
+            output: np.ndarray = np.concatenate([self.module(*block).numpy() for block in blocks])[place]
+        self._refuse_output(output, columns, index)
+        return output
+
+    def refined_by(self, path: str | os.PathLike[str]) -> RefinedGenerator:
+        """Return this generator with the weights of a refiner, the folder or file that ``simulacra refine`` made.
+
+        Raises
+        ------
+        CheckpointError
+            if the file is missing, damaged or of another kind.
+        ValueError
+            if the refiner is for another generator.
+        """
+        from simulacra.reweighting.refined import RefinedGenerator
+        from simulacra.reweighting.refiner import Refiner
+
+        return RefinedGenerator(self, Refiner.load(path))
+
+    def to_events(
+        self, output: np.ndarray, columns: Mapping[str, np.ndarray], conditions: Mapping[str, Value], **attributes: Any
+    ) -> xr.Dataset:
+        """Return the network's output at conditions as events; ``attributes`` are those of ``make_events``."""
+        settings = {name: _describe(value) for name, value in conditions.items()} | attributes.pop("settings")
+        variables = self.variables_of(output)
         for name, values in columns.items():
             units, long_name = self._system.CONDITIONS[name]
             variables[name] = variable(values, units=units, long_name=long_name, role="condition")
@@ -206,14 +271,16 @@ class TrainedGenerator:
             variables,
             simulator=f"simulacra {self.name}",
             simulator_version=__version__,
-            seed=seed,
-            settings={name: _describe(value) for name, value in conditions.items()} | {"fixed_noise": fixed_noise},
-            seconds_per_event=(time.perf_counter() - start) / n,
-            first_event=first_event,
+            settings=settings,
             particle=self.description["particle"],
             geometry=self.description["geometry"],
             trained_range=json.dumps(self.trained_range),
+            **attributes,
         )
+
+    def variables_of(self, output: np.ndarray) -> dict[str, xr.Variable]:
+        """Return the network's output, (N, ...), as the variables of events."""
+        return dict(self._system.to_variables(output))
 
     def check_conditions(self, conditions: Mapping[str, Value]) -> None:
         """Refuse conditions that are missing or unknown, before any work is done."""
@@ -224,7 +291,14 @@ class TrainedGenerator:
             fault = f"missing {missing}" if missing else f"unknown {unknown}"
             raise ValueError(f"'{self.name}' takes the conditions {known}: {fault}")
 
-    def _columns(self, n: int, seed: int, first: int, conditions: Mapping[str, Value]) -> dict[str, np.ndarray]:
+    def columns_of(self, n: int, seed: int, first: int, conditions: Mapping[str, Value]) -> dict[str, np.ndarray]:
+        """Return each trained condition of ``n`` events, (n,) float32, from ``first`` on, as :meth:`sample` takes it.
+
+        Raises
+        ------
+        ValueError
+            as :meth:`sample`.
+        """
         self.check_conditions(conditions)
         columns = {}
         for i, name in enumerate(self.trained_range):
@@ -292,13 +366,16 @@ class TrainedGenerator:
                 rows = torch.from_numpy(padded[i * BLOCK : (i + 1) * BLOCK])
                 pieces.append(self.module(torch.from_numpy(noise), rows).numpy())
         output = np.concatenate(pieces)[skipped : skipped + n]
+        self._refuse_output(output, columns, np.arange(first, first + n))
+        return output
+
+    def _refuse_output(self, output: np.ndarray, columns: Mapping[str, np.ndarray], index: np.ndarray) -> None:
         if not np.isfinite(output).all():
-            event = int(np.flatnonzero(~np.isfinite(output).reshape(n, -1).all(axis=1))[0])
+            event = int(np.flatnonzero(~np.isfinite(output).reshape(len(output), -1).all(axis=1))[0])
             raise FloatingPointError(
-                f"'{self.name}' made a value that is not finite in event {first + event}, at conditions "
+                f"'{self.name}' made a value that is not finite in event {index[event]}, at conditions "
                 f"{ {name: float(column[event]) for name, column in columns.items()} }"
             )
-        return output
 
 
 def _blocks(first: int, n: int) -> range:

@@ -11,6 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from simulacra.models.shower_classifier import ShowerNetwork
 from simulacra.networks.deep_sets import ParticleFlowNetwork
 from simulacra.networks.feature_network import FeatureNetwork
 from simulacra.networks.ratio_head import RatioHead
@@ -84,7 +85,7 @@ class TableNetwork(nn.Module):
 
 
 #: what embeds events: a representation, which has nothing to learn, and a network of its output
-EventNetwork = CloudNetwork | TableNetwork
+EventNetwork = CloudNetwork | TableNetwork | ShowerNetwork
 
 
 class EventClassifier(nn.Module):

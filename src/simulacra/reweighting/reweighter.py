@@ -18,11 +18,12 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from simulacra.models.event_classifier import CloudNetwork, EventClassifier, TableNetwork
+from simulacra.models.event_classifier import CloudNetwork, EventClassifier, EventNetwork, TableNetwork
+from simulacra.models.shower_classifier import ShowerNetwork
 from simulacra.reweighting.calibration import CalibrationMap, map_from_arrays
 from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.samples import Sample, represent
-from simulacra.reweighting.settings import ParticleFlowSettings, ReweighterSettings
+from simulacra.reweighting.settings import ParticleFlowSettings, ReweighterSettings, ShowersSettings
 from simulacra.training import checkpoint
 from simulacra.training.settings import check
 
@@ -48,8 +49,10 @@ def build(settings: ReweighterSettings, description: Mapping[str, Any]) -> Event
     """Return an untrained classifier; ``description`` gives ``columns``, ``bounds`` and ``reference``."""
     chosen = settings.network
     if isinstance(chosen, ParticleFlowSettings):
-        network: CloudNetwork | TableNetwork = CloudNetwork(
-            chosen.frame, chosen.particle_widths, chosen.event_widths, chosen.summary
+        network: EventNetwork = CloudNetwork(chosen.frame, chosen.particle_widths, chosen.event_widths, chosen.summary)
+    elif isinstance(chosen, ShowersSettings):
+        network = ShowerNetwork(
+            chosen.variables, int(description["columns"]), chosen.widths, chosen.summary, chosen.dropout
         )
     else:
         network = TableNetwork(chosen.variables, int(description["columns"]), chosen.widths, chosen.summary)

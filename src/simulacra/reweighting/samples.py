@@ -12,7 +12,7 @@ import xarray as xr
 from simulacra.events import Part, part_of, validate
 from simulacra.observables import observe
 from simulacra.reweighting.prior_weights import checked_weights
-from simulacra.reweighting.settings import FeaturesSettings, NetworkSettings
+from simulacra.reweighting.settings import NetworkSettings, ParticleFlowSettings, ShowersSettings
 from simulacra.store.progress import event_progress
 
 if TYPE_CHECKING:
@@ -202,10 +202,14 @@ def require_drawn(events: xr.Dataset, parameters: Sequence[str], label: str) -> 
 
 
 def columns_of(events: xr.Dataset, network: NetworkSettings) -> int:
-    """Return the number of columns that a network of features sees; 0 where the network sees particles."""
-    if not isinstance(network, FeaturesSettings):
+    """Return the number of columns that a network of features or showers sees; 0 where the network sees particles."""
+    if isinstance(network, ParticleFlowSettings):
         return 0
     head = with_variables(events.isel(event=slice(0, 2)), network.variables)
+    if isinstance(network, ShowersSettings):
+        from simulacra.models.shower_classifier import ShowerNetwork
+
+        return ShowerNetwork.columns_of(network.variables, int(head["shower"].shape[1]))
     return sum(int(np.prod(head[name].shape[1:], dtype=int)) for name in network.variables)
 
 

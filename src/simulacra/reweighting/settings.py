@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulacra.training.settings import TrainingSettings
 
+#: what a refiner of showers looks at: the shower shapes, or each cell's energy beside them
+Sees = Literal["shapes", "cells"]
 Width = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -36,7 +38,21 @@ class FeaturesSettings(_Frozen):
     head_widths: tuple[Width, ...] = (64,)
 
 
-NetworkSettings = Annotated[ParticleFlowSettings | FeaturesSettings, Field(discriminator="kind")]
+class ShowersSettings(_Frozen):
+    """A perceptron on showers: on ``variables`` of the events and their shower shapes (models/shower_classifier.py).
+
+    ``variables`` names shapes and conditions, with ``incident_energy``, and ``shower`` if cells are to be seen.
+    """
+
+    kind: Literal["showers"] = "showers"
+    variables: Annotated[tuple[str, ...], Field(min_length=1)]
+    widths: tuple[Width, ...] = (128, 128)
+    summary: Width = 32
+    head_widths: tuple[Width, ...] = (32,)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+NetworkSettings = Annotated[ParticleFlowSettings | FeaturesSettings | ShowersSettings, Field(discriminator="kind")]
 
 
 class ReweighterSettings(_Frozen):

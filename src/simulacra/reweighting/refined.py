@@ -1,0 +1,159 @@
+"""A generator refined by weights: showers that carry them, or showers that were accepted by them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import numpy as np
+import xarray as xr
+
+from simulacra.events import variable
+from simulacra.reweighting import refiner as of_refiner
+from simulacra.reweighting.refiner import Refiner
+
+#: candidates of an event over the largest weight, beyond which something is wrong
+PATIENCE: Final = 200.0
+ACCEPTANCE: Final = 3
+
+
+class Generator(of_refiner.Generator, Protocol):
+    """What is needed of a generator whose showers are accepted or rejected."""
+
+    def columns_of(self, n: int, seed: int, first: int, conditions: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return each condition, (n,)."""
+
+    def candidates(self, index: np.ndarray, attempt: int, seed: int, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return a candidate for each index."""
+
+    def variables_of(self, output: np.ndarray) -> dict[str, xr.Variable]:
+        """Return output as variables."""
+
+    def to_events(
+        self, output: np.ndarray, columns: Mapping[str, np.ndarray], conditions: Mapping[str, Any], **attributes: Any
+    ) -> xr.Dataset:
+        """Return output as events."""
+
+    def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
+        """Warn of conditions that the generator was not trained on."""
+
+
+class RefinedGenerator:
+    """A generator and its refiner.
+
+    Attributes
+    ----------
+    generator, refiner:
+        the two.
+    """
+
+    def __init__(self, generator: Generator, refiner: Refiner) -> None:
+        refiner.require(generator)
+        self.generator, self.refiner = generator, refiner
+
+    def __repr__(self) -> str:
+        return f"RefinedGenerator({self.generator!r}, {self.refiner!r})"
+
+    def sample(
+        self, n: int, *, seed: int | None = None, first_event: int = 0, unweighted: bool = False, **conditions: Any
+    ) -> xr.Dataset:
+        """Return ``n`` refined showers; each is a function of seed, index and conditions alone, bit for bit.
+
+        With weights, they are the generator's own showers with the variable ``weight`` (role weight) beside, of mean
+        about 1. Unweighted, an event's candidates are drawn one after the other at its conditions, and accepted with
+        the probability weight over largest weight: the first that is accepted is the event. So the conditions are as
+        they were asked for, and an event costs as many candidates as the largest weight, ``refiner.maximum``, says.
+
+        Parameters
+        ----------
+        n, seed, first_event, conditions:
+            as ``TrainedGenerator.sample`` takes them.
+        unweighted:
+            accept and reject instead of giving weights.
+
+        Returns
+        -------
+        xarray.Dataset
+            showers with the attributes ``refiner`` (hash), ``largest_weight``, ``clipped_share`` (what cutting weights
+            off there removed, over their sum before) and, unweighted, ``candidates_per_event``.
+
+        Raises
+        ------
+        ValueError
+            as ``TrainedGenerator.sample``.
+        RuntimeError
+            if an event's candidates are all rejected: its conditions lie where the weights vanish.
+        """
+        seed = int(np.random.SeedSequence().entropy) % 2**31 if seed is None else seed  # type: ignore[arg-type]
+        start = time.perf_counter()
+        if not unweighted:
+            events = self.generator.sample(n, seed=seed, first_event=first_event, **conditions)
+            self._warn_outside({name: events[name].values for name in self.refiner.condition_ranges})
+            refined = self.refiner.weights(events)
+            events["weight"] = variable(refined.weights, units="1", long_name="weight of the refinement", role="weight")
+            return events.assign_attrs(
+                **self._attributes(refined.clipped_share), seconds_per_event=(time.perf_counter() - start) / n
+            )
+        if n < 1 or seed < 0:
+            raise ValueError(f"ask for at least one event, with a seed that is not negative, not {n} with seed {seed}")
+        columns = self.generator.columns_of(n, seed, first_event, conditions)
+        self.generator.warn_outside({name: (column.min(), column.max()) for name, column in columns.items()})
+        self._warn_outside(columns)
+        output, candidates, clipped_share = self._accepted(np.arange(first_event, first_event + n), seed, columns)
+        return self.generator.to_events(
+            output,
+            columns,
+            conditions,
+            settings={"unweighted": True},
+            seed=seed,
+            first_event=first_event,
+            seconds_per_event=(time.perf_counter() - start) / n,
+            **self._attributes(clipped_share),
+            candidates_per_event=candidates / n,
+        )
+
+    def _accepted(
+        self, index: np.ndarray, seed: int, columns: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, int, float]:
+        """Return the first accepted candidate of each event, how many there were, and the share that was clipped."""
+        pending = np.arange(len(index))
+        output: np.ndarray | None = None
+        candidates, kept, removed = 0, 0.0, 0.0
+        most = int(PATIENCE * max(self.refiner.maximum, 1.0))
+        for attempt in range(most):
+            chosen = {name: column[pending] for name, column in columns.items()}
+            drawn = self.generator.candidates(index[pending], attempt, seed, chosen)
+            showers = self.generator.variables_of(drawn)["shower"].values
+            refined = self.refiner.weights_of(showers, chosen, index[pending])
+            chance = np.array([_uniform(seed, attempt, int(event)) for event in index[pending]])
+            accepted = chance * self.refiner.maximum < refined.weights
+            if output is None:
+                output = np.empty((len(index), *drawn.shape[1:]), dtype=drawn.dtype)
+            output[pending[accepted]] = drawn[accepted]
+            total = float(refined.weights.sum())
+            kept += total
+            removed += total * refined.clipped_share / max(1.0 - refined.clipped_share, 1e-12)
+            candidates += len(pending)
+            pending = pending[~accepted]
+            if not len(pending):
+                return output, candidates, removed / (kept + removed) if kept else 0.0
+        where = {name: float(column[pending[0]]) for name, column in columns.items()}
+        raise RuntimeError(
+            f"none of {most} candidates of event {index[pending[0]]} was accepted, at {where}: the weights vanish "
+            "there; use weighted showers, or refine a generator that is nearer to the truth"
+        )
+
+    def _warn_outside(self, columns: Mapping[str, np.ndarray]) -> None:
+        self.refiner.warn_outside({name: (values.min(), values.max()) for name, values in columns.items()})
+
+    def _attributes(self, clipped_share: float) -> dict[str, Any]:
+        return {
+            "refiner": self.refiner.sha256,
+            "largest_weight": self.refiner.maximum,
+            "clipped_share": clipped_share,
+        }
+
+
+def _uniform(seed: int, attempt: int, event: int) -> float:
+    return float(np.random.default_rng(np.random.SeedSequence([seed, ACCEPTANCE, attempt, event])).random())
