@@ -21,6 +21,7 @@ from simulacra.judges.samples import features_of, sample_of
 LOOKED_AT: Final = {"low_level": "cells", "shapes": "observables"}
 CLASSIFIERS: Final[tuple[Kind, ...]] = ("trees", "perceptron")
 FOLDS: Final = 5
+BOOTSTRAPS: Final = 200
 
 
 def area(_folder: Path, job: Job, which: str) -> dict[str, Any]:
@@ -56,15 +57,24 @@ def distances(_folder: Path, job: Job) -> dict[str, Any]:
     rng = np.random.default_rng([job.seed, 1])
     replicates = Replicates.draw(features.truth_weights, features.generated_weights, rng)
     manifold = judge_manifold(features, rng)
-    weights = samples.generated.weights
     return {
         "frechet_physics_distance": frechet_physics_distance(features, replicates, rng),
         "coverage": manifold.coverage,
         "density": manifold.density,
         "events_of_coverage": manifold.events,
         "memorisation": _memorisation(job, samples.truth, samples.generated),
-        "effective_share": effective_size(weights) / len(weights),
+        **_effective_share(samples.generated.weights, np.random.default_rng([job.seed, 3])),
         "warnings": samples.warnings,
+    }
+
+
+def _effective_share(weights: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
+    """Return the effective number of showers over their number, and its error by the bootstrap."""
+    n = len(weights)
+    drawn_again = [effective_size(weights[rng.integers(n, size=n)]) / n for _ in range(BOOTSTRAPS)]
+    return {
+        "effective_share": effective_size(weights) / n,
+        "effective_share_error": float(np.std(drawn_again, ddof=1)),
     }
 
 

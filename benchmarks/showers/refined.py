@@ -13,7 +13,7 @@ from simulacra.events import variable
 from simulacra.trained import TrainedGenerator
 
 if TYPE_CHECKING:
-    from simulacra.reweighting.refinement import Refiner
+    from simulacra.reweighting.refiner import Refiner
 
 
 def load_refiner(name: str, generator: TrainedGenerator) -> Refiner:
@@ -24,7 +24,7 @@ def load_refiner(name: str, generator: TrainedGenerator) -> Refiner:
     ValueError
         if there is none, or it is another generator's.
     """
-    from simulacra.reweighting.refinement import Refiner
+    from simulacra.reweighting.refiner import Refiner
 
     path = located_refiner(name)
     if path is None:

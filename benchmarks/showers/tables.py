@@ -122,7 +122,10 @@ def _speeds(particle: str, there: dict[str, Any]) -> Table:
             for runtime in ("torch", "onnx")
             for batch in BATCHES
         ]
-        table.add_row(model["label"], *cells, f"{100 * model.get('effective_share', 1.0):.0f} %")
+        share = NOTHING
+        if model["refiner"] is not None and "effective_share" in model:
+            share = with_error(model["effective_share"], model["effective_share_error"], "%")
+        table.add_row(model["label"], *cells, share)
     return table
 
 

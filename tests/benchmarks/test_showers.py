@@ -218,6 +218,9 @@ def test_a_sample_is_judged_with_its_weights(monkeypatch: pytest.MonkeyPatch) ->
     assert found["r"][0]["auc"] == max(found["r"][0][kind]["auc"] for kind in quality.CLASSIFIERS)
     assert found[None][1]["effective_share"] == 1.0
     assert found["r"][1]["effective_share"] == pytest.approx(0.5)
+    # A share of equal weights, binomial: the error is sqrt(0.5 * 0.5 / 600), and that of 200 bootstraps 5 % of it.
+    assert found["r"][1]["effective_share_error"] == pytest.approx(0.0204, rel=0.25)
+    assert found[None][1]["effective_share_error"] == 0.0
     fpd = {refiner: told[1]["frechet_physics_distance"] for refiner, told in found.items()}
     assert fpd["r"].value + 3 * fpd["r"].uncertainty < fpd[None].value
     assert found["r"][1]["memorisation"] is None
@@ -231,7 +234,7 @@ def stages(milliseconds: float, share: float, auc: float = 0.53) -> dict[str, di
     return {
         "low_level": area,
         "shapes": area,
-        "distances": {"effective_share": share},
+        "distances": {"effective_share": share, "effective_share_error": 0.02},
         "speed": {"torch": times, "fastest": times},
     }
 
@@ -276,6 +279,7 @@ def test_tables_show_what_is_missing_and_what_a_weighted_shower_costs(capsys: py
     assert "| toy | 0.530 ± 0.010 | 0.530 ± 0.010 | – | – | – | – | 0.2 | 0.2 | 0.2 | 1,234 | – | – | 2 |" in told
     assert "| refined | 0.530 ± 0.010 | 0.530 ± 0.010 | – | – | – | – | 0.4 (plain 0.2) |" in told
     assert "| Geant4 against Geant4 | 0.530 ± 0.010 | – | – | – | – | – | 250 | 250 | 250 |" in told
+    assert "| 0.2 (0.2 to 0.2) | – | – | – | 50 ± 2 % |" in told
     assert "All are reached by toy (e+)." in told.replace("\n", " ")
     assert "cells above 0 MeV" in told.replace("\n", " ")
     assert "not trained" in capsys.readouterr().out
