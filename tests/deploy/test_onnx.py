@@ -90,6 +90,7 @@ def test_the_file_tells_what_it_is(path: Path, trained_run: Path) -> None:
     plain = {p.key: p.value for p in model.metadata_props}
     assert plain["conditions"] == "incident_energy GeV 1 100"
     assert (plain["output"], plain["units"], plain["opset"]) == ("shower", "MeV", str(OPSET))
+    assert (plain["precision"], metadata["precision"]) == ("float32", "float32")
     assert plain["geometry"] == metadata["geometry"]
     geometry = CalorimeterGeometry.from_json(plain["geometry"])
     x, y, z = np.array(plain["cell_places"].split(), float).reshape(-1, 3).T
@@ -170,8 +171,9 @@ def test_parity_is_relative_to_the_largest_value_of_an_event() -> None:
     one_lit = expected.copy()
     one_lit[0, 0] += 1
     assert Parity.between(one_lit, expected).jumps == pytest.approx(1 / 5000)
+    small.check()
     with pytest.raises(ParityError, match=r"of the values differ from torch's by more than 1e-05"):
-        Parity.between(expected * 1.0001, expected)
+        Parity.between(expected * 1.0001, expected).check()
     with pytest.raises(ParityError, match="not all of it finite"):
         Parity.between(expected * np.nan, expected)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import numpy as np
 import typer
@@ -19,22 +19,36 @@ def export(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Fix the number of events of a call, which some runtimes make use of.")
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="Of the large layers: float32, or int8, which is faster and only nearly the same function: judge it."
+        ),
+    ] = "float32",
 ) -> None:
     """Export a generator as one ONNX file, from (noise, conditions in physical units) to events in physical units.
 
     The file is compared with torch before it is written; its metadata say what goes in and what comes out.
     """
-    from simulacra.deploy.onnx import OPSET
+    from simulacra.deploy.onnx import OPSET, Precision
     from simulacra.deploy.onnx import export as export_onnx
     from simulacra.trained import load
 
     if not onnx:
         raise ValueError("--no-onnx leaves nothing to write: ONNX is the one format there is")
+    if precision not in get_args(Precision):
+        raise ValueError(f"--precision is one of {', '.join(get_args(Precision))}, not '{precision}'")
     trained = load(generator)
     path = output or Path(f"{trained.name}.onnx")
     conditions = drawn_conditions(trained)
     parity = export_onnx(
-        trained.module, conditions.shape[1], path, description(trained), batch=batch, conditions=conditions
+        trained.module,
+        conditions.shape[1],
+        path,
+        description(trained),
+        batch=batch,
+        conditions=conditions,
+        precision=cast("Precision", precision),
     )
     typer.echo(
         f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}; {1 - parity.jumps:.3%} of the "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
     from simulacra.trained import TrainedGenerator
 
 
+RUNTIMES: Final = ("torch", "onnx")
+
+
 def generate(
     generator: Annotated[
         str, typer.Argument(help="Name of a shipped generator, a run folder, an ensemble's folder or a model file.")
     ],
     output: Annotated[Path, typer.Argument(help="Zarr store to write.")],
-    n_events: Annotated[int, typer.Option("-n", "--events", min=1, help="Number of events.")] = 1000,
+    n_events: Annotated[
+        int | None, typer.Option("-n", "--events", min=1, help="Number of events: 1000, or as many as --like has.")
+    ] = None,
     energy: Annotated[
         str, typer.Option("--energy", help="Incident energy [GeV]: 50, uniform:1:100 or log:1:100.")
     ] = "log:1:100",
@@ -30,6 +36,22 @@ def generate(
     impact_y: Annotated[str | None, typer.Option("--impact-y", help="Impact point along phi [mm].")] = None,
     polar_angle: Annotated[str | None, typer.Option("--polar-angle", help="Polar angle [rad].")] = None,
     azimuthal_angle: Annotated[str | None, typer.Option("--azimuthal-angle", help="Azimuthal angle [rad].")] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", help="Store or file: make events at the conditions of its events, one by one."),
+    ] = None,
+    file_format: Annotated[
+        str,
+        typer.Option("--format", help="store, or calochallenge: an HDF5 file that the challenge's evaluation reads."),
+    ] = "store",
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            min=0,
+            help="Of calochallenge: a voxel below it is empty [MeV]; by default that of the challenge's set.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed: the same seed gives the same events.")] = 1,
     last_layer_draws: Annotated[
         int | None,
@@ -41,6 +63,12 @@ def generate(
         int, typer.Option("--batch-size", min=1, help="Events in memory at a time; the events do not depend on it.")
     ] = 8192,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes; the events do not depend on it.")] = 1,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            "--runtime", help="torch, or onnx: exported first (seconds), then faster, equal to within rounding."
+        ),
+    ] = "torch",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
@@ -49,10 +77,17 @@ def generate(
     An ensemble's members, or the draws of a last layer, make equally many events each, one member's behind the other's;
     the variable 'member' says whose an event is.
     """
-    from simulacra.conditions import Distribution
+    from simulacra.cli.submission import events_like, span, store_beside, write_submission
     from simulacra.store import write_store
-    from simulacra.trained import ExtrapolationWarning
+    from simulacra.trained import ExtrapolationWarning, load_members
 
+    if runtime not in RUNTIMES:
+        raise ValueError(f"--runtime is one of {', '.join(RUNTIMES)}, not '{runtime}'")
+    store = store_beside(output, file_format, overwrite=overwrite)
+    taken: dict[str, str] = {}
+    if like is not None:
+        n_events, taken = events_like(like, tuple(load_members(generator)[0].trained_range), n_events)
+    n_events = n_events or 1000
     members = members_of(generator, last_layer_draws, n_events)
     trained = members[0]
     asked = {
@@ -62,13 +97,13 @@ def generate(
         "polar_angle": polar_angle,
         "azimuthal_angle": azimuthal_angle,
     }
-    conditions = {name: value for name, value in asked.items() if value is not None}
+    conditions = {name: value for name, value in asked.items() if value is not None} | taken
     for name, (low, high) in trained.trained_range.items():
         # Whatever was not asked for is drawn over the trained range, which is what a stand-in for the sample means.
         conditions.setdefault(name, f"uniform:{low!r}:{high!r}")
     # Every fault of the conditions shows before the store is begun.
     trained.check_conditions(conditions)
-    asked_for = {name: Distribution.parse(value) for name, value in conditions.items()}
+    asked_for = {name: span(value, name, tuple(conditions)) for name, value in conditions.items()}
     for bound in ("low", "high"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExtrapolationWarning)
@@ -78,21 +113,34 @@ def generate(
         trained.warn_outside({name: (value.low, value.high) for name, value in asked_for.items()})
     for warning in said:
         typer.secho(f"warning: {warning.message}", fg="yellow", err=True)
-    sources = tuple((str(one.path), one.last_layer_draw, one.weights_sha256) for one in members)
-    task = Generate(sources, tuple(conditions.items()), seed, n_events)
     weights = ",".join(one.weights_sha256 for one in members)
     fingerprint = {"generator": trained.name, "weights": weights, "seed": seed, **conditions}
-    summary = write_store(
-        output,
-        task,
-        n_events=n_events,
-        chunk_size=batch_size,
-        fingerprint=fingerprint,
-        workers=workers,
-        label=trained.name,
-        progress=not quiet,
-        overwrite=overwrite,
-    )
+    if runtime != "torch":
+        # Rounding differs: events of the two do not belong in one store.
+        fingerprint["runtime"] = runtime
+    with tempfile.TemporaryDirectory() as folder:
+        files = [
+            exported(one, Path(folder) / f"{i}.onnx") if runtime == "onnx" else None for i, one in enumerate(members)
+        ]
+        sources = tuple(
+            Source(str(one.path), one.last_layer_draw, one.weights_sha256, file)
+            for one, file in zip(members, files, strict=True)
+        )
+        task = Generate(sources, tuple(conditions.items()), seed, n_events)
+        summary = write_store(
+            store,
+            task,
+            n_events=n_events,
+            chunk_size=batch_size,
+            fingerprint=fingerprint,
+            workers=workers,
+            label=trained.name,
+            progress=not quiet,
+            overwrite=overwrite,
+        )
+    if store != output:
+        cut = write_submission(store, output, threshold=threshold, like=like, overwrite=overwrite)
+        typer.echo(f"voxels below {1000 * cut:.4g} keV are empty in {output}")
     made = summary.n_events - summary.n_resumed_events
     typer.echo(
         f"{summary.n_events} events of {trained.name} in {output}, {made / max(summary.seconds, 1e-9):.0f} events/s"
@@ -113,15 +161,39 @@ def members_of(generator: str, last_layer_draws: int | None, n_events: int) -> t
     return members
 
 
+def exported(trained: TrainedGenerator, path: Path) -> str:
+    """Export a generator and return the file's path."""
+    from simulacra.cli.export import drawn_conditions
+    from simulacra.deploy.onnx import export
+
+    conditions = drawn_conditions(trained)
+    export(trained.module, conditions.shape[1], path, {"name": trained.name}, conditions=conditions)
+    return str(path)
+
+
+class Source(NamedTuple):
+    """A member: its file, which draw of its last layer it is, what its weights are, and its ONNX file, if run so."""
+
+    path: str
+    draw: int | None
+    weights_sha256: str
+    onnx: str | None
+
+
 @functools.cache
-def _loaded(path: str, draw: int | None, weights_sha256: str) -> TrainedGenerator:
+def _loaded(source: Source) -> TrainedGenerator:
     from simulacra.trained import load
 
-    trained = load(path)
-    if draw is not None:
-        trained = trained.with_last_layer(draw)
-    if trained.weights_sha256 != weights_sha256:
-        raise ValueError(f"{path} has changed since the first events were made: begin another store")
+    trained = load(source.path)
+    if source.draw is not None:
+        trained = trained.with_last_layer(source.draw)
+    if trained.weights_sha256 != source.weights_sha256:
+        raise ValueError(f"{source.path} has changed since the first events were made: begin another store")
+    if source.onnx is not None:
+        from simulacra.deploy.runtime_module import RuntimeModule
+        from simulacra.deploy.session import open_session
+
+        trained.module = RuntimeModule(open_session(source.onnx))
     return trained
 
 
@@ -129,11 +201,10 @@ def _loaded(path: str, draw: int | None, weights_sha256: str) -> TrainedGenerato
 class Generate:
     """Makes one chunk of a generated store (picklable, so that processes can be given it).
 
-    Of ``n_events`` events the members make equally many each, in their order; ``sources`` are their files, draws of
-    the last layer and hashes.
+    Of ``n_events`` events the members make equally many each, in their order.
     """
 
-    sources: tuple[tuple[str, int | None, str], ...]
+    sources: tuple[Source, ...]
     conditions: tuple[tuple[str, str], ...]
     seed: int
     n_events: int
@@ -154,17 +225,18 @@ class Generate:
         joined = xr.concat(pieces, "event", combine_attrs="override")
         return joined.assign_attrs(seconds_per_event=seconds / (chunk.stop - chunk.start))
 
-    def _events(self, source: tuple[str, int | None, str], member: int, start: int, stop: int) -> xr.Dataset:
+    def _events(self, source: Source, member: int, start: int, stop: int) -> xr.Dataset:
         import numpy as np
 
+        from simulacra.cli.submission import resolved
         from simulacra.events import variable
         from simulacra.trained import ExtrapolationWarning
 
         with warnings.catch_warnings():
             # Said once, before the store was begun.
             warnings.simplefilter("ignore", ExtrapolationWarning)
-            conditions: dict[str, Any] = dict(self.conditions)
-            events = _loaded(*source).sample(stop - start, seed=self.seed, first_event=start, **conditions)
+            conditions = resolved(dict(self.conditions), start, stop)
+            events = _loaded(source).sample(stop - start, seed=self.seed, first_event=start, **conditions)
         if len(self.sources) > 1:
             whose = np.full(stop - start, member, dtype=np.int32)
             # A label, no property of the event: as a mask it is neither asked for, nor judged.

@@ -1,4 +1,4 @@
-"""One ONNX file from (noise, conditions) to physical units, and a session that runs it on pinned threads.
+"""One ONNX file from (noise, conditions) to physical units; :mod:`simulacra.deploy.session` runs it.
 
 The file says what it is in the metadata that every runtime reads: "simulacra" holds all of it as JSON, and
 "conditions", "output", "units", "geometry" and "opset" what a program in C++ needs, as plain text.
@@ -14,12 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from simulacra.deploy.session import LARGEST, Session, open_session
+from simulacra.deploy.whole_numbers import MEASURED, in_whole_numbers
+
 if TYPE_CHECKING:
     from torch import nn
+
+__all__ = ["LARGEST", "OPSET", "Parity", "ParityError", "Precision", "Session", "export", "open_session"]
 
 OPSET: Final = 18
 TOLERANCE: Final = 1e-5
@@ -28,8 +33,7 @@ JUMPS: Final = 2e-3
 """Share of values that may differ by more: a cell right at a threshold may be lit in one and not in the other, which
 a sum that is held to a value passes on to the other cells. A generator without thresholds has none."""
 CHECKED: Final = 256
-LARGEST: Final = 128
-"""Events that pass the network at a time: more do not fit the processor's caches, and each takes longer."""
+Precision = Literal["float32", "int8"]
 
 
 class ParityError(RuntimeError):
@@ -64,7 +68,7 @@ class Parity:
         Raises
         ------
         ParityError
-            if they differ by more than :data:`TOLERANCE` in more than a share :data:`JUMPS` of the values.
+            if they have other shapes, or not all of what was made is finite.
         """
         if made.shape != expected.shape or not np.isfinite(made).all():
             raise ParityError(f"ONNX Runtime makes {made.shape}, torch {expected.shape}, and not all of it finite")
@@ -74,12 +78,22 @@ class Parity:
         total = np.abs(right).sum(axis=1)
         sums = np.abs(flat.sum(axis=1) - right.sum(axis=1)) / np.maximum(total, np.finfo(np.float32).tiny)
         quantile, jumps = float(np.quantile(difference, 0.999)), float((difference > TOLERANCE).mean())
-        if jumps > JUMPS:
-            raise ParityError(
-                f"{jumps:.2%} of the values differ from torch's by more than {TOLERANCE:g} of their event's largest, "
-                f"at most {JUMPS:.1%} may: nothing was written. Export with another version of torch or onnxruntime"
-            )
         return cls(len(flat), quantile, jumps, float(sums.max()))
+
+    def check(self) -> None:
+        """Refuse more than a share :data:`JUMPS` of values that differ by more than :data:`TOLERANCE`.
+
+        Raises
+        ------
+        ParityError
+            with that share.
+        """
+        if self.jumps > JUMPS:
+            raise ParityError(
+                f"{self.jumps:.2%} of the values differ from torch's by more than {TOLERANCE:g} of their event's "
+                f"largest, at most {JUMPS:.1%} may: nothing was written. Export with another version of torch or "
+                "onnxruntime"
+            )
 
 
 def export(
@@ -90,6 +104,7 @@ def export(
     *,
     batch: int | None = None,
     conditions: np.ndarray | None = None,
+    precision: Precision = "float32",
 ) -> Parity:
     """Write the module as ONNX: inputs ``noise`` (N, latent) and ``conditions`` (N, C), output ``output``.
 
@@ -105,6 +120,10 @@ def export(
         written into the file as JSON under the key "simulacra"; what in it is text also under its own key.
     conditions:
         in physical units, (N, C), at which the file is compared with the module; 1 if none are given.
+    precision:
+        of the large layers; "int8" (:func:`~simulacra.deploy.whole_numbers.in_whole_numbers`) is faster, and no longer
+        the same function: what is returned, and stands in the metadata, says how far from it. The file of single
+        precision is compared first, as always.
 
     Raises
     ------
@@ -113,7 +132,7 @@ def export(
     ParityError
         if the file does not do what the module does.
     ValueError
-        if the module can only be exported for a fixed number of events.
+        if the module can only be exported for a fixed number of events, or "int8" finds no large layer.
     """
     try:
         import onnx
@@ -148,10 +167,20 @@ def export(
                 "the module's code hangs on the number of events (the length of a tensor in it became a number): write "
                 "x.shape[0] for len(x) in its forward, or export for a fixed number with batch=N"
             )
-        parity = _compare(module, draft, latent, _conditions(conditions, n_conditions, batch))
+        rows = _conditions(conditions, n_conditions, batch)
+        parity = _compare(module, draft, latent, rows)
+        parity.check()
+        if precision == "int8":
+            noise = np.random.default_rng(1).standard_normal((MEASURED, latent), np.float32)
+            model, layers = in_whole_numbers(model, noise, np.resize(rows, (MEASURED, n_conditions)))
+            metadata = {**metadata, "layers_in_whole_numbers": layers}
+            onnx.save(model, str(draft))
+            parity = _compare(module, draft, latent, rows)
     texts = {name: value for name, value in metadata.items() if isinstance(value, str)}
-    whole = {**metadata, "opset": OPSET, "parity": asdict(parity)}
-    onnx.helper.set_model_props(model, {**texts, "opset": str(OPSET), "simulacra": json.dumps(whole)})
+    whole = {**metadata, "opset": OPSET, "precision": precision, "parity": asdict(parity)}
+    onnx.helper.set_model_props(
+        model, {**texts, "opset": str(OPSET), "precision": precision, "simulacra": json.dumps(whole)}
+    )
     write_atomically(path, model.SerializeToString())
     return parity
 
@@ -185,40 +214,3 @@ def _silence() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-class Session:
-    """An ONNX file in ONNX Runtime: conditions in physical units in, events in physical units out.
-
-    Attributes
-    ----------
-    latent:
-        length of the noise of an event.
-    metadata:
-        what the file says about itself.
-    """
-
-    def __init__(self, path: Path, threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.latent = int(self._session.get_inputs()[0].shape[1])
-        stored = self._session.get_modelmeta().custom_metadata_map
-        self.metadata: dict[str, Any] = json.loads(stored.get("simulacra", "{}"))
-
-    def __call__(self, conditions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return one event a row of ``conditions``, (N, C) float32, with noise from ``rng``."""
-        noise = rng.standard_normal((len(conditions), self.latent), np.float32)
-        return self.run(noise, conditions)
-
-    def run(self, noise: np.ndarray, conditions: np.ndarray, *, whole: bool = False) -> np.ndarray:
-        """Return the output for given noise, (N, latent) float32; ``whole`` gives it all at once to the network."""
-        step = max(len(noise), 1) if whole else LARGEST
-        pieces = [
-            self._session.run(None, {"noise": noise[k : k + step], "conditions": conditions[k : k + step]})[0]
-            for k in range(0, len(noise), step)
-        ]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)

@@ -1,0 +1,55 @@
+"""What every system must do when it leaves Python: one file, the same events for any number of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_systems import CASES, SMALL
+
+from simulacra.cli.export import description, drawn_conditions
+from simulacra.deploy.onnx import OPSET, TOLERANCE, Parity, export, open_session
+from simulacra.events import take_part
+from simulacra.systems import system
+from simulacra.trained import TrainedGenerator
+from simulacra.training.checkpoint import save_model
+
+pytest.importorskip("onnx", reason="onnx is not installed: pip install 'simulacra[export]'")
+pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'simulacra[export]'")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "i"), CASES, ids=[f"{kind}-{i}" for kind, i in CASES])
+def test_the_exported_file_makes_the_same_events(kind: str, i: int, tmp_path: Path) -> None:
+    data, events = SMALL[kind][i]
+    module = system(kind)
+    torch.manual_seed(1)
+    trainer = module.Trainer(module.Settings.model_validate(data), take_part(events, "train"))
+    metadata = {"name": "small", "description": trainer.description, "experiment": {"system": data}, "training": {}}
+    save_model(tmp_path / "model.safetensors", trainer.family.average, metadata)
+    trained = TrainedGenerator(tmp_path / "model.safetensors")
+    conditions = drawn_conditions(trained)
+    path = tmp_path / "small.onnx"
+    export(trained.module, conditions.shape[1], path, description(trained), conditions=conditions)
+
+    session = open_session(path)
+    told = session.metadata
+    assert (told["opset"], told["precision"]) == (OPSET, "float32")
+    assert told["geometry"] == trained.description["geometry"]
+    assert [one["name"] for one in told["inputs"]["conditions"]] == list(trained.trained_range)
+    assert all(one["units"] for one in (*told["inputs"]["conditions"], *told["outputs"]))
+    assert json.loads(json.dumps(told)) == told
+
+    rng = np.random.default_rng(6)
+    made, expected = [], []
+    for n in (1, 3, 64, 200):
+        noise = rng.standard_normal((n, session.latent), np.float32)
+        rows = np.resize(conditions, (n, conditions.shape[1]))
+        with torch.inference_mode():
+            expected.append(trained.module(torch.from_numpy(noise), torch.from_numpy(rows)).numpy())
+        made.append(session.run(noise, rows))
+        assert made[-1].shape == expected[-1].shape
+    parity = Parity.between(np.concatenate(made), np.concatenate(expected))
+    parity.check()
+    assert parity.sums < TOLERANCE
