@@ -20,9 +20,10 @@ import xarray as xr
 from pydantic import ValidationError
 
 from simulacra.formats.binning import Binning, read_binning
-from simulacra.formats.challenge_sets import set_of
+from simulacra.formats.challenge_sets import SAMPLING_FRACTION, SILICON_THRESHOLD, set_of
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import (
+    BLOCK,
     Column,
     dataset,
     opened,
@@ -82,10 +83,9 @@ def read(
             )
         n, rows = rows_of(file, "incident_energies", start, stop)
         energies = values(file, "incident_energies", (n, 1), rows)[:, 0]
-        showers = values(file, "showers", (n, binning.n_voxels), rows)
         variables = {
             "incident_energy": shower_variable(_gev(energies), "incident_energy"),
-            "shower": shower_variable(showers[:, binning.voxel_of_cell], "shower"),
+            "shower": shower_variable(_cells(file, binning, n, rows), "shower"),
         }
         attributes = file_provenance(
             particle_of(file.filename, None, text_attribute(file, "particle") or binning.particle),
@@ -106,12 +106,58 @@ def read(
         )
 
 
+def as_read_out(
+    events: xr.Dataset, *, sampling_fraction: float = SAMPLING_FRACTION, threshold: float = SILICON_THRESHOLD
+) -> xr.Dataset:
+    """Return simulated showers as sets 2 and 3 hold them: what the active medium collects, scaled to the whole.
+
+    Parameters
+    ----------
+    events:
+        showers with the variable ``active`` [MeV], as ``simulacra simulate geant4`` makes them.
+    sampling_fraction:
+        part of the energy that the active medium collects.
+    threshold:
+        energy in a cell's active medium below which it counts as empty [MeV].
+
+    Raises
+    ------
+    FormatError
+        if there is no variable ``active``.
+    """
+    if "active" not in events.data_vars:
+        raise FormatError(
+            "a read-out needs the variable 'active', the energy in the active medium, of simulated showers"
+        )
+    active = events["active"].values
+    scaled = np.where(active < threshold, 0.0, active / sampling_fraction).astype(active.dtype)
+    return events.drop_vars("active").assign(shower=(events["shower"].dims, scaled, events["shower"].attrs))
+
+
+def incident_energies(path: str | os.PathLike[str]) -> np.ndarray:
+    """Return the incident energies (N,) [MeV] of a file, as they stand in it, without reading its showers.
+
+    Raises
+    ------
+    FormatError
+        if it is not of this layout, or an energy is not finite and above 0.
+    """
+    with opened(path) as file:
+        energies = values(file, "incident_energies", (None, 1), slice(None))[:, 0]
+        wrong = ~(np.isfinite(energies) & (energies > 0))
+        if wrong.any():
+            event = int(np.flatnonzero(wrong)[0])
+            raise FormatError(f"'{file.filename}': the incident energy of event {event} is {energies[event]} MeV")
+        return energies
+
+
 def write(
     events: xr.Dataset,
     path: str | os.PathLike[str],
     *,
     binning: Binning | None = None,
     threshold: float = 0.0,
+    energies_mev: np.ndarray | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write showers in cylindrical cells in the CaloChallenge's layout.
@@ -123,11 +169,14 @@ def write(
         it as XML too: :func:`~simulacra.formats.binning.write_binning`.
     threshold:
         energy below which a voxel is written as empty [MeV].
+    energies_mev:
+        incident energies (N,) [MeV] to write where the events hold them rounded, as generators do.
 
     Raises
     ------
     FormatError
-        if the events have no such cells, the threshold is negative or not finite, or the file cannot be written.
+        if the events have no such cells, the threshold is negative or not finite, other energies are given than the
+        events', or the file cannot be written.
     """
     if not 0 <= threshold < float("inf"):
         raise FormatError(f"the threshold of a voxel must be 0 MeV or more and finite, not {threshold}")
@@ -138,6 +187,12 @@ def write(
     )
     if not kept:
         events = events.drop_vars(ENERGY_COORDINATE, errors="ignore")
+    if energies_mev is not None:
+        held = _mev(events["incident_energy"].values)
+        if np.shape(energies_mev) != held.shape or not np.allclose(energies_mev, held, rtol=1e-6, atol=0):
+            raise FormatError("the incident energies given are not those of the events: give one for each, in MeV")
+        exact = xr.Variable("event", energies_mev, {"units": "MeV", "long_name": "incident energy as in the file"})
+        events, kept = events.assign_coords({ENERGY_COORDINATE: exact}), True
     record, cell_of_voxel = binning.model_dump_json(), binning.cell_of_voxel
 
     def energies(block: xr.Dataset) -> np.ndarray:
@@ -150,7 +205,8 @@ def write(
 
     def finish(file: h5py.File) -> None:
         # where the file's energies do not give back the events' exactly, those are kept too
-        write_group(file, events, {"shower", *(["incident_energy", ENERGY_COORDINATE] if kept else [])})
+        covered = ["incident_energy", ENERGY_COORDINATE] if kept and energies_mev is None else []
+        write_group(file, events, {"shower", *covered})
         file[BINNING] = record
 
     write_file(
@@ -164,6 +220,16 @@ def write(
         finish=finish,
         overwrite=overwrite,
     )
+
+
+def _cells(file: h5py.File, binning: Binning, n_events: int, rows: slice) -> np.ndarray:
+    """Return the showers in the order of cells, (N, cells), turned block by block: a set fills much of a memory."""
+    showers = dataset(file, "showers", (n_events, binning.n_voxels))
+    cells = np.empty((rows.stop - rows.start, binning.n_voxels), dtype=showers.dtype)
+    for start in range(rows.start, rows.stop, BLOCK):
+        block = showers[start : min(start + BLOCK, rows.stop)]
+        cells[start - rows.start : start - rows.start + len(block)] = block[:, binning.voxel_of_cell]
+    return cells
 
 
 def _gev(energies: np.ndarray) -> np.ndarray:
