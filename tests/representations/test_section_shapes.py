@@ -59,7 +59,7 @@ def test_scores_are_nearly_standard_normal_also_where_there_is_nothing_to_measur
 @pytest.mark.parametrize("seed", [3, 4])
 def test_the_numbers_of_hits_come_back(seed: int) -> None:
     shower, energies = showers(seed=seed)
-    found = fitted().hits(fitted()(shower, energies, rng()), energies)
+    found = fitted().inverse(fitted()(shower, energies, rng()), energies)[0]
     known = torch.stack([(piece > 0).sum(dim=1) for piece in shower.split(SIZES, dim=1)], dim=1)
     assert found[energies > 0].equal(known[energies > 0])
     assert bool((found >= 1).all())
@@ -68,6 +68,6 @@ def test_the_numbers_of_hits_come_back(seed: int) -> None:
 @pytest.mark.parametrize("score", [-30.0, 30.0])
 def test_no_score_asks_for_more_hits_than_there_are_cells(score: float) -> None:
     _, energies = showers()
-    found = fitted().hits(torch.full((400, QUANTITIES * 3), score, dtype=torch.float64), energies)
+    found = fitted().inverse(torch.full((400, QUANTITIES * 3), score, dtype=torch.float64), energies)[0]
     assert bool((found >= 1).all())
     assert bool((found <= torch.tensor(SIZES)).all())

@@ -15,6 +15,7 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.networks.velocity import Velocity
 from simulacra.representations.cell_shares import CellShares
 from simulacra.representations.conditions import ParticleConditions
+from simulacra.representations.imposed_shapes import ImposedShapes
 from simulacra.representations.principal_axes import PrincipalAxes
 from simulacra.representations.section_energies import SectionEnergies
 from simulacra.representations.section_shapes import SectionShapes
@@ -74,6 +75,7 @@ class ShowerFlow(nn.Module):
         self.section_energies = SectionEnergies(n_sections, knots)
         self.section_shapes = SectionShapes(geometry, knots)
         self.cell_shares = CellShares([section.n_cells for section in geometry.sections], knots)
+        self.imposed_shapes = ImposedShapes(geometry)
         self.axes = PrincipalAxes(geometry.n_cells)
         self.n_sections = n_sections
         n_points = n_sections + self.section_shapes.size
@@ -101,8 +103,9 @@ class ShowerFlow(nn.Module):
         # The axes' variances are those of the points; noise has its own, 1, in any axes.
         components = self.transport("cells", noise[:, self.section_latent :], torch.cat([context, sections], dim=1))
         energies = self.section_energies.inverse(sections[:, : self.n_sections], conditions[:, 0])
-        hits = self.section_shapes.hits(sections[:, self.n_sections :], energies)
-        cells: Tensor = self.cell_shares.inverse(self.axes.inverse(components * self._scale()), energies, hits)
+        shapes = self.section_shapes.inverse(sections[:, self.n_sections :], energies)
+        scores = self.axes.inverse(components * self._scale())
+        cells: Tensor = self.imposed_shapes(self.cell_shares.inverse(scores, energies, shapes[0]), energies, shapes)
         return cells
 
     def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:

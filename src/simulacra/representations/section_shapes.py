@@ -27,7 +27,7 @@ class SectionShapes(nn.Module):
     standard normal distribution.
 
     A generator that learns cells one by one gets such sums right last, and they are what a physicist looks at first:
-    so they are made first, and the cells are made given them. The way back gives the numbers of hits alone.
+    so they are made first, and the cells are made given them.
 
     Parameters
     ----------
@@ -59,15 +59,16 @@ class SectionShapes(nn.Module):
         scores: Tensor = self.quantiles(shapes, coordinates, uniform)
         return torch.where(energies.repeat(1, QUANTITIES) > 0, scores, score_of_logit(torch.logit(uniform)))
 
-    def hits(self, scores: Tensor, energies: Tensor) -> Tensor:
-        """Return the number of hit cells of each section, (N, S), of scores (N, 6 S) and energies (N, S) [MeV].
+    def inverse(self, scores: Tensor, energies: Tensor) -> tuple[Tensor, ...]:
+        """Return the shapes of scores (N, 6 S) and energies (N, S) [MeV]: six quantities, (N, S) each.
 
-        At least 1, at most the number of its cells; without meaning where a section has no energy.
+        Numbers of hits, integers of at least 1 and at most the number of cells; centre along eta and phi, width along
+        eta and phi [mm]; second over hottest cell. They have no meaning where a section has no energy.
         """
-        sections = len(self.sizes)
-        values = self.quantiles.inverse(scores, energies.log())[:, :sections]
+        lit, eta, phi, *rest = self.quantiles.inverse(scores, energies.log()).chunk(QUANTITIES, dim=1)
         most = torch.tensor(self.sizes, device=scores.device)
-        return torch.minimum(values.floor().clamp(min=1).long(), most)
+        edge = self._edge()
+        return torch.minimum(lit.floor().clamp(min=1).long(), most), eta - edge[0], phi - edge[1], *rest
 
     def _shapes(self, shower: Tensor, energies: Tensor, uniform: Tensor) -> Tensor:
         """Return the shapes, (N, 6 S); a number of hits n is spread over n to n + 1, for quantiles need a density."""
