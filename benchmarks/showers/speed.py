@@ -57,6 +57,9 @@ def speed(_folder: Path, job: Job, seconds: float) -> dict[str, Any]:
 def measured(call: Call, conditions: np.ndarray, batch: int, seconds: float) -> dict[str, float]:
     """Return the median time a shower over repetitions, and between which times 68 % of them lie, [ms].
 
+    ``cores`` is the processor's time over the clock's: below 1 where others used the core too, and the times are too
+    long.
+
     Raises
     ------
     RuntimeError
@@ -77,11 +80,12 @@ def measured(call: Call, conditions: np.ndarray, batch: int, seconds: float) -> 
     for _ in range(2):
         once()
     times: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(times) < FEWEST_REPETITIONS or time.perf_counter() < end:
+    began, used = time.perf_counter(), time.process_time()
+    while len(times) < FEWEST_REPETITIONS or time.perf_counter() < began + seconds:
         times.append(once())
+    cores = (time.process_time() - used) / max(time.perf_counter() - began, 1e-9)
     low, median, high = np.quantile(1000.0 * np.array(times) / batch, SPREAD)
-    return {"median": float(median), "low": float(low), "high": float(high), "repetitions": len(times)}
+    return {"median": float(median), "low": float(low), "high": float(high), "repetitions": len(times), "cores": cores}
 
 
 def _runtimes(

@@ -10,6 +10,8 @@ from benchmarks.showers.speed import BATCHES
 
 #: AUC at most, and milliseconds a shower at most by the batch, on one CPU thread
 GOALS: Final[dict[str, Any]] = {"low_level": 0.56, "shapes": 0.54, "milliseconds": {"1": 1.0, "100": 0.3}}
+#: processor's time over the clock's, below which a machine counts as busy
+FEWEST_CORES: Final = 0.9
 NOT_TRAINED: Final = "not trained"
 JUDGED: Final = "judged"
 
@@ -51,6 +53,11 @@ def model_record(
         }
         record["goals"] = reached(record)
     return record
+
+
+def busy(record: Mapping[str, Any]) -> bool:
+    """Return whether other programs took the core away while a model was timed."""
+    return any(told.get("cores", 1.0) < FEWEST_CORES for told in record.get("milliseconds", {}).values())
 
 
 def reached(record: Mapping[str, Any]) -> dict[str, bool]:

@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import Any, Final
 
 from benchmarks.showers.speed import BATCHES
-from benchmarks.showers.summary import GOALS, JUDGED
+from benchmarks.showers.summary import GOALS, JUDGED, busy
 from benchmarks.tables import Table
 from rich.console import Console
 
@@ -56,6 +56,9 @@ def print_tables(record: dict[str, Any]) -> str:
     for name, there in record["particles"].items():
         paragraphs.append(f"Geant4 against Geant4 ({name}): {there['pair']}; {there['geant4_time']}.")
     paragraphs.append(_goal(record))
+    rows = [(name, model) for name, there in record["particles"].items() for model in there["models"]]
+    if late := [f"{model['label']} ({name})" for name, model in rows if busy(model)]:
+        paragraphs.append(f"Other programs ran beside the timing of {listed(late)}: their milliseconds are too many.")
     console.print("\n\n".join(paragraphs), highlight=False)
     return "\n\n".join([*(fill(text, PAGE_WIDTH) for text in paragraphs), *(t.markdown() for t in tables)]) + "\n"
 

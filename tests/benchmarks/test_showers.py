@@ -137,6 +137,8 @@ def test_a_time_is_that_of_a_shower(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["median"] == pytest.approx(2.0)
     assert found["low"] == pytest.approx(2.0)
     assert found["repetitions"] == 50
+    # A clock of the test's making, but the processor's own: next to nothing is used.
+    assert 0 <= found["cores"] < 0.5
     few = speed.measured(call, np.ones((7, 1), np.float32), 1000, 1.0)
     assert few["repetitions"] == speed.FEWEST_REPETITIONS
     for broken in (lambda rows, _: np.full((len(rows), 3), np.nan), lambda rows, _: np.ones((len(rows) - 1, 3))):
@@ -271,6 +273,13 @@ def front_record() -> dict[str, Any]:
     }
     settings = {"seed": 1, "folds": 5, "cell_threshold": 0.0}
     return {"settings": settings, "processor": "a processor", "particles": {"e+": there}}
+
+
+def test_times_of_a_busy_machine_are_called_so() -> None:
+    record = front_record()
+    assert "Other programs" not in print_tables(record)
+    record["particles"]["e+"]["models"][1]["milliseconds"]["100"]["cores"] = 0.5
+    assert "Other programs ran beside the timing of toy (e+)" in print_tables(record)
 
 
 def test_tables_show_what_is_missing_and_what_a_weighted_shower_costs(capsys: pytest.CaptureFixture[str]) -> None:
