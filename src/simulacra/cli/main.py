@@ -16,7 +16,19 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-COMMANDS: Final = ("simulate", "train", "generate", "judge", "reweight", "fit", "export", "bench", "systems", "demo")
+COMMANDS: Final = (
+    "simulate",
+    "train",
+    "generate",
+    "judge",
+    "reweight",
+    "refine",
+    "fit",
+    "export",
+    "bench",
+    "systems",
+    "demo",
+)
 
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130

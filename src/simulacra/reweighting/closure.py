@@ -30,6 +30,10 @@ MEAN_PAIRS: Final = 40
 LEAST_P_VALUE: Final = 0.01
 
 
+class IncomparableError(ValueError):
+    """An observable that has too few events, or too few different values, to be compared."""
+
+
 @dataclass(frozen=True)
 class Observable:
     """An observable of both samples.
@@ -125,6 +129,7 @@ def judge_closure(
     target_weights: np.ndarray | None = None,
     seed: int = 0,
     pairs: int = PAIRS,
+    left_out: list[str] | None = None,
 ) -> tuple[Closure, ...]:
     """Compare the target with the source, before and after weights, in each observable.
 
@@ -138,11 +143,15 @@ def judge_closure(
         the events' own weights, (N,) and (M,); ones if None.
     seed, pairs:
         of the pairs of truth against truth, and how many.
+    left_out:
+        gets a sentence for each observable that cannot be compared, which is then left out.
 
     Raises
     ------
+    IncomparableError
+        if an observable, or with ``left_out`` each of them, has too few events to be compared in two bins.
     ValueError
-        if a value is not finite, or an observable has too few events to be compared in two bins.
+        if a value is not finite.
     """
     if not observables:
         raise ValueError("there is nothing to compare: give an observable")
@@ -159,7 +168,14 @@ def judge_closure(
     for observable, stream in zip(observables, streams, strict=True):
         _check(observable, n, m)
         compare = _scalar if observable.source.ndim == 1 else _vector
-        found.append(compare(observable, own, product, truth, np.random.default_rng(stream), pairs))
+        try:
+            found.append(compare(observable, own, product, truth, np.random.default_rng(stream), pairs))
+        except IncomparableError as error:
+            if left_out is None:
+                raise
+            left_out.append(str(error))
+    if not found and left_out:
+        raise IncomparableError(f"none of the observables can be compared: {left_out[0]}")
     return tuple(found)
 
 
@@ -214,7 +230,7 @@ def _scalar(
     group = joined_bins([(np.bincount(i, w, len(binning)), np.bincount(i, w**2, len(binning))) for i, w in samples])
     bins = int(group.max()) + 1
     if bins < 2:
-        raise ValueError(
+        raise IncomparableError(
             f"{observable.name} cannot be compared: no two bins hold {FEWEST_IN_BIN} effective events of the target "
             "and of the source, before and after weights, each; take more events, or samples that overlap more"
         )
@@ -255,7 +271,7 @@ def _vector(
     # A covariance of B bins from fewer than ten events a bin is too noisy to be inverted.
     least = min(effective_events(w) for w in (truth, own, product))
     if least < FEWEST_IN_BIN * bins:
-        raise ValueError(
+        raise IncomparableError(
             f"{observable.name} cannot be compared: {bins} bins need {FEWEST_IN_BIN * bins} effective events at least, "
             f"not {least:.0f}; take more events, fewer bins, or samples that overlap more"
         )

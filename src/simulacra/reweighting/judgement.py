@@ -101,6 +101,7 @@ def judge_reweighter(
     clipping: ClippingPolicy | None = None,
     trees: bool = True,
     second: bool = True,
+    leave_out: bool = False,
     exact: str | None = None,
     run: Path | None = None,
     seed: int = 0,
@@ -124,6 +125,8 @@ def judge_reweighter(
         train boosted trees on observables of the source's and target's training part, as a baseline.
     second:
         train a second classifier.
+    leave_out:
+        leave out, with a warning, observables that cannot be compared; by default they are an error.
     exact:
         name of the source's variable that holds the exact weights of the target, such as ``variation_up``.
     run:
@@ -158,13 +161,16 @@ def judge_reweighter(
     clipped = clip_weights(raw, clipping or NoClipping(), source_weights=embedded[0].weights)
     weights = clipped.weights
     progress("closure", 0.35)
-    closures = _closures(observables, weights, embedded, seed)
+    incomparable: list[str] = []
+    closures = _closures(observables, weights, embedded, seed, incomparable if leave_out else None)
     baseline: tuple[Closure, ...] = ()
     tree_weights = None
     if trees and (embedded[0].weights >= 0).all() and (embedded[1].weights >= 0).all():
         progress("boosted trees", 0.45)
         tree_weights = _tree_weights(source, target, tables[0], reweighter, seed)
-        baseline = _closures(observables, tree_weights, embedded, seed)
+        baseline = _closures(observables, tree_weights, embedded, seed, incomparable if leave_out else None)
+        both = {one.observable for one in closures} & {one.observable for one in baseline}
+        closures, baseline = (tuple(c for c in found if c.observable in both) for found in (closures, baseline))
     log_odds = [reweighter.log_ratios(e, parameters).mean(axis=0) for e in embedded]
     support = find_empty_regions(
         {name: table for name, (_, table, _) in tables[0].items() if table.ndim == 1},
@@ -175,11 +181,11 @@ def judge_reweighter(
         source_log_odds=log_odds[0],
         target_log_odds=log_odds[1],
     )
-    found: tuple[SecondClassifier, ...] = ()
+    again: tuple[SecondClassifier, ...] = ()
     if second:
         progress("second classifiers", 0.6)
         others = {"all particles, reweighted by boosted trees": tree_weights} if tree_weights is not None else {}
-        found = _second(reweighter, samples, weights, others, log_odds, run, seed, progress)
+        again = _second(reweighter, samples, weights, others, log_odds, run, seed, progress)
     checked = None
     if exact is not None:
         values = np.concatenate([block[exact].values for block in blocks_of(source, (exact,), part, most=most)])
@@ -195,10 +201,10 @@ def judge_reweighter(
         support,
         clipped,
         _reliabilities(reweighter, log_odds, embedded, seed),
-        found,
+        again,
         checked,
         baseline,
-        (*reweighter.description.get("warnings", ()), *outside),
+        (*reweighter.description.get("warnings", ()), *outside, *dict.fromkeys(incomparable)),
         _provenance(source, target, embedded),
     )
 
@@ -235,7 +241,11 @@ def _table(events: xr.Dataset, part: Part | None, most: int, reweighter: Reweigh
 
 
 def _closures(
-    observables: list[Observable], weights: np.ndarray, embedded: list[Embedded], seed: int
+    observables: list[Observable],
+    weights: np.ndarray,
+    embedded: list[Embedded],
+    seed: int,
+    left_out: list[str] | None = None,
 ) -> tuple[Closure, ...]:
     return judge_closure(
         [replace(observable, name=observable.name.replace("_", " ")) for observable in observables],
@@ -243,6 +253,7 @@ def _closures(
         source_weights=embedded[0].weights,
         target_weights=embedded[1].weights,
         seed=seed,
+        left_out=left_out,
     )
 
 

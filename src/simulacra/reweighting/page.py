@@ -69,10 +69,11 @@ class SecondClassifier:
         what it sees, such as "all particles".
     auc, uncertainty, truth_auc, truth_uncertainty:
         the areas under the ROC curves.
-    auc_before:
-        that without weights, if it was trained.
+    auc_before, uncertainty_before:
+        that without weights, and its error, if they are known.
     baseline:
-        whether the weights are another reweighter's, shown beside: the verdict is not on them.
+        whether it is shown beside only, and the verdict is not on it: the weights are another reweighter's, or it sees
+        what the weights do not.
     """
 
     name: str
@@ -82,6 +83,16 @@ class SecondClassifier:
     truth_uncertainty: float
     auc_before: float | None = None
     baseline: bool = False
+    uncertainty_before: float | None = None
+
+    @property
+    def before(self) -> str:
+        """The area without weights, in words."""
+        if self.auc_before is None:
+            return "–"
+        if self.uncertainty_before is None:
+            return f"{self.auc_before:.3f}"
+        return with_error(self.auc_before, self.uncertainty_before)
 
     @property
     def excess(self) -> float:
@@ -339,7 +350,7 @@ def _second_chapter(second: Sequence[SecondClassifier]) -> Chapter:
     rows = tuple(
         (
             one.name,
-            "–" if one.auc_before is None else f"{one.auc_before:.3f}",
+            one.before,
             with_error(one.auc, one.uncertainty),
             with_error(one.truth_auc, one.truth_uncertainty),
         )

@@ -154,9 +154,7 @@ def fit_refiner(
         generated = drawn_beside(generator, truth, times=times, seed=seed)
     notes = check_comparable(truth, generated)
     conditions = list(generator.trained_range)
-    # What else a file of the truth holds is not the generator's.
-    own = [name for name in map(str, truth.data_vars) if truth[name].attrs.get("role") == "weight"]
-    truth, generated = truth[["shower", *conditions, *own]], generated[["shower", *conditions]]
+    truth, generated = of_showers(generator, truth, generated)
     reweighter = fit_reweighter(
         generated,
         truth,
@@ -187,3 +185,11 @@ def fit_refiner(
     path = run / "reweighter.safetensors"
     reweighter.save(path)
     return Refiner(reweighter, path)
+
+
+def of_showers(generator: Generator, truth: xr.Dataset, generated: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return both samples with cells, the generator's conditions and the truth's weights, and nothing else."""
+    # What else a file of the truth holds, the generator does not make.
+    own = [name for name in map(str, truth.data_vars) if truth[name].attrs.get("role") == "weight"]
+    common = ["shower", *generator.trained_range]
+    return truth[[*common, *own]], generated[common]

@@ -65,8 +65,8 @@ class Refiner:
         its file.
     generator, generator_sha256:
         name of the generator that it is for, and the hash of that one's weights.
-    maximum:
-        the largest weight.
+    largest_ratio, maximum:
+        the largest ratio of densities that is believed, and that over the normalisation: the largest weight.
     condition_ranges:
         (low, high) of each incident condition that it was trained on, in its unit.
     """
@@ -80,16 +80,16 @@ class Refiner:
             )
         try:
             self.generator, self.generator_sha256 = str(details["generator"]), str(details["weights_sha256"])
-            self._largest_ratio, self._normalisation = float(details["largest_ratio"]), float(details["normalisation"])
+            self.largest_ratio, self._normalisation = float(details["largest_ratio"]), float(details["normalisation"])
             self._geometry = CalorimeterGeometry.from_json(details["geometry"])
             self.condition_ranges: dict[str, tuple[float, float]] = {
                 name: (float(low), float(high)) for name, (low, high) in details["condition_ranges"].items()
             }
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} does not tell what a refiner does ({error}): it is damaged") from None
-        if not (np.isfinite([self._largest_ratio, self._normalisation]).all() and self._normalisation > 0):
+        if not (np.isfinite([self.largest_ratio, self._normalisation]).all() and self._normalisation > 0):
             raise CheckpointError(f"{path} holds a normalisation of {self._normalisation}: it is damaged")
-        self.maximum = self._largest_ratio / self._normalisation
+        self.maximum = self.largest_ratio / self._normalisation
 
     def __repr__(self) -> str:
         return f"Refiner(of {self.generator}: {self.reweighter.size} members, weights up to {self.maximum:.3g})"
@@ -180,7 +180,7 @@ class Refiner:
         if np.isnan(ratio).any():
             event = int(index[np.flatnonzero(np.isnan(ratio))[0]])
             raise FloatingPointError(f"the weight of event {event} is not a number: the refiner is broken, train again")
-        clipped = np.minimum(ratio, self._largest_ratio)
+        clipped = np.minimum(ratio, self.largest_ratio)
         # Of an infinite ratio no share can be told; it counts as the largest that can be.
         before = np.minimum(ratio, 1e300 / len(ratio))
         share = 1.0 - float(clipped.sum() / before.sum()) if clipped.any() else 0.0

@@ -1,0 +1,140 @@
+"""What refined showers cost: time and effective sample size in one number, milliseconds an effective shower."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from simulacra.reweighting.prior_weights import effective_events
+from simulacra.reweighting.refined import RefinedGenerator
+
+REPEATS: Final = 5
+REPLICATES: Final = 200
+#: candidates that measuring accepted showers may cost
+MOST_CANDIDATES: Final = 20_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number and its standard deviation."""
+
+    value: float
+    uncertainty: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a refined shower costs on this machine.
+
+    Attributes
+    ----------
+    generation, weighting:
+        time of a shower, and of its weight [ms].
+    effective_share:
+        (sum w)^2 / (N sum w^2), which is what N weighted showers are worth over N; its error is a bootstrap's.
+    effective:
+        time of generation and weight over the effective share [ms].
+    accepted:
+        time of a shower that was accepted by its weight [ms]; None where that would cost too many candidates.
+    largest_weight, clipped_share:
+        where weights are cut off, and what that removed of their sum.
+    showers, threads:
+        showers in a batch, and threads of torch.
+    """
+
+    generation: Measured
+    weighting: Measured
+    effective_share: Measured
+    effective: Measured
+    accepted: Measured | None
+    largest_weight: float
+    clipped_share: float
+    showers: int
+    threads: int
+
+    @property
+    def sentence(self) -> str:
+        """The cost in words."""
+        accepted = (
+            f"accepted by its weight (largest {self.largest_weight:.3g}), {_with_error(self.accepted)} ms"
+            if self.accepted is not None
+            else f"accepted by its weight, about {self.largest_weight:.3g} candidates"
+        )
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return (
+            f"A shower costs {_with_error(self.generation)} ms and its weight {_with_error(self.weighting)} ms "
+            f"(batches of {self.showers}, {threads}); an effective shower, at "
+            f"{100 * self.effective_share.value:.1f} ± {100 * self.effective_share.uncertainty:.1f} % effective sample "
+            f"size, {_with_error(self.effective)} ms; {accepted}; cutting weights off there removes "
+            f"{100 * self.clipped_share:.2g} % of their sum."
+        )
+
+
+def effective_share(weights: np.ndarray, rng: np.random.Generator) -> Measured:
+    """Return the effective size of weights (N,) over N, with its Poisson bootstrap error."""
+    drawn = rng.poisson(1.0, (REPLICATES, len(weights)))
+    shares = (drawn @ weights) ** 2 / np.maximum(drawn @ weights**2, 1e-300) / drawn.sum(axis=1)
+    return Measured(effective_events(weights) / len(weights), float(shares.std(ddof=1)))
+
+
+def measure_cost(
+    refined: RefinedGenerator,
+    conditions: Mapping[str, np.ndarray],
+    weights: np.ndarray,
+    clipped_share: float,
+    *,
+    seed: int,
+) -> Cost:
+    """Measure times on this machine, at conditions (n,) of a batch, and combine them with what weights (N,) are worth.
+
+    ``clipped_share`` is what cutting off has removed of the weights' sum.
+    """
+    import torch
+
+    n = len(next(iter(conditions.values())))
+    asked: dict[str, Any] = dict(conditions)
+    events = refined.generator.sample(n, seed=seed, **asked)
+    generation = _timed(lambda: refined.generator.sample(n, seed=seed, **asked), n)
+    weighting = _timed(lambda: refined.refiner.weights(events), n)
+    share = effective_share(weights, np.random.default_rng(seed))
+    both = generation.value + weighting.value
+    relative = np.hypot(np.hypot(generation.uncertainty, weighting.uncertainty) / both, share.uncertainty / share.value)
+    effective = Measured(both / share.value, float(both / share.value * relative))
+    accepted = None
+    few = int(MOST_CANDIDATES / max(refined.refiner.maximum, 1.0) / REPEATS)
+    if few >= 64:
+        m = min(n, few)
+        some: dict[str, Any] = {name: values[:m] for name, values in conditions.items()}
+        accepted = _timed(lambda: refined.sample(m, seed=seed, unweighted=True, **some), m)
+    return Cost(
+        generation,
+        weighting,
+        share,
+        effective,
+        accepted,
+        refined.refiner.maximum,
+        clipped_share,
+        n,
+        torch.get_num_threads(),
+    )
+
+
+def _timed(make: Callable[[], object], n: int) -> Measured:
+    """Return the mean time an event [ms] and its error, over repetitions."""
+    make()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        make()
+        times.append(1000 * (time.perf_counter() - start) / n)
+    return Measured(float(np.mean(times)), float(np.std(times, ddof=1) / REPEATS**0.5))
+
+
+def _with_error(measured: Measured) -> str:
+    from simulacra.judges.wording import with_error
+
+    return with_error(measured.value, measured.uncertainty)

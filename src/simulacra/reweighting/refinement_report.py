@@ -1,0 +1,233 @@
+"""Judge a refiner on showers that neither its training nor its calibration has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.events import take_part
+from simulacra.judges.classifiers.classification import Kind
+from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, Classification, classify
+from simulacra.judges.classifiers.separability import table_of
+from simulacra.judges.progress import Progress, silent
+from simulacra.judges.samples import Sample, sample_of
+from simulacra.judges.wording import with_error
+from simulacra.pages import Card, Chapter, Page
+from simulacra.reweighting.clipping import MaximumClipping
+from simulacra.reweighting.judgement import Judgement, judge_reweighter
+from simulacra.reweighting.page import SecondClassifier
+from simulacra.reweighting.prior_weights import effective_events
+from simulacra.reweighting.refined import Generator, RefinedGenerator
+from simulacra.reweighting.refinement import of_showers
+from simulacra.reweighting.refinement_cost import Cost, measure_cost
+from simulacra.reweighting.refiner import Refiner
+
+#: generated showers that the classifiers see for each true one
+TIMES: Final = 2
+CONDITION_BINS: Final = 5
+BATCH: Final = 1024
+JUDGES: Final[tuple[tuple[str, Kind], ...]] = (
+    ("observables", "trees"),
+    ("observables", "perceptron"),
+    ("cells", "perceptron"),
+    ("cells", "trees"),
+)
+COST_TEXT: Final = (
+    "An effective shower is one without a weight that fluctuates as much: the time of a shower and its weight over the "
+    "effective share of the sample."
+)
+CONDITIONS_TEXT: Final = (
+    "Weights are ratios at the same incident conditions, so their mean is 1 wherever there are showers. ± is the "
+    "statistical error of the mean."
+)
+
+
+@dataclass(frozen=True)
+class MeanWeight:
+    """Weights of the showers in a range of a condition: their mean, its error, and the effective share."""
+
+    condition: str
+    low: float
+    high: float
+    mean: float
+    uncertainty: float
+    effective_share: float
+
+
+@dataclass(frozen=True)
+class RefinementReport:
+    """What a refiner does to showers that it has not seen.
+
+    Attributes
+    ----------
+    judgement:
+        closures, calibration, effective sample size, support, and in ``second`` the classifiers that judge again.
+    cost:
+        milliseconds an effective shower.
+    mean_weights:
+        in ranges of the conditions.
+    """
+
+    judgement: Judgement
+    cost: Cost
+    mean_weights: tuple[MeanWeight, ...]
+
+    def page(self) -> Page:
+        """Return the page, to be written by :func:`simulacra.pages.write_page`."""
+        page = self.judgement.page()
+        cost = self.cost
+        card = Card(
+            "Milliseconds an effective shower",
+            with_error(cost.effective.value, cost.effective.uncertainty),
+            (f"{with_error(cost.generation.value, cost.generation.uncertainty)} without weights",),
+        )
+        rows = tuple(
+            (
+                f"{one.condition.replace('_', ' ')} {one.low:.3g} to {one.high:.3g}",
+                with_error(one.mean, one.uncertainty),
+                f"{100 * one.effective_share:.0f} %",
+            )
+            for one in self.mean_weights
+        )
+        chapters = (
+            *page.chapters,
+            Chapter("cost", "What an effective shower costs", (COST_TEXT, cost.sentence)),
+            Chapter(
+                "conditions",
+                "Weights at the conditions",
+                (CONDITIONS_TEXT,),
+                columns=("where", "mean weight", "effective"),
+                rows=rows,
+            ),
+        )
+        return replace(
+            page,
+            overline="refinement",
+            cards=(*page.cards, card),
+            chapters=chapters,
+            record={**page.record, "cost": cost, "mean_weights": list(self.mean_weights)},
+        )
+
+
+def judge_refiner(
+    generator: Generator,
+    refiner: Refiner,
+    truth: xr.Dataset,
+    generated: xr.Dataset,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> RefinementReport:
+    """Compare refined showers with the truth's test part, and with what they were without weights.
+
+    Boosted trees and perceptrons, of another kind than the refiner's, are trained anew by cross-validation on shapes
+    and on cells; where the refiner sees shapes alone, the verdict is not on those that see cells.
+
+    Parameters
+    ----------
+    generator, refiner:
+        the two.
+    truth, generated:
+        what the refiner was made of, all parts of the split: of its own training and validation part, the truth alone
+        is looked at, as truth against truth.
+    seed:
+        of all that is drawn.
+
+    Raises
+    ------
+    ValueError
+        if the refiner is for another generator, or a sample cannot be judged.
+    """
+    refined = RefinedGenerator(generator, refiner)
+    truth, generated = of_showers(generator, truth, generated)
+    progress("weights", 0.0)
+    embedded = refiner.reweighter.embed(generated, part="test", label="the generated showers")
+    ratio = refiner.reweighter.weights_of(embedded, normalise=False)
+    bound = MaximumClipping(maximum=refiner.largest_ratio / float(ratio.mean()))
+    judgement = judge_reweighter(
+        refiner.reweighter,
+        generated,
+        truth,
+        labels=(generator.name, "truth"),
+        most=len(embedded),
+        clipping=bound,
+        trees=False,
+        second=False,
+        leave_out=True,
+        seed=seed,
+        progress=lambda step, share: progress(step, 0.3 * share),
+    )
+    rng = np.random.default_rng(seed)
+    every = generated.sizes["event"] + truth.sizes["event"]
+    parts = [take_part(events, "test") for events in (truth, generated)] + [take_part(truth, "train")]
+    samples = [
+        sample_of(events, label, most_events=every, rng=rng)
+        for events, label in zip(parts, ("truth", "generated", "further truth"), strict=True)
+    ]
+    samples[1] = replace(samples[1], weights=judgement.weights / judgement.weights.mean())
+    second = _judged_again(samples[0], samples[1], samples[2], refiner, rng, progress)
+    progress("times", 0.95)
+    rows = np.resize(rng.permutation(len(samples[1])), BATCH)
+    columns = {name: samples[1].conditions[name][rows] for name in refiner.condition_ranges}
+    cost = measure_cost(refined, columns, judgement.weights, judgement.clipping.removed_share, seed=seed)
+    progress("done", 1.0)
+    return RefinementReport(replace(judgement, second=second), cost, _mean_weights(samples[1], refiner))
+
+
+def _judged_again(
+    truth: Sample,
+    generated: Sample,
+    further: Sample,
+    refiner: Refiner,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> tuple[SecondClassifier, ...]:
+    some = generated.take(rng.permutation(len(generated))[: TIMES * len(truth)])
+    # The same showers: a classifier that learns from more of them sees more.
+    plain = replace(some, weights=np.ones(len(some)))
+    # Truth against truth has as many showers as the weighted ones are worth.
+    worth = max(200, round(effective_events(some.weights)))
+    chance = further.take(rng.permutation(len(further))[:worth])
+    found = []
+    for number, (what, kind) in enumerate(JUDGES):
+        progress(f"{kind} on {what}", 0.3 + 0.65 * number / len(JUDGES))
+        seeds = [int(s) for s in rng.integers(2**31, size=3)]
+
+        def told(other: Sample, one: int, what: str = what, kind: Kind = kind) -> Classification:
+            tables = table_of(truth, other, what, CELL_THRESHOLD)
+            return classify(*tables, kind, truth_weights=truth.weights, generated_weights=other.weights, seed=one)
+
+        before, after, same = (told(other, one) for other, one in zip((plain, some, chance), seeds, strict=True))
+        sees = "shapes" if what == "observables" else "cells"
+        unseen = refiner.sees == "shapes" and sees == "cells"
+        found.append(
+            SecondClassifier(
+                f"{kind} on {sees}{', which the weights do not see' if unseen else ''}",
+                after.auc,
+                after.uncertainty,
+                same.auc,
+                same.uncertainty,
+                before.auc,
+                baseline=unseen,
+                uncertainty_before=before.uncertainty,
+            )
+        )
+    return tuple(found)
+
+
+def _mean_weights(generated: Sample, refiner: Refiner) -> tuple[MeanWeight, ...]:
+    found = []
+    for name in refiner.condition_ranges:
+        values, weights = generated.conditions[name], generated.weights
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, CONDITION_BINS + 1)))
+        place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
+        for k in range(len(edges) - 1):
+            inside = weights[place == k]
+            if len(inside) > 1:
+                error = float(inside.std(ddof=1) / len(inside) ** 0.5)
+                share = effective_events(inside) / len(inside)
+                found.append(MeanWeight(name, float(edges[k]), float(edges[k + 1]), float(inside.mean()), error, share))
+    return tuple(found)
