@@ -24,7 +24,7 @@ PROFILE /= PROFILE.sum()
 def exact_weights(events: xr.Dataset, true_mean: float = TRUE_MEAN) -> np.ndarray:
     """Return the ratio of the densities, truth over generated, of showers of the generator, (N,)."""
     response = events["shower"].values.sum(axis=1, dtype=np.float64) / (1000 * events["incident_energy"].values)
-    return np.exp(((response - GENERATED_MEAN) ** 2 - (response - true_mean) ** 2) / (2 * WIDTH**2))
+    return np.asarray(np.exp(((response - GENERATED_MEAN) ** 2 - (response - true_mean) ** 2) / (2 * WIDTH**2)))
 
 
 class ShiftedShowers:
@@ -53,7 +53,7 @@ class ShiftedShowers:
         # The first numbers of a stream do not hang on how many follow.
         noise = np.random.default_rng([seed, attempt + 1]).standard_normal(int(index.max()) + 1)[index]
         total = 1000 * columns["incident_energy"] * (self.mean + WIDTH * noise)
-        return (total[:, None] * PROFILE).astype(np.float32)
+        return np.asarray(total[:, None] * PROFILE, dtype=np.float32)
 
     def variables_of(self, output: np.ndarray) -> dict[str, xr.Variable]:
         return {"shower": variable(output, "cell", units="MeV", long_name="energy", role="feature")}

@@ -7,13 +7,14 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from simulacra.cli.refined_events import Refinement
     from simulacra.store import Chunk
     from simulacra.trained import TrainedGenerator
 
@@ -69,6 +70,13 @@ def generate(
             "--runtime", help="torch, or onnx: exported first (seconds), then faster, equal to within rounding."
         ),
     ] = "torch",
+    refine: Annotated[
+        str | None,
+        typer.Option("--refine", metavar="FOLDER", help="Weigh the showers by this refiner (simulacra refine)."),
+    ] = None,
+    unweight: Annotated[
+        bool, typer.Option("--unweight", help="With --refine: accept or reject showers by their weights instead.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
@@ -83,6 +91,10 @@ def generate(
 
     if runtime not in RUNTIMES:
         raise ValueError(f"--runtime is one of {', '.join(RUNTIMES)}, not '{runtime}'")
+    if unweight and refine is None:
+        raise ValueError("--unweight goes by a refiner's weights: name it with --refine")
+    if refine is not None and not unweight and file_format != "store":
+        raise ValueError(f"a file of the format {file_format} holds no weights: add --unweight, or write a store")
     store = store_beside(output, file_format, overwrite=overwrite)
     taken: dict[str, str] = {}
     if like is not None:
@@ -115,6 +127,14 @@ def generate(
         typer.secho(f"warning: {warning.message}", fg="yellow", err=True)
     weights = ",".join(one.weights_sha256 for one in members)
     fingerprint = {"generator": trained.name, "weights": weights, "seed": seed, **conditions}
+    refinement = None
+    if refine is not None:
+        from simulacra.cli.refined_events import refinement_of
+
+        refinement, sentences = refinement_of(members, refine, asked_for, unweighted=unweight)
+        fingerprint |= refinement.fingerprint
+        for sentence in sentences:
+            typer.secho(sentence, fg="yellow" if sentence.startswith("warning") else None, err=True)
     if runtime != "torch":
         # Rounding differs: events of the two do not belong in one store.
         fingerprint["runtime"] = runtime
@@ -126,7 +146,7 @@ def generate(
             Source(str(one.path), one.last_layer_draw, one.weights_sha256, file)
             for one, file in zip(members, files, strict=True)
         )
-        task = Generate(sources, tuple(conditions.items()), seed, n_events)
+        task = Generate(sources, tuple(conditions.items()), seed, n_events, refinement)
         summary = write_store(
             store,
             task,
@@ -208,6 +228,7 @@ class Generate:
     conditions: tuple[tuple[str, str], ...]
     seed: int
     n_events: int
+    refinement: Refinement | None = None
 
     def __call__(self, chunk: Chunk) -> xr.Dataset:
         """Return the events of the chunk."""
@@ -236,7 +257,13 @@ class Generate:
             # Said once, before the store was begun.
             warnings.simplefilter("ignore", ExtrapolationWarning)
             conditions = resolved(dict(self.conditions), start, stop)
-            events = _loaded(source).sample(stop - start, seed=self.seed, first_event=start, **conditions)
+            place: dict[str, Any] = {"seed": self.seed, "first_event": start, **conditions}
+            if self.refinement is None:
+                events = _loaded(source).sample(stop - start, **place)
+            else:
+                from simulacra.cli.refined_events import refined_events
+
+                events = refined_events(_loaded(source), self.refinement, stop - start, **place)
         if len(self.sources) > 1:
             whose = np.full(stop - start, member, dtype=np.int32)
             # A label, no property of the event: as a mask it is neither asked for, nor judged.

@@ -177,6 +177,7 @@ def fit_refiner(
         "seed": seed,
         "largest_ratio": maximum,
         "normalisation": float(clipped.mean()),
+        "clipped_share": float(1.0 - clipped.sum() / ratio.sum()),
         "geometry": str(truth.attrs["geometry"]),
         "condition_ranges": {
             name: [float(truth[name].min()), float(truth[name].max())] for name in generator.trained_range

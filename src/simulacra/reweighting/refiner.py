@@ -67,6 +67,8 @@ class Refiner:
         name of the generator that it is for, and the hash of that one's weights.
     largest_ratio, maximum:
         the largest ratio of densities that is believed, and that over the normalisation: the largest weight.
+    clipped_share:
+        what cutting off there removed of the sum of the weights, of generated showers that calibrated it.
     condition_ranges:
         (low, high) of each incident condition that it was trained on, in its unit.
     """
@@ -81,6 +83,7 @@ class Refiner:
         try:
             self.generator, self.generator_sha256 = str(details["generator"]), str(details["weights_sha256"])
             self.largest_ratio, self._normalisation = float(details["largest_ratio"]), float(details["normalisation"])
+            self.clipped_share = float(details["clipped_share"])
             self._geometry = CalorimeterGeometry.from_json(details["geometry"])
             self.condition_ranges: dict[str, tuple[float, float]] = {
                 name: (float(low), float(high)) for name, (low, high) in details["condition_ranges"].items()

@@ -1,0 +1,82 @@
+"""The showers of ``simulacra generate --refine``: with a refiner's weights, or accepted by them."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from simulacra.conditions import Distribution
+    from simulacra.reweighting.refiner import Refiner
+    from simulacra.trained import TrainedGenerator
+
+
+class Refinement(NamedTuple):
+    """A refiner's file, what its weights are, and whether showers are accepted by them instead of carrying them."""
+
+    path: str
+    sha256: str
+    unweighted: bool
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides the events of a store, beside the generator."""
+        return {"refiner": self.sha256, "unweighted": self.unweighted}
+
+
+def refinement_of(
+    members: Sequence[TrainedGenerator], path: str, asked: Mapping[str, Distribution], *, unweighted: bool
+) -> tuple[Refinement, list[str]]:
+    """Return a refinement that fits the generator, and what is to be said about it.
+
+    Raises
+    ------
+    ValueError
+        if the refiner is for another generator, or there are several.
+    """
+    from simulacra.reweighting.refiner import Refiner
+
+    if len(members) > 1:
+        raise ValueError("a refiner is for one generator, and this is an ensemble: refine one of its members")
+    refiner = Refiner.load(path)
+    refiner.require(members[0])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        refiner.warn_outside({name: (value.low, value.high) for name, value in asked.items()})
+    cost = f"an event takes about {refiner.maximum:.3g} candidates" if unweighted else "they have a mean of about 1"
+    cut = f"weights are cut off at {refiner.maximum:.4g}, which removed {refiner.clipped_share:.2%} of their sum when "
+    sentences = [f"{cut}it was trained; {cost}", *(f"warning: {warning.message}" for warning in said)]
+    return Refinement(str(refiner.path), refiner.sha256, unweighted), sentences
+
+
+def refined_events(
+    trained: TrainedGenerator, refinement: Refinement, n: int, *, seed: int, first_event: int, **conditions: Any
+) -> xr.Dataset:
+    """Return refined showers for a store."""
+    from simulacra.reweighting.refined import RefinedGenerator
+    from simulacra.reweighting.reweighter import OutsideBoxWarning
+
+    refiner = _loaded(refinement)
+    with warnings.catch_warnings():
+        # Said once, before the store was begun.
+        warnings.simplefilter("ignore", OutsideBoxWarning)
+        events = RefinedGenerator(trained, refiner).sample(
+            n, seed=seed, first_event=first_event, unweighted=refinement.unweighted, **conditions
+        )
+    # The attributes of a store are those of any of its chunks, and must not differ between them.
+    events.attrs.pop("candidates_per_event", None)
+    return events.assign_attrs(clipped_share=refiner.clipped_share)
+
+
+@functools.cache
+def _loaded(refinement: Refinement) -> Refiner:
+    from simulacra.reweighting.refiner import Refiner
+
+    refiner = Refiner.load(refinement.path)
+    if refiner.sha256 != refinement.sha256:
+        raise ValueError(f"{refinement.path} has changed since the first events were made: begin another store")
+    return refiner
