@@ -90,3 +90,20 @@ def test_a_student_begins_as_its_teacher_and_is_followed_in_fewer_steps(tmp_path
     assert student.family.average.steps == {"sections": 4, "cells": 1}
     with pytest.raises(SettingsError, match="has other width than its student"):
         Trainer(Settings.model_validate(settings | {"teacher": str(tmp_path), "width": 8}), toy_showers(200))
+
+
+def test_validation_is_by_losses_on_the_same_noise() -> None:
+    made = trainer()
+    events = toy_showers(120, seed=8)
+    found = made.validate(events, torch.Generator().manual_seed(4))
+    again = made.validate(events, torch.Generator().manual_seed(4))
+    assert (found.values, found.replicates) == (again.values, again.replicates)
+    stages = [found.values[f"validation/{stage}"] for stage in ("sections", "cells")]
+    assert found.values["score"] == pytest.approx(sum(stages) / 2, rel=1e-3)
+    # Replicates scatter about the score, by what 120 events leave open.
+    assert abs(torch.tensor(found.replicates).mean() - found.values["score"]) < 3 * found.score_error
+    assert found.values["shapes"] > 0
+    with torch.no_grad():
+        for parameter in made.family.average.cells.parameters():
+            parameter.add_(0.3)
+    assert made.validate(events, torch.Generator().manual_seed(4)).values["score"] > found.values["score"]

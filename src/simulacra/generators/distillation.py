@@ -47,7 +47,9 @@ class Distillation(PointFamily):
         noise = torch.randn(points.shape, generator=rng).to(points)
         with torch.no_grad():
             target = self._teacher[0].transport(stage, noise, context)
-        found = self.model.transport(stage, noise, context)
+        # What is validated is the averaged student.
+        student = self.average if network is self.average.networks()[stage] else self.model
+        found = student.transport(stage, noise, context)
         weight = network.precision(torch.full_like(noise[:, :1], QUARTER))
         loss: Tensor = ((found - target).square() * weight).mean()
         return loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -56,6 +56,17 @@ class PointFamily(nn.Module, ABC):
         with torch.no_grad():
             points, context = self.model.points(player, batch, rng)
         return self.loss(player, self.players()[player], points, context, rng), {}
+
+    @torch.no_grad()
+    def validation_losses(self, batches: Sequence[Mapping[str, Tensor]], rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the averaged model's loss of each stage on each batch, (batches,), by name."""
+        networks = self.average.networks()
+        found: dict[str, list[Tensor]] = {stage: [] for stage in networks}
+        for batch in batches:
+            for stage, network in networks.items():
+                points, context = self.average.points(stage, batch, rng)
+                found[stage].append(self.loss(stage, network, points, context, rng))
+        return {stage: torch.stack(losses).cpu() for stage, losses in found.items()}
 
     @abstractmethod
     def loss(self, stage: str, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:

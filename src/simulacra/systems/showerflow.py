@@ -32,6 +32,10 @@ __all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
 
 #: showers that the quantiles are fitted to; more would not move them
 MOST_FITTED: Final = 25_000
+#: of the losses that validate: enough draws of noise that events, not noise, are their error
+VALIDATION_BATCHES: Final = 50
+VALIDATION_DRAWS: Final = 4
+REPLICATES: Final = 100
 
 
 class Settings(BaseModel):
@@ -70,6 +74,7 @@ class Trainer:
         self.description = describe(settings, events)
         self.family: PointFamily = self._distilled() if settings.teacher else self._untrained(events)
         self._validation = ShowerValidation(self.geometry, settings.conditions)
+        self._validated: tuple[xr.Dataset, list[dict[str, Tensor]]] | None = None
 
     def _untrained(self, events: xr.Dataset) -> PointFamily:
         from simulacra.generators.flow import NormalisingFlow
@@ -183,8 +188,29 @@ class Trainer:
         return torch.cat(pieces).numpy()
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
-        """Judge the averaged model by its shower shapes."""
-        return self._validation.check(events, self.sample(self._physical(events)[1], rng))
+        """Judge the averaged model by its losses: they see what shower shapes, which stand beside, are too coarse for.
+
+        ``score`` is the mean loss of the stages on events that no stage is trained on.
+        """
+        from dataclasses import replace
+
+        if self._validated is None or self._validated[0] is not events:
+            tensors = self.tensors(events)
+            pieces = {name: tensor.split(-(-len(tensor) // VALIDATION_BATCHES)) for name, tensor in tensors.items()}
+            batches = [dict(zip(pieces, rows, strict=True)) for rows in zip(*pieces.values(), strict=True)]
+            self._validated = events, batches
+        batches = self._validated[1]
+        device = next(self.family.parameters()).device
+        batches = [{name: tensor.to(device) for name, tensor in batch.items()} for batch in batches]
+        losses = self.family.validation_losses(batches * VALIDATION_DRAWS, rng)
+        found = self._validation.check(events, self.sample(self._physical(events)[1], rng))
+        rows = np.mean([loss.double().numpy() for loss in losses.values()], axis=0)
+        times = np.random.default_rng(len(rows)).poisson(1.0, (REPLICATES, len(batches)))
+        rows = rows.reshape(VALIDATION_DRAWS, -1).mean(axis=0)
+        values = dict(found.values) | {f"validation/{stage}": float(loss.mean()) for stage, loss in losses.items()}
+        values |= {"shapes": found.values["score"], "score": float(rows.mean())}
+        replicates = (times @ rows) / times.sum(axis=1).clip(1)
+        return replace(found, values=values, replicates=tuple(replicates.tolist()))
 
 
 def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
