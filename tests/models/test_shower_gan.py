@@ -100,3 +100,16 @@ def test_matching_observables_is_zero_for_real_showers_and_grows_with_the_differ
 def test_sections_are_those_of_the_geometry() -> None:
     generator, _ = generator_and_opponent()
     assert [stream.size for stream in generator.network.streams] == list(SECTIONS)
+
+
+def test_polar_cells_are_mirrored_at_the_axes() -> None:
+    geometry = CalorimeterGeometry.load("calochallenge")
+    rng = torch.Generator().manual_seed(1)
+    shower = torch.rand(3, geometry.n_cells, generator=rng)
+    x, y = (torch.from_numpy(np.array(place)) for place in (geometry.cell_x, geometry.cell_y))
+    for rows, columns in ((True, False), (False, True), (True, True)):
+        mirrored = reflect(shower, geometry, torch.full((3,), rows), torch.full((3,), columns)).double()
+        sign_x, sign_y = (-1.0 if columns else 1.0), (-1.0 if rows else 1.0)
+        torch.testing.assert_close(mirrored @ x, sign_x * (shower.double() @ x))
+        torch.testing.assert_close(mirrored @ y, sign_y * (shower.double() @ y))
+        torch.testing.assert_close(mirrored @ x.hypot(y), shower.double() @ x.hypot(y))

@@ -101,12 +101,39 @@ def test_what_was_never_seen_is_never_made() -> None:
     assert bool((made[:, 1] > 0).all())
 
 
+def test_a_coordinate_of_few_values_has_a_knot_at_each() -> None:
+    values, coordinate = mixture(4000)
+    steps = (coordinate / coordinate.max() * 2.999).floor()
+    made = ConditionalQuantiles(torch.zeros(2, dtype=torch.long), 8).double()
+    made.fit(values, steps)
+    distinct = steps.unique()
+    torch.testing.assert_close(made.places[0, : len(distinct)], distinct.to(made.places.dtype))
+    assert bool((made.places.diff(dim=1) > 0).all())
+    uniform = torch.rand(values.shape, generator=torch.Generator().manual_seed(1)).to(values).clamp(1e-6, 1 - 1e-6)
+    scores = made(values, steps, uniform)
+    torch.testing.assert_close(made.inverse(scores, steps), values, rtol=1e-4, atol=0)
+    for step in distinct:
+        some = scores[steps[:, 0] == step]
+        # Three times the error of a mean, and what nodes and rounding of the logit leave.
+        assert float(some.mean(dim=0).abs().max()) < 3 / len(some) ** 0.5 + 0.02
+
+
+def test_a_coordinate_that_is_seldom_there_is_fitted_to_what_there_is() -> None:
+    values, coordinate = mixture(300)
+    coordinates = torch.cat([coordinate, coordinate, coordinate], dim=1)
+    coordinates[40:, 1] = -torch.inf
+    coordinates[:, 2] = -torch.inf
+    made = ConditionalQuantiles(torch.tensor([0, 1, 2]), 4).double()
+    made.fit(torch.cat([values, values], dim=1)[:, :3], coordinates)
+    assert all(bool(torch.isfinite(buffer).all()) for buffer in made.buffers())
+
+
 def test_too_few_events_or_knots_are_refused() -> None:
     values, coordinate = mixture(30)
-    with pytest.raises(ValueError, match="has 30 finite values"):
+    with pytest.raises(ValueError, match="more than 30 finite values"):
         ConditionalQuantiles(torch.zeros(2, dtype=torch.long)).fit(values, coordinate)
     values, coordinate = mixture(300)
-    with pytest.raises(ValueError, match="vary too little"):
+    with pytest.raises(ValueError, match="more than 0 finite values"):
         ConditionalQuantiles(torch.zeros(2, dtype=torch.long)).fit(values, 0 * coordinate)
     with pytest.raises(ValueError, match="at least 2 knots"):
         ConditionalQuantiles(torch.zeros(2, dtype=torch.long), 1)

@@ -110,9 +110,31 @@ def test_sections_are_taken_by_rising_energy() -> None:
     assert bool((mean[found.order].diff() >= 0).all())
 
 
-def test_showers_without_energy_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 showers without any energy"):
-        SectionEnergies(3).fit(torch.tensor([[0.0, 0, 0], [1, 2, 3], [0, 0, 0]]), torch.ones(3))
+def test_showers_without_energy_come_back_without() -> None:
+    shower, energy = showers()
+    energies = cells().energies(shower)
+    energies[::7] = 0
+    made = SectionEnergies(3, 4).double()
+    made.fit(energies, energy)
+    back = made.inverse(made(energies, energy, uniform(energies)), energy)
+    torch.testing.assert_close(back, energies, rtol=1e-9, atol=1e-9)
+    assert bool((back[::7] == 0).all())
+
+
+def test_many_components_are_turned_section_by_section() -> None:
+    rng = torch.Generator().manual_seed(1)
+    axes = PrincipalAxes(*[600] * 4)
+    assert axes.blocks == [200] * 12
+    points = torch.randn(400, 2400, generator=rng)
+    points[:, 1] += points[:, 0]
+    points[:, 201] += 2 * points[:, 200]
+    axes.fit(points)
+    assert axes.axes.numel() == 12 * 200 * 200
+    found = axes(points)
+    torch.testing.assert_close(axes.inverse(found), points, rtol=1e-3, atol=1e-4)
+    moments = found[:, 200:400].t() @ found[:, 200:400] / 400
+    torch.testing.assert_close(moments, torch.diag(axes.variance[200:400]), rtol=1e-3, atol=2e-3)
+    assert PrincipalAxes(*[512] * 4).axes.shape == (2048, 2048)
 
 
 def test_principal_axes_are_a_rotation_that_makes_components_uncorrelated() -> None:

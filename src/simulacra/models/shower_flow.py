@@ -76,7 +76,7 @@ class ShowerFlow(nn.Module):
         self.section_shapes = SectionShapes(geometry, knots)
         self.cell_shares = CellShares([section.n_cells for section in geometry.sections], knots)
         self.imposed_shapes = ImposedShapes(geometry)
-        self.axes = PrincipalAxes(geometry.n_cells)
+        self.axes = PrincipalAxes(*(section.n_cells for section in geometry.sections))
         self.n_sections = n_sections
         n_points = n_sections + self.section_shapes.size
         self.sections = _network(family, n_points, n_conditions, SECTION_WIDTH, SECTION_BLOCKS)

@@ -148,12 +148,18 @@ class ShowerGame:
 
 
 def reflect(shower: Tensor, geometry: CalorimeterGeometry, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return showers (N, cells) mirrored along phi where ``rows`` and along eta where ``columns``, (N,) bool."""
+    """Return showers (N, cells) mirrored along phi where ``rows`` and along eta where ``columns``, (N,) bool.
+
+    In cylindrical cells, counted from the x axis, these are y to -y and x to -x: alpha to -alpha, and to pi - alpha.
+    """
     pieces = []
     for i, piece in enumerate(shower.split([section.n_cells for section in geometry.sections], dim=1)):
         image = piece.reshape(-1, *geometry.section_shape(i))
         image = torch.where(rows[:, None, None], image.flip(1), image)
-        pieces.append(torch.where(columns[:, None, None], image.flip(2), image).flatten(1))
+        mirrored = image.flip(2)
+        if geometry.kind == "cylindrical":
+            mirrored = image.flip(1).roll(image.shape[1] // 2, dims=1)
+        pieces.append(torch.where(columns[:, None, None], mirrored, image).flatten(1))
     return torch.cat(pieces, dim=1)
 
 

@@ -85,27 +85,32 @@ class ConditionalQuantiles(nn.Module):
         Raises
         ------
         ValueError
-            if fewer than ``FEWEST`` events have a coordinate, or it does not vary.
+            if no coordinate has ``FEWEST`` events over which it varies.
         """
+        most = 0
         for group in range(coordinates.shape[1]):
             column = coordinates[:, group].double().numpy()
             order = np.argsort(column, kind="stable")
             order = order[np.isfinite(column[order])]
-            if len(order) < FEWEST or column[order[0]] == column[order[-1]]:
-                raise ValueError(
-                    f"coordinate {group} of the quantiles has {len(order)} finite values that vary too little: give "
-                    f"at least {FEWEST} training events over a range of conditions"
-                )
+            varies = len(order) > 0 and column[order[0]] < column[order[-1]]
+            most = max(most, len(order) if varies else 0)
+            if not varies:
+                # A section that is never lit, or by one event: it has no trend, and stays as it is.
+                continue
             members = torch.nonzero(self.groups == group).flatten()
             sorted_values = values[torch.from_numpy(order)][:, members].double().numpy()
             self._fit_group(group, members, column[order], sorted_values)
+        if most < FEWEST:
+            raise ValueError(
+                f"no coordinate of the quantiles has more than {most} finite values that vary: give at least {FEWEST} "
+                "training events over a range of conditions"
+            )
 
     def _fit_group(self, group: int, members: Tensor, column: np.ndarray, values: np.ndarray) -> None:
         n = len(column)
         hits = (values > 0).sum(axis=0)
-        windows = [_with_ties(column, *_window(k, self.knots, n)) for k in range(self.knots)]
-        places = np.maximum.accumulate([column[low:high].mean() for low, high in windows])
-        self.places[group] = torch.from_numpy(places + 1e-6 * np.arange(self.knots))
+        windows, places = self._knots_of(column)
+        self.places[group] = torch.from_numpy(places)
         for k, (low, high) in enumerate(windows):
             for d, member in enumerate(members.tolist()):
                 seen = values[low:high, d]
@@ -114,10 +119,28 @@ class ConditionalQuantiles(nn.Module):
                 # What never happened at any coordinate is not made to happen by the half event of a window.
                 self.empty[k, member] = -NEVER if hits[d] == n else NEVER if hits[d] == 0 else share
                 a, b = low, high
-                while (values[a:b, d] > 0).sum() < min(FEWEST, hits[d]):
+                while (values[a:b, d] > 0).sum() < min(FEWEST, hits[d]) and b - a < n:
                     a, b = _with_ties(column, max(0, a - (high - low)), min(n, b + (high - low)))
                 chosen = values[a:b, d]
                 self.quantiles[k, member] = torch.from_numpy(_log_quantiles(chosen[chosen > 0]))
+
+    def _knots_of(self, column: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
+        """Return the ranks of rising coordinates (n,) that each knot is fitted to, and the knots' places.
+
+        A coordinate of no more values than there are knots, as where particles come with one of a few energies, has a
+        knot at each: its quantiles there are those of the events that have it, and no others.
+        """
+        values, first, counts = np.unique(column, return_index=True, return_counts=True)
+        if len(values) <= self.knots and counts.min() >= FEWEST:
+            windows = [(int(a), int(a + n)) for a, n in zip(first, counts, strict=True)]
+            beyond = self.knots - len(values)
+            places = np.concatenate([values, values[-1] + np.arange(1, beyond + 1)])
+            return windows + windows[-1:] * beyond, places
+        windows = [_with_ties(column, *_window(k, self.knots, len(column))) for k in range(self.knots)]
+        means = np.maximum.accumulate([column[low:high].mean() for low, high in windows])
+        # Apart by more than single precision's rounding, or the place between two knots would be 0 / 0.
+        least = 1e-6 * max(1.0, float(np.abs(means).max()))
+        return windows, means + least * np.arange(self.knots)
 
     def forward(self, values: Tensor, coordinates: Tensor, uniform: Tensor) -> Tensor:
         """Map values (N, D) to scores (N, D); ``uniform`` (N, D) in (0, 1) places the zeros below their threshold."""

@@ -28,16 +28,8 @@ class SectionEnergies(nn.Module):
         self.quantiles = ConditionalQuantiles(torch.zeros(sections, dtype=torch.long), knots)
 
     def fit(self, energies: Tensor, incident_energy: Tensor) -> None:
-        """Fit to energies (N, S) [MeV] of incident energy (N,) [GeV].
-
-        Raises
-        ------
-        ValueError
-            if a shower has no energy at all.
-        """
-        total = energies.double().sum(dim=1)
-        if not bool((total > 0).all()):
-            raise ValueError(f"{int((total <= 0).sum())} showers without any energy: remove them before training")
+        """Fit to energies (N, S) [MeV] of incident energy (N,) [GeV]; a shower may have none at all."""
+        total = energies.double().sum(dim=1).clamp(min=torch.finfo(torch.double).tiny)
         self.order.copy_((energies.double() / total[:, None]).mean(dim=0).argsort())
         self.quantiles.fit(self._fractions(energies, incident_energy), _coordinate(incident_energy))
 

@@ -196,7 +196,10 @@ def trained_range(name: str, events: xr.Dataset) -> tuple[float, float]:
         drawn = Distribution.parse(str(asked))
     except ValueError:
         # A foreign file: its extremes fall a little short of what was asked of the simulator.
-        return (float(f"{lowest:.2g}"), float(f"{highest:.2g}")) if name == "incident_energy" else (lowest, highest)
+        if name != "incident_energy":
+            return lowest, highest
+        # Rounded outwards at most: an energy that was trained on is not out of the trained range.
+        return min(lowest, float(f"{lowest:.2g}")), max(highest, float(f"{highest:.2g}"))
     if not drawn.low < drawn.high:
         return lowest, highest
     low, high = drawn.low, drawn.high

@@ -32,6 +32,8 @@ __all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
 
 #: showers that the quantiles are fitted to; more would not move them
 MOST_FITTED: Final = 25_000
+#: and cells of showers: as many showers of 6480 cells as this would fill the memory several times over
+MOST_CELLS_FITTED: Final = 40_000_000
 #: of the losses that validate: enough draws of noise that events, not noise, are their error
 VALIDATION_BATCHES: Final = 50
 VALIDATION_DRAWS: Final = 4
@@ -82,7 +84,8 @@ class Trainer:
         from simulacra.generators.variational import Variational
 
         model: Any = build(self.settings, self.description)
-        self._fit(model, *self._physical(events.isel(event=slice(0, MOST_FITTED))))
+        most = min(MOST_FITTED, MOST_CELLS_FITTED // self.geometry.n_cells)
+        self._fit(model, *self._physical(events.isel(event=slice(0, most))))
         families = {"flow_matching": FlowMatching, "flow": NormalisingFlow, "autoencoder": Variational}
         return families[self.settings.family](model, average_decay=self.settings.average_decay)
 
