@@ -108,6 +108,19 @@ def test_quantiles_agree_at_knots_beyond_them_and_without_a_coordinate() -> None
     torch.testing.assert_close(FoldedQuantiles(quantiles, 2)(scores[:, :2], asked), made[:, :2], rtol=1e-6, atol=0)
 
 
+def test_axes_in_blocks_are_turned_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulacra.representations.principal_axes.MOST_TOGETHER", 30)
+    monkeypatch.setattr("simulacra.representations.principal_axes.MOST_IN_BLOCK", 10)
+    for family in ("flow_matching", "autoencoder"):
+        model = trained(family=family)
+        assert len(model.axes.blocks) > 3
+        noise, conditions = (tensor.double() for tensor in drawn(model, 100))
+        with torch.inference_mode():
+            made = FoldedShowerFlow(model).double()(noise, conditions)
+            expected = model.double()(noise, conditions)
+        assert float(((made - expected).abs() < 1e-5 * expected.amax(dim=1, keepdim=True)).double().mean()) > 0.99
+
+
 def test_an_empty_section_stays_empty_and_as_many_cells_are_hit_as_is_asked_for() -> None:
     model = trained()
     folded = FoldedShowerFlow(model)

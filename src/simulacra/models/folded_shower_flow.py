@@ -99,14 +99,19 @@ class FoldedQuantiles(nn.Module):
 class FoldedShares(nn.Module):
     """The way back of :class:`~simulacra.representations.cell_shares.CellShares`, from principal components."""
 
-    rotation: Tensor
     most: Tensor
 
     def __init__(self, shares: CellShares, axes: PrincipalAxes, scale: Tensor | float) -> None:
         super().__init__()
         self.sizes = shares.sizes
         self.quantiles = FoldedQuantiles(shares.quantiles)
-        self.register_buffer("rotation", (axes.axes.double() * scale).t().float().contiguous())
+        self.blocks = axes.blocks
+        squares = axes.axes.double().flatten().split([size * size for size in self.blocks])
+        units = torch.ones_like(axes.variance, dtype=torch.double) * scale
+        self.rotations = nn.ParameterList(
+            nn.Parameter((square.reshape(len(unit), -1) * unit).t().float().contiguous(), requires_grad=False)
+            for square, unit in zip(squares, units.split(self.blocks), strict=True)
+        )
         self.register_buffer("most", torch.tensor(self.sizes))
 
     def forward(self, components: Tensor, energies: Tensor, hits: Tensor) -> Tensor:
@@ -115,7 +120,10 @@ class FoldedShares(nn.Module):
         They are not normalised.
         """
         thresholds, knot, weight = self.quantiles.at(energies.log())
-        excess = logit_of_score(torch.mm(components, self.rotation)) - thresholds
+        pieces = components.split(self.blocks, dim=1)
+        turned = [torch.mm(piece, rotation) for piece, rotation in zip(pieces, self.rotations, strict=True)]
+        scores = turned[0] if len(turned) == 1 else torch.cat(turned, dim=1)
+        excess = logit_of_score(scores) - thresholds
         excess = excess - torch.mm(self._moved(excess, hits), self.quantiles.to_columns)
         return self.quantiles.values(excess, thresholds, knot, weight) * (excess >= 0)
 
