@@ -9,9 +9,18 @@ if TYPE_CHECKING:
     from simulacra.reweighting.fitting import fit_reweighter
     from simulacra.reweighting.judgement import Judgement, judge_reweighter
     from simulacra.reweighting.prior_weights import WeightError
+    from simulacra.reweighting.refined import RefinedGenerator
+    from simulacra.reweighting.refinement import fit_refiner
+    from simulacra.reweighting.refinement_report import judge_refiner
+    from simulacra.reweighting.refiner import Refiner
     from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter, shipped_reweighters
     from simulacra.reweighting.samples import SampleError
-    from simulacra.reweighting.settings import FeaturesSettings, ParticleFlowSettings, ReweighterSettings
+    from simulacra.reweighting.settings import (
+        FeaturesSettings,
+        ParticleFlowSettings,
+        ReweighterSettings,
+        ShowersSettings,
+    )
     from simulacra.reweighting.support import NoOverlapError, SupportError
     from simulacra.reweighting.transfer import fit_transferred
     from simulacra.reweighting.weights_file import read_weights, write_weights
@@ -23,13 +32,18 @@ _HOMES = {
     "NoOverlapError": "support",
     "OutsideBoxWarning": "reweighter",
     "ParticleFlowSettings": "settings",
+    "RefinedGenerator": "refined",
+    "Refiner": "refiner",
     "Reweighter": "reweighter",
     "ReweighterSettings": "settings",
     "SampleError": "samples",
+    "ShowersSettings": "settings",
     "SupportError": "support",
     "WeightError": "prior_weights",
+    "fit_refiner": "refinement",
     "fit_reweighter": "fitting",
     "fit_transferred": "transfer",
+    "judge_refiner": "refinement_report",
     "judge_reweighter": "judgement",
     "read_weights": "weights_file",
     "shipped_reweighters": "reweighter",
@@ -42,13 +56,18 @@ __all__ = [
     "NoOverlapError",
     "OutsideBoxWarning",
     "ParticleFlowSettings",
+    "RefinedGenerator",
+    "Refiner",
     "Reweighter",
     "ReweighterSettings",
     "SampleError",
+    "ShowersSettings",
     "SupportError",
     "WeightError",
+    "fit_refiner",
     "fit_reweighter",
     "fit_transferred",
+    "judge_refiner",
     "judge_reweighter",
     "read_weights",
     "shipped_reweighters",
