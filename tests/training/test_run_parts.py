@@ -113,3 +113,16 @@ def test_further_samples_of_something_else_are_refused() -> None:
     samples["second"] = toy_showers(70).drop_vars("incident_energy")
     with pytest.raises(SettingsError, match="its 'incident_energy' is not there"):
         read_parts("first", None, samples.__getitem__, further=["second"])
+
+
+def test_conditions_that_a_simulator_kept_fixed_are_known_from_its_settings() -> None:
+    events = toy_showers(300, five_conditions=True)
+    fixed = toy_showers(70, five_conditions=True).drop_vars(["impact_x", "polar_angle"])
+    samples = {"first": events, "second": fixed.assign_attrs(settings='{"impact_x": "2.5", "polar_angle": "0"}')}
+    training, _ = read_parts("first", None, samples.__getitem__, further=["second"])
+    validate(training)
+    assert set(training["impact_x"].values[-70:]) == {2.5}
+    assert set(training["polar_angle"].values[-70:]) == {0.0}
+    samples["second"] = fixed.assign_attrs(settings='{"impact_x": "uniform:0:1", "polar_angle": "0"}')
+    with pytest.raises(SettingsError, match="its 'impact_x' is not there"):
+        read_parts("first", None, samples.__getitem__, further=["second"])

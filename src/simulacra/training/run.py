@@ -66,6 +66,7 @@ def _joined(events: xr.Dataset, more: xr.Dataset, path: str, other: str) -> xr.D
                 f"{other} cannot be trained on beside {path}: its {attribute} is {more.attrs.get(attribute)}, not "
                 f"{events.attrs.get(attribute)}"
             )
+    more = _with_fixed_conditions(more, events)
     for name, variable in events.data_vars.items():
         if name not in more or more[name].sizes != {**variable.sizes, "event": more.sizes["event"]}:
             held = f"of shape {dict(more[name].sizes)}" if name in more else "not there"
@@ -73,6 +74,20 @@ def _joined(events: xr.Dataset, more: xr.Dataset, path: str, other: str) -> xr.D
     more = more[list(events.data_vars)].load()
     more = more.assign_coords(event=more["event"] + int(events["event"].max()) + 1 - int(more["event"].min()))
     return xr.concat([events.load(), more], dim="event", join="exact", combine_attrs="override")
+
+
+def _with_fixed_conditions(events: xr.Dataset, wanted: xr.Dataset) -> xr.Dataset:
+    """Return events with the conditions of ``wanted`` that a simulator kept at one number and did not write down."""
+    settings = json.loads(events.attrs.get("settings", "{}"))
+    for name in names(wanted, "condition"):
+        if name not in events and name in settings:
+            try:
+                value = float(settings[name])
+            except (TypeError, ValueError):
+                continue
+            column = np.full(events.sizes["event"], value, wanted[name].dtype)
+            events = events.assign({name: ("event", column, wanted[name].attrs)})
+    return events
 
 
 def _bands(hold_out: Sequence[str], training: xr.Dataset, path: str) -> list[Band]:
