@@ -2,7 +2,8 @@
 
 torch as it was trained, torch folded, ONNX Runtime in single precision and with its large layers in whole numbers of
 8 bits, and ``torch.compile`` if asked for (it compiles for a minute a batch). They take turns, round by round, so that
-whatever else the machine does hits all alike; what is told is the best and the median of the rounds. Run:
+whatever else the machine does hits all alike; what is told is the best and the median of the calls by the clock, and in
+the file also the median of the processor's time, which leaves out what other programs take of it. Run:
 ``python -m benchmarks.inference NAME``; without Geant4 and its data there are no ratios to it.
 
 ``--judge N`` also asks classifiers whether showers in whole numbers can be told from those in single precision, N of
@@ -126,16 +127,18 @@ def taking_turns(
     conditions = drawn_conditions(trained, batch)
     repeats = max(1, SHOWERS_A_ROUND[batch] // batch)
     times: dict[str, list[float]] = {name: [] for name in calls}
+    used: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
             for _ in range(repeats):
-                start = time.perf_counter()
+                start, before = time.perf_counter(), time.process_time()
                 cells = call(conditions, rng)
-                elapsed = time.perf_counter() - start
+                elapsed, busy = time.perf_counter() - start, time.process_time() - before
                 if len(cells) != batch or not np.isfinite(cells).all():
                     raise RuntimeError(f"{name} did not return {batch} finite showers")
                 if turn:  # the first one warms up
                     times[name].append(1000.0 * elapsed / batch)
+                    used[name].append(1000.0 * busy / batch)
     found = {}
     for name, one in times.items():
         low, median, high = np.quantile(one, [0.16, 0.5, 0.84])
@@ -144,6 +147,7 @@ def taking_turns(
             "median": float(median),
             "low": float(low),
             "high": float(high),
+            "processor_median": float(np.median(used[name])),
             "calls": len(one),
         }
     return found
