@@ -28,6 +28,7 @@ class FoldedShapes(nn.Module):
     sums: Tensor
     exponents: Tensor
     scale: Tensor
+    mean: Tensor
     spread: Tensor
 
     def __init__(self, shapes: ImposedShapes) -> None:
@@ -37,6 +38,7 @@ class FoldedShapes(nn.Module):
         self.register_buffer("sums", torch.stack([torch.cat([members, powers], dim=1) for powers in shapes.powers]))
         self.register_buffer("exponents", torch.stack([torch.cat([each, -members.t()]) for each in shapes.places]))
         self.register_buffer("scale", shapes.scale.clone())
+        self.register_buffer("mean", shapes.mean.clone())
         self.register_buffer("spread", members.t().contiguous())
 
     def forward(self, weights: Tensor, energies: Tensor, shapes: Sequence[Tensor]) -> Tensor:
@@ -66,10 +68,11 @@ class FoldedShapes(nn.Module):
         total, *moments = torch.mm(weights, self.sums[direction]).chunk(5, dim=1)
         total = total.clamp(min=torch.finfo(weights.dtype).tiny)
         one, two, three, four = (moment / total for moment in moments)
-        variance = (two - one * one) * (1 + RIDGE) + TINY
-        spread = (four - two * two) * (1 + RIDGE) + TINY
+        square_mean = two + self.mean[direction]
+        variance = square_mean - one * one + RIDGE * square_mean + TINY
+        spread = four - two * two + RIDGE * four + TINY
         skew = three - one * two
-        off, wide = centre - one, square - two
+        off, wide = centre - one, square - square_mean
         unit = chosen / (variance * spread - skew * skew).clamp(min=TINY * TINY)
         a, b = (spread * off - skew * wide) * unit, (variance * wide - skew * off) * unit
         exponent = torch.mm(torch.cat([a, b, a * one + b * two], dim=1), self.exponents[direction])

@@ -17,8 +17,9 @@ MOST: Final = 2.0
 #: hits with which a section has moments to choose: below, they follow from where the hits are
 FEWEST_HITS: Final = 5
 LEAST_RATIO: Final = 1e-3
-#: share by which a variance is taken too large, so that a direction without width is left as it is
-RIDGE: Final = 1e-3
+#: share of a second moment that is added to a variance, so that a direction without width is left as it is, and not
+#: moved by what rounding leaves of the width
+RIDGE: Final = 1e-2
 TINY: Final = 1e-7
 
 
@@ -40,6 +41,7 @@ class ImposedShapes(nn.Module):
     powers: Tensor
     members: Tensor
     scale: Tensor
+    mean: Tensor
     places: Tensor
 
     def __init__(self, geometry: CalorimeterGeometry) -> None:
@@ -48,16 +50,20 @@ class ImposedShapes(nn.Module):
         n = len(self.sizes)
         section = torch.repeat_interleave(torch.arange(n), torch.tensor(self.sizes))
         members = nn.functional.one_hot(section, n).to(torch.float32)
-        scales, places, powers = [], [], []
+        scales, means, places, powers = [], [], [], []
         for centres in (geometry.cell_x, geometry.cell_y):
             u = torch.tensor(centres, dtype=torch.float32)
             scale = torch.stack([part.abs().amax() for part in u.split(self.sizes)]).clamp(min=TINY)
             u = u / scale[section]
+            # From the mean of its cells: where u has only two values its square does not vary, and shall not seem to.
+            mean = torch.stack([part.square().mean() for part in u.split(self.sizes)])
+            v = u.square() - mean[section]
             scales.append(scale)
-            places.append(torch.cat([members * u[:, None], members * u.square()[:, None]], dim=1).t())
-            powers.append(torch.cat([members * (u**k)[:, None] for k in range(1, 5)], dim=1))
+            means.append(mean)
+            places.append(torch.cat([members * u[:, None], members * v[:, None]], dim=1).t())
+            powers.append(torch.cat([members * moment[:, None] for moment in (u, v, u * v, v * v)], dim=1))
         # Matrices, for a product is one operation where sections one by one would be dozens.
-        for name, tensor in (("scale", scales), ("places", places), ("powers", powers)):
+        for name, tensor in (("scale", scales), ("mean", means), ("places", places), ("powers", powers)):
             self.register_buffer(name, torch.stack(tensor), persistent=False)
         self.register_buffer("members", members, persistent=False)
 
@@ -89,10 +95,12 @@ class ImposedShapes(nn.Module):
 
     def _tilted(self, weights: Tensor, direction: int, centre: Tensor, square: Tensor, chosen: Tensor) -> Tensor:
         one, two, three, four = (weights @ self.powers[direction]).chunk(4, dim=1)
-        variance = (two - one.square()) * (1 + RIDGE) + TINY
-        spread = (four - two.square()) * (1 + RIDGE) + TINY
+        # Of u and of v, its square less the mean of the cells' squares.
+        square_mean = two + self.mean[direction]
+        variance = square_mean - one.square() + RIDGE * square_mean + TINY
+        spread = four - two.square() + RIDGE * four + TINY
         skew = three - one * two
-        off, wide = centre - one, square - two
+        off, wide = centre - one, square - square_mean
         unit = chosen / (variance * spread - skew.square()).clamp(min=TINY * TINY)
         a, b = (spread * off - skew * wide) * unit, (variance * wide - skew * off) * unit
         exponent = torch.cat([a, b], dim=1) @ self.places[direction] - self._spread(a * one + b * two)
