@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -53,6 +53,9 @@ bench-judges: $(INSTALLED) ## set up, then plant failures for the judges to see:
 
 bench-showers: $(INSTALLED) ## set up, then show how good and how fast each family's showers are, on one truth (25 minutes)
 	$(BIN)/python -m benchmarks.showers $(ARGS)
+
+bench-inference: $(INSTALLED) ## set up, then time torch, ONNX Runtime and 8-bit products side by side (ARGS=calo-gamma)
+	$(BIN)/python -m benchmarks.inference $(ARGS)
 
 lock: $(BIN)/python ## resolve requirements.lock anew from pyproject.toml and constraints.txt
 	$(BIN)/python .ci/lock.py

@@ -14,7 +14,7 @@ MIDDLE = {"impact_x": 0.0, "impact_y": 0.0, "polar_angle": 0.1, "azimuthal_angle
 
 
 def test_the_promised_generators_are_shipped() -> None:
-    assert {"calogan-eplus", "calogan-gamma"} <= set(simulacra.shipped())
+    assert {"calo-eplus", "calo-gamma", "calogan-eplus", "calogan-gamma"} <= set(simulacra.shipped())
 
 
 @pytest.fixture(params=simulacra.shipped())
