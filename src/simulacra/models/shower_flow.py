@@ -14,6 +14,7 @@ from simulacra.generators.variational import Autoencoder
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.networks.velocity import Velocity
 from simulacra.representations.cell_shares import CellShares
+from simulacra.representations.conditional_quantiles import open_uniform
 from simulacra.representations.conditions import ParticleConditions
 from simulacra.representations.imposed_shapes import ImposedShapes
 from simulacra.representations.principal_axes import PrincipalAxes
@@ -22,7 +23,6 @@ from simulacra.representations.section_shapes import SectionShapes
 
 Family = Literal["flow_matching", "flow", "autoencoder"]
 
-LEAST_UNIFORM: Final = 1e-6
 #: of the sections' network
 SECTION_WIDTH: Final = 192
 SECTION_BLOCKS: Final = 3
@@ -92,7 +92,7 @@ class ShowerFlow(nn.Module):
         self.section_energies.fit(energies, conditions[:, 0])
         self.section_shapes.fit(shower, energies, rng)
         self.cell_shares.fit(shower)
-        self.axes.fit(self.cell_shares(shower, _uniform(shower, rng)))
+        self.axes.fit(self.cell_shares(shower, open_uniform(shower, rng)))
         if isinstance(self.cells, Velocity):
             self.cells.variance.copy_(self.axes.variance)
 
@@ -129,12 +129,12 @@ class ShowerFlow(nn.Module):
         """
         energies, conditions = batch["energies"], batch["conditions"]
         context = self.conditions(conditions)
-        fractions = self.section_energies(energies, conditions[:, 0], _uniform(energies, rng))
+        fractions = self.section_energies(energies, conditions[:, 0], open_uniform(energies, rng))
         sections = torch.cat([fractions, self.section_shapes(batch["shower"], energies, rng)], dim=1)
         if stage == "sections":
             return sections, context
         scores = batch["scores"]
-        dequantised = self.cell_shares.quantiles.dequantise(scores, batch["thresholds"], _uniform(scores, rng))
+        dequantised = self.cell_shares.quantiles.dequantise(scores, batch["thresholds"], open_uniform(scores, rng))
         return self.axes(dequantised) / self._scale(), torch.cat([context, sections], dim=1)
 
     def _scale(self) -> Tensor | float:
@@ -149,8 +149,3 @@ def _network(family: Family, size: int, context: int, width: int, blocks: int) -
         return Autoencoder(size, context, code=min(size, MOST_CODES), width=width)
     coupling: Literal["coupling", "autoregressive"] = "autoregressive" if size <= MOST_AUTOREGRESSIVE else "coupling"
     return SplineFlow(size, context, coupling=coupling, transforms=blocks, width=width)
-
-
-def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Return numbers in (0, 1): at neither end, where a score would be infinite."""
-    return torch.rand(like.shape, generator=rng).clamp(LEAST_UNIFORM, 1.0 - LEAST_UNIFORM).to(like)

@@ -23,6 +23,7 @@ NEVER: Final = 30.0
 #: quantiles rise by at least this share of their spread from node to node, or they could not be inverted
 LEAST_RISE: Final = 1e-3
 FEWEST: Final = 64
+LEAST_UNIFORM: Final = 1e-6
 #: nodes beyond which a value no longer changes, or the exponential would overflow
 FURTHEST: Final = 6 * NODES
 SLICE: Final = 256
@@ -37,6 +38,11 @@ def score_of_logit(logit: Tensor) -> Tensor:
     """Return the (nearly) standard normal score of a logit: the real root of Page's cubic."""
     root = math.sqrt(LINEAR / (3 * CUBIC))
     return 2 * root * torch.sinh(torch.asinh(logit * (1.5 / (LINEAR * root))) / 3)
+
+
+def open_uniform(like: Tensor, rng: torch.Generator) -> Tensor:
+    """Return numbers in (0, 1) of a tensor's shape: at neither end, where a score would be infinite."""
+    return torch.rand(like.shape, generator=rng).clamp(LEAST_UNIFORM, 1.0 - LEAST_UNIFORM).to(like)
 
 
 class ConditionalQuantiles(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.representations.conditional_quantiles import ConditionalQuantiles, score_of_logit
+from simulacra.representations.conditional_quantiles import ConditionalQuantiles, open_uniform, score_of_logit
 
 #: numbers that describe a section: hits, centre along eta and phi, width along eta and phi, second over hottest cell
 QUANTITIES: Final = 6
@@ -49,13 +49,13 @@ class SectionShapes(nn.Module):
 
     def fit(self, shower: Tensor, energies: Tensor, rng: torch.Generator) -> None:
         """Fit to showers (N, cells) and the energies of their sections (N, S), [MeV]."""
-        self.quantiles.fit(self._shapes(shower, energies, _uniform(energies, rng)), energies.log())
+        self.quantiles.fit(self._shapes(shower, energies, open_uniform(energies, rng)), energies.log())
 
     def forward(self, shower: Tensor, energies: Tensor, rng: torch.Generator) -> Tensor:
         """Return the scores (N, 6 S) of showers (N, cells) with section energies (N, S), [MeV]."""
         coordinates = energies.log()
-        shapes = self._shapes(shower, energies, _uniform(energies, rng))
-        uniform = _uniform(shapes, rng)
+        shapes = self._shapes(shower, energies, open_uniform(energies, rng))
+        uniform = open_uniform(shapes, rng)
         scores: Tensor = self.quantiles(shapes, coordinates, uniform)
         return torch.where(energies.repeat(1, QUANTITIES) > 0, scores, score_of_logit(torch.logit(uniform)))
 
@@ -67,7 +67,7 @@ class SectionShapes(nn.Module):
         """
         lit, eta, phi, *rest = self.quantiles.inverse(scores, energies.log()).chunk(QUANTITIES, dim=1)
         most = torch.tensor(self.sizes, device=scores.device)
-        edge = self._edge()
+        edge = self.reach()
         return torch.minimum(lit.floor().clamp(min=1).long(), most), eta - edge[0], phi - edge[1], *rest
 
     def _shapes(self, shower: Tensor, energies: Tensor, uniform: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class SectionShapes(nn.Module):
             hottest = piece.topk(min(2, piece.shape[1]), dim=1).values
             ratio.append(hottest[:, -1] / hottest[:, 0].clamp(min=tiny) * float(piece.shape[1] > 1))
         mean, square = torch.stack(moments, dim=2).split(2, dim=1)
-        centre = mean + self._edge()
+        centre = mean + self.reach()
         width = (square - mean.square()).clamp(min=0).sqrt()
         # What rounding leaves of a single cell's width is no width.
         width = torch.where(width > 1e-3 * square.sqrt(), width, 0.0)
@@ -91,11 +91,6 @@ class SectionShapes(nn.Module):
         shapes = [lit, centre[:, 0], centre[:, 1], width[:, 0], width[:, 1], torch.stack(ratio, dim=1)]
         return torch.cat([torch.where(energies > 0, shape, 0.0) for shape in shapes], dim=1)
 
-    def _edge(self) -> Tensor:
+    def reach(self) -> Tensor:
         """Return a little more than how far a section reaches to either side along eta and phi, (2, S) [mm]."""
         return 1.1 * torch.stack([part[:, :2].abs().amax(dim=0) for part in self.weights.split(self.sizes)], dim=1)
-
-
-def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Return numbers in (0, 1): at neither end, where a score would be infinite."""
-    return torch.rand(like.shape, generator=rng).clamp(1e-6, 1.0 - 1e-6).to(like)
