@@ -163,7 +163,7 @@ class FoldedShowerFlow(nn.Module):
         self.shapes = FoldedQuantiles(model.section_shapes.quantiles)
         self.imposed_shapes = FoldedShapes(model.imposed_shapes)
         self.shares = FoldedShares(model.cell_shares, model.axes, scale)
-        self.register_buffer("edge", model.section_shapes.reach())  # noqa: SLF001
+        self.register_buffer("edge", model.section_shapes.reach())
         self.register_buffer("order", model.section_energies.order.argsort())
         self.register_buffer("most", torch.tensor(model.cell_shares.sizes))
 
