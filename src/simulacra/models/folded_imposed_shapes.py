@@ -11,10 +11,9 @@ from simulacra.representations.imposed_shapes import (
     FEWEST_HITS,
     LEAST_RATIO,
     MOST,
-    RIDGE,
     ROUNDS,
-    TINY,
     ImposedShapes,
+    newton_step,
 )
 
 
@@ -28,7 +27,6 @@ class FoldedShapes(nn.Module):
     sums: Tensor
     exponents: Tensor
     scale: Tensor
-    mean: Tensor
     spread: Tensor
 
     def __init__(self, shapes: ImposedShapes) -> None:
@@ -36,24 +34,20 @@ class FoldedShapes(nn.Module):
         self.sizes = shapes.sizes
         members = shapes.members
         self.register_buffer("sums", torch.stack([torch.cat([members, powers], dim=1) for powers in shapes.powers]))
-        self.register_buffer("exponents", torch.stack([torch.cat([each, -members.t()]) for each in shapes.places]))
+        self.register_buffer("exponents", torch.stack([torch.cat([each, members.t()]) for each in shapes.places]))
         self.register_buffer("scale", shapes.scale.clone())
-        self.register_buffer("mean", shapes.mean.clone())
         self.register_buffer("spread", members.t().contiguous())
 
     def forward(self, weights: Tensor, energies: Tensor, shapes: Sequence[Tensor]) -> Tensor:
         """Return cells (N, cells) [MeV] of weights (N, cells), the energies of sections (N, S) and their shapes."""
         hits, *moments, ratio = shapes
         chosen = (hits >= FEWEST_HITS).to(weights.dtype)
-        targets = []
-        for direction in (0, 1):
-            centre, width = (value / self.scale[direction] for value in moments[direction::2])
-            targets.append((centre, width * width + centre * centre))
+        targets = [[(value / self.scale[i]).clamp(-1.0, 1.0) for value in moments[i::2]] for i in (0, 1)]
         ratio = ratio.clamp(LEAST_RATIO, 1.0)
         for _ in range(ROUNDS):
             weights = self._with_hottest(weights, ratio, chosen)
-            for direction, (centre, square) in enumerate(targets):
-                weights = self._tilted(weights, direction, centre, square, chosen)
+            for direction, (centre, width) in enumerate(targets):
+                weights = self._tilted(weights, direction, centre, width, chosen)
         total = torch.mm(weights, self.spread.t()).clamp(min=torch.finfo(weights.dtype).tiny)
         return weights * torch.mm(energies / total, self.spread)
 
@@ -64,18 +58,11 @@ class FoldedShapes(nn.Module):
         asked = torch.where((chosen > 0) & (second > 0), second / ratio, hottest)
         return others + torch.mm(asked, self.spread) * (others < weights)
 
-    def _tilted(self, weights: Tensor, direction: int, centre: Tensor, square: Tensor, chosen: Tensor) -> Tensor:
+    def _tilted(self, weights: Tensor, direction: int, centre: Tensor, width: Tensor, chosen: Tensor) -> Tensor:
         total, *moments = torch.mm(weights, self.sums[direction]).chunk(5, dim=1)
         total = total.clamp(min=torch.finfo(weights.dtype).tiny)
-        one, two, three, four = (moment / total for moment in moments)
-        square_mean = two + self.mean[direction]
-        variance = square_mean - one * one + RIDGE * square_mean + TINY
-        spread = four - two * two + RIDGE * four + TINY
-        skew = three - one * two
-        off, wide = centre - one, square - square_mean
-        unit = chosen / (variance * spread - skew * skew).clamp(min=TINY * TINY)
-        a, b = (spread * off - skew * wide) * unit, (variance * wide - skew * off) * unit
-        exponent = torch.mm(torch.cat([a, b, a * one + b * two], dim=1), self.exponents[direction])
+        factors = newton_step([moment / total for moment in moments], centre, width, chosen)
+        exponent = torch.mm(torch.cat(factors, dim=1), self.exponents[direction])
         return weights * exponent.clamp(-MOST, MOST).exp()
 
     def _largest(self, weights: Tensor) -> Tensor:

@@ -10,17 +10,39 @@ from torch import Tensor, nn
 
 from simulacra.geometry import CalorimeterGeometry
 
-#: of the hottest cell and both directions, one after the other; a third changes nothing that judges see
-ROUNDS: Final = 2
+#: of the hottest cell and both directions, one after the other
+ROUNDS: Final = 3
 #: a cell's energy changes by at most this factor's logarithm at a time
 MOST: Final = 2.0
 #: hits with which a section has moments to choose: below, they follow from where the hits are
 FEWEST_HITS: Final = 5
 LEAST_RATIO: Final = 1e-3
-#: share of a second moment that is added to a variance, so that a direction without width is left as it is, and not
-#: moved by what rounding leaves of the width
-RIDGE: Final = 1e-2
+#: share by which a variance is taken too large, so that two directions that say the same are not told apart
+RIDGE: Final = 0.03
 TINY: Final = 1e-7
+
+
+def newton_step(
+    powers: Sequence[Tensor], centre: Tensor, width: Tensor, chosen: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Return the factors of u and u^2, and the constant, of the exponent that brings centre and width as asked for.
+
+    ``powers`` are :math:`\langle u^k \rangle` for k from 1 to 4, (N, S) each. The step is taken in u - centre and its
+    square, which hang together less than u and u^2 do in a section that is lit at one side.
+    """
+    one, two, three, four = powers
+    square = centre * centre
+    first = one - centre
+    second = two - 2 * centre * one + square
+    third = three - 3 * centre * two + 3 * square * one - square * centre
+    fourth = four - 4 * centre * three + 6 * square * two - 4 * square * centre * one + square * square
+    variance = (second - first * first) * (1 + RIDGE) + TINY
+    spread = (fourth - second * second) * (1 + RIDGE) + TINY
+    skew = third - first * second
+    wide = width * width - second
+    unit = chosen / (variance * spread - skew * skew).clamp(min=TINY * TINY)
+    a, b = -(spread * first + skew * wide) * unit, (variance * wide + skew * first) * unit
+    return a - 2 * b * centre, b, b * (square - second) - a * one
 
 
 class ImposedShapes(nn.Module):
@@ -41,7 +63,6 @@ class ImposedShapes(nn.Module):
     powers: Tensor
     members: Tensor
     scale: Tensor
-    mean: Tensor
     places: Tensor
 
     def __init__(self, geometry: CalorimeterGeometry) -> None:
@@ -50,20 +71,16 @@ class ImposedShapes(nn.Module):
         n = len(self.sizes)
         section = torch.repeat_interleave(torch.arange(n), torch.tensor(self.sizes))
         members = nn.functional.one_hot(section, n).to(torch.float32)
-        scales, means, places, powers = [], [], [], []
+        scales, places, powers = [], [], []
         for centres in (geometry.cell_x, geometry.cell_y):
             u = torch.tensor(centres, dtype=torch.float32)
             scale = torch.stack([part.abs().amax() for part in u.split(self.sizes)]).clamp(min=TINY)
             u = u / scale[section]
-            # From the mean of its cells: where u has only two values its square does not vary, and shall not seem to.
-            mean = torch.stack([part.square().mean() for part in u.split(self.sizes)])
-            v = u.square() - mean[section]
             scales.append(scale)
-            means.append(mean)
-            places.append(torch.cat([members * u[:, None], members * v[:, None]], dim=1).t())
-            powers.append(torch.cat([members * moment[:, None] for moment in (u, v, u * v, v * v)], dim=1))
+            places.append(torch.cat([members * u[:, None], members * u.square()[:, None]], dim=1).t())
+            powers.append(torch.cat([members * (u**k)[:, None] for k in range(1, 5)], dim=1))
         # Matrices, for a product is one operation where sections one by one would be dozens.
-        for name, tensor in (("scale", scales), ("mean", means), ("places", places), ("powers", powers)):
+        for name, tensor in (("scale", scales), ("places", places), ("powers", powers)):
             self.register_buffer(name, torch.stack(tensor), persistent=False)
         self.register_buffer("members", members, persistent=False)
 
@@ -75,15 +92,15 @@ class ImposedShapes(nn.Module):
         """
         hits, *moments, ratio = shapes
         chosen = (hits >= FEWEST_HITS).to(cells.dtype)
-        scaled = [[value / self.scale[i] for value in moments[i::2]] for i in (0, 1)]
-        targets = [(centre, width.square() + centre.square()) for centre, width in scaled]
+        # No cell lies further out than 1.
+        targets = [[(value / self.scale[i]).clamp(-1.0, 1.0) for value in moments[i::2]] for i in (0, 1)]
         tiny = torch.finfo(cells.dtype).tiny
         weights = cells / self._spread(energies.clamp(min=tiny))
         ratio = ratio.clamp(LEAST_RATIO, 1.0)
         for _ in range(ROUNDS):
             weights = self._with_hottest(weights, ratio, chosen)
-            for direction, (centre, square) in enumerate(targets):
-                weights = self._tilted(weights, direction, centre, square, chosen)
+            for direction, (centre, width) in enumerate(targets):
+                weights = self._tilted(weights, direction, centre, width, chosen)
         return weights * self._spread(energies)
 
     def _with_hottest(self, weights: Tensor, ratio: Tensor, chosen: Tensor) -> Tensor:
@@ -93,17 +110,10 @@ class ImposedShapes(nn.Module):
         asked = torch.where((chosen > 0) & (second > 0), second / ratio, hottest)
         return self._normalised(torch.where(is_hottest, self._spread(asked), weights))
 
-    def _tilted(self, weights: Tensor, direction: int, centre: Tensor, square: Tensor, chosen: Tensor) -> Tensor:
-        one, two, three, four = (weights @ self.powers[direction]).chunk(4, dim=1)
-        # Of u and of v, its square less the mean of the cells' squares.
-        square_mean = two + self.mean[direction]
-        variance = square_mean - one.square() + RIDGE * square_mean + TINY
-        spread = four - two.square() + RIDGE * four + TINY
-        skew = three - one * two
-        off, wide = centre - one, square - square_mean
-        unit = chosen / (variance * spread - skew.square()).clamp(min=TINY * TINY)
-        a, b = (spread * off - skew * wide) * unit, (variance * wide - skew * off) * unit
-        exponent = torch.cat([a, b], dim=1) @ self.places[direction] - self._spread(a * one + b * two)
+    def _tilted(self, weights: Tensor, direction: int, centre: Tensor, width: Tensor, chosen: Tensor) -> Tensor:
+        powers = (weights @ self.powers[direction]).chunk(4, dim=1)
+        first, second, constant = newton_step(powers, centre, width, chosen)
+        exponent = torch.cat([first, second], dim=1) @ self.places[direction] + self._spread(constant)
         return self._normalised(weights * exponent.clamp(-MOST, MOST).exp())
 
     def _normalised(self, weights: Tensor) -> Tensor:
