@@ -1,7 +1,7 @@
 """A Geant4 application in which a learned generator takes over the particles that enter the calorimeter.
 
-    simulacra export calogan-eplus -o calogan-eplus.onnx
-    GEANT4_DATA_DIR=/path/to/data python examples/geant4_fast_simulation.py calogan-eplus.onnx -n 100 --energy log:1:100
+    simulacra export calo-eplus -o calo-eplus.onnx
+    GEANT4_DATA_DIR=/path/to/data python examples/geant4_fast_simulation.py calo-eplus.onnx -n 100 --energy log:1:100
 
 The geometry, the particle and what the generator was trained on stand in the ONNX file. The same particles are
 simulated twice in one Geant4 session: in full, and with the generator, and the two read-outs are compared.
