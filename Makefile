@@ -37,7 +37,7 @@ demo: $(INSTALLED) ## set up, then show the whole idea on real Geant4 showers (A
 	$(BIN)/simulacra demo $(ARGS)
 
 bench-timing: $(INSTALLED) ## set up, then time Geant4 and the generator on this machine
-	$(BIN)/python benchmarks/timing.py $(ARGS)
+	$(BIN)/python -m benchmarks.timing $(ARGS)
 
 bench-calogan: $(INSTALLED) ## set up, then judge every shipped generator on Geant4's test showers
 	$(BIN)/python benchmarks/calogan.py $(ARGS)

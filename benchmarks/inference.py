@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from benchmarks.showers.machine import processor
+from benchmarks.machine import processor
 from benchmarks.timing import ENERGY, Call, geant4_milliseconds, torch_call
 from rich.console import Console
 from rich.table import Table

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from benchmarks.machine import processor
 from rich.console import Console
 from rich.table import Table
 
@@ -156,7 +156,7 @@ def main() -> None:
         "threads": 1,
         "published_ratio": PUBLISHED_RATIO,
         "torch": torch.__version__,
-        "processor": _processor(),
+        "processor": processor(),
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
@@ -166,16 +166,6 @@ def main() -> None:
 
 def _weights(module: torch.nn.Module) -> int:
     return sum(tensor.numel() for tensor in module.state_dict().values() if tensor.is_floating_point())
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _print(result: dict) -> None:

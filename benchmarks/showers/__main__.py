@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.machine import processor
 from benchmarks.showers.cost import cost_of
 from benchmarks.showers.drawing import Job
 from benchmarks.showers.figure import front
-from benchmarks.showers.machine import processor
 from benchmarks.showers.models import LIST, PARTICLES, Entry, digest, files_of, geant4, read_entries, with_given
 from benchmarks.showers.quality import FOLDS, area, distances
 from benchmarks.showers.speed import speed

@@ -34,7 +34,7 @@ def test_shapes_are_those_of_the_observables() -> None:
     geometry: CalorimeterGeometry = toy_geometry()
     shapes = fitted()._shapes(shower, energies, torch.zeros_like(energies)).numpy()
     known = shower_shapes_of(shower.numpy(), np.ones(len(shower)), geometry)
-    edge = fitted().reach().numpy()
+    edge = fitted().reach.numpy()
     for i, size in enumerate(SIZES):
         lit = energies[:, i].numpy() > 0
         hits, eta, phi, eta_width, phi_width, ratio = shapes[lit][:, i :: len(SIZES)].T

@@ -27,6 +27,7 @@ from simulacra.representations.conditional_quantiles import (
     logit_of_score,
 )
 from simulacra.representations.principal_axes import PrincipalAxes
+from simulacra.representations.section_energies import energies_of
 
 
 class FoldedQuantiles(nn.Module):
@@ -163,7 +164,7 @@ class FoldedShowerFlow(nn.Module):
         self.shapes = FoldedQuantiles(model.section_shapes.quantiles)
         self.imposed_shapes = FoldedShapes(model.imposed_shapes)
         self.shares = FoldedShares(model.cell_shares, model.axes, scale)
-        self.register_buffer("edge", model.section_shapes.reach())
+        self.register_buffer("edge", model.section_shapes.reach.clone())
         self.register_buffer("order", model.section_energies.order.argsort())
         self.register_buffer("most", torch.tensor(model.cell_shares.sizes))
 
@@ -182,10 +183,5 @@ class FoldedShowerFlow(nn.Module):
 
     def _energies(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
         """Return section energies (N, S) [MeV] of scores (N, S) and incident energies (N, 1) [GeV]."""
-        response, *fractions = self.fractions(scores, incident_energy.log()).split(1, dim=1)
-        left = 1000.0 * incident_energy * response
-        pieces = []
-        for fraction in fractions:
-            pieces.append(left * fraction.clamp(max=1.0))
-            left = left - pieces[-1]
-        return torch.cat([*pieces, left], dim=1)[:, self.order]
+        fractions = self.fractions(scores, incident_energy.log())
+        return energies_of(fractions, incident_energy)[:, self.order]

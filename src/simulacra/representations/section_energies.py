@@ -42,12 +42,7 @@ class SectionEnergies(nn.Module):
     def inverse(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
         """Map scores (N, S) and incident energies (N,) [GeV] to energies (N, S) [MeV]."""
         fractions = self.quantiles.inverse(scores, _coordinate(incident_energy))
-        left = 1000.0 * incident_energy * fractions[:, 0]
-        pieces = []
-        for i in range(1, fractions.shape[1]):
-            pieces.append(left * fractions[:, i].clamp(max=1.0))
-            left = left - pieces[-1]
-        return torch.stack([*pieces, left], dim=1)[:, self.order.argsort()]
+        return energies_of(fractions, incident_energy[:, None])[:, self.order.argsort()]
 
     def _fractions(self, energies: Tensor, incident_energy: Tensor) -> Tensor:
         taken = energies[:, self.order]
@@ -56,6 +51,17 @@ class SectionEnergies(nn.Module):
         response = left[:, :1] / (1000.0 * incident_energy[:, None])
         tiny = torch.finfo(energies.dtype).tiny
         return torch.cat([response, taken[:, :-1] / left[:, :-1].clamp(min=tiny)], dim=1)
+
+
+def energies_of(fractions: Tensor, incident_energy: Tensor) -> Tensor:
+    """Return energies (N, S) [MeV], in the order taken, of fractions (N, S) and incident energies (N, 1) [GeV]."""
+    response, *further = fractions.split(1, dim=1)
+    left = 1000.0 * incident_energy * response
+    pieces = []
+    for fraction in further:
+        pieces.append(left * fraction.clamp(max=1.0))
+        left = left - pieces[-1]
+    return torch.cat([*pieces, left], dim=1)
 
 
 def _coordinate(incident_energy: Tensor) -> Tensor:

@@ -38,6 +38,8 @@ class SectionShapes(nn.Module):
     """
 
     weights: Tensor
+    #: a little more than how far a section reaches to either side along eta and phi, (2, S) [mm]
+    reach: Tensor
 
     def __init__(self, geometry: CalorimeterGeometry, knots: int = 16) -> None:
         super().__init__()
@@ -45,6 +47,8 @@ class SectionShapes(nn.Module):
         self.size = QUANTITIES * len(self.sizes)
         places = torch.tensor(np.stack([geometry.cell_x, geometry.cell_y]), dtype=torch.float32)
         self.register_buffer("weights", torch.cat([places, places.square()]).t().contiguous(), persistent=False)
+        reach = [part.abs().amax(dim=1) for part in places.split(self.sizes, dim=1)]
+        self.register_buffer("reach", 1.1 * torch.stack(reach, dim=1), persistent=False)
         self.quantiles = ConditionalQuantiles(torch.arange(len(self.sizes)).repeat(QUANTITIES), knots)
 
     def fit(self, shower: Tensor, energies: Tensor, rng: torch.Generator) -> None:
@@ -67,8 +71,7 @@ class SectionShapes(nn.Module):
         """
         lit, eta, phi, *rest = self.quantiles.inverse(scores, energies.log()).chunk(QUANTITIES, dim=1)
         most = torch.tensor(self.sizes, device=scores.device)
-        edge = self.reach()
-        return torch.minimum(lit.floor().clamp(min=1).long(), most), eta - edge[0], phi - edge[1], *rest
+        return torch.minimum(lit.floor().clamp(min=1).long(), most), eta - self.reach[0], phi - self.reach[1], *rest
 
     def _shapes(self, shower: Tensor, energies: Tensor, uniform: Tensor) -> Tensor:
         """Return the shapes, (N, 6 S); a number of hits n is spread over n to n + 1, for quantiles need a density."""
@@ -82,7 +85,7 @@ class SectionShapes(nn.Module):
             hottest = piece.topk(min(2, piece.shape[1]), dim=1).values
             ratio.append(hottest[:, -1] / hottest[:, 0].clamp(min=tiny) * float(piece.shape[1] > 1))
         mean, square = torch.stack(moments, dim=2).split(2, dim=1)
-        centre = mean + self.reach()
+        centre = mean + self.reach
         width = (square - mean.square()).clamp(min=0).sqrt()
         # What rounding leaves of a single cell's width is no width.
         width = torch.where(width > 1e-3 * square.sqrt(), width, 0.0)
@@ -90,7 +93,3 @@ class SectionShapes(nn.Module):
         lit = torch.where(count > 0, count + uniform, 0.0)
         shapes = [lit, centre[:, 0], centre[:, 1], width[:, 0], width[:, 1], torch.stack(ratio, dim=1)]
         return torch.cat([torch.where(energies > 0, shape, 0.0) for shape in shapes], dim=1)
-
-    def reach(self) -> Tensor:
-        """Return a little more than how far a section reaches to either side along eta and phi, (2, S) [mm]."""
-        return 1.1 * torch.stack([part[:, :2].abs().amax(dim=0) for part in self.weights.split(self.sizes)], dim=1)
