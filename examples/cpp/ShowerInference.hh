@@ -30,7 +30,8 @@ class ShowerInference {
   std::size_t NoiseLength() const { return fNoiseLength; }
 
   /// Return the energy in each cell [MeV]: conditions in the order and units of Conditions(), noise standard normal.
-  /// The vector stays as it is until the next call.
+  /// Conditions that are impossible, such as an energy of 0, give NaN in every cell. The vector stays as it is until
+  /// the next call.
   const std::vector<float>& Energies(std::vector<float>& conditions, std::vector<float>& noise);
 
  private:

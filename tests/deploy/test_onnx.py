@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
+from simulacra.cli.export import energies
 from simulacra.deploy.onnx import LARGEST, OPSET, Parity, ParityError, Session
 from simulacra.deploy.onnx import export as export_onnx
 from simulacra.geometry import CalorimeterGeometry
@@ -205,3 +207,57 @@ def test_a_file_that_does_something_else_is_not_written(
     assert parity.events == 4
     with pytest.raises(ValueError, match=r"must be \(N, 1\), not \(3, 2\)"):
         export_onnx(Other(), 1, tmp_path / "y.onnx", {}, conditions=np.ones((3, 2)))
+
+
+# What a file answers to impossible conditions
+
+
+IMPOSSIBLE = (0.0, -0.0, -1.0, math.nan, math.inf, -math.inf)
+
+
+@pytest.mark.parametrize("batch", [None, 9])
+def test_impossible_energies_are_answered_with_nan_and_spoil_no_other_shower(
+    path: Path, trained_run: Path, tmp_path: Path, batch: int | None
+) -> None:
+    if batch is not None:
+        path = tmp_path / "fixed.onnx"
+        export_onnx(simulacra.load(trained_run).module, 1, path, {}, batch=batch, above_zero=[0])
+    session = Session(path)
+    assert session.metadata["impossible_conditions"] == "NaN"
+    noise = np.random.default_rng(1).standard_normal((9, session.latent), np.float32)
+    asked = np.array([50, *IMPOSSIBLE, 20, 1e30], np.float32)[:, None]
+    made = session.run(noise, asked, whole=True)
+    right = np.array([True, *[False] * len(IMPOSSIBLE), True])
+    assert np.isnan(made[1:-2]).all()
+    possible = np.where(np.isin(np.arange(9), [0, 7]), asked[:, 0], 30.0).astype(np.float32)[:, None]
+    np.testing.assert_array_equal(made[:8][right], session.run(noise, possible, whole=True)[:8][right])
+    # Far out of the trained range there is a shower or none, but never a part of one.
+    assert np.isfinite(made[8]).all() or np.isnan(made[8]).all()
+    if batch is None:
+        for k in range(8):
+            np.testing.assert_array_equal(np.isnan(session.run(noise[k : k + 1], asked[k : k + 1])).all(), not right[k])
+
+
+def test_noise_that_is_not_finite_is_answered_with_nan(path: Path) -> None:
+    session = Session(path)
+    noise = np.random.default_rng(1).standard_normal((3, session.latent), np.float32)
+    noise[1, 2], noise[2, 0] = np.nan, np.inf
+    made = session.run(noise, np.full((3, 1), 50, np.float32))
+    assert np.isfinite(made[0]).all()
+    assert np.isnan(made[1:]).all()
+
+
+def test_conditions_that_may_be_negative_are_answered(trained_on_five_conditions: Path, tmp_path: Path) -> None:
+    trained = simulacra.load(trained_on_five_conditions)
+    assert energies(trained) == [0]
+    rows = np.array([[50, 0, 0, 0.1, 1], [50, -3, -0.0, 0.1, 1], [50, np.nan, 0, 0.1, 1]], np.float32)
+    export_onnx(trained.module, 5, tmp_path / "x.onnx", {}, conditions=rows[:1], above_zero=energies(trained))
+    session = Session(tmp_path / "x.onnx")
+    made = session.run(np.zeros((3, session.latent), np.float32), rows)
+    assert np.isnan(made).all(axis=1).tolist() == [False, False, True]
+
+
+def test_what_an_exporter_notes_of_its_machine_is_left_out(path: Path) -> None:
+    content = path.read_bytes()
+    assert b"site-packages" not in content
+    assert str(Path(simulacra.__file__).parent).encode() not in content

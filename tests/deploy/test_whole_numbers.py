@@ -43,7 +43,7 @@ def module() -> Layers:
 @pytest.fixture(scope="module")
 def path(module: Layers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "whole.onnx"
-    parity = export(module, 1, path, {"name": "layers"}, precision="int8")
+    parity = export(module, 1, path, {"name": "layers"}, precision="int8", above_zero=[0])
     # Steps of 1/255 of the ranges and of 1/127 of the weights: errors well above single precision, well below 1.
     assert 1e-4 < parity.quantile_999 < 0.05
     return path
@@ -79,6 +79,16 @@ def test_an_event_does_not_depend_on_the_others_of_a_call(path: Path) -> None:
     alone = session.run(noise[:1], conditions[:1])
     noise[1:] *= 10
     np.testing.assert_allclose(session.run(noise, conditions)[:1], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_impossible_conditions_are_answered_with_nan(path: Path) -> None:
+    session = open_session(path)
+    asked = np.array([1, 0, -1, np.nan, np.inf, 0.5], np.float32)[:, None]
+    noise = np.random.default_rng(3).standard_normal((len(asked), LATENT), np.float32)
+    made = session.run(noise, asked)
+    assert np.isnan(made).all(axis=1).tolist() == [False, True, True, True, True, False]
+    np.testing.assert_array_equal(made[[0, 5]], session.run(noise, np.abs(np.nan_to_num(asked, posinf=1)) + 0)[[0, 5]])
+    assert session.metadata["impossible_conditions"] == "NaN"
 
 
 def test_a_network_without_large_layers_is_refused(trained_run: Path, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from test_systems import CASES, SMALL
 
-from simulacra.cli.export import description, drawn_conditions
+from simulacra.cli.export import description, drawn_conditions, energies
 from simulacra.deploy import onnx
-from simulacra.deploy.onnx import OPSET, TOLERANCE, Parity, export, open_session
+from simulacra.deploy.onnx import OPSET, TOLERANCE, Parity, Session, export, open_session
 from simulacra.events import take_part
 from simulacra.systems import system
 from simulacra.trained import TrainedGenerator, load
@@ -38,7 +38,8 @@ def test_the_exported_file_makes_the_same_events(
     trained = TrainedGenerator(tmp_path / "model.safetensors")
     conditions = drawn_conditions(trained)
     path = tmp_path / "small.onnx"
-    export(trained.module, conditions.shape[1], path, description(trained), conditions=conditions)
+    positive = energies(trained)
+    export(trained.module, conditions.shape[1], path, description(trained), conditions=conditions, above_zero=positive)
 
     session = open_session(path)
     told = session.metadata
@@ -60,12 +61,31 @@ def test_the_exported_file_makes_the_same_events(
     parity = Parity.between(np.concatenate(made), np.concatenate(expected))
     parity.check()
     assert parity.sums < TOLERANCE
+    check_impossible(session, conditions)
+
+
+def check_impossible(session: Session, conditions: np.ndarray) -> None:
+    """Impossible energies are answered with NaN, and spoil no other event; no event is a number in parts."""
+    assert session.metadata["impossible_conditions"] == "NaN"
+    asked = np.resize(conditions, (10, conditions.shape[1]))
+    asked[1:-1, 0] = [0, -0.0, -1, np.nan, np.inf, -np.inf, 1e30, 1e-30]
+    noise = np.random.default_rng(8).standard_normal((len(asked), session.latent), np.float32)
+    made = session.run(noise, asked).reshape(len(asked), -1)
+    assert np.isnan(made).all(axis=1).tolist()[:7] == [False, *[True] * 6]
+    assert np.isfinite(made[[0, -1]]).all()
+    possible = np.where(np.isin(np.arange(10), [0, 9])[:, None], asked, conditions[:1])
+    np.testing.assert_array_equal(session.run(noise, possible).reshape(len(asked), -1)[[0, -1]], made[[0, -1]])
+    noise[2:4, :3] = [[np.nan], [1e20]]
+    for event in (*session.run(noise, np.resize(conditions[:1], asked.shape)), *made):
+        assert np.isfinite(event).all() or np.isnan(event).all()
 
 
 @pytest.mark.slow
 def test_the_shipped_precise_generator_is_exported_to_the_last_digits(tmp_path: Path) -> None:
     trained = load("calo-eplus")
     conditions = drawn_conditions(trained)
-    parity = export(trained.module, 1, tmp_path / "calo.onnx", description(trained), conditions=conditions)
+    path = tmp_path / "calo.onnx"
+    parity = export(trained.module, 1, path, description(trained), conditions=conditions, above_zero=[0])
     assert parity.jumps <= 1e-4
     assert parity.quantile_999 < 2e-6
+    check_impossible(open_session(path), conditions)

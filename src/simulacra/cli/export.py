@@ -28,7 +28,8 @@ def export(
 ) -> None:
     """Export a generator as one ONNX file, from (noise, conditions in physical units) to events in physical units.
 
-    The file is compared with torch before it is written; its metadata say what goes in and what comes out.
+    The file is compared with torch before it is written; its metadata say what goes in and what comes out, and what
+    the file answers to impossible conditions, such as an energy of 0: NaN.
     """
     from simulacra.deploy.onnx import OPSET, Precision
     from simulacra.deploy.onnx import export as export_onnx
@@ -49,6 +50,7 @@ def export(
         batch=batch,
         conditions=conditions,
         precision=cast("Precision", precision),
+        above_zero=energies(trained),
     )
     typer.echo(
         f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}; {1 - parity.jumps:.3%} of the "
@@ -56,10 +58,21 @@ def export(
     )
 
 
+def energies(trained: TrainedGenerator) -> list[int]:
+    """Return the numbers of the conditions that are energies, and so above 0."""
+    from simulacra.systems import system
+
+    units = system(str(trained.metadata["experiment"]["system"]["kind"])).CONDITIONS
+    return [i for i, name in enumerate(trained.trained_range) if units[name][0].endswith("eV")]
+
+
 def drawn_conditions(trained: TrainedGenerator, n: int = 256) -> np.ndarray:
     """Return conditions from all over the trained range, (n, C) float32."""
     rng = np.random.default_rng(0)
-    return np.stack([rng.uniform(low, high, n) for low, high in trained.trained_range.values()], axis=1).astype("f4")
+    drawn = np.empty((n, len(trained.trained_range)), np.float32)
+    for column, (low, high) in enumerate(trained.trained_range.values()):
+        drawn[:, column] = rng.uniform(low, high, n)
+    return drawn
 
 
 def description(trained: TrainedGenerator) -> dict[str, Any]:

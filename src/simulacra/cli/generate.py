@@ -183,11 +183,12 @@ def members_of(generator: str, last_layer_draws: int | None, n_events: int) -> t
 
 def exported(trained: TrainedGenerator, path: Path) -> str:
     """Export a generator and return the file's path."""
-    from simulacra.cli.export import drawn_conditions
+    from simulacra.cli.export import drawn_conditions, energies
     from simulacra.deploy.onnx import export
 
     conditions = drawn_conditions(trained)
-    export(trained.module, conditions.shape[1], path, {"name": trained.name}, conditions=conditions)
+    said = {"name": trained.name}
+    export(trained.module, conditions.shape[1], path, said, conditions=conditions, above_zero=energies(trained))
     return str(path)
 
 

@@ -10,9 +10,10 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -22,9 +23,23 @@ from simulacra.deploy.session import LARGEST, Session, open_session
 from simulacra.deploy.whole_numbers import MEASURED, in_whole_numbers
 
 if TYPE_CHECKING:
+    import onnx
+    import torch
     from torch import nn
 
-__all__ = ["LARGEST", "OPSET", "Parity", "ParityError", "Precision", "Session", "export", "open_session"]
+__all__ = [
+    "LARGEST",
+    "OPSET",
+    "Parity",
+    "ParityError",
+    "Precision",
+    "Session",
+    "compared",
+    "device_of",
+    "export",
+    "open_session",
+    "traced",
+]
 
 OPSET: Final = 18
 TOLERANCE: Final = 1e-5
@@ -105,6 +120,7 @@ def export(
     batch: int | None = None,
     conditions: np.ndarray | None = None,
     precision: Precision = "float32",
+    above_zero: Sequence[int] = (),
 ) -> Parity:
     """Write the module as ONNX: inputs ``noise`` (N, latent) and ``conditions`` (N, C), output ``output``.
 
@@ -124,6 +140,9 @@ def export(
         of the large layers; "int8" (:func:`~simulacra.deploy.whole_numbers.in_whole_numbers`) is faster, and no longer
         the same function: what is returned, and stands in the metadata, says how far from it. The file of single
         precision is compared first, as always.
+    above_zero:
+        numbers of the conditions that must be above 0. What the file answers to others, and to what is not finite,
+        :class:`~simulacra.deploy.refusal.Refusing` tells; its metadata say "NaN" under "impossible_conditions".
 
     Raises
     ------
@@ -134,17 +153,61 @@ def export(
     ValueError
         if the module can only be exported for a fixed number of events, or "int8" finds no large layer.
     """
-    try:
-        import onnx
-        import onnxscript  # noqa: F401 - torch needs it, and says so less clearly
-    except ImportError as error:
-        raise ImportError(f"{error.name} is not installed: pip install 'simulacra[export]'") from error
+    require_exporter()
+    import onnx
     import torch
 
+    from simulacra.deploy.refusal import ANSWER, Refusing
     from simulacra.training.checkpoint import write_atomically
 
     latent = int(module.latent)  # type: ignore[arg-type]
-    example = (torch.zeros(batch or 2, latent), torch.full((batch or 2, n_conditions), 0.5))
+    rows = _conditions(conditions, n_conditions, batch)
+    careful = Refusing(module.eval(), torch.from_numpy(rows[0].copy()).to(device_of(module)), above_zero)
+    model = traced(careful, n_conditions, batch)
+    parity = compared(module, Session(model.SerializeToString()), rows)
+    parity.check()
+    if precision == "int8":
+        noise = np.random.default_rng(1).standard_normal((MEASURED, latent), np.float32)
+        model, layers = in_whole_numbers(model, noise, np.resize(rows, (MEASURED, n_conditions)))
+        metadata = {**metadata, "layers_in_whole_numbers": layers}
+        parity = compared(module, Session(model.SerializeToString()), rows)
+    metadata = {**metadata, "impossible_conditions": ANSWER}
+    texts = {name: value for name, value in metadata.items() if isinstance(value, str)}
+    whole = {**metadata, "opset": OPSET, "precision": precision, "parity": asdict(parity)}
+    onnx.helper.set_model_props(
+        model, {**texts, "opset": str(OPSET), "precision": precision, "simulacra": json.dumps(whole)}
+    )
+    write_atomically(path, model.SerializeToString())
+    return parity
+
+
+def require_exporter() -> None:
+    """Refuse to go on without the packages that write ONNX, and say how to get them."""
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401 - torch needs it, and says so less clearly
+    except ImportError as error:
+        raise ImportError(f"{error.name} is not installed: pip install 'simulacra[export]'") from error
+
+
+def traced(module: nn.Module, n_conditions: int, batch: int | None = None) -> onnx.ModelProto:
+    """Return a module in evaluation as ONNX, without what the exporter notes of the machine that it runs on.
+
+    Raises
+    ------
+    ImportError, ValueError
+        as :func:`export`.
+    """
+    require_exporter()
+    import onnx
+    import torch
+
+    device = device_of(module)
+    latent = int(module.latent)  # type: ignore[arg-type]
+    example = (
+        torch.zeros(batch or 2, latent, device=device),
+        torch.full((batch or 2, n_conditions), 0.5, device=device),
+    )
     events = {0: torch.export.Dim("events")}
     with tempfile.TemporaryDirectory() as folder, _silence():
         draft = Path(folder) / "model.onnx"
@@ -161,28 +224,27 @@ def export(
             verbose=False,
         )
         model = onnx.load(str(draft))
-        fixed = [i.name for i in model.graph.input if not i.type.tensor_type.shape.dim[0].dim_param]
-        if fixed and batch is None:
-            raise ValueError(
-                "the module's code hangs on the number of events (the length of a tensor in it became a number): write "
-                "x.shape[0] for len(x) in its forward, or export for a fixed number with batch=N"
-            )
-        rows = _conditions(conditions, n_conditions, batch)
-        parity = _compare(module, draft, latent, rows)
-        parity.check()
-        if precision == "int8":
-            noise = np.random.default_rng(1).standard_normal((MEASURED, latent), np.float32)
-            model, layers = in_whole_numbers(model, noise, np.resize(rows, (MEASURED, n_conditions)))
-            metadata = {**metadata, "layers_in_whole_numbers": layers}
-            onnx.save(model, str(draft))
-            parity = _compare(module, draft, latent, rows)
-    texts = {name: value for name, value in metadata.items() if isinstance(value, str)}
-    whole = {**metadata, "opset": OPSET, "precision": precision, "parity": asdict(parity)}
-    onnx.helper.set_model_props(
-        model, {**texts, "opset": str(OPSET), "precision": precision, "simulacra": json.dumps(whole)}
-    )
-    write_atomically(path, model.SerializeToString())
-    return parity
+    fixed = [i.name for i in model.graph.input if not i.type.tensor_type.shape.dim[0].dim_param]
+    if fixed and batch is None:
+        raise ValueError(
+            "the module's code hangs on the number of events (the length of a tensor in it became a number): write "
+            "x.shape[0] for len(x) in its forward, or export for a fixed number with batch=N"
+        )
+    graph = model.graph
+    for noted in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        # Stack traces, with the paths of the machine's files.
+        noted.ClearField("metadata_props")
+        noted.ClearField("doc_string")
+    return model
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device that a module's tensors are on, the CPU if it has none."""
+    import torch
+
+    for tensor in chain(module.parameters(), module.buffers()):
+        return tensor.device
+    return torch.device("cpu")
 
 
 def _conditions(given: np.ndarray | None, columns: int, batch: int | None) -> np.ndarray:
@@ -192,14 +254,15 @@ def _conditions(given: np.ndarray | None, columns: int, batch: int | None) -> np
     return np.resize(rows, (batch or len(rows), columns)).astype(np.float32)
 
 
-def _compare(module: nn.Module, path: Path, latent: int, conditions: np.ndarray) -> Parity:
+def compared(module: nn.Module, session: Session, conditions: np.ndarray) -> Parity:
+    """Return how closely a session does what a module does, at conditions (N, C) and as many draws of noise."""
     import torch
 
-    noise = np.random.default_rng(0).standard_normal((len(conditions), latent), np.float32)
-    device = next((tensor.device for tensor in module.state_dict().values()), torch.device("cpu"))
+    noise = np.random.default_rng(0).standard_normal((len(conditions), session.latent), np.float32)
+    device = device_of(module)
     with torch.inference_mode():
         expected = module(torch.from_numpy(noise).to(device), torch.from_numpy(conditions).to(device)).cpu().numpy()
-    return Parity.between(Session(path).run(noise, conditions, whole=True), expected)
+    return Parity.between(session.run(noise, conditions, whole=True), expected)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +24,11 @@ class Session:
     Parameters
     ----------
     path:
-        of the file that ``simulacra export`` wrote.
+        of the file that ``simulacra export`` wrote, or what is in it.
     threads:
         that share the work of one call.
+    weights:
+        of a graph that was written without them (:mod:`simulacra.deploy.graphs`), by name.
 
     Attributes
     ----------
@@ -36,23 +38,32 @@ class Session:
         what the file says about itself.
     """
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | bytes, threads: int = 1, weights: Mapping[str, np.ndarray] | None = None
+    ) -> None:
         import onnxruntime
 
         if threads < 1:
             raise ValueError(f"a session needs at least 1 thread, not {threads}")
-        if not Path(path).is_file():
+        if not isinstance(path, bytes) and not Path(path).is_file():
             raise ValueError(f"there is no file {path}: write one with simulacra export NAME -o {path}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        if weights:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+            options.add_external_initializers(list(weights), values)
+        source = path if isinstance(path, bytes) else str(path)
+        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         self.latent = int(self._session.get_inputs()[0].shape[1])
         stored = self._session.get_modelmeta().custom_metadata_map
         self.metadata: dict[str, Any] = json.loads(stored.get("simulacra", "{}"))
 
     def __call__(self, conditions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return one event a row of ``conditions``, (N, C) float32, with noise from ``rng``."""
+        """Return one event a row of ``conditions``, (N, C) float32, with noise from ``rng``.
+
+        What the file answers to impossible conditions its metadata say under "impossible_conditions": "NaN".
+        """
         return self._joined(
             len(conditions),
             (

@@ -10,6 +10,8 @@ runtimes do in a fraction of the time that indexing, selecting and softplus take
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +30,14 @@ from simulacra.representations.conditional_quantiles import (
 )
 from simulacra.representations.principal_axes import PrincipalAxes
 from simulacra.representations.section_energies import energies_of
+
+#: more than any section has cells; an infinite number is no whole number
+MOST_HITS: Final = 1e9
+
+
+def without_nan(values: Tensor) -> Tensor:
+    """Return places in a table with 0 for NaN, which is none; the way from there stays NaN, and so does the value."""
+    return values.masked_fill(values.isnan(), 0.0)
 
 
 class FoldedQuantiles(nn.Module):
@@ -73,7 +83,7 @@ class FoldedQuantiles(nn.Module):
         # The knots passed by, and the part of the way to the next: in all, where a coordinate stands among the knots.
         passed = ((coordinates[..., None] - self.low) * self.steepness).clamp(0.0, 1.0).sum(dim=2)
         hats = torch.relu(1.0 - (passed[..., None] - self.places).abs())
-        knot = passed.floor().clamp(max=float(len(self.places) - 2))
+        knot = without_nan(passed.floor()).clamp(max=float(len(self.places) - 2))
         thresholds = torch.mm(hats.flatten(1), self.empty)
         return thresholds, torch.mm(knot, self.to_columns), torch.mm(passed - knot, self.to_columns)
 
@@ -82,7 +92,7 @@ class FoldedQuantiles(nn.Module):
         tiny = torch.finfo(excess.dtype).tiny
         lower_tail = -torch.expm1(-excess.clamp(min=tiny)) / (1.0 + torch.exp(-thresholds))
         place = ((excess + lower_tail.log() - LOWEST) * (1.0 / SPACING)).clamp(-FURTHEST, FURTHEST)
-        node = place.floor().clamp(0.0, NODES - 2.0)
+        node = without_nan(place.floor()).clamp(0.0, NODES - 2.0)
         index = (knot * NODES + node).long() + self.start
         # The four numbers around each place: two nodes, each at two knots.
         around = self.table.gather(0, (index + self.neighbours).flatten()).reshape(4, -1, len(self.start))
@@ -176,7 +186,7 @@ class FoldedShowerFlow(nn.Module):
         count = len(self.most)
         energies = self._energies(sections[:, :count], conditions[:, :1])
         lit, eta, phi, *rest = self.shapes(sections[:, count:], energies.log()).split(count, dim=1)
-        hits = torch.minimum(lit.floor().clamp(min=1.0).long(), self.most)
+        hits = torch.minimum(without_nan(lit.floor()).clamp(1.0, MOST_HITS).long(), self.most)
         shares = self.shares(components, energies, hits)
         cells: Tensor = self.imposed_shapes(shares, energies, (hits, eta - self.edge[0], phi - self.edge[1], *rest))
         return cells

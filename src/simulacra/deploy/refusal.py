@@ -1,0 +1,55 @@
+"""What an exported file answers where no shower is right: NaN in every cell of the row, and the other rows as ever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+#: what stands in an exported file's metadata under ``impossible_conditions``
+ANSWER: Final = "NaN"
+
+
+class Refusing(nn.Module):
+    """A generator's module that answers with NaN where it is asked for the impossible.
+
+    A row is NaN throughout if its noise or its conditions are not finite, if a condition that must be above 0 is not,
+    or if what the network makes of it is not finite. The network is given possible conditions instead: whatever it
+    does with others, it does not see them.
+
+    Parameters
+    ----------
+    module:
+        (noise (N, latent), conditions (N, C)) -> output (N, ...).
+    possible:
+        conditions that it can be asked for, (C,).
+    above_zero:
+        numbers of the conditions that must be above 0, such as energies.
+    """
+
+    possible: Tensor
+
+    def __init__(self, module: nn.Module, possible: Tensor, above_zero: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.module, self.latent = module, module.latent
+        self.above_zero = tuple(above_zero)
+        self.register_buffer("possible", possible)
+
+    def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
+        """Map noise (N, latent) and conditions (N, C) to the module's output, or to NaN."""
+        asked = _finite(noise)
+        if conditions.shape[1]:
+            asked = asked & _finite(conditions)
+            for column in self.above_zero:
+                asked = asked & (conditions[:, column] > 0)
+            conditions = torch.where(asked[:, None], conditions, self.possible)
+        output: Tensor = self.module(noise, conditions)
+        right = (asked & _finite(output.flatten(1))).reshape(-1, *[1] * (output.dim() - 1))
+        return torch.where(right, output, torch.nan)
+
+
+def _finite(rows: Tensor) -> Tensor:
+    """Return whether the numbers of a row (N, D), and their sum, are finite, (N,)."""
+    return rows.sum(dim=1).abs() <= torch.finfo(rows.dtype).max
