@@ -41,7 +41,7 @@ def main() -> None:
             print(f"{generator.name}: no reference sample is shipped; give one by --truth {generator.name}=FILE")
             continue
         conditions = {condition: truth[condition].values for condition in generator.trained_range}
-        generated = generator.sample(truth.sizes["event"], seed=arguments.seed, **conditions)
+        generated = generator.sample(truth.sizes["event"], seed=arguments.seed, exact=True, **conditions)
         verdict = judge(
             truth,
             generated,

@@ -35,7 +35,7 @@ class ShiftedShowers:
         self.weights_sha256 = hashlib.sha256(f"{name} {mean}".encode()).hexdigest()
         self.trained_range = {"incident_energy": (1.0, 100.0)}
 
-    def sample(self, n: int, *, seed: int, first_event: int = 0, **conditions: Any) -> xr.Dataset:
+    def sample(self, n: int, *, seed: int, first_event: int = 0, exact: bool = False, **conditions: Any) -> xr.Dataset:
         columns = self.columns_of(n, seed, first_event, conditions)
         output = self._cells(np.arange(first_event, first_event + n), -1, seed, columns)
         settings: dict[str, Any] = {}

@@ -71,7 +71,7 @@ def generate(entry: Entry, truth: xr.Dataset, seed: int) -> xr.Dataset:
     if lacking:
         raise ValueError(f"'{entry.name}' takes the conditions {lacking}, which the truth does not hold")
     conditions = {name: truth[name].values for name in generator.trained_range}
-    events = generator.sample(truth.sizes["event"], seed=seed, **conditions)
+    events = generator.sample(truth.sizes["event"], seed=seed, exact=True, **conditions)
     if entry.refiner is None:
         return events
     return refined.with_weights(events, refined.load_refiner(entry.refiner, generator))

@@ -6,7 +6,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,10 @@ import xarray as xr
 
 from simulacra import __version__
 from simulacra.conditions import Band, Distribution
-from simulacra.events import make_events, variable
+from simulacra.deploy.graphs import graph_beside, open_graph
+from simulacra.deploy.onnx import device_of
+from simulacra.deploy.session import LARGEST, Session
+from simulacra.events import make_events, variable, with_values
 from simulacra.reweighting.blocks import places_in_blocks
 from simulacra.systems import system
 from simulacra.training.settings import check
@@ -110,7 +113,8 @@ class TrainedGenerator:
     weights_sha256:
         what the weights are, whatever their file is called.
     module:
-        the torch module, (noise (N, latent), conditions (N, C)) -> output.
+        the torch module, (noise (N, latent), conditions (N, C)) -> output. Another one in its place is used; its
+        tensors are not to be changed once events were made.
     hold_out:
         the bands of conditions that it was neither trained nor validated on.
     last_layer_draw:
@@ -141,10 +145,17 @@ class TrainedGenerator:
             raise CheckpointError(f"{path} does not tell its {error}: it was not written by simulacra train") from None
         fill(module, weights, str(path))
         self.module: nn.Module = self._system.fold(module.eval()).requires_grad_(False)
+        self._graph_of = self.module
+        # Tells where the module is; to go through all of its tensors takes longer than all else beside the network.
+        self._witness = next(self.module.parameters(), None)
+        # By number of threads; None where torch makes the events.
+        self._sessions: dict[int, Session | None] = {}
+        # The last events that were made, and where they stand, to make the next ones like them.
+        self._latest: tuple[tuple[int, int], xr.Dataset] | None = None
 
     def __repr__(self) -> str:
         ranges = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in self.trained_range.items())
-        return f"TrainedGenerator({self.name}: {ranges})"
+        return f"TrainedGenerator({self.name}: {ranges or 'no conditions'})"
 
     def with_last_layer(self, draw: int) -> TrainedGenerator:
         """Return this generator with its last layer drawn from the posterior of its training's end.
@@ -162,12 +173,20 @@ class TrainedGenerator:
         return TrainedGenerator(self.path, draw)
 
     def sample(
-        self, n: int, *, seed: int | None = None, first_event: int = 0, fixed_noise: bool = False, **conditions: Value
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        first_event: int = 0,
+        fixed_noise: bool = False,
+        exact: bool = False,
+        **conditions: Value,
     ) -> xr.Dataset:
         """Return ``n`` events.
 
         An event is a function of the seed, its index and its conditions alone: neither ``n`` nor how the events are cut
-        into calls changes a bit of it.
+        into calls changes it by more than rounding, or with ``exact`` by a bit. Rounding moves values by less than 1e-5
+        of their event's largest, in nearly all events; ``docs/showers.md`` tells in how many.
 
         Parameters
         ----------
@@ -179,6 +198,9 @@ class TrainedGenerator:
             index of the first event.
         fixed_noise:
             give every event the same noise, so that only the conditions differ.
+        exact:
+            make the events by torch in whole blocks of 64, as ``simulacra generate`` does: the same bits whatever
+            ``n``, but one event takes as long as 64.
         conditions:
             each trained condition in its unit: a number, an array (n,), or a distribution ("log:1:100").
 
@@ -200,8 +222,10 @@ class TrainedGenerator:
         start = time.perf_counter()
         columns = self.columns_of(n, seed, first_event, conditions)
         self.warn_outside({name: (column.min(), column.max()) for name, column in columns.items()})
-        output = self._output(columns, seed, first_event, fixed_noise)
-        return self.to_events(
+        make = self._exact if exact else self._quick
+        output = make(self._stacked(columns, n), seed, first_event, fixed_noise)
+        self._refuse_output(output, columns, range(first_event, first_event + n))
+        return self._as_events(
             output,
             columns,
             conditions,
@@ -209,6 +233,26 @@ class TrainedGenerator:
             seed=seed,
             first_event=first_event,
             seconds_per_event=(time.perf_counter() - start) / n,
+        )
+
+    def _as_events(
+        self, output: np.ndarray, columns: Mapping[str, np.ndarray], conditions: Mapping[str, Value], **attributes: Any
+    ) -> xr.Dataset:
+        """Return :meth:`to_events`, sooner if the last ones had as many events and the same indices."""
+        place = (len(output), attributes["first_event"])
+        if self._latest is None or self._latest[0] != place:
+            events = self.to_events(output, columns, conditions, **attributes)
+            if len(output) <= LARGEST:
+                self._latest = place, events.copy()
+            return events
+        values = {name: one.values for name, one in self.variables_of(output).items()} | dict(columns)
+        settings = self._described(conditions) | attributes["settings"]
+        return with_values(
+            self._latest[1],
+            values,
+            seed=attributes["seed"],
+            settings=settings,
+            seconds_per_event=attributes["seconds_per_event"],
         )
 
     def candidates(self, index: np.ndarray, attempt: int, seed: int, columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -226,20 +270,17 @@ class TrainedGenerator:
         columns:
             each trained condition, (N,), of :meth:`columns_of`.
         """
-        import torch
-
         latent = int(self.module.latent)  # type: ignore[arg-type]
         place = places_in_blocks(index, BLOCK)
         n_rows = BLOCK * (int(place.max()) // BLOCK + 1)
         noise = np.zeros((n_rows, latent), dtype=np.float32)
         for row, event in zip(place, index, strict=True):
             noise[row] = _rng(seed, CANDIDATE, attempt, int(event)).standard_normal(latent, np.float32)
-        conditions = np.stack(list(columns.values()), axis=1)
+        conditions = self._stacked(columns, len(index))
         padded = np.repeat(conditions[:1], n_rows, axis=0)
         padded[place] = conditions
-        blocks = zip(torch.from_numpy(noise).split(BLOCK), torch.from_numpy(padded).split(BLOCK), strict=True)
-        with torch.inference_mode():
-            output: np.ndarray = np.concatenate([self.module(*block).numpy() for block in blocks])[place]
+        blocks = (slice(k, k + BLOCK) for k in range(0, n_rows, BLOCK))
+        output: np.ndarray = np.concatenate([self._by_torch(noise[block], padded[block]) for block in blocks])[place]
         self._refuse_output(output, columns, index)
         return output
 
@@ -262,7 +303,7 @@ class TrainedGenerator:
         self, output: np.ndarray, columns: Mapping[str, np.ndarray], conditions: Mapping[str, Value], **attributes: Any
     ) -> xr.Dataset:
         """Return the network's output at conditions as events; ``attributes`` are those of ``make_events``."""
-        settings = {name: _describe(value) for name, value in conditions.items()} | attributes.pop("settings")
+        settings = self._described(conditions) | attributes.pop("settings")
         variables = self.variables_of(output)
         for name, values in columns.items():
             units, long_name = self._system.CONDITIONS[name]
@@ -272,11 +313,14 @@ class TrainedGenerator:
             simulator=f"simulacra {self.name}",
             simulator_version=__version__,
             settings=settings,
-            particle=self.description["particle"],
-            geometry=self.description["geometry"],
             trained_range=json.dumps(self.trained_range),
+            **{name: self.description[name] for name in ("particle", "geometry") if name in self.description},
             **attributes,
         )
+
+    @staticmethod
+    def _described(conditions: Mapping[str, Value]) -> dict[str, str | float]:
+        return {name: _describe(value) for name, value in conditions.items()}
 
     def variables_of(self, output: np.ndarray) -> dict[str, xr.Variable]:
         """Return the network's output, (N, ...), as the variables of events."""
@@ -289,7 +333,8 @@ class TrainedGenerator:
         if missing or unknown:
             known = ", ".join(f"{name} [{self._system.CONDITIONS[name][0]}]" for name in self.trained_range)
             fault = f"missing {missing}" if missing else f"unknown {unknown}"
-            raise ValueError(f"'{self.name}' takes the conditions {known}: {fault}")
+            takes = f"takes the conditions {known}" if known else "takes no conditions"
+            raise ValueError(f"'{self.name}' {takes}: {fault}")
 
     def columns_of(self, n: int, seed: int, first: int, conditions: Mapping[str, Value]) -> dict[str, np.ndarray]:
         """Return each trained condition of ``n`` events, (n,) float32, from ``first`` on, as :meth:`sample` takes it.
@@ -347,29 +392,69 @@ class TrainedGenerator:
                     stacklevel=3,
                 )
 
-    def _output(self, columns: Mapping[str, np.ndarray], seed: int, first: int, fixed_noise: bool) -> np.ndarray:
-        import torch
+    @staticmethod
+    def _stacked(columns: Mapping[str, np.ndarray], n: int) -> np.ndarray:
+        """Return conditions as the network takes them, (n, C): it may have none."""
+        return np.stack(list(columns.values()), axis=1) if columns else np.empty((n, 0), np.float32)
 
-        latent = int(self.module.latent)  # type: ignore[arg-type]
-        conditions = np.stack(list(columns.values()), axis=1)
+    def _exact(self, conditions: np.ndarray, seed: int, first: int, fixed_noise: bool) -> np.ndarray:
+        """Return the output in whole blocks of 64, by the module."""
         n, skipped = len(conditions), first % BLOCK
         blocks = _blocks(first, n)
         padded = np.repeat(conditions[-1:], len(blocks) * BLOCK, axis=0)
         padded[:skipped] = conditions[0]
         padded[skipped : skipped + n] = conditions
+        noise = (self._noise(seed, block * BLOCK, BLOCK, fixed_noise) for block in blocks)
+        pieces = [self._by_torch(z, padded[i * BLOCK : (i + 1) * BLOCK]) for i, z in enumerate(noise)]
+        return np.concatenate(pieces)[skipped : skipped + n]
+
+    def _quick(self, conditions: np.ndarray, seed: int, first: int, fixed_noise: bool) -> np.ndarray:
+        """Return the same but for rounding, of the events that were asked for alone."""
+        session = self._session()
+        run = session.run if session else self._by_torch
         pieces = []
+        for k in range(0, len(conditions), LARGEST):
+            rows = conditions[k : k + LARGEST]
+            pieces.append(run(self._noise(seed, first + k, len(rows), fixed_noise), rows))
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _by_torch(self, noise: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        import torch
+
+        device = device_of(self.module)
         with torch.inference_mode():
-            for i, block in enumerate(blocks):
-                noise = _rng(seed, NOISE, 0, 0 if fixed_noise else block).standard_normal((BLOCK, latent), np.float32)
-                if fixed_noise:
-                    noise = np.repeat(noise[:1], BLOCK, axis=0)
-                rows = torch.from_numpy(padded[i * BLOCK : (i + 1) * BLOCK])
-                pieces.append(self.module(torch.from_numpy(noise), rows).numpy())
-        output = np.concatenate(pieces)[skipped : skipped + n]
-        self._refuse_output(output, columns, np.arange(first, first + n))
+            z, rows = torch.from_numpy(noise).to(device), torch.from_numpy(conditions).to(device)
+            output: np.ndarray = self.module(z, rows).cpu().numpy()
         return output
 
-    def _refuse_output(self, output: np.ndarray, columns: Mapping[str, np.ndarray], index: np.ndarray) -> None:
+    def _session(self) -> Session | None:
+        """Return ONNX Runtime with the module's weights, if its graph lies beside them and it is on the CPU."""
+        import torch
+
+        if self.module is not self._graph_of or (self._witness is not None and self._witness.device.type != "cpu"):
+            return None
+        threads = torch.get_num_threads()
+        if threads not in self._sessions:
+            whole = self.last_layer_draw is None
+            self._sessions[threads] = (
+                open_graph(graph_beside(self.path), self.module, self.weights_sha256, threads) if whole else None
+            )
+        return self._sessions[threads]
+
+    def _noise(self, seed: int, first: int, n: int, fixed_noise: bool) -> np.ndarray:
+        """Return the noise of events from ``first`` on, (n, latent): of a block's rows no more than are needed."""
+        latent = int(self.module.latent)  # type: ignore[arg-type]
+        if fixed_noise:
+            return np.repeat(_rng(seed, NOISE, 0, 0).standard_normal((1, latent), np.float32), n, axis=0)
+        pieces = []
+        for block in _blocks(first, n):
+            start, stop = max(first - block * BLOCK, 0), min(first + n - block * BLOCK, BLOCK)
+            pieces.append(_rng(seed, NOISE, 0, block).standard_normal((stop, latent), np.float32)[start:])
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _refuse_output(
+        self, output: np.ndarray, columns: Mapping[str, np.ndarray], index: Sequence[int] | np.ndarray
+    ) -> None:
         if not np.isfinite(output).all():
             event = int(np.flatnonzero(~np.isfinite(output).reshape(len(output), -1).all(axis=1))[0])
             raise FloatingPointError(

@@ -25,6 +25,13 @@ def export(
             help="Of the large layers: float32, or int8, which is faster and only nearly the same function: judge it."
         ),
     ] = "float32",
+    graph: Annotated[
+        bool,
+        typer.Option(
+            "--graph",
+            help="Write the graph without weights instead, beside the model file: sample() then runs in ONNX Runtime.",
+        ),
+    ] = False,
 ) -> None:
     """Export a generator as one ONNX file, from (noise, conditions in physical units) to events in physical units.
 
@@ -40,6 +47,11 @@ def export(
     if precision not in get_args(Precision):
         raise ValueError(f"--precision is one of {', '.join(get_args(Precision))}, not '{precision}'")
     trained = load(generator)
+    if graph:
+        if output is not None or batch is not None or precision != "float32":
+            raise ValueError("--graph writes the one graph that sample() reads: leave -o, --batch and --precision out")
+        _write_graph(trained)
+        return
     path = output or Path(f"{trained.name}.onnx")
     conditions = drawn_conditions(trained)
     parity = export_onnx(
@@ -55,6 +67,17 @@ def export(
     typer.echo(
         f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}; {1 - parity.jumps:.3%} of the "
         f"values within 1e-5 of torch's, 99.9 % within {parity.quantile_999:.1g} (of the event's largest)"
+    )
+
+
+def _write_graph(trained: TrainedGenerator) -> None:
+    from simulacra.deploy.graphs import graph_beside, write_graph
+
+    path = graph_beside(trained.path)
+    parity = write_graph(trained.module, path, trained.weights_sha256, drawn_conditions(trained))
+    typer.echo(
+        f"graph of {trained.name} in {path}, {path.stat().st_size / 1e3:.0f} kB: {1 - parity.jumps:.3%} of the values "
+        "within 1e-5 of torch's (of the event's largest)"
     )
 
 

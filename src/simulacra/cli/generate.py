@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 RUNTIMES: Final = ("torch", "onnx")
+ENERGY: Final = "log:1:100"
 
 
 def generate(
@@ -31,8 +32,12 @@ def generate(
         int | None, typer.Option("-n", "--events", min=1, help="Number of events: 1000, or as many as --like has.")
     ] = None,
     energy: Annotated[
-        str, typer.Option("--energy", help="Incident energy [GeV]: 50, uniform:1:100 or log:1:100.")
-    ] = "log:1:100",
+        str | None,
+        typer.Option(
+            "--energy",
+            help="Incident energy [GeV]: 50, uniform:1:100 or log:1:100 (the default of generators that take one).",
+        ),
+    ] = None,
     impact_x: Annotated[str | None, typer.Option("--impact-x", help="Impact point along eta [mm].")] = None,
     impact_y: Annotated[str | None, typer.Option("--impact-y", help="Impact point along phi [mm].")] = None,
     polar_angle: Annotated[str | None, typer.Option("--polar-angle", help="Polar angle [rad].")] = None,
@@ -110,6 +115,8 @@ def generate(
         "azimuthal_angle": azimuthal_angle,
     }
     conditions = {name: value for name, value in asked.items() if value is not None} | taken
+    if "incident_energy" in trained.trained_range:
+        conditions.setdefault("incident_energy", ENERGY)
     for name, (low, high) in trained.trained_range.items():
         # Whatever was not asked for is drawn over the trained range, which is what a stand-in for the sample means.
         conditions.setdefault(name, f"uniform:{low!r}:{high!r}")
@@ -260,7 +267,7 @@ class Generate:
             conditions = resolved(dict(self.conditions), start, stop)
             place: dict[str, Any] = {"seed": self.seed, "first_event": start, **conditions}
             if self.refinement is None:
-                events = _loaded(source).sample(stop - start, **place)
+                events = _loaded(source).sample(stop - start, exact=True, **place)
             else:
                 from simulacra.cli.refined_events import refined_events
 

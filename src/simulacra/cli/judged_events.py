@@ -127,7 +127,7 @@ def _quietly(member: TrainedGenerator, n: int, **options: Any) -> xr.Dataset:
     with warnings.catch_warnings():
         # The truth's conditions may end a little beyond the trained range; the report says what was trained.
         warnings.simplefilter("ignore", UserWarning)
-        return member.sample(n, **options)
+        return member.sample(n, exact=True, **options)
 
 
 def members_in(events: xr.Dataset) -> list[xr.Dataset]:

@@ -46,8 +46,10 @@ def events_like(path: Path, names: tuple[str, ...], n_events: int | None) -> tup
     Raises
     ------
     ValueError
-        if more are asked for than the sample has.
+        if more are asked for than the sample has, or there are no conditions.
     """
+    if not names:
+        raise ValueError("the generator takes no conditions, so no events can be like those of another sample (--like)")
     there = len(next(iter(conditions_like(str(path), names).values())))
     if n_events is not None and n_events > there:
         raise ValueError(f"'{path}' has the conditions of {there} events: {n_events} cannot be like them (-n)")

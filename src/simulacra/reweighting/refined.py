@@ -88,7 +88,7 @@ class RefinedGenerator:
         seed = int(np.random.SeedSequence().entropy) % 2**31 if seed is None else seed  # type: ignore[arg-type]
         start = time.perf_counter()
         if not unweighted:
-            events = self.generator.sample(n, seed=seed, first_event=first_event, **conditions)
+            events = self.generator.sample(n, seed=seed, first_event=first_event, exact=True, **conditions)
             self._warn_outside({name: events[name].values for name in self.refiner.condition_ranges})
             refined = self.refiner.weights(events)
             events["weight"] = variable(refined.weights, units="1", long_name="weight of the refinement", role="weight")

@@ -97,7 +97,7 @@ def drawn_beside(generator: Generator, truth: xr.Dataset, *, times: int, seed: i
     with warnings.catch_warnings():
         # The truth's conditions may end a little beyond the trained ones.
         warnings.simplefilter("ignore", UserWarning)
-        return generator.sample(n, seed=seed, **conditions)
+        return generator.sample(n, seed=seed, exact=True, **conditions)
 
 
 def fit_refiner(

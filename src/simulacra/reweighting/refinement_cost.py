@@ -97,8 +97,8 @@ def measure_cost(
 
     n = len(next(iter(conditions.values())))
     asked: dict[str, Any] = dict(conditions)
-    events = refined.generator.sample(n, seed=seed, **asked)
-    generation = _timed(lambda: refined.generator.sample(n, seed=seed, **asked), n)
+    events = refined.generator.sample(n, seed=seed, exact=True, **asked)
+    generation = _timed(lambda: refined.generator.sample(n, seed=seed, exact=True, **asked), n)
     weighting = _timed(lambda: refined.refiner.weights(events), n)
     share = effective_share(weights, np.random.default_rng(seed))
     both = generation.value + weighting.value

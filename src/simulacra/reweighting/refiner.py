@@ -34,8 +34,8 @@ class Generator(Protocol):
     weights_sha256: str
     trained_range: dict[str, tuple[float, float]]
 
-    def sample(self, n: int, *, seed: int, first_event: int = 0, **conditions: Any) -> xr.Dataset:
-        """Return showers."""
+    def sample(self, n: int, *, seed: int, first_event: int = 0, exact: bool = False, **conditions: Any) -> xr.Dataset:
+        """Return showers; ``exact`` gives the same bits whatever ``n``."""
 
 
 @dataclass(frozen=True)
