@@ -3,7 +3,9 @@
 torch as it was trained, torch folded, ONNX Runtime in single precision and with its large layers in whole numbers of
 8 bits, and ``torch.compile`` if asked for (it compiles for a minute a batch). They take turns, round by round, so that
 whatever else the machine does hits all alike; what is told is the best and the median of the calls by the clock, and in
-the file also the median of the processor's time, which leaves out what other programs take of it. Run:
+the file also the median of the processor's time, which leaves out what other programs take of it. Beside them stands
+what a user calls: ``sample`` from Python, the making of its dataset included, and ``sample(exact=True)``, which
+computes whole blocks of 64 as all sampling did once. Run:
 ``python -m benchmarks.inference NAME``; without Geant4 and its data there are no ratios to it.
 
 ``--judge N`` also asks classifiers whether showers in whole numbers can be told from those in single precision, N of
@@ -106,7 +108,24 @@ def runtimes(trained: TrainedGenerator, folder: Path, compiled: bool) -> tuple[d
             continue
         files[precision] = path
         calls[f"ONNX Runtime, {precision}"] = open_session(path)
+    calls["sample()"] = sample_call(trained, exact=False)
+    calls["sample(exact=True)"] = sample_call(trained, exact=True)
     return calls, files
+
+
+def sample_call(trained: TrainedGenerator, *, exact: bool) -> Call:
+    """Return a generator's ``sample`` as a function of conditions, with a seed of its own for each call."""
+
+    def call(conditions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        n = len(conditions)
+        asked: dict[str, Any] = dict(zip(trained.trained_range, conditions.T, strict=True))
+        if n == 1:
+            asked = {name: float(column[0]) for name, column in asked.items()}
+        events = trained.sample(n, seed=int(rng.integers(2**31)), exact=exact, **asked)
+        showers: np.ndarray = events["shower"].values
+        return showers
+
+    return call
 
 
 def unfolded(trained: TrainedGenerator) -> torch.nn.Module:
