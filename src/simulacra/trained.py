@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from simulacra.reweighting.refined import RefinedGenerator
 
 BLOCK: Final = 64
-"""Events are made in blocks of this many, always: a matrix product's last bits depend on the number of rows, and an
-event must not depend on how many others were asked for beside it."""
+"""Noise and conditions are drawn in blocks of this many, and exact events computed in whole ones: a matrix product's
+last bits depend on the number of rows, and an exact event must not depend on how many were asked for beside it."""
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
 NOISE, CONDITION, CANDIDATE = 0, 1, 2

@@ -12,8 +12,8 @@ class RuntimeModule(nn.Module):
     """A session behind the call of a torch module: same inputs, same output, on the CPU and without gradients.
 
     In a :class:`~simulacra.trained.TrainedGenerator`'s ``module`` it makes ``sample`` run in ONNX Runtime: the same
-    noise and the same conditions, in blocks of the same size, so that an event is a function of seed, index and
-    conditions as before, and torch's to within the file's parity.
+    noise and the same conditions, with ``exact=True`` in blocks of the same size, so that an event is a function of
+    seed, index and conditions as before, and torch's to within the file's parity.
     """
 
     def __init__(self, session: Session) -> None:
