@@ -21,7 +21,7 @@ help: ## list the targets
 setup: $(INSTALLED) ## make .venv and install the locked packages and the project (a no-op if nothing changed)
 
 test: check ## set up, then run every check and the tests (ARGS="tests/test_events.py -k nan" narrows them)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED) ## set up, then ruff, mypy and the order of the rooms
 	$(BIN)/ruff check .

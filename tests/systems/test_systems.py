@@ -1,5 +1,6 @@
 """What every system must do, whatever it is of: one contract, and how systems are found."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,18 @@ SMALL: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
         (SYSTEM | {"reflections": False, "observable_matching": 0.0, "power": 3}, toy_showers(120)),
     ],
     "showerflow": [
-        ({"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3}, toy_showers(240)),
+        ({"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3, "section_steps": 2}, toy_showers(240)),
         (
-            {"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3, "conditions": FIVE, "reflections": False},
+            {
+                "kind": "showerflow",
+                "width": 16,
+                "blocks": 1,
+                "knots": 3,
+                "section_steps": 1,
+                "cell_steps": 1,
+                "conditions": FIVE,
+                "reflections": False,
+            },
             toy_showers(240, five_conditions=True),
         ),
         ({"kind": "showerflow", "family": "flow", "width": 16, "blocks": 1, "knots": 3}, toy_showers(240)),
@@ -120,10 +130,14 @@ def test_what_is_made_are_valid_events_and_folding_changes_nothing(case: Any) ->
     noise = torch.randn(24, network.latent, generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
         output, folded = network(noise, conditions), module.fold(network)(noise, conditions)
+        exact = copy.deepcopy(network).double()(noise.double(), conditions.double())
     assert folded.shape == output.shape
-    scale = output.flatten(1).abs().amax(dim=1)
-    difference = (folded - output).flatten(1).abs().amax(dim=1)
-    assert float((difference < 1e-5 * scale).float().mean()) > 0.9
+    # A cell right at a threshold is lit or not by rounding, more on one processor than on another: what single precision
+    # costs the network itself, beside double precision, is what folding may cost.
+    scale = exact.flatten(1).abs().amax(dim=1)
+    rounding, difference = ((one - exact).flatten(1).abs().amax(dim=1) / scale for one in (output, folded))
+    assert float(difference.median()) < min(3 * float(rounding.median()) + 1e-7, 1e-5)
+    assert float((difference < 10 * (rounding + 1e-6)).float().mean()) > 0.9
     variables = module.to_variables(output.numpy())
     made = make_events(variables, simulator="x", simulator_version="1", seed=1, settings={}, seconds_per_event=0.0)
     validate(made)

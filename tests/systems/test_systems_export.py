@@ -12,6 +12,8 @@ from simulacra.cli.export import description, drawn_conditions, energies
 from simulacra.deploy import onnx
 from simulacra.deploy.onnx import OPSET, TOLERANCE, Parity, Session, export, open_session
 from simulacra.events import take_part
+from simulacra.models import folded_imposed_shapes
+from simulacra.representations import imposed_shapes
 from simulacra.systems import system
 from simulacra.trained import TrainedGenerator, load
 from simulacra.training.checkpoint import save_model
@@ -25,6 +27,9 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip insta
 def test_the_exported_file_makes_the_same_events(
     kind: str, i: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A round more is the same operations once more, and the exporter takes seconds for each; what is shipped has all.
+    for module_of_rounds in (imposed_shapes, folded_imposed_shapes):
+        monkeypatch.setattr(module_of_rounds, "ROUNDS", 1)
     if kind == "showerflow":
         # Untrained, on 40 cells, it asks for shapes that its cells cannot have: the steps towards them are long, and
         # rounding shows in up to a percent of the values. What is shipped is held to the limit below.
