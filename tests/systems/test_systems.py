@@ -132,8 +132,8 @@ def test_what_is_made_are_valid_events_and_folding_changes_nothing(case: Any) ->
         output, folded = network(noise, conditions), module.fold(network)(noise, conditions)
         exact = copy.deepcopy(network).double()(noise.double(), conditions.double())
     assert folded.shape == output.shape
-    # A cell right at a threshold is lit or not by rounding, more on one processor than on another: what single precision
-    # costs the network itself, beside double precision, is what folding may cost.
+    # A cell right at a threshold is lit or not by rounding, on one processor more than on another: what single
+    # precision costs the network itself, beside double precision, is what folding may cost.
     scale = exact.flatten(1).abs().amax(dim=1)
     rounding, difference = ((one - exact).flatten(1).abs().amax(dim=1) / scale for one in (output, folded))
     assert float(difference.median()) < min(3 * float(rounding.median()) + 1e-7, 1e-5)

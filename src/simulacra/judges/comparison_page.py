@@ -25,6 +25,11 @@ TABLE_TEXT: Final = (
     "Truth against truth stands first: no generator can be better than that. A name leads to the generator's own "
     "report; a dash stands where a judge did not say anything."
 )
+BESIDE_TEXT: Final = (
+    "Above: the observables in which one of the generators is furthest from the truth, with one standard deviation, "
+    "and below each the ratio to the truth (arrows: off the panel). Then: how the better of the classifiers on each "
+    "kind of input tells generated events from the truth; on the diagonal it only guesses."
+)
 FRONT_TEXT: Final = (
     "Lower is better, and so is further left. Filled: on the front, all generators that cost no more have a higher AUC "
     "beyond errors; the dashed steps join these. Hollow: off it, or these events do not tell (see the table). Bars are "
@@ -46,7 +51,11 @@ FOOTNOTE: Final = (
 
 
 def write_comparison(
-    comparison: Comparison, folder: str | os.PathLike[str], *, reports: Mapping[str, str] | None = None
+    comparison: Comparison,
+    folder: str | os.PathLike[str],
+    *,
+    reports: Mapping[str, str] | None = None,
+    beside_truth: bytes | None = None,
 ) -> Path:
     """Write ``comparison.html`` and ``comparison.json``, each whole or not at all, and return the page's path.
 
@@ -54,6 +63,8 @@ def write_comparison(
     ----------
     reports:
         path of each generator's own report, relative to the folder, such as "mine/report.html".
+    beside_truth:
+        the picture of :func:`~simulacra.judges.beside_truth.beside_truth_figure`, to stand first.
 
     Raises
     ------
@@ -66,7 +77,7 @@ def write_comparison(
     strange = sorted(set(reports) - {generator.name for generator in comparison.generators})
     if strange:
         raise ValueError(f"there are reports on {strange}, which were not compared")
-    html = html_of(comparison_page(comparison, reports))
+    html = html_of(comparison_page(comparison, reports, beside_truth))
     text = json.dumps(comparison_record(comparison, reports), allow_nan=False, indent=1, ensure_ascii=False)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "comparison.json", text)
@@ -89,7 +100,7 @@ def comparison_record(comparison: Comparison, reports: Mapping[str, str]) -> dic
     return values
 
 
-def comparison_page(comparison: Comparison, reports: Mapping[str, str]) -> Page:
+def comparison_page(comparison: Comparison, reports: Mapping[str, str], beside_truth: bytes | None = None) -> Page:
     """Return the page, with links to the generators' own reports."""
     n = len(comparison.generators)
     main = comparison.main
@@ -106,7 +117,13 @@ def comparison_page(comparison: Comparison, reports: Mapping[str, str]) -> Page:
         warnings=comparison.warnings,
         chapters=tuple(
             chapter
-            for chapter in (_table(comparison, reports), _fronts(comparison), _ranks(comparison), _numbers(comparison))
+            for chapter in (
+                _table(comparison, reports),
+                _beside(comparison, beside_truth),
+                _fronts(comparison),
+                _ranks(comparison),
+                _numbers(comparison),
+            )
             if chapter is not None
         ),
         footnote=FOOTNOTE,
@@ -131,6 +148,14 @@ def _table(comparison: Comparison, reports: Mapping[str, str]) -> Chapter:
     ]
     columns = ("", "verdict", "ms an event", *(h.title for h in comparison.headlines))
     return Chapter("table", "All generators", (TABLE_TEXT,), rows=(truth, *rows), columns=columns)
+
+
+def _beside(comparison: Comparison, figure: bytes | None) -> Chapter | None:
+    if figure is None:
+        return None
+    alt = f"Observables and classifiers of all generators beside {comparison.truth_label}"
+    title = f"Beside {comparison.truth_label}"
+    return Chapter("beside", title, (BESIDE_TEXT,), large_pictures=(picture(figure, alt),))
 
 
 def _fronts(comparison: Comparison) -> Chapter | None:

@@ -1,0 +1,233 @@
+"""``simulacra demo``: two generators beside Geant4, judged on the same showers, in one screen."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from queue import Queue
+
+    import xarray as xr
+    from rich.console import Console
+
+    from simulacra.judges.verdict import Verdict
+
+GEOMETRY: Final = "calogan"
+SAMPLE: Final = "calogan-eplus"
+#: the generators, and what they are in a few words
+GENERATORS: Final = {"calogan-eplus": "CaloGAN of 2017", "calo-eplus": "flow matching in one step"}
+SIMULATED: Final = 24
+SIMULATED_QUICKLY: Final = 6
+JUDGED_QUICKLY: Final = 1000
+WIDTH: Final = 100
+NEXT: Final = (
+    ("simulacra generate calo-eplus -n 100000 --energy log:1:100 showers.zarr", "as many showers as you like"),
+    ("simulacra judge yours.zarr generated.zarr -o report/", "judge your own two files"),
+    ("simulacra demo reweighting", "one Pythia turned into another, and fitted"),
+)
+
+
+def demonstrate(output: Path, seed: int, *, quick: bool) -> None:
+    """Judge both generators on the same Geant4 showers; print a screen, write both reports, a comparison, a picture."""
+    from rich.console import Console
+
+    from simulacra import reference
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
+    began = time.monotonic()
+    output.mkdir(parents=True, exist_ok=True)
+    truth = reference.load(SAMPLE).load()
+    if quick:
+        truth = truth.isel(event=slice(JUDGED_QUICKLY))
+    n = truth.sizes["event"]
+
+    console.print("[bold]1  Geant4: what a generator shall stand in for[/]")
+    milliseconds = 1000.0 * float(truth.attrs["seconds_per_event"])
+    console.print(
+        f"   {n:,} showers of e+ of 1 to 100 GeV in lead and liquid argon, {truth.sizes['cell']} cells, "
+        f"{milliseconds:.0f} ms each,\n   by Geant4 {truth.attrs['simulator_version']}: they are shipped, and no "
+        "training has seen them."
+    )
+    per_energy = _simulate(console, seed, SIMULATED_QUICKLY if quick else SIMULATED)
+    if per_energy is not None:
+        milliseconds = per_energy * float(truth["incident_energy"].mean())
+
+    console.print(
+        f"\n[bold]2  Two generators, trained on other showers of Geant4: {n:,} showers at the same energies[/]"
+    )
+    events = _generate(console, truth, seed, milliseconds)
+
+    console.print("\n[bold]3  Judged on the same showers[/]")
+    verdicts = _judge(truth, events, output, seed)
+    _tell(console, verdicts)
+
+    page = _compare(truth, events, verdicts, output)
+    console.print("\n[bold]4  Look, and go on[/]")
+    console.print(f"   {page}: both beside Geant4 in one picture; it leads to both reports", soft_wrap=True)
+    for command, what in NEXT:
+        console.print(f"   {command}  [dim]# {what}[/]", soft_wrap=True)
+    if quick:
+        console.print(
+            f"   [dim]--quick judged {n:,} of {reference.load(SAMPLE).sizes['event']:,} showers: less is decided[/]"
+        )
+    console.print(f"Done in {time.monotonic() - began:.0f} s.")
+
+
+def _simulate(console: Console, seed: int, n: int) -> float | None:
+    """Simulate a few showers if Geant4 is here; return the milliseconds that they took for each GeV."""
+    try:
+        from simulacra.geometry import CalorimeterGeometry
+        from simulacra.simulators.geant4 import Geant4Settings, simulate
+
+        settings = Geant4Settings(geometry=CalorimeterGeometry.load(GEOMETRY), particle="e+", energy="log:1:100")
+        with console.status(f"simulating {n} showers"):
+            fresh = simulate(settings, seed=seed, n_events=n)
+    except (ImportError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        console.print(f"   [dim]Geant4 does not run here, which the demo does not need: {reason}[/]", soft_wrap=True)
+        return None
+    # The time of a shower goes with its energy, which differs much among a few.
+    milliseconds = 1000.0 * n * float(fresh.attrs["seconds_per_event"]) / float(fresh["incident_energy"].sum())
+    response = float((fresh["shower"].sum("cell") / (1000.0 * fresh["incident_energy"])).mean())
+    console.print(
+        f"   Geant4 runs here, too: {n} fresh showers took {milliseconds:.1f} ms a GeV; {100 * response:.1f} % of the "
+        "energy is in the cells."
+    )
+    return milliseconds
+
+
+def _generate(console: Console, truth: xr.Dataset, seed: int, milliseconds: float) -> dict[str, xr.Dataset]:
+    """Return showers of each generator at the truth's energies, and print what they cost."""
+    from rich.table import Table
+
+    from simulacra.trained import load
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("", "", "learned from", "in", "ms a shower", "times as fast"):
+        table.add_column(head, justify="left" if not head else "right", header_style="dim", no_wrap=True)
+    energies = truth["incident_energy"].values
+    made = {}
+    for name, what in GENERATORS.items():
+        generator = load(name)
+        generator.sample(64, incident_energy=50.0, seed=seed)
+        start = time.perf_counter()
+        made[name] = generator.sample(truth.sizes["event"], incident_energy=energies, seed=seed)
+        each = 1000.0 * (time.perf_counter() - start) / truth.sizes["event"]
+        training = generator.metadata["training"]
+        learned = f"{training['events']:,} showers", f"{training['seconds'] / 60:.0f} min"
+        table.add_row(f"   {name}", what, *learned, f"{each:.3f}", f"{milliseconds / each:,.0f}")
+    console.print(table)
+    return made
+
+
+def _judge(truth: xr.Dataset, events: Mapping[str, xr.Dataset], output: Path, seed: int) -> dict[str, Verdict]:
+    """Judge each generator in a process of its own, and write its report."""
+    from simulacra.cli.progress import progress
+
+    context = multiprocessing.get_context("spawn")
+    with progress("judging", show=True) as tell, context.Manager() as manager:
+        told: Queue[tuple[str, str, float]] = manager.Queue()
+        shares = dict.fromkeys(events, 0.0)
+        with ProcessPoolExecutor(len(events), context, _begin, (list(sys.path),)) as pool:
+            running = {
+                name: pool.submit(_judge_one, name, truth, made, output / name, seed, told)
+                for name, made in events.items()
+            }
+            while not all(future.done() for future in running.values()):
+                wait(running.values(), timeout=0.2)
+                while not told.empty():
+                    name, step, shares[name] = told.get()
+                    tell(f"judging {name}: {step}", sum(shares.values()) / len(shares))
+            return {name: future.result() for name, future in running.items()}
+
+
+def _begin(search_path: list[str]) -> None:
+    """Prepare a process: one thread, for there is another beside it."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    sys.path[:] = search_path
+
+
+def _judge_one(
+    name: str, truth: xr.Dataset, events: xr.Dataset, folder: Path, seed: int, told: Queue[tuple[str, str, float]]
+) -> Verdict:
+    from simulacra.judges import judge
+    from simulacra.trained import load
+
+    generator = load(name)
+    verdict = judge(
+        truth,
+        events,
+        generator=generator,
+        n_train=int(generator.metadata["training"]["events"]),
+        seed=seed,
+        progress=lambda step, share: told.put((name, step, 0.9 * share)),
+    )
+    told.put((name, "drawing the report", 0.9))
+    verdict.write(folder)
+    return verdict
+
+
+def _tell(console: Console, verdicts: Mapping[str, Verdict]) -> None:
+    """Print every classifier's AUC, the verdicts, and why."""
+    from rich.table import Table
+
+    from simulacra.judges.report import criterion_rows
+    from simulacra.judges.wording import with_error
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("   AUC (0.5: never told from Geant4, 1: always)", header_style="dim", no_wrap=True)
+    for head in (*verdicts, "Geant4 itself"):
+        table.add_column(head, justify="right", header_style="dim", no_wrap=True)
+    areas = {
+        name: {f.observable: f for f in verdict.plain_findings if f.judge == "classifier_auc"}
+        for name, verdict in verdicts.items()
+    }
+    first = next(iter(areas.values()))
+    for observable, finding in first.items():
+        what, _, kind = observable.rstrip(")").partition(" (")
+        table.add_row(
+            f"   {'boosted trees' if kind == 'trees' else kind} on {what}",
+            *(with_error(found[observable].value, found[observable].uncertainty) for found in areas.values()),
+            with_error(finding.truth_value or math.nan, finding.truth_uncertainty or 0.0),
+        )
+    console.print(table)
+    for name, verdict in verdicts.items():
+        outcome = verdict.stated.outcome
+        colour = {"pass": "green", "fail": "red"}.get(outcome, "yellow")
+        console.print(f"   [bold]{name}: [{colour}]{verdict.headline}[/][/]")
+        asked = {judgement.criterion.title for judgement in verdict.stated.judgements}
+        rows = [row for row in criterion_rows(verdict) if row["title"] in asked and row["outcome"] != "pass"]
+        for row in rows[:4]:
+            console.print(
+                f"     {row['outcome']}: {row['title']} {row['value']} ({row['about']}); limit {row['limit']}, "
+                f"Geant4 itself {row['truth']}",
+                soft_wrap=True,
+            )
+
+
+def _compare(
+    truth: xr.Dataset, events: Mapping[str, xr.Dataset], verdicts: Mapping[str, Verdict], output: Path
+) -> Path:
+    """Write the comparison with the picture, and the picture by itself; return the page's path."""
+    from simulacra.cli.compare_generators import stated_cost
+    from simulacra.judges.beside_truth import beside_truth_figure
+    from simulacra.judges.comparison import compare
+    from simulacra.judges.comparison_page import write_comparison
+    from simulacra.store.whole_files import write_whole
+
+    picture = beside_truth_figure(verdicts)
+    write_whole(output / "beside-geant4.svg", picture.decode("utf-8"))
+    costs: dict[str, Any] = {name: stated_cost(made) for name, made in events.items()}
+    comparison = compare(verdicts, costs, truth_cost=stated_cost(truth))
+    reports = {name: f"{name}/report.html" for name in verdicts}
+    return write_comparison(comparison, output, reports=reports, beside_truth=picture)
