@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference docs-tables lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -33,7 +33,7 @@ format: $(INSTALLED) ## let ruff mend and format the source
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: $(INSTALLED) ## set up, then show the whole idea on real Geant4 showers (ARGS=reweighting: on Pythia's collisions)
+demo: $(INSTALLED) ## set up, then judge two generators beside Geant4 (ARGS=--quick: in a minute; ARGS=reweighting: Pythia)
 	$(BIN)/simulacra demo $(ARGS)
 
 bench-timing: $(INSTALLED) ## set up, then time Geant4 and the generator on this machine
@@ -56,6 +56,9 @@ bench-showers: $(INSTALLED) ## set up, then show how good and how fast each fami
 
 bench-inference: $(INSTALLED) ## set up, then time torch, ONNX Runtime and 8-bit products side by side (ARGS=calo-gamma)
 	$(BIN)/python -m benchmarks.inference $(ARGS)
+
+docs-tables: $(INSTALLED) ## set up, then write the tables of README.md and docs/ from benchmarks/results (ARGS=--check)
+	$(BIN)/python -m benchmarks.documents $(ARGS)
 
 lock: $(BIN)/python ## resolve requirements.lock anew from pyproject.toml and constraints.txt
 	$(BIN)/python .ci/lock.py

@@ -36,13 +36,28 @@ PAGE_WIDTH: Final = 120
 def print_tables(record: dict[str, Any]) -> str:
     """Print all tables, and return them for a page."""
     console = Console(width=190)
-    tables = [
+    for table in _tables(record):
+        console.print(table.printed())
+    console.print("\n\n".join(_paragraphs(record)), highlight=False)
+    return page_of(record)
+
+
+def page_of(record: dict[str, Any]) -> str:
+    """Return all tables, and what is said of them, for a page."""
+    said = [fill(text, PAGE_WIDTH) for text in _paragraphs(record)]
+    return "\n\n".join([*said, *(table.markdown() for table in _tables(record))]) + "\n"
+
+
+def _tables(record: dict[str, Any]) -> list[Table]:
+    return [
         table
         for particle, there in record["particles"].items()
         for table in (_front(particle, there), _classifiers(particle, there), _speeds(particle, there))
     ]
-    for table in tables:
-        console.print(table.printed())
+
+
+def _paragraphs(record: dict[str, Any]) -> list[str]:
+    """Return what the tables show, on what, and which goals are reached."""
     truths = listed([f"{there['truth']} ({there['showers']:,}, {name})" for name, there in record["particles"].items()])
     settings = record["settings"]
     said = SAID.format(
@@ -59,8 +74,7 @@ def print_tables(record: dict[str, Any]) -> str:
     rows = [(name, model) for name, there in record["particles"].items() for model in there["models"]]
     if late := [f"{model['label']} ({name})" for name, model in rows if busy(model)]:
         paragraphs.append(f"Other programs ran beside the timing of {listed(late)}: their milliseconds are too many.")
-    console.print("\n\n".join(paragraphs), highlight=False)
-    return "\n\n".join([*(fill(text, PAGE_WIDTH) for text in paragraphs), *(t.markdown() for t in tables)]) + "\n"
+    return paragraphs
 
 
 def _goal(record: dict[str, Any]) -> str:

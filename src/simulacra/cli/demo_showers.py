@@ -108,10 +108,13 @@ def _simulate(console: Console, seed: int, n: int) -> float | None:
 
 def _generate(console: Console, truth: xr.Dataset, seed: int, milliseconds: float) -> dict[str, xr.Dataset]:
     """Return showers of each generator at the truth's energies, and print what they cost."""
+    import torch
     from rich.table import Table
 
     from simulacra.trained import load
 
+    # Speed is told for one thread, as everywhere.
+    torch.set_num_threads(1)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("", "", "learned from", "in", "ms a shower", "times as fast"):
         table.add_column(head, justify="left" if not head else "right", header_style="dim", no_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -60,7 +60,8 @@ def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
     shown = worst_observables(verdicts)
     inputs = list(dict.fromkeys(input_of(roc) for verdict in verdicts.values() for roc in verdict.rocs))[:OBSERVABLES]
     with new_figure(*SIZE, fitted=False) as figure:
-        above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[1.12, 1]))
+        rows: Any = figure.subfigures(2, 1, height_ratios=[1.12, 1])
+        above, below = rows
         for part, name in zip(np.ravel(above.subfigures(1, max(len(shown), 1))), shown, strict=False):
             _histogram(part, name, verdicts, first.truth_label)
         for part, name in zip(np.ravel(below.subfigures(1, len(inputs))), inputs, strict=True):

@@ -40,6 +40,7 @@ from simulacra.judges.generalisation.model_floor import FEWEST_MEMBERS
 from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power
 from simulacra.judges.learning_curves import LearningCurves
+from simulacra.judges.plain_arrays import Plain, as_events
 from simulacra.judges.progress import Progress, silent
 from simulacra.judges.samples import JudgeError, Sample
 from simulacra.judges.verdict import Verdict
@@ -49,8 +50,8 @@ MOST_EVENTS: Final = 50_000
 
 
 def judge(
-    truth: xr.Dataset,
-    generated: xr.Dataset,
+    truth: xr.Dataset | Plain,
+    generated: xr.Dataset | Plain,
     *,
     train: xr.Dataset | None = None,
     members: Sequence[xr.Dataset] = (),
@@ -71,7 +72,8 @@ def judge(
     ----------
     truth, generated:
         events of the same kind (showers, particle clouds, arrays of fixed shape, tables), with the same distribution of
-        the conditions.
+        the conditions; or plain arrays, (N, features) or (N, ...), or arrays by name
+        (:func:`~simulacra.judges.plain_arrays.as_events`).
     train:
         the truth events that the generator was trained on: needed to judge memorisation; as further truth they sharpen
         what truth against truth scores.
@@ -107,6 +109,7 @@ def judge(
     """
     tell = progress or silent
     tell("reading events", 0.0)
+    truth, generated = as_events(truth, "truth"), as_events(generated, "generated")
     case = prepared(truth, generated, train, members, seed=seed, max_events=max_events)
     known = [one.name for one in USES[case.truth.kind]]
     if use not in known:

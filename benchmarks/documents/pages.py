@@ -1,0 +1,77 @@
+"""Which page holds which table, and how a table is put between its two marks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.documents import judges, reweighting, shipped, showers, speed
+from benchmarks.showers.tables import page_of
+
+ROOT: Final = Path(__file__).parents[2]
+RESULTS: Final = "benchmarks/results"
+Tables = Mapping[str, Callable[[dict[str, Any]], str]]
+
+#: of each page, its tables: each is written from the results of all benchmarks by their name
+PAGES: Final[Mapping[str, Tables]] = {
+    "README.md": {"shipped": shipped.shipped},
+    "docs/showers.md": {"front": lambda found: page_of(found["showers"])},
+    "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
+    "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
+    "docs/judges.md": {
+        "planted failures": judges.failures,
+        "false alarms": judges.false_alarms,
+        "closed forms": judges.closed_forms,
+        "time": judges.times,
+    },
+    "docs/reweighting.md": {
+        "closures": reweighting.closures,
+        "exact weights": reweighting.exact,
+        "fits": reweighting.fits,
+    },
+}
+
+
+class DocumentError(ValueError):
+    """A page lacks the marks of a table, or has too many."""
+
+
+def results(root: Path = ROOT) -> dict[str, Any]:
+    """Return what each benchmark has found, by its name."""
+    folder = root / RESULTS
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+def filled(text: str, tables: Mapping[str, str], page: str) -> str:
+    """Return a page's text with each table between its marks.
+
+    Raises
+    ------
+    DocumentError
+        if the marks of a table do not stand there exactly once, or marks of a table that nothing writes do.
+    """
+    marked = re.findall(r"<!-- table: (.+?) -->", text)
+    if sorted(marked) != sorted(tables):
+        raise DocumentError(f"{page} has marks of the tables {sorted(marked)}, and {sorted(tables)} are written")
+    for name, table in tables.items():
+        between = re.compile(
+            rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table: {re.escape(name)} -->)", re.DOTALL
+        )
+        inner = f"\n{table.strip()}\n\n"
+        text, count = between.subn(lambda match, inner=inner: f"{match[1]}{inner}{match[2]}", text)
+        if count != 1:
+            raise DocumentError(f"{page}: the table {name} has no end mark, or several")
+    return text
+
+
+def written(root: Path = ROOT) -> dict[str, tuple[str, str]]:
+    """Return each page's text as it is and as it should be."""
+    found = results(root)
+    pages = {}
+    for page, tables in PAGES.items():
+        text = (root / page).read_text(encoding="utf-8")
+        pages[page] = text, filled(text, {name: write(found) for name, write in tables.items()}, page)
+    return pages
