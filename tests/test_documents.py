@@ -92,7 +92,7 @@ def test_the_readmes_snippets_run(
     monkeypatch.chdir(tmp_path)
     # Fewer events than a reader takes, for time.
     few = snippet.replace("n_events=4000", "n_events=800").replace("n_events=2000", "n_events=400")
-    few = few.replace("size=(2000, 3)", "size=(500, 3)")
+    few = few.replace("size=(2000, 3)", "size=(300, 3)").replace("1.3]", "2.0]")
     exec(compile(few, f"README.md, snippet {number + 1}", "exec"), {"__name__": "snippet"})
     said = capsys.readouterr().out
     if number == 0:

@@ -21,9 +21,9 @@ def as_events(given: xr.Dataset | Plain, what: str) -> xr.Dataset:
     Parameters
     ----------
     given:
-        events; or an array of shape (N,) or (N, features), whose columns are features ``feature_0`` and so on; or one of
-        shape (N, ...) with more dimensions, such as images, as one feature ``values``; or such arrays by name, of which
-        those of shape (N,) are features of that name.
+        events; or an array of shape (N,) or (N, features), whose columns are features ``feature_0`` and so on; or one
+        of shape (N, ...) with more dimensions, such as images, as one feature ``values``; or arrays by name, of shape
+        (N,) or (N, ...), as features of these names.
     what:
         the sample's name in messages and on the page.
 
