@@ -17,15 +17,20 @@ from simulacra.judges.beside_truth import (
     worst_observables,
 )
 from simulacra.judges.distances.histograms import Histogram
+from simulacra.pages.style import SERIES
 
 
-def test_the_picture_names_each_generator_what_is_worst_and_every_auc(verdict: Verdict) -> None:
+def test_each_generator_has_a_colour_and_the_picture_does_not_change(verdict: Verdict) -> None:
     other = dataclasses.replace(verdict, n_generated=verdict.n_generated)
     svg = beside_truth_figure({"narrow": verdict, "wide": other}).decode("utf-8")
     assert svg.startswith("<?xml")
-    # Text is drawn as paths of letters: what is drawn stands in the comments no longer, but in the number of curves.
+    # The same numbers give the same file; a generator more is drawn in a colour more.
     assert svg == beside_truth_figure({"narrow": verdict, "wide": other}).decode("utf-8")
-    assert len(svg) > len(beside_truth_figure({"narrow": verdict}))
+    alone = beside_truth_figure({"narrow": verdict}).decode("utf-8")
+    assert SERIES[0] in alone
+    assert SERIES[1] not in alone
+    assert SERIES[0] in svg
+    assert SERIES[1] in svg
 
 
 def test_the_worst_observables_are_those_furthest_beyond_chance(verdict: Verdict) -> None:
