@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -133,7 +133,13 @@ def _generate(console: Console, truth: xr.Dataset, seed: int, milliseconds: floa
     return made
 
 
-def _judge(truth: xr.Dataset, events: Mapping[str, xr.Dataset], output: Path, seed: int) -> dict[str, Verdict]:
+def _judge(
+    truth: xr.Dataset,
+    events: Mapping[str, xr.Dataset],
+    output: Path,
+    seed: int,
+    judge_one: Callable[..., Verdict] | None = None,
+) -> dict[str, Verdict]:
     """Judge each generator in a process of its own, and write its report."""
     from simulacra.cli.progress import progress
 
@@ -143,7 +149,7 @@ def _judge(truth: xr.Dataset, events: Mapping[str, xr.Dataset], output: Path, se
         shares = dict.fromkeys(events, 0.0)
         with ProcessPoolExecutor(len(events), context, _begin, (list(sys.path),)) as pool:
             running = {
-                name: pool.submit(_judge_one, name, truth, made, output / name, seed, told)
+                name: pool.submit(judge_one or _judge_one, name, truth, made, output / name, seed, told)
                 for name, made in events.items()
             }
             while not all(future.done() for future in running.values()):
