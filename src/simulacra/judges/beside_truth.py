@@ -60,6 +60,8 @@ def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
     shown = worst_observables(verdicts)
     inputs = list(dict.fromkeys(input_of(roc) for verdict in verdicts.values() for roc in verdict.rocs))[:OBSERVABLES]
     with new_figure(*SIZE, fitted=False) as figure:
+        # It also stands where pages are dark.
+        figure.set_facecolor("white")
         rows: Any = figure.subfigures(2, 1, height_ratios=[1.12, 1])
         above, below = rows
         for part, name in zip(np.ravel(above.subfigures(1, max(len(shown), 1))), shown, strict=False):
