@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any, Final
 
-import xarray as xr
 from benchmarks.reweighting.reweighters import MOST, SETTINGS, TRAINING, summary
 from benchmarks.reweighting.samples import TRUTHS, events
 
@@ -16,6 +15,7 @@ from simulacra.reweighting.exact import check_exact
 from simulacra.reweighting.fitting import fit_reweighter
 from simulacra.reweighting.judgement import judge_reweighter
 from simulacra.reweighting.reweighter import Reweighter
+from simulacra.variations import variation_ratios, variation_variable, variation_weights
 
 #: one-loop running with five flavours: the alphaS(M_Z) whose coupling at 0.7 mu is what 0.1365 gives at mu
 FACTOR, DEFAULT_ALPHA_S = 0.7, 0.1365
@@ -36,7 +36,7 @@ def against_continuous(folder: Path, model: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     (folder / "figures").mkdir(exist_ok=True)
     for name, parameters in VARIATIONS.items():
-        exact = sample[f"variation_{name}"].values
+        exact = variation_ratios(sample, f"variation_{name}")
         learned = reweighter.weights_of(embedded, parameters)
         check = check_exact(learned, exact / exact.mean())
         (folder / "figures" / f"exact-{name}.svg").write_bytes(
@@ -62,7 +62,7 @@ def trained_on_exact(folder: Path, scale: float) -> dict[str, Any]:
     sample = events(folder, "variations", most)
     half = most // 2
     source, target = sample.isel(event=slice(0, half)), sample.isel(event=slice(half, most))
-    weighted = target.drop_vars("weight").assign(weight=_as_weight(target["variation_alphaS_up"]))
+    weighted = target.assign(weight=variation_variable(variation_weights(target, "variation_alphaS_up"), "alphaS_up"))
     settings = SETTINGS.model_copy(
         update={"training": TRAINING.model_copy(update={"steps": max(100, round(TRAINING.steps * scale))})}
     )
@@ -85,7 +85,3 @@ def trained_on_exact(folder: Path, scale: float) -> dict[str, Any]:
         name: getattr(check, name) for name in ("slope", "slope_error", "chi_square", "degrees_of_freedom", "p_value")
     }
     return {**summary(judgement), "headline": page.headline, "outcome": page.outcome, "exact": exact}
-
-
-def _as_weight(variation: xr.DataArray) -> xr.DataArray:
-    return variation.assign_attrs(long_name="exact weight of the variation", role="weight", units="1")

@@ -6,62 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from hepmc_files import clouds
 
-from simulacra.events import make_events, variable
+from simulacra.events import variable
 from simulacra.formats import FormatError, format_of, hepmc, read
 from simulacra.formats.pdg_charge import charge_of
 
 pytest.importorskip("pyhepmc", reason="pyhepmc is not installed: pip install 'simulacra[jets]'")
-
-KINDS = np.array([22, 211, -211, 321, 2212, -2112, 130, 11, -13, 14])
-CHARGES = np.array([0, 1, -1, 1, 1, 0, 0, -1, 1, 0])
-
-
-def clouds(n: int = 20, room: int = 12, seed: int = 0) -> xr.Dataset:
-    rng = np.random.default_rng(seed)
-    present = np.arange(room) < rng.integers(1, room - 2, n)[:, None]
-    energy = np.where(present, -np.sort(-rng.exponential(5, (n, room)), axis=1), 0).astype(np.float32)
-    direction = rng.normal(size=(n, room, 3))
-    direction /= np.linalg.norm(direction, axis=2, keepdims=True)
-    kind = rng.integers(0, len(KINDS), (n, room))
-    shared = {"role": "feature", "long_name": "x"}
-    return make_events(
-        {
-            "momentum": variable(
-                (direction * energy[..., None] * 0.9).astype(np.float32),
-                "particle", "component", units="GeV", role="feature", signed=True,
-                long_name="momentum px, py, pz of each final particle",
-            ),
-            "energy": variable(
-                energy, "particle", units="GeV", role="feature", long_name="energy of each final particle"
-            ),
-            "identity": variable(
-                np.where(present, KINDS[kind], 0).astype(np.int32), "particle", units="1", role="feature",
-                long_name="PDG code of each final particle, 0 where there is none",
-            ),
-            "charge": variable(
-                np.where(present, CHARGES[kind], 0).astype(np.int8), "particle", units="e", role="feature", signed=True,
-                long_name="charge of each final particle",
-            ),
-            "present": variable(
-                present, "particle", units="1", role="mask", long_name="whether there is a particle"
-            ),
-            "weight": variable(np.ones(n), units="1", role="weight", long_name="the event's own weight"),
-            "variation_alphaS_up": variable(
-                rng.lognormal(size=n), units="1", role="weight",
-                long_name="exact weight of the variation alphaS_up over the event's own",
-            ),
-            "alphaS": variable(
-                rng.uniform(0.1, 0.18, n).astype(np.float32), units="1", role="condition", long_name=shared["long_name"]
-            ),
-        },
-        simulator="pythia",
-        simulator_version="8.317",
-        seed=3,
-        settings={"vary": {"alphaS": "uniform:0.1:0.18"}, "text": 'a "quoted" ü\n\\line'},
-        seconds_per_event=0.1,
-        first_event=100,
-    )  # fmt: skip
 
 
 def test_a_round_trip_is_exact(tmp_path: Path) -> None:
@@ -86,11 +37,22 @@ def test_weights_are_absolute_in_the_file(tmp_path: Path) -> None:
     hepmc.write(events, tmp_path / "x.hepmc3")
     with pyhepmc.open(str(tmp_path / "x.hepmc3")) as file:
         found = [(list(event.weights), event.weight_names, len(event.particles)) for event in file]
-    weight, ratio = events["weight"].values, events["variation_alphaS_up"].values
-    assert np.array_equal([w for w, _, _ in found], np.stack([weight, weight * ratio], axis=1))
+    weight, varied = events["weight"].values, events["variation_alphaS_up"].values
+    assert np.array_equal([w for w, _, _ in found], np.stack([weight, varied], axis=1))
     assert found[0][1] == ["Weight", "alphaS_up"]
     assert [n for _, _, n in found] == events["present"].values.sum(axis=1).tolist()
-    np.testing.assert_allclose(read(tmp_path / "x.hepmc3")["variation_alphaS_up"], ratio, rtol=4e-16)
+    xr.testing.assert_identical(read(tmp_path / "x.hepmc3"), events)
+
+
+def test_ratios_of_an_earlier_store_are_written_as_the_weights_that_they_stand_for(tmp_path: Path) -> None:
+    events = clouds()
+    events["weight"].values[:] = np.linspace(-2, 3, 20)
+    varied = events["variation_alphaS_up"].values
+    old = {"units": "1", "role": "weight", "long_name": "exact weight of the variation alphaS_up over the event's own"}
+    hepmc.write(events.assign(variation_alphaS_up=("event", varied, old)), tmp_path / "x.hepmc3")
+    back = read(tmp_path / "x.hepmc3")["variation_alphaS_up"]
+    assert np.array_equal(back, varied * events["weight"].values)
+    assert back.attrs == events["variation_alphaS_up"].attrs
 
 
 def test_a_file_of_another_program_is_read(tmp_path: Path) -> None:
@@ -108,9 +70,9 @@ def test_a_file_of_another_program_is_read(tmp_path: Path) -> None:
     assert events["charge"].values.tolist() == [[-1, 1]]
     assert events["energy"].values.tolist() == [[6, 5]]
     assert events["momentum"].values.tolist() == [[[0, -3, -4], [0, 3, 4]]]
-    assert (events["weight"].item(), events["variation_muR_0_5_muF_1"].item()) == (2.0, 1.5)
+    assert (events["weight"].item(), events["variation_muR_0_5_muF_1"].item()) == (2.0, 3.0)
     assert (events.attrs["simulator"], events.attrs["simulator_version"]) == ("Sherpa", "3.0")
-    assert json.loads(events.attrs["settings"]) == {"format": "hepmc"}
+    assert json.loads(events.attrs["settings"]) == {"format": "hepmc", "weight": "Default"}
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.99])

@@ -17,6 +17,7 @@ from simulacra.reweighting.judgement import judge_reweighter
 from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter
 from simulacra.reweighting.samples import SampleError
 from simulacra.reweighting.settings import ParticleFlowSettings
+from simulacra.variations import variation_variable
 from toy_clouds import z_decays
 
 
@@ -69,6 +70,23 @@ def test_a_good_reweighting_closes_and_the_page_says_so(
     assert "shifted" in report.read_text(encoding="utf-8")
     (record,) = (tmp_path / "page").glob("*.json")
     assert json.loads(record.read_text(encoding="utf-8"))
+
+
+def test_exact_weights_are_compared_as_ratios_whether_they_hold_weights_or_ratios(
+    plain: Reweighter, pair: tuple[xr.Dataset, xr.Dataset]
+) -> None:
+    source, target = pair
+    own = variable(np.linspace(0.5, 2, 5000), units="1", long_name="weight", role="weight")
+    ratio = source.assign(weight=own)
+    absolute = ratio.assign(variation_shift=variation_variable(own.values * source["variation_shift"].values, "shift"))
+    found = [
+        judge_reweighter(plain, s, target, labels=("a", "b"), exact="variation_shift", trees=False, second=False).exact
+        for s in (ratio, absolute)
+    ]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[1].slope == pytest.approx(found[0].slope, rel=1e-9)
+    assert found[1].slope == pytest.approx(1.0, abs=0.2)
 
 
 def test_no_reweighting_at_all_does_not_close(pair: tuple[xr.Dataset, xr.Dataset], tmp_path: Path) -> None:

@@ -57,14 +57,15 @@ def test_particles_stand_by_falling_energy_and_absent_ones_are_zero() -> None:
     ]  # fmt: skip
 
 
-def test_a_variation_is_relative_to_the_events_weight() -> None:
-    clouds, generator = Clouds(4, ["up"]), Generator([PARTICLES] * 2, [])
-    for event, weight in enumerate(([-4.0, -2.0], [0.0, 0.0])):
+def test_a_variation_is_kept_as_it_is_where_the_events_own_weight_is_zero() -> None:
+    clouds, generator = Clouds(4, ["up"]), Generator([PARTICLES] * 3, [])
+    for event, weight in enumerate(([-4.0, -2.0], [0.0, 3.0], [0.0, 0.0])):
         generator.weight = weight
         clouds.append(event, generator)
     found = clouds.variables(0, charges)
-    assert found["weight"].values.tolist() == [-4.0, 0.0]
-    assert found["variation_up"].values.tolist() == [0.5, 1.0]
+    assert found["weight"].values.tolist() == [-4.0, 0.0, 0.0]
+    assert found["variation_up"].values.tolist() == [-2.0, 3.0, 0.0]
+    assert found["variation_up"].attrs["holds"] == "weight"
 
 
 def test_too_many_particles_are_an_error_and_never_cut() -> None:

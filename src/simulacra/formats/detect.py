@@ -8,6 +8,7 @@ from typing import Literal
 
 import xarray as xr
 
+from simulacra.compressed import is_compressed
 from simulacra.formats import calochallenge, calogan, flat_showers, hepmc, jetnet, single_file
 from simulacra.formats.binning import Binning
 from simulacra.formats.errors import FormatError
@@ -31,6 +32,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         return "store"
     if hepmc.is_hepmc(path):
         return "hepmc"
+    if is_compressed(path):
+        raise FormatError(f"'{path}' is compressed, and is no HepMC file: unpack it first")
     with opened(path) as file:
         there = set(file)
         if "conventions" in file.attrs:

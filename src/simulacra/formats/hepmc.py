@@ -1,19 +1,23 @@
 """HepMC3's text format (Buckley et al., arXiv:1912.08005): the final particles of each event and its weights.
 
 Events are written with 17 significant digits, so that every float32 and float64 comes back bit for bit. The weights are
-HepMC's: the event's own, then that of each variation, which is its ratio in events times the event's own (a division
-gives the ratio back, exactly where the event's own is 1). Conditions stand as attributes of the event; the provenance
-and the room for particles as an attribute of the run, for which other programs have no use. Files of other programs
-are read too, of HepMC2 also: what has the status 1 is taken.
+HepMC's: the event's own, then that of each variation. Conditions stand as attributes of the event; the provenance and
+the room for particles as an attribute of the run, for which other programs have no use.
+
+Files of other programs are read too, of HepMC2 also, compressed by gzip, bzip2 or xz or not: what has the status 1 is
+taken, momenta are converted to GeV, and :mod:`simulacra.formats.hepmc_weights` says which weight is the event's own.
+The beginning of a file that was not written here is read by a process of its own first, because HepMC's library ends
+the process on some damaged files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
-import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,31 +25,39 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from simulacra.compressed import CompressionError, opened_plain
 from simulacra.events import EventsError, make_events, names, validate, variable
 from simulacra.formats.errors import FormatError
+from simulacra.formats.hepmc_probe import probe
+from simulacra.formats.hepmc_text import BEGINNING, LineStream, Listing, is_hepmc, look_through, without_weights
+from simulacra.formats.hepmc_weights import WeightRoles, roles_of
 from simulacra.formats.pdg_charge import charge_of
 from simulacra.store.arrays import plain
+from simulacra.variations import (
+    PREFIX,
+    holds_weights,
+    variable_names,
+    variation_variable,
+    variation_weights,
+    variations_of,
+)
+
+__all__ = ["is_hepmc", "read", "write"]
 
 RUN_ATTRIBUTE: Final = "simulacra"
-BEGINNING: Final = b"HepMC::"
-_END: Final = b"END_EVENT_LISTING"
-_PREFIX: Final = "variation_"
 _CLOUD: Final = ("momentum", "energy", "identity", "charge", "present", "weight")
-
-
-def is_hepmc(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file begins as HepMC's text files do."""
-    with Path(path).open("rb") as file:
-        return file.read(64).lstrip().startswith(BEGINNING)
 
 
 def read(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read the final particles, weights and parameters of a file.
 
+    A warning tells if the nominal weight had to be guessed, if units are not stated, and if event numbers repeat, as
+    in the files of merged jobs: the events are then numbered by their positions.
+
     Raises
     ------
     FormatError
-        if there is none, or it is truncated, damaged or without events.
+        if there is none, or it is truncated, damaged or without events, or a weight is missing or no finite number.
     ImportError
         if pyhepmc is not installed.
     """
@@ -55,33 +67,36 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
         raise FormatError(f"there is no file '{path}'")
     if not is_hepmc(path):
         raise FormatError(f"'{path}' does not begin with '{BEGINNING.decode()}': it is no text file of HepMC")
-    _require_end(path)
-    numbers: list[int] = []
+    listing = look_through(path)
+    numbers = _numbers(path, listing)
     columns: list[np.ndarray] = []
-    weights: list[list[float]] = []
     attributes: list[dict[str, float]] = []
-    weight_names: list[str] = []
     record: dict[str, Any] = {}
     tool = ("HepMC", "not stated in the file")
     try:
-        with pyhepmc.open(str(path)) as file:
-            for event in file:
+        if not _is_ours(path):
+            with _lines(path) as lines:
+                probe(str(path), listing.version, lines)
+        with _lines(path) as lines:
+            for event in _events_of(pyhepmc, listing.version, lines):
                 event.set_units(pyhepmc.Units.GEV, pyhepmc.Units.MM)
-                if not numbers:
-                    weight_names, record, tool = _run(event.run_info, tool)
-                numbers.append(int(event.event_number))
+                if not columns:
+                    record, tool = _run(event.run_info, tool)
                 columns.append(_final(event))
-                weights.append([float(weight) for weight in event.weights] or [1.0])
                 attributes.append(_parameters(event, record))
-    except (RuntimeError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FormatError(f"'{path}' is damaged after {len(numbers)} events ({error})") from error
-    n_stated = _count_events(path)
-    if not numbers or len(numbers) != n_stated:
-        raise FormatError(f"'{path}' is damaged or empty: {len(numbers)} of its {n_stated} events can be read")
-    if any(len(weight) != len(weights[0]) for weight in weights):
-        raise FormatError(f"'{path}': not every event has {len(weights[0])} weights")
+    except (RuntimeError, OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"'{path}' is damaged after {len(columns)} events ({error})") from error
+    if not columns or len(columns) != len(numbers):
+        raise FormatError(f"'{path}' is damaged or empty: {len(columns)} of its {len(numbers)} events can be read")
+    roles = roles_of(listing.names)
+    if roles.remark and listing.named:
+        warnings.warn(f"'{path}': {roles.remark}", stacklevel=2)
+    if not listing.units_stated:
+        warnings.warn(f"'{path}' does not state the units of all events: GeV is taken", stacklevel=2)
     try:
-        return _events(numbers, columns, weights, weight_names, attributes, record, tool)
+        return _events(numbers, columns, listing, roles, attributes, record, tool)
     except EventsError as error:
         raise FormatError(f"'{path}': {error}") from error
 
@@ -102,18 +117,19 @@ def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
     if missing:
         raise FormatError(f"HepMC takes particles: these events lack {missing}")
     validate(events)
-    variations = [str(name) for name in events.data_vars if str(name).startswith(_PREFIX)]
+    variations = variations_of(events)
     conditions = [name for name in names(events, "condition") if events[name].ndim == 1]
     left_out = [str(name) for name in events.data_vars if name not in (*_CLOUD, *variations, *conditions)]
     if left_out:
         warnings.warn(f"'{path}': HepMC has no place for {left_out}, which are not written", stacklevel=2)
     run = pyhepmc.GenRunInfo()
-    run.weight_names = ["Weight", *(name.removeprefix(_PREFIX) for name in variations)]
+    run.weight_names = ["Weight", *(name.removeprefix(PREFIX) for name in variations)]
     run.tools = [(str(events.attrs["simulator"]), str(events.attrs["simulator_version"]), "")]
     run.attributes[RUN_ATTRIBUTE] = json.dumps(
         {
             "attributes": {str(name): plain(value) for name, value in events.attrs.items()},
             "conditions": {name: [events[name].dtype.str, events[name].attrs] for name in conditions},
+            "long_names": {n: events[n].attrs["long_name"] for n in variations if holds_weights(events, n)},
             "room": events.sizes["particle"],
         }
     )
@@ -154,7 +170,7 @@ def _to_hepmc(pyhepmc: Any, events: xr.Dataset, variations: Sequence[str], condi
     empty = ~present.any(axis=1)
     if empty.any():
         raise FormatError(f"event {index[empty][0]} has no particles: pyhepmc would take it for the end of the file")
-    absolute = np.stack([weight, *(events[name].values * weight for name in variations)], axis=1)
+    weights = np.stack([weight, *(variation_weights(events, name) for name in variations)], axis=1)
     parameters = {name: events[name].values.astype(np.float64) for name in conditions}
     for i, number in enumerate(index):
         there = present[i]
@@ -168,7 +184,7 @@ def _to_hepmc(pyhepmc: Any, events: xr.Dataset, variations: Sequence[str], condi
             particle = pyhepmc.GenParticle((px, py, pz, en), pid, 1)
             particle.generated_mass = m
             event.add_particle(particle)
-        event.weights = absolute[i].tolist()
+        event.weights = weights[i].tolist()
         for name, values in parameters.items():
             event.attributes[name] = float(values[i])
         yield event
@@ -181,9 +197,50 @@ def _final(event: Any) -> np.ndarray:
     return np.stack([np.asarray(getattr(found, n), dtype=np.float64)[final] for n in ("pid", "px", "py", "pz", "e")])
 
 
-def _run(run: Any, tool: tuple[str, str]) -> tuple[list[str], dict[str, Any], tuple[str, str]]:
+def _numbers(path: Path, listing: Listing) -> np.ndarray:
+    """Return the number of each event, by position where the file has one twice, (N,)."""
+    numbers = listing.numbers
+    (most_frequent, times), *_ = Counter(numbers).most_common(1) or [(0, 1)]
+    if times > 1:
+        warnings.warn(
+            f"'{path}' has the event number {most_frequent} {times} times, as files of merged jobs do: its "
+            f"{len(numbers)} events are numbered by their positions, from 0",
+            stacklevel=3,
+        )
+        return np.arange(len(numbers), dtype=np.int64)
+    return np.array(numbers, dtype=np.int64)
+
+
+@contextlib.contextmanager
+def _lines(path: Path) -> Iterator[Iterator[bytes]]:
+    try:
+        with opened_plain(path) as file:
+            yield without_weights(file)
+    except CompressionError as error:
+        raise FormatError(str(error)) from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a file was written here: its header holds the provenance."""
+    with opened_plain(path) as file:
+        for line in file:
+            if line.startswith(b"E "):
+                return False
+            if line.startswith(f"A {RUN_ATTRIBUTE} ".encode()):
+                return True
+    return False
+
+
+def _events_of(pyhepmc: Any, version: int, lines: Iterator[bytes]) -> Iterator[Any]:
+    stream = pyhepmc.io.pyiostream(LineStream(lines))
+    reader = pyhepmc.io.ReaderAscii if version == 3 else pyhepmc.io.ReaderAsciiHepMC2
+    with reader(stream) as file:
+        yield from file
+
+
+def _run(run: Any, tool: tuple[str, str]) -> tuple[dict[str, Any], tuple[str, str]]:
     if run is None:
-        return [], {}, tool
+        return {}, tool
     tools = list(run.tools)
     if tools:
         tool = (str(tools[0].name), str(tools[0].version))
@@ -191,7 +248,7 @@ def _run(run: Any, tool: tuple[str, str]) -> tuple[list[str], dict[str, Any], tu
     if RUN_ATTRIBUTE in run.attributes:
         text = run.attributes[RUN_ATTRIBUTE]
         record = json.loads(text if isinstance(text, str) else text.astype(str))
-    return [str(name) for name in run.weight_names], record, tool
+    return record, tool
 
 
 def _parameters(event: Any, record: dict[str, Any]) -> dict[str, float]:
@@ -200,10 +257,10 @@ def _parameters(event: Any, record: dict[str, Any]) -> dict[str, float]:
 
 
 def _events(
-    numbers: Sequence[int],
+    numbers: np.ndarray,
     columns: Sequence[np.ndarray],
-    weights: Sequence[Sequence[float]],
-    weight_names: Sequence[str],
+    listing: Listing,
+    roles: WeightRoles,
     attributes: Sequence[dict[str, float]],
     record: dict[str, Any],
     tool: tuple[str, str],
@@ -223,9 +280,7 @@ def _events(
         filled[event, slot] = values[order]
         return filled
 
-    weight = np.array(weights, dtype=np.float64)
-    nominal = weight[:, :1]
-    ratios = np.divide(weight, nominal, out=np.ones_like(weight), where=nominal != 0)
+    weights = listing.weights
     of_energy: dict[str, Any] = {"units": "GeV", "role": "feature"}
     momentum, energy = padded(flat[1:4].T, np.float32), padded(flat[4], np.float32)
     variables = {
@@ -242,15 +297,13 @@ def _events(
         "present": variable(
             np.arange(room) < counts[:, None], "particle", units="1", role="mask", long_name=_LONG_NAMES["present"]
         ),
-        "weight": variable(weight[:, 0].copy(), units="1", role="weight", long_name=_LONG_NAMES["weight"]),
+        "weight": variable(weights[:, roles.nominal].copy(), units="1", role="weight", long_name=_LONG_NAMES["weight"]),
     }
-    for i, name in enumerate(_variable_names(weight_names, weight.shape[1])):
-        variables[name] = variable(
-            ratios[:, i + 1].copy(),
-            units="1",
-            role="weight",
-            long_name=f"exact weight of the variation {name.removeprefix(_PREFIX)} over the event's own",
-        )
+    varied = [listing.names[i] for i in roles.variations]
+    for i, name, variable_name in zip(roles.variations, varied, variable_names(varied), strict=True):
+        variables[variable_name] = variation_variable(weights[:, i].copy(), name)
+        if variable_name in record.get("long_names", {}):
+            variables[variable_name].attrs["long_name"] = record["long_names"][variable_name]
     for name, (dtype, attrs) in record.get("conditions", {}).items():
         variables[name] = xr.Variable("event", np.array([a[name] for a in attributes], dtype=dtype), attrs)
     events = make_events(
@@ -258,10 +311,10 @@ def _events(
         simulator=tool[0],
         simulator_version=tool[1],
         seed=None,
-        settings={"format": "hepmc"},
+        settings={"format": "hepmc", **({"weight": listing.names[roles.nominal]} if listing.named else {})},
         seconds_per_event=float("nan"),
     )
-    events = events.assign_coords(event=np.array(numbers, dtype=np.int64))
+    events = events.assign_coords(event=numbers)
     events.attrs = record.get("attributes", events.attrs)
     validate(events)
     return events
@@ -275,26 +328,3 @@ _LONG_NAMES: Final = {
     "present": "whether there is a particle",
     "weight": "the event's own weight",
 }
-
-
-def _variable_names(weight_names: Sequence[str], n_weights: int) -> list[str]:
-    """Return the name of the variable of each weight but the first."""
-    found: list[str] = []
-    for i in range(1, n_weights):
-        plain_name = re.sub(r"\W+", "_", weight_names[i] if i < len(weight_names) else str(i)).strip("_")
-        name = f"{_PREFIX}{plain_name or i}"
-        found.append(f"{name}_{i}" if name in found else name)
-    return found
-
-
-def _require_end(path: Path) -> None:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 200))
-        if _END not in file.read():
-            raise FormatError(f"'{path}' is truncated: it does not end with '{_END.decode()}'")
-
-
-def _count_events(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(line.startswith(b"E ") for line in file)

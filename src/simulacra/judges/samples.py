@@ -14,6 +14,7 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.features import Features, standardised
 from simulacra.observables import observe
 from simulacra.observables.particle_numbers import KINDS, NEUTRINOS, is_kind
+from simulacra.variations import PREFIX
 
 Kind = Literal["showers", "clouds", "arrays", "table"]
 
@@ -21,7 +22,7 @@ FEWEST_EVENTS: Final = 200
 CONDITION_P_VALUE: Final = 1e-3
 CONDITION_DISTANCE: Final = 0.05
 #: exact weights of other settings of a simulator: not the events' own
-VARIATION: Final = "variation_"
+VARIATION: Final = PREFIX
 
 
 class JudgeError(ValueError):

@@ -29,6 +29,7 @@ from simulacra.reweighting.settings import FeaturesSettings
 from simulacra.reweighting.support import Support, find_empty_regions
 from simulacra.reweighting.trees import TreeReweighter
 from simulacra.reweighting.weights_summary import WeightsSummary, summarise_weights
+from simulacra.variations import variation_ratios
 
 MOST: Final = 40_000
 TREE_EVENTS: Final = 40_000
@@ -128,7 +129,8 @@ def judge_reweighter(
     leave_out:
         leave out, with a warning, observables that cannot be compared; by default they are an error.
     exact:
-        name of the source's variable that holds the exact weights of the target, such as ``variation_up``.
+        name of the source's variable that holds the exact weights of the target, such as ``variation_up``: those that
+        replace the events' own, or their ratios to these, as :mod:`simulacra.variations` tells them apart.
     run:
         folder that the second classifier's trainings stay in; a temporary one by default.
     seed:
@@ -188,7 +190,7 @@ def judge_reweighter(
         again = _second(reweighter, samples, weights, others, log_odds, run, seed, progress)
     checked = None
     if exact is not None:
-        values = np.concatenate([block[exact].values for block in blocks_of(source, (exact,), part, most=most)])
+        values = np.concatenate([variation_ratios(b, exact) for b in blocks_of(source, (exact,), part, most=most)])
         own = embedded[0].weights
         checked = check_exact(weights, values / np.average(values, weights=own), source_weights=own)
     progress("done", 1.0)

@@ -10,6 +10,7 @@ import xarray as xr
 
 from simulacra.events import variable
 from simulacra.simulators.pythia_errors import PythiaError
+from simulacra.variations import PREFIX, variation_variable
 
 Columns = tuple[list[int], list[float], list[float], list[float], list[float]]
 
@@ -133,20 +134,10 @@ class Clouds:
         if not finite.all():
             place = first_event + int(np.flatnonzero(~finite)[0])
             raise PythiaError(f"Pythia gave event {place} a weight that is not a number: {weights[~finite][0]}")
-        nominal = weights[:, 0]
-        # where the nominal weight is 0 the event counts nowhere, and a variation cannot change that
-        ratios = np.divide(
-            weights[:, 1:], nominal[:, None], out=np.ones_like(weights[:, 1:]), where=nominal[:, None] != 0
-        )
         return {
-            "weight": variable(nominal, units="1", long_name="the event's own weight", role="weight"),
+            "weight": variable(weights[:, 0].copy(), units="1", long_name="the event's own weight", role="weight"),
             **{
-                f"variation_{name}": variable(
-                    np.ascontiguousarray(ratios[:, i]),
-                    units="1",
-                    long_name=f"exact weight of the variation {name} over the event's own",
-                    role="weight",
-                )
+                f"{PREFIX}{name}": variation_variable(weights[:, i + 1].copy(), name)
                 for i, name in enumerate(self._variations)
             },
         }
