@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import lzma
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -63,3 +64,18 @@ def opened_plain(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the system's, such as a disk that cannot be read; the decompressors' own have no number
         raise CompressionError(f"'{path}' is damaged: its compressed data make no sense ({error})") from error
+
+
+def unpack(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Write what a compressed file holds to ``target``.
+
+    Raises
+    ------
+    CompressionError
+        as :func:`opened_plain`, or if ``target`` cannot be written, such as where the disk is full.
+    """
+    try:
+        with opened_plain(path) as packed, Path(target).open("wb") as plain:
+            shutil.copyfileobj(packed, plain, 2**20)
+    except OSError as error:
+        raise CompressionError(f"cannot unpack '{path}' into '{target}': {error}") from error

@@ -58,6 +58,13 @@ def test_options_reach_the_simulator(asked: list[dict[str, Any]], tmp_path: Path
     assert result.stdout.strip() == expected
 
 
+def test_weights_of_an_lhe_file_are_asked_for_by_name(asked: list[dict[str, Any]]) -> None:
+    options = ["--lhe", "x.lhe.gz", "--lhe-weight", "1002", "--lhe-weight", "MUR*"]
+    result = CliRunner().invoke(main.app, [*COMMAND, *options, "out.zarr"])
+    assert result.exit_code == 0, result.stderr
+    assert asked[0]["settings"] == PythiaSettings(lhe=Path("x.lhe.gz"), lhe_weights=("1002", "MUR*"))
+
+
 Z = ["--process", "z-to-dijets"]
 
 
@@ -74,6 +81,7 @@ Z = ["--process", "z-to-dijets"]
             "error: vary.alphaS: 'uniform:0.2:0.1': the lower bound 0.2 is above",
         ),
         ([*Z, "--vary", "alphaS=uniform:nan:0.1"], "error: vary.alphaS: 'uniform:nan:0.1': bounds must be finite"),
+        ([*Z, "--lhe-weight", "up"], "error: the weights ['up'] are of an LHE file, and none is given (--lhe)"),
         ([*Z, "--variation", "up"], "error: a variation is a name and keywords with values"),
         ([*Z, "--shower", "dire"], "error: shower: Input should be 'simple' or 'vincia'"),
         ([*Z, "--jets", "-1"], "error: jets.radius: Input should be greater than 0"),

@@ -3,6 +3,7 @@
 False-alarm rates are those of a normal deviate or a chi2; the seeds are fixed, so that what passes once passes always.
 """
 
+import gzip
 import json
 import math
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from lhe_files import cosine_of, lhe, rwgt
 from simulacra.simulators import JetSettings, PythiaError, PythiaSettings, simulate_collisions, write_collisions
 from simulacra.simulators.pythia import CollisionTask, checked
 from simulacra.store import Chunk, StoreError, open_events
@@ -240,26 +242,84 @@ def test_protons_give_jets() -> None:
 
 def lhe_file(path: Path, n_events: int) -> Path:
     """Write e+ e- -> u ubar at rest, each event at a polar angle of its own."""
-    lines = ['<LesHouchesEvents version="1.0">', "<init>", "11 -11 45.6 45.6 0 0 0 0 3 1", "4e4 1 1 1", "</init>"]
-    for i in range(n_events):
-        cosine = -0.9 + 1.8 * i / n_events
-        x, z = 45.6 * math.sqrt(1 - cosine**2), 45.6 * cosine
-        lines += ["<event>", "5 1 1 91.2 0.0078 0.118", "11 -1 0 0 0 0 0 0 45.6 45.6 0 0 9"]
-        lines += ["-11 -1 0 0 0 0 0 0 -45.6 45.6 0 0 9", "23 2 1 2 0 0 0 0 0 91.2 91.2 0 9"]
-        lines += [f"2 1 3 3 501 0 {x} 0 {z} 45.6 0 0 9", f"-2 1 3 3 0 501 {-x} 0 {-z} 45.6 0 0 9", "</event>"]
-    path.write_text("\n".join([*lines, "</LesHouchesEvents>", ""]))
+    path.write_text(lhe(*[(1, "")] * n_events, strategy=3))
     return path
+
+
+#: without radiation and hadrons the quarks themselves are seen, and tell which event of the file they are
+BARE = {"PDF:lepton": "off", "PartonLevel:FSR": "off", "HadronLevel:all": "off"}
+
+
+def cosines(events: xr.Dataset) -> np.ndarray:
+    return events["momentum"].values[..., 2][events["identity"].values == 2] / 45.6
+
+
+@pytest.mark.parametrize("strategy", [-4, 3])
+def test_weights_of_a_les_houches_file_become_variations_of_their_own_events(tmp_path: Path, strategy: int) -> None:
+    """Weighted events (-4) keep the file's weights; of others (3), which weigh 1, they are ratios to the file's own."""
+    n = 50
+    own = np.linspace(0.5, 3, n) * np.where((np.arange(n) % 7 == 3) & (strategy == -4), -1, 1)
+    up, down = np.linspace(1, 9, n), np.linspace(-2, 2, n)
+    rows = [(own[i], rwgt(up=up[i], down=down[i]) if i % 2 else rwgt(down=down[i], up=up[i])) for i in range(n)]
+    path = tmp_path / "weighted für.lhe.gz"
+    path.write_bytes(gzip.compress(lhe(*rows, strategy=strategy).encode()))
+    settings = PythiaSettings(lhe=path, values=BARE, max_particles=2)
+    events = simulate_collisions(settings, seed=1, n_events=45, chunk_size=20)
+    np.testing.assert_allclose(cosines(events), [cosine_of(i, n) for i in range(45)], atol=1e-6)
+    scale = 1 if strategy == -4 else own[:45]
+    np.testing.assert_allclose(events["weight"], own[:45] / scale, rtol=1e-12)
+    np.testing.assert_allclose(events["variation_1001"], up[:45] / scale, rtol=1e-12)
+    np.testing.assert_allclose(events["variation_1002"], down[:45] / scale, rtol=1e-12)
+    assert json.loads(events.attrs["settings"])["lhe"] == path.name
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    two = simulate_collisions(settings.model_copy(update={"lhe_weights": ("1002",)}), seed=1, n_events=45, workers=2)
+    assert "variation_1001" not in two
+    np.testing.assert_allclose(two["variation_1002"], down[:45] / scale, rtol=1e-12)
+
+
+def test_an_event_of_weight_zero_keeps_its_variations(tmp_path: Path) -> None:
+    path = tmp_path / "x.lhe"
+    path.write_text(lhe((2, rwgt(up=1)), (0, rwgt(up=3)), (1, rwgt(up=0))))
+    events = simulate_collisions(PythiaSettings(lhe=path, values=BARE, max_particles=2), seed=1, n_events=3)
+    assert events["weight"].values.tolist() == [2, 0, 1]
+    assert events["variation_1001"].values.tolist() == [1, 3, 0]
+
+
+def test_pythias_variations_are_not_mistaken_for_the_weights_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.lhe"
+    fields: dict[str, Any] = {"values": {"PDF:lepton": "off"}, "variations": ("up fsr:muRfac=0.5",)}
+    path.write_text(lhe(*[(2, "")] * 20, initrwgt=""))
+    without = simulate_collisions(PythiaSettings(lhe=path, **fields), seed=1, n_events=20)
+    # a weight that has the variation's name, and one fewer in some events than in others
+    rows = [(2, rwgt(up=100 + i, **({"up2": 50} if i % 2 else {}))) for i in range(20)]
+    path.write_text(lhe(*rows, initrwgt="").replace("id='1001'", "id='up'"))
+    events = simulate_collisions(PythiaSettings(lhe=path, lhe_weights=("up",), **fields), seed=1, n_events=20)
+    assert np.array_equal(events["energy"], without["energy"])
+    np.testing.assert_allclose(events["variation_up"], without["variation_up"], rtol=1e-12)
+    assert 1 < events["variation_up"].values.mean() < 3  # of events that weigh 2
+    np.testing.assert_allclose(events["variation_up_2"], 100 + np.arange(20), rtol=1e-12)
+
+
+def test_what_makes_the_weights_of_a_file_wrong_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.lhe"
+    settings = PythiaSettings(lhe=path, values=BARE, max_particles=2)
+    path.write_text(lhe((1, rwgt(up=1)), (1, ""), (1, rwgt(up=1))))
+    with pytest.raises(StoreError, match=r"event 1 of '.*x\.lhe' lacks the weight '1001'"):
+        simulate_collisions(settings, seed=1, n_events=3)
+    path.write_text(lhe((1, ""), strategy=1))
+    with pytest.raises(ValueError, match="unweight"):
+        simulate_collisions(settings, seed=1, n_events=1)
+    path.write_text(lhe((1, "")))
+    merging = settings.model_copy(update={"values": {**BARE, "Merging:doKTMerging": "on"}})
+    with pytest.raises(ValueError, match="Merging:doKTMerging = on: merging leaves out events"):
+        simulate_collisions(merging, seed=1, n_events=1)
 
 
 def test_hard_processes_come_from_a_les_houches_file(tmp_path: Path) -> None:
     path = lhe_file(tmp_path / "hard für e+ e-.lhe", 60)
-    # without radiation and hadrons the quarks themselves are seen, and tell which event of the file they are
-    values = {"PDF:lepton": "off", "PartonLevel:FSR": "off", "HadronLevel:all": "off"}
-    settings = PythiaSettings(lhe=path, values=values, max_particles=2)
+    settings = PythiaSettings(lhe=path, values=BARE, max_particles=2)
     events = simulate_collisions(settings, seed=1, n_events=50, chunk_size=20)
-    up = events["identity"].values == 2
-    cosine = events["momentum"].values[..., 2][up] / 45.6
-    np.testing.assert_allclose(cosine, -0.9 + 1.8 * np.arange(50) / 60, atol=1e-6)
+    np.testing.assert_allclose(cosines(events), [cosine_of(i, 60) for i in range(50)], atol=1e-6)
     with pytest.raises(ValueError, match="holds 60 events, not 61: ask for fewer"):
         simulate_collisions(settings, seed=1, n_events=61)
     hadrons = PythiaSettings(lhe=path, values={"PDF:lepton": "off"}, vary={"alphaS": "0.13"}, events_per_draw=20)

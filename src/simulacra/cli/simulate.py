@@ -85,6 +85,13 @@ def pythia(
         list[str] | None, typer.Option("--set", help="KEY=VALUE of Pythia, over the card; may be repeated.")
     ] = None,
     lhe: Annotated[Path | None, typer.Option(help="Les Houches event file with the hard processes.")] = None,
+    lhe_weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Weight of the LHE file kept as a variation, by name or pattern such as 'MUR*'; may be repeated. "
+            "By default all, if they are at most 20."
+        ),
+    ] = None,
     shower: Annotated[str, typer.Option(help="Parton shower: simple or vincia.")] = "simple",
     vary: Annotated[
         list[str] | None,
@@ -126,6 +133,7 @@ def pythia(
                 "max_particles": max_particles,
                 "jets": None if jets is None else {"radius": jets, "n_jets": n_jets, "min_pt": jet_min_pt},
                 "lhe": lhe,
+                "lhe_weights": None if lhe_weight is None else tuple(lhe_weight),
             }
         )
     except ValidationError as error:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import xarray as xr
 
+from simulacra.compressed import is_compressed, unpack
 from simulacra.events import make_events, variable
 from simulacra.simulators.pythia_clouds import Clouds
 from simulacra.simulators.pythia_errors import PythiaError
-from simulacra.simulators.pythia_lhe import LheFile
+from simulacra.simulators.pythia_lhe import LheFile, lhe_variations
 from simulacra.simulators.pythia_settings import Parameter, PythiaSettings
 from simulacra.simulators.pythia_variations import Variation
 from simulacra.store import Chunk, WriteSummary, open_events, write_store
@@ -89,7 +90,10 @@ def _rounded(parameter: Parameter, values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class CollisionTask:
-    """Simulates a chunk; a pure function of the checked settings, the seed and the chunk."""
+    """Simulates a chunk; a pure function of the checked settings, the seed and the chunk.
+
+    Of an LHE file's weights those become variations that the settings name in full.
+    """
 
     settings: PythiaSettings
     seed: int
@@ -101,6 +105,8 @@ class CollisionTask:
         ------
         PythiaError
             if Pythia fails too often, or an event has more particles than there is room for.
+        ValueError
+            if an event of an LHE file lacks a weight, or that is no finite number.
         """
         require_package()
         from simulacra.simulators.pythia_session import Session, printed
@@ -117,6 +123,10 @@ class CollisionTask:
             for run in runs:
                 _simulate_run(session, settings, run, clouds, failures)
             variables = clouds.variables(chunk.start, session.charges)
+            if settings.lhe is not None and settings.lhe_weights:
+                variations = [Variation.parse(text).name for text in settings.variations]
+                own = np.asarray(variables["weight"].values)
+                variables |= lhe_variations(settings.lhe, settings.lhe_weights, own, chunk.start, variations)
             if settings.jets is not None:
                 variables |= _jets(settings, variables)
         for i, parameter in enumerate(settings.parameters):
@@ -251,7 +261,8 @@ def write_collisions(
     Raises
     ------
     PythiaError, ValueError
-        as :func:`checked`, or if a chunk is no whole number of draws or the LHE file has too few events.
+        as :func:`checked`, or if a chunk is no whole number of draws, or the LHE file has too few events, not the
+        weights that were asked for, or is to be unweighted or merged by Pythia.
     StoreError
         if the store cannot be written.
     """
@@ -262,31 +273,46 @@ def write_collisions(
             f"chunks of {chunk_size} events are no multiple of the {settings.events_per_draw} events a draw: "
             "choose another of the two"
         )
-    lhe = None
-    if settings.lhe is not None:
-        lhe = LheFile.of(settings.lhe)
-        if n_events > lhe.n_events:
-            raise ValueError(f"'{settings.lhe}' holds {lhe.n_events} events, not {n_events}: ask for fewer")
-        settings = settings.model_copy(update={"lhe": settings.lhe.resolve()})
-    settings = checked(settings)
-    fingerprint: Mapping[str, Any] = {
-        "simulator": "pythia",
-        "pythia8mc": version("pythia8mc"),
-        "settings": settings.record(),
-        "seed": seed,
-        "lhe_sha256": None if lhe is None else lhe.sha256,
-    }
-    return write_store(
-        path,
-        CollisionTask(settings, seed),
-        n_events=n_events,
-        chunk_size=chunk_size,
-        workers=workers,
-        fingerprint=fingerprint,
-        progress=progress,
-        label=f"{settings.process or 'Pythia'} events",
-        overwrite=overwrite,
-    )
+    with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
+        lhe = None
+        if settings.lhe is not None:
+            lhe = LheFile.of(settings.lhe)
+            settings = _with_file(settings, lhe, n_events, Path(folder))
+        settings = checked(settings)
+        fingerprint: Mapping[str, Any] = {
+            "simulator": "pythia",
+            "pythia8mc": version("pythia8mc"),
+            "settings": settings.record(),
+            "seed": seed,
+            "lhe_sha256": None if lhe is None else lhe.sha256,
+        }
+        return write_store(
+            path,
+            CollisionTask(settings, seed),
+            n_events=n_events,
+            chunk_size=chunk_size,
+            workers=workers,
+            fingerprint=fingerprint,
+            progress=progress,
+            label=f"{settings.process or 'Pythia'} events",
+            overwrite=overwrite,
+        )
+
+
+def _with_file(settings: PythiaSettings, lhe: LheFile, n_events: int, folder: Path) -> PythiaSettings:
+    """Return settings with the weights chosen by their full names, and with a file that Pythia can read.
+
+    A compressed file is unpacked once, for all chunks, into ``folder`` and under its own name.
+    """
+    if n_events > lhe.n_events:
+        raise ValueError(f"'{lhe.path}' holds {lhe.n_events} events, not {n_events}: ask for fewer")
+    lhe.require_event_by_event()
+    kept = lhe.chosen(settings.lhe_weights)
+    plain = lhe.path.resolve()
+    if is_compressed(plain):
+        plain = folder / lhe.path.name
+        unpack(lhe.path, plain)
+    return settings.model_copy(update={"lhe": plain, "lhe_weights": kept})
 
 
 def simulate_collisions(

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import pythia8mc
 
+from simulacra.compressed import is_compressed, unpack
 from simulacra.simulators.pythia_errors import PythiaError
 from simulacra.simulators.pythia_processes import process_named
 from simulacra.simulators.pythia_settings import PythiaSettings, card_lines
@@ -69,6 +70,7 @@ class Session:
         self._pythia = pythia8mc.Pythia("", False)
         self._info = self._pythia.infoPython()
         self._indices: list[int] = []
+        self._n_weights = 0
         # not Print:quiet, which keeps the reasons of failures to itself too
         silent = [f"{name} = off" for name in ("Init:showChangedSettings", "Init:showChangedParticleData")]
         silent += [f"Next:numberShow{what} = 0" for what in ("Info", "Process", "Event")]
@@ -86,7 +88,11 @@ class Session:
             folder = tempfile.mkdtemp(prefix="simulacra-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             link = Path(folder) / "events.lhe"
-            link.symlink_to(settings.lhe.resolve())
+            if is_compressed(settings.lhe):
+                unpack(settings.lhe, link)
+            else:
+                link.symlink_to(settings.lhe.resolve())
+            self._refuse_merging()
             self._set(["Beams:frameType = 4", f"Beams:LHEF = {link}"], "the LHE file")
 
     @property
@@ -137,6 +143,7 @@ class Session:
                 raise PythiaError(f"Pythia does not start with these settings: {text() or 'it gives no reason'}")
             if skip and not self._pythia.LHAeventSkip(skip):
                 raise PythiaError(f"'{self._settings.lhe}' ends before event {skip}")
+        self._n_weights = self._info.numberOfWeights()
         self._indices = self._indices_of_variations()
 
     def next(self) -> bool:
@@ -158,13 +165,34 @@ class Session:
 
     def weights(self) -> list[float]:
         """Return the event's weight and that of each variation, as Pythia has them."""
-        return [self._info.weight(), *map(self._info.weightValueByIndex, self._indices)]
+        info = self._info
+        # Pythia puts the weights of an event of an LHE file before those of the variations
+        shift = info.numberOfWeights() - self._n_weights
+        found = [info.weight()]
+        for variation, index in zip(self._variations, self._indices, strict=True):
+            if info.weightNameByIndex(index + shift) != variation.name.lower():
+                raise PythiaError(
+                    f"Pythia has the weight '{info.weightNameByIndex(index + shift)}' where that of the variation "
+                    f"'{variation.name}' should be"
+                )
+            found.append(info.weightValueByIndex(index + shift))
+        return found
 
     def charges(self, identities: np.ndarray) -> np.ndarray:
         """Return the charges of particles by their identities, (n,) int8 [e]."""
         data = self._pythia.particleData
         thirds = np.array([data.chargeType(int(identity)) for identity in identities], dtype=np.int64)
         return (thirds // 3).astype(np.int8)
+
+    def _refuse_merging(self) -> None:
+        """Refuse what leaves out events of an LHE file, so that chunks would go on at the wrong ones."""
+        flags = self._pythia.settings.getFlagMap("merging:do")
+        on = [str(flag.name) for flag in flags.values() if flag.valNow and not flag.valDefault]
+        if on:
+            raise ValueError(
+                f"{', '.join(on)} = on: merging leaves out events of an LHE file without a word, and then an event's "
+                "number is not its place in the file; merge elsewhere, and read the events as HepMC"
+            )
 
     def _set(self, lines: Iterable[str], origin: str) -> None:
         for line in lines:

@@ -102,7 +102,9 @@ class PythiaSettings(BaseModel):
     Later ones go over earlier ones: ``process`` (a name), ``card`` (the text of a Pythia card, or its Path) and
     ``values`` (Pythia's keys or the short names here, and what they are set to). ``vary`` draws parameters (short names
     or keys) from distributions written ``0.14``, ``uniform:0.10:0.18`` or ``log:1:100``, anew every ``events_per_draw``
-    events. ``variations`` are kept as exact weights. ``lhe`` takes the hard processes from a Les Houches event file.
+    events. ``variations`` are kept as exact weights. ``lhe`` takes the hard processes from a Les Houches event file,
+    and ``lhe_weights``, names or patterns such as ``MUR*``, say which of its weights become variations too: by default
+    all, if they are few.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,6 +119,7 @@ class PythiaSettings(BaseModel):
     max_particles: Annotated[int | None, Field(ge=1, le=100_000)] = None
     jets: JetSettings | None = None
     lhe: Path | None = None
+    lhe_weights: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _make_sense(self) -> Self:
@@ -126,6 +129,8 @@ class PythiaSettings(BaseModel):
             raise ValueError(f"nothing to simulate: name a process ({', '.join(processes())}), a card or an LHE file")
         if self.process is not None and self.lhe is not None:
             raise ValueError(f"the hard process comes from '{self.lhe}': leave out the process '{self.process}'")
+        if self.lhe is None and self.lhe_weights is not None:
+            raise ValueError(f"the weights {list(self.lhe_weights)} are of an LHE file, and none is given (--lhe)")
         for line in (*self.values, *self.vary, *card_lines(self.card)):
             for beginning, remedy in _OURS.items():
                 if line.lower().startswith(beginning):
@@ -165,8 +170,10 @@ class PythiaSettings(BaseModel):
 
     def record(self) -> dict[str, Any]:
         """Return what events state as their settings: the trained ranges stand in ``vary`` by variable."""
-        fields = self.model_dump(mode="json", exclude={"vary", "max_particles", "lhe"})
+        fields = self.model_dump(mode="json", exclude={"vary", "max_particles", "lhe", "lhe_weights"})
         vary = {name.replace(":", "_"): text for name, text in self.vary.items()}
+        if self.lhe_weights:
+            fields["lhe_weights"] = list(self.lhe_weights)
         return {**fields, "vary": vary, "max_particles": self.room, "lhe": self.lhe and self.lhe.name}
 
 
