@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -97,6 +98,24 @@ def test_part_options_and_lines(
     assert asked["generator"] is toy
     assert (asked["use"], asked["seed"], asked["max_events"]) == ("shapes", 7, 210)
     assert (asked["protocol"], asked["members"], asked["hold_out"]) == ("calochallenge", (), None)
+
+
+@pytest.mark.parametrize("protocol", ["calochallenge", "cross-validation"])
+def test_the_calochallenges_protocol_cuts_all_samples_alike(tmp_path: Path, judges: Recorder, protocol: str) -> None:
+    """Set 1: what is below 1 MeV is emptied in the truth, the generated and the training sample, or in none."""
+    paths = [tmp_path / f"{name}.hdf5" for name in ("truth", "generated", "train")]
+    rng = np.random.default_rng(1)
+    showers = [np.exp(rng.normal(0, 2, (210, 368))).astype(np.float32) for _ in paths]
+    for path, values in zip(paths, showers, strict=True):
+        with h5py.File(path, "w") as file:
+            file["incident_energies"], file["showers"] = np.full((210, 1), 1024.0), values
+    truth, generated, train = paths
+    result = run(truth, generated, "--train", train, "-o", tmp_path / "report", "--protocol", protocol)
+    assert result.exit_code == 0, result.output
+    for name, values in zip(("truth", "generated", "train"), showers, strict=True):
+        seen = judges.only[name]["shower"].values
+        expected = np.where(values < 1, 0, values) if protocol == "calochallenge" else values
+        np.testing.assert_array_equal(np.sort(seen, axis=1), np.sort(expected, axis=1))
 
 
 @pytest.fixture(scope="module")

@@ -58,12 +58,12 @@ def test_a_submission_has_the_sample_s_energies_to_the_last_bit_and_the_set_s_th
     rounded = events.drop_vars(calochallenge.ENERGY_COORDINATE).assign(incident_energy=single)
     write_events(rounded, tmp_path / "store.zarr")
     out = tmp_path / "submission.hdf5"
-    assert write_submission(tmp_path / "store.zarr", out, threshold=None, like=photons, overwrite=False) == 1e-3
+    assert write_submission(tmp_path / "store.zarr", out, threshold=None, like=photons, overwrite=False) == 1.0
     assert not (tmp_path / "store.zarr").exists()
     with h5py.File(out) as file, h5py.File(photons) as before:
         np.testing.assert_array_equal(file["incident_energies"], ENERGIES[:, None], strict=True)
         showers = before["showers"][()]
-        np.testing.assert_array_equal(file["showers"], np.where(showers < 1e-3, np.float32(0), showers), strict=True)
+        np.testing.assert_array_equal(file["showers"], np.where(showers < 1, np.float32(0), showers), strict=True)
     np.testing.assert_array_equal(read(out)["incident_energy"], single)
     for wrong in (ENERGIES[:3], 2 * ENERGIES):
         with pytest.raises(FormatError, match="are not those of the events"):

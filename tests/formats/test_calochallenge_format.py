@@ -33,10 +33,9 @@ def xml(tmp_path: Path) -> Path:
 
 def write_file(path: Path, n: int, n_voxels: int = N_VOXELS, dtype: str = "f8", seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    content = {
-        "incident_energies": np.exp(rng.uniform(math.log(256), math.log(4e6), (n, 1))).astype(dtype),
-        "showers": (rng.exponential(size=(n, n_voxels)) * rng.integers(0, 2, (n, n_voxels))).astype(dtype),
-    }
+    energies = np.exp(rng.uniform(math.log(256), math.log(4e6), (n, 1)))
+    shares = rng.exponential(size=(n, n_voxels)) * rng.integers(0, 2, (n, n_voxels)) / n_voxels
+    content = {"incident_energies": energies.astype(dtype), "showers": (energies * shares).astype(dtype)}
     with h5py.File(path, "w") as file:
         for name, values in content.items():
             file.create_dataset(name, data=values, compression="gzip")

@@ -4,6 +4,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
 from simulacra.formats import Binning, FormatError, calochallenge, read, read_binning, write_binning
 from simulacra.formats.challenge_sets import SETS, set_of
@@ -38,8 +39,8 @@ def test_the_sets_have_the_challenges_voxels(n_voxels: int) -> None:
     assert (found.name, found.binning.particle) == (name, particle)
     assert {layer.id: layer.n_voxels for layer in found.binning.layers if layer.n_voxels} == voxels
     assert len(found.binning.layers) == (24 if name.startswith("1") else 45)
-    # 1 keV of ATLAS's cells; 0.5 keV of silicon over its part of 3.3 %
-    assert found.threshold == pytest.approx(1e-3 if name.startswith("1") else 15.15e-3, rel=1e-3)
+    # 1 MeV of ATLAS's cells; 0.5 keV of silicon over its part of 3.3 %
+    assert found.threshold == pytest.approx(1.0 if name.startswith("1") else 15.15e-3, rel=1e-3)
     assert len(SETS) == len(PUBLISHED)
 
 
@@ -72,6 +73,21 @@ def test_a_file_of_the_challenge_is_known_by_its_voxels(tmp_path: Path, n_voxels
         np.testing.assert_array_equal(file["showers"], showers)
         np.testing.assert_allclose(file["incident_energies"], 256.0)
         assert file["incident_energies"].shape == (len(voxels), 1)
+
+
+@pytest.mark.parametrize(("n_voxels", "threshold"), [(368, 1.0), (533, 1.0), (6480, 0.5e-3 / 0.033)])
+def test_the_evaluation_sees_nothing_below_the_threshold_of_a_set(n_voxels: int, threshold: float) -> None:
+    showers = np.zeros((3, n_voxels), dtype=np.float32)
+    showers[1, :3] = np.float32(threshold) * np.array([0.999, 1.001, 50], dtype=np.float32)
+    events = xr.Dataset({"shower": (("event", "cell"), showers, {"units": "MeV"})})
+    seen = calochallenge.as_evaluated(events)
+    expected = showers.copy()
+    expected[1, 0] = 0
+    np.testing.assert_array_equal(seen["shower"], expected, strict=True)
+    assert events["shower"].values[1, 0] > 0
+    assert seen["shower"].attrs == {"units": "MeV"}
+    other = xr.Dataset({"shower": (("event", "cell"), showers[:, :-1])})
+    assert calochallenge.as_evaluated(other) is other
 
 
 def test_a_set_s_binning_as_xml_is_the_same_set(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def of_another_detector(tmp_path: Path) -> xr.Dataset:
     rng = np.random.default_rng(1)
     with h5py.File(tmp_path / "showers.hdf5", "w") as file:
         file["incident_energies"] = rng.uniform(1e3, 1e5, (N, 1))
-        file["showers"] = rng.exponential(size=(N, 22))
+        file["showers"] = rng.exponential(1e3, (N, 22))
     return read(tmp_path / "showers.hdf5", binning=tmp_path / "binning.xml", particle="gamma")
 
 

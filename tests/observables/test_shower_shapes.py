@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from simulacra.events import make_events, variable
+from simulacra.formats.challenge_sets import SETS
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.observables import observe, shower_shapes, shower_shapes_of
 
@@ -107,8 +108,49 @@ def test_cylindrical_detector_has_the_limited_list() -> None:
     assert shapes["phi_centre_10"][0] == pytest.approx(radius * np.sin(alpha))
     assert shapes["shower_depth"][0] == 10
     assert shapes["deepest_section"][0] == 10
+    assert shapes["r_centre_10"][0] == pytest.approx(radius)
+    assert shapes["r_width_10"][0] == 0
     assert "energy_fraction_0" not in shapes
     assert len([name for name in shapes if name.startswith("energy_")]) == 46
+
+
+def photons_of_set_1() -> CalorimeterGeometry:
+    return SETS[368].binning.nominal_geometry()
+
+
+def test_a_ring_has_no_place_in_eta_and_phi() -> None:
+    """Layers 0, 3 and 12 of the CaloChallenge's photons are not cut in alpha; they were told to lie at -136.9 mm."""
+    geometry = photons_of_set_1()
+    shapes = shower_shapes_of(np.ones((1, geometry.n_cells)), np.ones(1), geometry)
+    there = {name for name in shapes if name.startswith(("eta_", "phi_"))}
+    assert there == {f"{c}_{what}_{i}" for c in ("eta", "phi") for what in ("centre", "width") for i in (1, 2)}
+    for i in (1, 2):
+        assert shapes[f"eta_centre_{i}"][0] == pytest.approx(0, abs=1e-9)
+    for i, section in enumerate(geometry.sections):
+        # the middles of the rings, whatever their cells in alpha
+        middles = (np.array(section.r_edges[:-1]) + np.array(section.r_edges[1:])) / 2
+        assert shapes[f"r_centre_{i}"][0] == pytest.approx(middles.mean())
+        assert shapes[f"r_width_{i}"][0] == pytest.approx(middles.std())
+
+
+def test_centre_and_width_in_r_by_hand() -> None:
+    geometry = photons_of_set_1()
+    cells = np.zeros((2, geometry.n_cells))
+    # layer 0: rings 0 to 5 and 10 to 30 mm; layer 1: rings 2 to 4 and 150 to 200 mm at two places in alpha
+    cells[0, geometry.cell_index(0, 0, 0)], cells[0, geometry.cell_index(0, 0, 2)] = 300.0, 100.0
+    cells[0, geometry.cell_index(1, 3, 1)], cells[0, geometry.cell_index(1, 8, 15)] = 1.0, 1.0
+    shapes = shower_shapes_of(cells, np.ones(2), geometry)
+    assert shapes["r_centre_0"].tolist() == pytest.approx([0.75 * 2.5 + 0.25 * 20, 0])
+    assert shapes["r_width_0"].tolist() == pytest.approx([17.5 * math.sqrt(0.75 * 0.25), 0])
+    assert shapes["r_centre_1"][0] == pytest.approx((3 + 175) / 2)
+    assert shapes["r_width_1"][0] == pytest.approx((175 - 3) / 2)
+    described = shower_shapes(events(cells, np.ones(2), geometry=geometry.to_json()))
+    assert described["r_width_4"].attrs["long_name"] == "Width in r in layer 12"
+    assert described["r_width_4"].attrs["units"] == "mm"
+
+
+def test_a_calorimeter_of_square_cells_has_no_radii() -> None:
+    assert not [name for name in shapes_of(empty()) if name.startswith("r_")]
 
 
 def events(cells: np.ndarray, energy: np.ndarray, **attributes: str) -> xr.Dataset:

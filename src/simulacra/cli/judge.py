@@ -78,7 +78,8 @@ def judge(
         Literal["cross-validation", "calochallenge"],
         typer.Option(
             "--protocol",
-            help="How perceptrons are trained: five folds of small ones, or as the CaloChallenge does (slow).",
+            help="How perceptrons are trained: five folds of small ones, or as the CaloChallenge does (slow); there, "
+            "voxels of its sets that are below its thresholds are emptied in all samples.",
         ),
     ] = "cross-validation",
     published: Annotated[
@@ -104,7 +105,7 @@ def judge(
     from simulacra.cli.judged_events import judged_of, named
     from simulacra.cli.progress import progress
     from simulacra.events import take_part
-    from simulacra.formats import read
+    from simulacra.formats import calochallenge, read
     from simulacra.judges.judging import judge as judge_events
 
     if output.exists() and not output.is_dir():
@@ -150,6 +151,10 @@ def judge(
             )
             for name, one in named(generated)
         }
+        if protocol == "calochallenge":
+            true_events = calochallenge.as_evaluated(true_events)
+            samples = {name: one.changed(calochallenge.as_evaluated) for name, one in samples.items()}
+            options["train"] = None if training is None else calochallenge.as_evaluated(training)
         if compare:
             from simulacra.cli.compare_generators import compare_command
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,10 @@ class Judged:
     members: tuple[xr.Dataset, ...] = ()
     generator: TrainedGenerator | None = None
     run: Path | None = None
+
+    def changed(self, change: Callable[[xr.Dataset], xr.Dataset]) -> Judged:
+        """Return the sample after a change of its events, and of its members' alike."""
+        return replace(self, events=change(self.events), members=tuple(map(change, self.members)))
 
     def options(self) -> dict[str, Any]:
         """Return what the judges take beside the events."""

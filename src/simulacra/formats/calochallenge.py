@@ -35,7 +35,15 @@ from simulacra.formats.hdf5 import (
     write_file,
 )
 from simulacra.formats.particles import particle_of
-from simulacra.formats.provenance import GROUP, VARIABLES, file_provenance, shower_variable, to_events, write_group
+from simulacra.formats.provenance import (
+    GROUP,
+    VARIABLES,
+    file_provenance,
+    shower_variable,
+    to_events,
+    warn_of_units,
+    write_group,
+)
 from simulacra.geometry import CalorimeterGeometry
 
 ENERGY_COORDINATE: Final = "incident_energy_mev"
@@ -92,6 +100,7 @@ def read(
             settings={"format": "calochallenge"},
             binning=binning.model_dump_json(),
         )
+        warn_of_units(file.filename, variables["shower"].values, variables["incident_energy"].values)
         attributes["geometry"] = geometry.to_json()
         in_file = xr.Variable("event", energies, {"units": "MeV", "long_name": "incident energy as in the file"})
         exact = f"{VARIABLES}/incident_energy" in file
@@ -132,6 +141,23 @@ def as_read_out(
     active = events["active"].values
     scaled = np.where(active < threshold, 0.0, active / sampling_fraction).astype(active.dtype)
     return events.drop_vars("active").assign(shower=(events["shower"].dims, scaled, events["shower"].attrs))
+
+
+def as_evaluated(events: xr.Dataset) -> xr.Dataset:
+    """Return showers as the challenge's evaluation looks at them: voxels below the set's threshold are empty.
+
+    The set is known by the number of voxels; showers of other numbers are returned as they are. The evaluation does so
+    with the reference and the generated showers alike; a sample that is cut beside one that is not differs from it.
+    """
+    known = set_of(events["shower"].shape[1]) if "shower" in events and events["shower"].ndim == 2 else None
+    if known is None:
+        return events
+    array = events["shower"]
+    cells = np.array(array.values)
+    for start in range(0, len(cells), BLOCK):
+        block = cells[start : start + BLOCK]
+        block[block < known.threshold] = 0
+    return events.assign(shower=(array.dims, cells, array.attrs))
 
 
 def incident_energies(path: str | os.PathLike[str]) -> np.ndarray:
@@ -233,8 +259,9 @@ def _cells(file: h5py.File, binning: Binning, n_events: int, rows: slice) -> np.
 
 
 def _gev(energies: np.ndarray) -> np.ndarray:
-    """Return energies [MeV] in GeV, in single precision if they are."""
-    return (energies.astype(np.float64) / 1000).astype(energies.dtype if energies.dtype.kind == "f" else np.float64)
+    """Return energies [MeV] in GeV, in single precision if they are, or are in half precision."""
+    precision = np.promote_types(energies.dtype, np.float32) if energies.dtype.kind == "f" else np.float64
+    return (energies.astype(np.float64) / 1000).astype(precision)
 
 
 def _mev(energies: np.ndarray) -> np.ndarray:

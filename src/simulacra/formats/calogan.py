@@ -17,7 +17,7 @@ import xarray as xr
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import cells, one_each, opened, require_showers, rows_of, text_attribute, values, write_file
 from simulacra.formats.particles import particle_of
-from simulacra.formats.provenance import file_provenance, shower_variable, to_events, write_group
+from simulacra.formats.provenance import file_provenance, shower_variable, to_events, warn_of_units, write_group
 from simulacra.geometry import CalorimeterGeometry
 
 #: the dataset of each optional condition
@@ -55,6 +55,7 @@ def read(
             if column in file:
                 variables[name] = shower_variable(values(file, column, (n, 1), rows)[:, 0], name)
         variables["shower"] = shower_variable(np.concatenate(layers, axis=1), "shower")
+        warn_of_units(file.filename, variables["shower"].values, variables["incident_energy"].values)
         if "overflow" in file:
             variables["overflow"] = shower_variable(values(file, "overflow", (n, len(layers)), rows), "overflow")
         known = ("energy", *(f"layer_{i}" for i in range(len(layers))), "overflow", *CONDITIONS.values())

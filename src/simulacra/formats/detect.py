@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import xarray as xr
 
@@ -17,6 +18,14 @@ from simulacra.formats.particles import geant4_name
 from simulacra.store import open_events
 
 Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc", "jetnet"]
+
+#: the datasets by which each layout is known
+_LAYOUTS: Final[Mapping[Format, frozenset[str]]] = {
+    "calogan": frozenset({"energy", "layer_0"}),
+    "calochallenge": frozenset({"incident_energies", "showers"}),
+    "flat_showers": frozenset({"energy", "showers"}),
+    "jetnet": frozenset({jetnet.PARTICLES}),
+}
 
 
 def format_of(path: str | os.PathLike[str]) -> Format:
@@ -38,14 +47,17 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         there = set(file)
         if "conventions" in file.attrs:
             return "single_file"
-        if {"energy", "layer_0"} <= there:
-            return "calogan"
-        if {"energy", "showers"} <= there:
-            return "flat_showers"
-        if {"incident_energies", "showers"} <= there:
-            return "calochallenge"
-        if jetnet.PARTICLES in there:
-            return "jetnet"
+        fitting: list[Format] = [name for name, needed in _LAYOUTS.items() if needed <= there]
+        if "calochallenge" in fitting and "flat_showers" in fitting:
+            # `showers` are one dataset, and their energies are those that the challenge names so
+            fitting.remove("flat_showers")
+        if len(fitting) > 1:
+            raise FormatError(
+                f"'{path}' holds {sorted(there)}, the datasets of several layouts ({', '.join(fitting)}): read it by "
+                f"the one that is meant, such as simulacra.formats.{fitting[0]}.read(path)"
+            )
+        if fitting:
+            return fitting[0]
         raise FormatError(
             f"'{path}' holds {sorted(there)}: expected 'energy' and 'layer_0' to 'layer_2' (CaloGAN), "
             "'incident_energies' and 'showers' (CaloChallenge), 'energy' and 'showers', or 'particle_features' (JetNet)"

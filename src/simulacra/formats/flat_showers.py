@@ -15,7 +15,7 @@ import xarray as xr
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import cells, one_each, opened, require_showers, rows_of, text_attribute, values, write_file
 from simulacra.formats.particles import particle_of
-from simulacra.formats.provenance import file_provenance, shower_variable, to_events, write_group
+from simulacra.formats.provenance import file_provenance, shower_variable, to_events, warn_of_units, write_group
 from simulacra.geometry import CalorimeterGeometry
 
 
@@ -50,6 +50,7 @@ def read(
             "incident_energy": shower_variable(values(file, "energy", (n, 1), rows)[:, 0], "incident_energy"),
             "shower": shower_variable(values(file, "showers", (n, geometry.n_cells), rows), "shower"),
         }
+        warn_of_units(file.filename, variables["shower"].values, variables["incident_energy"].values)
         if "active" in file:
             variables["active"] = shower_variable(values(file, "active", (n, geometry.n_cells), rows), "active")
         physics = text_attribute(file, "physics")

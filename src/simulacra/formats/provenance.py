@@ -23,6 +23,11 @@ from simulacra.formats.hdf5 import BLOCK, dataset, text
 GROUP: Final = "simulacra"
 VARIABLES: Final = f"{GROUP}/variables"
 RECORD: Final = f"{GROUP}/record"
+#: parts of the incident energy outside which a mean over showers is taken for a fault of units
+LEAST_RESPONSE: Final = 0.005
+MOST_RESPONSE: Final = 20.0
+#: of fewer, the mean tells too little
+FEWEST_SHOWERS: Final = 20
 
 
 def shower_variable(values: np.ndarray, name: str) -> xr.Variable:
@@ -64,6 +69,26 @@ def file_provenance(
         "particle": particle,
         **attributes,
     }
+
+
+def warn_of_units(path: str, showers: np.ndarray, incident_energy: np.ndarray) -> None:
+    """Warn if the energies of showers (N, cells) [MeV] and of their particles (N,) [GeV] can hardly be in these units.
+
+    The layouts fix units, and files do not state them. A calorimeter shows from some per cent of the incident energy,
+    where only its active medium is read out, to somewhat more than all of it; a factor of 1000 is far outside.
+    """
+    if len(showers) < FEWEST_SHOWERS:
+        return
+    held = sum(float(showers[i : i + BLOCK].sum(dtype=np.float64)) for i in range(0, len(showers), BLOCK)) / 1000
+    incident = float(incident_energy.sum(dtype=np.float64))
+    if not (incident > 0 and held > 0 and np.isfinite(held) and np.isfinite(incident)):
+        return
+    if not LEAST_RESPONSE <= held / incident <= MOST_RESPONSE:
+        warnings.warn(
+            f"'{path}': its showers hold {held / incident:.3g} of their incident energies, read in the units of the "
+            "layout: is one of the two in MeV where GeV is meant, or the other way about?",
+            stacklevel=4,
+        )
 
 
 def to_events(

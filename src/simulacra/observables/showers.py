@@ -13,6 +13,8 @@ With :math:`I_{ic}` the energy in cell :math:`c` of section :math:`i`, centred a
 ``eta_centre_i``           :math:`\langle\eta\rangle_i = \sum_c I_{ic}\eta_c / E_i`; ``phi_centre_i`` likewise
 ``eta_width_i``            :math:`\sigma_i = \sqrt{\sum_c I_{ic}\eta_c^2 / E_i - \langle\eta\rangle_i^2}`;
                            ``phi_width_i`` likewise
+``r_centre_i``             :math:`\langle r\rangle_i = \sum_c I_{ic} r_c / E_i` with :math:`r_c` the middle of a
+                           cell's ring; ``r_width_i`` likewise. Of cylindrical sections only
 ``energy_ratio_i``         :math:`(I_i^{(1)} - I_i^{(2)}) / (I_i^{(1)} + I_i^{(2)})`, the two most energetic cells
 ``deepest_section``        :math:`d = \max\{i : \max_c I_{ic} > \mathrm{threshold}\}`
 ``depth_weighted_energy``  :math:`l_d = \sum_i i E_i`
@@ -21,18 +23,22 @@ With :math:`I_{ic}` the energy in cell :math:`c` of section :math:`i`, centred a
 =========================  ==========================================================================================
 
 A shape whose denominator is 0 (a section without energy, an incident energy of 0) is 0 by convention, never NaN.
-Detectors with more than eight sections (the CaloChallenge's have 45) go without ``energy_fraction_i`` and
-``energy_ratio_i``: what remains is the CaloChallenge's own list of high-level features.
+A cylindrical section that is not cut in alpha has no centres and widths in eta and phi: a ring has no place on them.
+Detectors with more than eight sections (the CaloChallenge's sets 2 and 3 have 45) go without ``energy_fraction_i`` and
+``energy_ratio_i``. What remains is the CaloChallenge's own list of high-level features, with its rule for sections
+that are not cut in alpha (``HighLevelFeatures.CalculateFeatures`` of its evaluation; ``EC_r`` and ``width_r`` are the
+centre and width in r).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import xarray as xr
 
-from simulacra.geometry import CalorimeterGeometry
+from simulacra.geometry import CalorimeterGeometry, CylindricalSection
 
 MANY_SECTIONS: Final = 8
 MEV_PER_GEV: Final = 1000.0
@@ -100,28 +106,24 @@ def shower_shapes_of(
     cells, incident = np.asarray(cells), np.asarray(incident_energy, dtype=np.float64)
     _check(cells, incident, geometry)
     many = len(geometry.sections) > MANY_SECTIONS
-    columns: dict[str, list[np.ndarray]] = {}
+    columns: dict[str, dict[int, np.ndarray]] = {}
     for i in range(len(geometry.sections)):
-        place = geometry.section_slice(i)
-        section = _section_shapes(
-            cells[:, place], geometry.cell_x[place], geometry.cell_y[place], threshold, with_ratio=not many
-        )
-        for name, values in section.items():
-            columns.setdefault(name, []).append(values)
+        section = cells[:, geometry.section_slice(i)]
+        for name, values in _section_shapes(section, _places(geometry, i), threshold, with_ratio=not many).items():
+            columns.setdefault(name, {})[i] = values
 
-    energy = np.stack(columns["energy"], axis=1)
+    energy = np.stack(list(columns["energy"].values()), axis=1)
     total = energy.sum(axis=1)
     number = np.arange(energy.shape[1], dtype=np.float64)
     if not many:
-        columns["energy_fraction"] = list(_ratio(energy, total[:, None]).T)
+        columns["energy_fraction"] = dict(enumerate(_ratio(energy, total[:, None]).T))
     depth = _ratio(energy @ number, total)
     variance = _ratio(energy @ number**2, total) - depth**2
-    reached = np.stack(columns["sparsity"], axis=1) > 0
+    reached = np.stack(list(columns["sparsity"].values()), axis=1) > 0
 
     shapes = {"total_energy": total, "energy_response": _ratio(total, incident * MEV_PER_GEV)}
-    for name in ("energy", "energy_fraction", "sparsity", "eta_centre", "phi_centre", "eta_width", "phi_width"):
-        shapes |= {f"{name}_{i}": values for i, values in enumerate(columns.get(name, []))}
-    shapes |= {f"energy_ratio_{i}": values for i, values in enumerate(columns.get("energy_ratio", []))}
+    for name in _SECTION:
+        shapes |= {f"{name}_{i}": values for i, values in columns.get(name, {}).items()}
     shapes["deepest_section"] = np.where(reached, number, 0.0).max(axis=1)
     shapes["depth_weighted_energy"] = energy @ number
     shapes["shower_depth"] = depth
@@ -129,21 +131,29 @@ def shower_shapes_of(
     return shapes
 
 
+def _places(geometry: CalorimeterGeometry, i: int) -> dict[str, np.ndarray]:
+    """Return the coordinates in which the cells of a section have a place, (n,) each [mm]."""
+    section, place = geometry.sections[i], geometry.section_slice(i)
+    plane = {"eta": geometry.cell_x[place], "phi": geometry.cell_y[place]}
+    if not isinstance(section, CylindricalSection):
+        return plane
+    edges = np.asarray(section.r_edges)
+    radius = {"r": ((edges[:-1] + edges[1:]) / 2)[geometry.eta_of_cell[place]]}
+    return radius if section.alpha_bins == 1 else plane | radius
+
+
 def _section_shapes(
-    cells: np.ndarray, eta: np.ndarray, phi: np.ndarray, threshold: float, *, with_ratio: bool
+    cells: np.ndarray, places: Mapping[str, np.ndarray], threshold: float, *, with_ratio: bool
 ) -> dict[str, np.ndarray]:
-    """Return the shapes of one section, each (N,), from its cells (N, n) and their centres (n,) [mm]."""
-    moments = cells.astype(np.float64) @ np.stack([np.ones_like(eta), eta, phi, eta**2, phi**2], axis=1)
+    """Return the shapes of one section, each (N,), from its cells (N, n) and their coordinates (n,) [mm]."""
+    powers = [power for place in places.values() for power in (place, place**2)]
+    moments = cells.astype(np.float64) @ np.stack([np.ones(cells.shape[1]), *powers], axis=1)
     energy = moments[:, 0]
-    eta_mean, phi_mean, eta_square, phi_square = (_ratio(moments[:, k], energy) for k in range(1, 5))
-    shapes = {
-        "energy": energy,
-        "sparsity": np.count_nonzero(cells > threshold, axis=1) / cells.shape[1],
-        "eta_centre": eta_mean,
-        "phi_centre": phi_mean,
-        "eta_width": _root(eta_square - eta_mean**2, float(np.abs(eta).max())),
-        "phi_width": _root(phi_square - phi_mean**2, float(np.abs(phi).max())),
-    }
+    shapes = {"energy": energy, "sparsity": np.count_nonzero(cells > threshold, axis=1) / cells.shape[1]}
+    for k, (name, place) in enumerate(places.items()):
+        mean, square = _ratio(moments[:, 2 * k + 1], energy), _ratio(moments[:, 2 * k + 2], energy)
+        shapes[f"{name}_centre"] = mean
+        shapes[f"{name}_width"] = _root(square - mean**2, float(np.abs(place).max()))
     if with_ratio:
         if cells.shape[1] > 1:
             top = np.partition(cells, cells.shape[1] - 2, axis=1)[:, -2:].astype(np.float64)
@@ -198,6 +208,8 @@ _SECTION: Final = {
     "phi_centre": ("mm", "Centre in φ in {}"),
     "eta_width": ("mm", "Width in η in {}"),
     "phi_width": ("mm", "Width in φ in {}"),
+    "r_centre": ("mm", "Centre in r in {}"),
+    "r_width": ("mm", "Width in r in {}"),
     "energy_ratio": ("1", "Energy ratio of the two hottest cells in {}"),
 }
 
