@@ -74,6 +74,14 @@ def test_files_that_were_joined_one_after_the_other_are_read_whole(tmp_path: Pat
         read(path)
 
 
+@pytest.mark.parametrize("number", ["", "x", "1e5", str(2**63)])
+def test_an_event_whose_number_is_none_is_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "x.hepmc"
+    path.write_text(DEADLY.replace("E 7 1 4", f"E {number}"))
+    with pytest.raises(FormatError, match="is damaged: event 0 has no number"):
+        read(path)
+
+
 def test_a_format_of_hepmc_that_is_not_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / "x.hepmc"
     path.write_text("HepMC::Version 1.0\nHepMC::IO_Ascii-START_EVENT_LISTING\nHepMC::IO_Ascii-END_EVENT_LISTING\n")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hepmc_files import hepmc2, hepmc3, weights_of
 
-from simulacra.formats import FormatError, read
+from simulacra.formats import FormatError, hepmc, read
 from simulacra.formats.hepmc_weights import is_bookkeeping, roles_of
 
 pytest.importorskip("pyhepmc", reason="pyhepmc is not installed: pip install 'simulacra[jets]'")
@@ -40,6 +40,19 @@ def test_a_guess_is_told() -> None:
     )
     assert not is_bookkeeping("MUR_MEWeight")
     assert is_bookkeeping("mEwEiGhT")
+
+
+def test_the_nominal_weight_may_be_named(tmp_path: Path) -> None:
+    assert roles_of(["Weight", "NTrials", "b"], "b") == roles_of(["x", "NTrials", "b"], "b")
+    path = hepmc3(tmp_path / "x.hepmc", "W x\\|y", ["W 1 2"])
+    assert weights_of(hepmc.read(path, nominal="y")) == {"weight": [2], "variation_x": [1]}
+    with pytest.raises(FormatError, match=r"x\.hepmc': there are 0 weights of the name 'z'; .*'x', 'y'"):
+        hepmc.read(path, nominal="z")
+
+
+def test_books_alone_are_no_weights(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"x\.hepmc': its weights \['NTrials', 'MEWeight'\] are a program's books"):
+        read(hepmc3(tmp_path / "x.hepmc", "W NTrials\\|MEWeight", ["W 1 2"]))
 
 
 def test_a_file_of_sherpa_gives_its_weight_and_not_its_books(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from lhe_files import cosine_of, lhe, rwgt
 from simulacra.simulators import JetSettings, PythiaError, PythiaSettings, simulate_collisions, write_collisions
 from simulacra.simulators.pythia import CollisionTask, checked
 from simulacra.store import Chunk, StoreError, open_events
+from simulacra.variations import holds_weights
 
 pythia8mc = pytest.importorskip("pythia8mc", reason="pythia8mc is not installed: pip install 'simulacra[jets]'")
 
@@ -271,6 +272,8 @@ def test_weights_of_a_les_houches_file_become_variations_of_their_own_events(tmp
     np.testing.assert_allclose(events["variation_1001"], up[:45] / scale, rtol=1e-12)
     np.testing.assert_allclose(events["variation_1002"], down[:45] / scale, rtol=1e-12)
     assert json.loads(events.attrs["settings"])["lhe"] == path.name
+    assert json.loads(events.attrs["settings"])["lhe_weights"] == ["1002", "1001"]
+    assert holds_weights(events, "variation_1001")
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     two = simulate_collisions(settings.model_copy(update={"lhe_weights": ("1002",)}), seed=1, n_events=45, workers=2)
     assert "variation_1001" not in two

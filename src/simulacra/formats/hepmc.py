@@ -48,11 +48,16 @@ RUN_ATTRIBUTE: Final = "simulacra"
 _CLOUD: Final = ("momentum", "energy", "identity", "charge", "present", "weight")
 
 
-def read(path: str | os.PathLike[str]) -> xr.Dataset:
+def read(path: str | os.PathLike[str], *, nominal: str | None = None) -> xr.Dataset:
     """Read the final particles, weights and parameters of a file.
 
     A warning tells if the nominal weight had to be guessed, if units are not stated, and if event numbers repeat, as
     in the files of merged jobs: the events are then numbered by their positions.
+
+    Parameters
+    ----------
+    nominal:
+        name of the weight that is the event's own, where the names do not tell.
 
     Raises
     ------
@@ -68,6 +73,12 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
     if not is_hepmc(path):
         raise FormatError(f"'{path}' does not begin with '{BEGINNING.decode()}': it is no text file of HepMC")
     listing = look_through(path)
+    try:
+        roles = roles_of(listing.names, nominal)
+    except FormatError as error:
+        raise FormatError(f"'{path}': {error}") from None
+    if roles.remark and listing.named:
+        warnings.warn(f"'{path}': {roles.remark}; hepmc.read(path, nominal=NAME) takes another", stacklevel=2)
     numbers = _numbers(path, listing)
     columns: list[np.ndarray] = []
     attributes: list[dict[str, float]] = []
@@ -90,9 +101,6 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
         raise FormatError(f"'{path}' is damaged after {len(columns)} events ({error})") from error
     if not columns or len(columns) != len(numbers):
         raise FormatError(f"'{path}' is damaged or empty: {len(columns)} of its {len(numbers)} events can be read")
-    roles = roles_of(listing.names)
-    if roles.remark and listing.named:
-        warnings.warn(f"'{path}': {roles.remark}", stacklevel=2)
     if not listing.units_stated:
         warnings.warn(f"'{path}' does not state the units of all events: GeV is taken", stacklevel=2)
     try:

@@ -136,8 +136,8 @@ class _Reading:
     def _begin_event(self, line: bytes) -> None:
         fields = line.split()
         try:
-            self._numbers.append(int(fields[1]))
-        except (IndexError, ValueError):
+            self._numbers.append(int(np.int64(int(fields[1]))))
+        except (IndexError, ValueError, OverflowError):
             raise FormatError(f"'{self._path}' is damaged: event {len(self._numbers)} has no number") from None
         self._weights.append([])
         self._in_event = True

@@ -10,9 +10,11 @@ are the entries by which Sherpa keeps its books: they count trials or hold a fac
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from simulacra.formats.errors import FormatError
 
 _NOMINAL: Final = ("weight", "0", "default", "nominal")
 _BOOKKEEPING: Final = re.compile(r"(IRREG|EXTRA).*|(ME_?Weight|Weight_?Normali[sz]ation|N_?Trials?)", re.IGNORECASE)
@@ -32,9 +34,27 @@ def is_bookkeeping(name: str) -> bool:
     return _BOOKKEEPING.fullmatch(name.strip()) is not None
 
 
-def roles_of(names: Sequence[str]) -> WeightRoles:
-    """Return which weight is which, from the names of at least one weight."""
+def roles_of(names: Sequence[str], nominal: str | None = None) -> WeightRoles:
+    """Return which weight is which, from the names of at least one weight.
+
+    Parameters
+    ----------
+    nominal:
+        name of the nominal weight, where it is known better.
+
+    Raises
+    ------
+    FormatError
+        if there is none of that name, or all are entries of books.
+    """
     books = {i for i, name in enumerate(names) if is_bookkeeping(name)}
+    if nominal is not None:
+        fitting = [i for i, name in enumerate(names) if name == nominal]
+        if len(fitting) != 1:
+            raise FormatError(f"there are {len(fitting)} weights of the name '{nominal}'; the names are {list(names)}")
+        return _roles(names, fitting[0], books)
+    if len(books) == len(names):
+        raise FormatError(f"its weights {list(names)} are a program's books: none is the weight of an event")
     fitting = [i for i, name in enumerate(names) if name == ""]
     fitting = fitting or [i for i, name in enumerate(names) if name.strip().lower() in _NOMINAL]
     remark = None
@@ -42,11 +62,14 @@ def roles_of(names: Sequence[str]) -> WeightRoles:
         named = ", ".join(f"'{names[i]}'" for i in fitting)
         remark = f"{named} could each be the nominal weight; '{names[fitting[0]]}' is taken, the first"
     elif not fitting:
-        fitting = [i for i in range(len(names)) if i not in books] or [0]
+        fitting = [i for i in range(len(names)) if i not in books]
         if len(fitting) > 1:
             remark = (
                 f"none of its {len(names)} weights is called Weight, Default, Nominal or 0; "
                 f"'{names[fitting[0]]}' is taken for the nominal one, the first"
             )
-    nominal = fitting[0]
+    return _roles(names, fitting[0], books, remark)
+
+
+def _roles(names: Sequence[str], nominal: int, books: Collection[int], remark: str | None = None) -> WeightRoles:
     return WeightRoles(nominal, tuple(i for i in range(len(names)) if i != nominal and i not in books), remark)
