@@ -11,6 +11,7 @@ from hepmc_files import clouds
 from simulacra.events import variable
 from simulacra.formats import FormatError, format_of, hepmc, read
 from simulacra.formats.pdg_charge import charge_of
+from simulacra.variations import variation_variable
 
 pytest.importorskip("pyhepmc", reason="pyhepmc is not installed: pip install 'simulacra[jets]'")
 
@@ -41,6 +42,16 @@ def test_weights_are_absolute_in_the_file(tmp_path: Path) -> None:
     assert np.array_equal([w for w, _, _ in found], np.stack([weight, varied], axis=1))
     assert found[0][1] == ["Weight", "alphaS_up"]
     assert [n for _, _, n in found] == events["present"].values.sum(axis=1).tolist()
+    xr.testing.assert_identical(read(tmp_path / "x.hepmc3"), events)
+
+
+def test_variations_of_any_name_come_back(tmp_path: Path) -> None:
+    """By their order, for by their names they could be the nominal weight or a program's books."""
+    events = clouds()
+    for i, name in enumerate(("0", "Default", "NTrials", "EXTRA_x")):
+        events[f"variation_{name}"] = variation_variable(np.full(20, float(i)), name)
+    events = events.drop_vars("alphaS").assign(alphaS=events["alphaS"])  # conditions stand last
+    hepmc.write(events, tmp_path / "x.hepmc3")
     xr.testing.assert_identical(read(tmp_path / "x.hepmc3"), events)
 
 

@@ -73,19 +73,15 @@ def read(path: str | os.PathLike[str], *, nominal: str | None = None) -> xr.Data
     if not is_hepmc(path):
         raise FormatError(f"'{path}' does not begin with '{BEGINNING.decode()}': it is no text file of HepMC")
     listing = look_through(path)
-    try:
-        roles = roles_of(listing.names, nominal)
-    except FormatError as error:
-        raise FormatError(f"'{path}': {error}") from None
-    if roles.remark and listing.named:
-        warnings.warn(f"'{path}': {roles.remark}; hepmc.read(path, nominal=NAME) takes another", stacklevel=2)
+    ours = _is_ours(path)
+    roles = _roles(path, listing, nominal, ours=ours)
     numbers = _numbers(path, listing)
     columns: list[np.ndarray] = []
     attributes: list[dict[str, float]] = []
     record: dict[str, Any] = {}
     tool = ("HepMC", "not stated in the file")
     try:
-        if not _is_ours(path):
+        if not ours:
             with _lines(path) as lines:
                 probe(str(path), listing.version, lines)
         with _lines(path) as lines:
@@ -203,6 +199,19 @@ def _final(event: Any) -> np.ndarray:
     found = event.numpy.particles
     final = np.asarray(found.status) == 1
     return np.stack([np.asarray(getattr(found, n), dtype=np.float64)[final] for n in ("pid", "px", "py", "pz", "e")])
+
+
+def _roles(path: Path, listing: Listing, nominal: str | None, *, ours: bool) -> WeightRoles:
+    """Return which weight is which: by their order in a file that was written here, by their names in others."""
+    if ours and nominal is None:
+        return WeightRoles(0, tuple(range(1, len(listing.names))))
+    try:
+        roles = roles_of(listing.names, nominal)
+    except FormatError as error:
+        raise FormatError(f"'{path}': {error}") from None
+    if roles.remark and listing.named:
+        warnings.warn(f"'{path}': {roles.remark}; hepmc.read(path, nominal=NAME) takes another", stacklevel=3)
+    return roles
 
 
 def _numbers(path: Path, listing: Listing) -> np.ndarray:
