@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from simulacra.judges.criteria import (
-    USES,
     WITH_WEIGHTS,
     Criterion,
     Judgement,
@@ -20,6 +19,7 @@ from simulacra.judges.criteria import (
     outcome_of,
 )
 from simulacra.judges.finding import Finding
+from simulacra.judges.limits import USES
 
 LIMIT = 0.1
 DISTANCE = Criterion("distance", (), "Distance", LIMIT, "1", "Mend the distance.")
@@ -57,12 +57,17 @@ def judged(*findings: Finding) -> UseJudgement:
     ("value", "error", "chance", "outcome"),
     [
         (0.05, 0.01, 0.0, "pass"),
-        (0.10, 0.01, 0.0, "pass"),
+        # Within the limit, but with the error not.
+        (0.10, 0.01, 0.0, "undecided"),
+        (0.091, 0.01, 0.0, "undecided"),
+        (0.089, 0.01, 0.0, "pass"),
+        # Two samples of the truth score 0.05 themselves: the generator's own share is smaller.
+        (0.07, 0.02, 0.05, "pass"),
         # An error above the limit says nothing about values below it.
         (0.05, 0.11, 0.0, "undecided"),
         # A share of what is missing may be far below 0.
         (-0.79, 0.15, 0.0, "pass"),
-        (-0.19, 0.15, 0.0, "undecided"),
+        (-0.04, 0.15, 0.0, "undecided"),
         (0.12, 0.01, 0.0, "undecided"),
         (0.121, 0.01, 0.0, "fail"),
         # Truth against truth scores as much: the events are too few, not the generator too bad.
@@ -71,6 +76,12 @@ def judged(*findings: Finding) -> UseJudgement:
 )
 def test_a_value_against_its_limit(value: float, error: float, chance: float, outcome: Outcome) -> None:
     assert outcome_of(finding(value, error, truth_value=chance), LIMIT) == outcome
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(0.58, "pass"), (0.581, "undecided"), (0.6, "undecided")])
+def test_a_value_without_bias_passes_with_two_errors_on_top(value: float, outcome: Outcome) -> None:
+    # Truth against truth scores 0.5 of an AUC, which is no fault that could be taken off.
+    assert outcome_of(finding(value, 0.0099, truth_value=0.5), 0.6, biased=False) == outcome
 
 
 def test_a_finding_without_truth_against_truth_is_taken_as_it_is() -> None:

@@ -1,8 +1,9 @@
 """Judges: how far generated events are from the truth, and what they are good enough for."""
 
-from simulacra.judges.criteria import USES, Criterion, Use
+from simulacra.judges.criteria import Criterion, Use
 from simulacra.judges.finding import Finding
 from simulacra.judges.judging import judge
+from simulacra.judges.limits import USES
 from simulacra.judges.samples import JudgeError
 from simulacra.judges.verdict import Verdict
 

@@ -16,9 +16,24 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.two_sample import of_pool
 from simulacra.judges.features import Features
+from simulacra.judges.outliers import far_outside
 from simulacra.judges.samples import JudgeError, Sample, check_comparable, compare_conditions, features_of, sample_of
+from simulacra.judges.shared_events import repeated_events, shared_events
 from simulacra.judges.wording import listed, shorten
 
+#: judges that need weights which are not negative: trees, neighbours, clusters, covariances' roots
+NO_ESTIMATOR: Final = (
+    "boosted trees",
+    "Frechet and kernel distances",
+    "precision, recall, density and coverage",
+    "correlations",
+    "where it fails",
+    "weights from a classifier",
+    "modes and diversity",
+    "memorisation",
+    "statistical power",
+    "ensembles",
+)
 _SPELLED: Final = {"geant4": "Geant4", "pythia": "Pythia", "pythia8": "Pythia 8"}
 
 
@@ -40,6 +55,8 @@ class Case:
         number of training events, also of those that were not taken.
     geometry:
         the detector of showers.
+    shared:
+        the warning about events that stand in truth and generated events; "" if there are none.
     """
 
     truth: Sample
@@ -53,10 +70,16 @@ class Case:
     seed: int
     geometry: CalorimeterGeometry | None = None
     warnings: tuple[str, ...] = field(default=())
+    shared: str = ""
 
     def rng(self, stream: str) -> np.random.Generator:
         """Return the random numbers of one judge."""
         return np.random.default_rng([self.seed, *stream.encode()])
+
+    @property
+    def signed(self) -> bool:
+        """Whether an event of any sample has a negative weight."""
+        return any(sample.signed for sample in (self.generated, self.pool, *self.members))
 
     @cached_property
     def features(self) -> Features:
@@ -109,6 +132,11 @@ def prepared(
             "The training events' conditions differ from the truth's: truth against truth goes without them."
         )
     pool = a if further is None else a.joined(further)
+    warnings += far_outside(_columns(a, b), (a.index, b.index), labels, a.long_names)
+    if repeated := repeated_events(b):
+        warnings.append(repeated)
+    if signed := [sample.label for sample in (a, b) if sample.signed]:
+        warnings.append(_without_estimator(signed))
     replicates = Replicates.draw(a.weights, b.weights, rng)
     return Case(
         truth=a,
@@ -122,6 +150,24 @@ def prepared(
         seed=seed,
         geometry=CalorimeterGeometry.from_events(truth) if a.kind == "showers" else None,
         warnings=tuple(warnings),
+        shared=shared_events(a, b).warning,
+    )
+
+
+def _columns(truth: Sample, generated: Sample) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the observables and conditions that both samples have, by name."""
+    columns = {name: (v, generated.observables[name]) for name, v in truth.observables.items()}
+    return columns | {
+        name: (v, generated.conditions[name]) for name, v in truth.conditions.items() if name in generated.conditions
+    }
+
+
+def _without_estimator(labels: Sequence[str]) -> str:
+    """Return which judges do not look where weights are negative."""
+    return (
+        f"Some weights of {listed(labels)} are negative. Distances of observables and of their projections, "
+        "histograms, means, widths and AUCs take them as they are, and perceptrons learn with them. These have no "
+        f"estimator for them and did not look: {listed(NO_ESTIMATOR)}."
     )
 
 

@@ -1,26 +1,32 @@
-"""What generated events must satisfy for a stated use: limits on findings, and how a finding is held against its limit.
+"""What generated events must satisfy for a stated use, and how a finding is held against its limit.
 
-A criterion is passed if the value lies within the limit; failed if it exceeds the limit by more than two standard
-deviations and what truth against truth scores by as much; else the events do not suffice to decide. Where events fail,
-the same limits are held against what was found with a classifier's weights: they pass with weights if every criterion
-that failed is passed then, no other one is failed, and a tenth of the events' statistical power is left.
+A criterion is passed if the value lies within the limit and still does with its error on top: two standard deviations
+of a value without bias, such as an AUC; one of a distance or of the worst of several bins, which chance makes large,
+after what truth against truth scores is taken off in quadrature. It is failed if the value exceeds the limit by more
+than two standard deviations and what truth against truth scores by as much; else the events do not suffice to decide.
+So a generator at the limit passes in one of fifty draws, or one of six where chance makes the value large. Where events
+fail, the same limits are held against what was found with a classifier's weights: they pass with weights if every
+criterion that failed is passed then, no other one is failed, and a tenth of the events' statistical power is left.
+Where the comparison itself is in doubt (events that stand in both samples), nothing passes. The limits and their
+reasons: :mod:`simulacra.judges.limits`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, Literal
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.samples import Kind
 
 Outcome = Literal["pass", "pass with weights", "fail", "undecided"]
 SIGMAS: Final = 2.0
 #: the region of findings on generated events that carry a classifier's weights
 WITH_WEIGHTS: Final = "with weights"
 LEAST_EFFECTIVE_SHARE: Final = 0.1
+#: more than so many times the events in hand are called out of reach
+MOST_TIMES: Final = 1e6
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class Criterion:
         "%" to show it in percent, else "1".
     advice:
         what to do when it fails.
+    reason:
+        why this limit and no other.
+    biased:
+        whether chance makes the value large, as that of a distance or of the worst of several: what truth against truth
+        scores is then no fault of the generator.
     """
 
     judge: str
@@ -47,6 +58,8 @@ class Criterion:
     limit: float
     units: str
     advice: str
+    reason: str = ""
+    biased: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,146 +88,37 @@ class UseJudgement:
     ----------
     weighted:
         the criteria held against what was found with weights; empty if that was not tried.
+    doubts:
+        why the comparison itself can show no pass; empty if it can.
     """
 
     use: Use
     outcome: Outcome
     judgements: tuple[Judgement, ...]
     weighted: tuple[Judgement, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def events_needed(self) -> int | None:
+        """About how many events of each sample would decide; None if it is decided, in doubt, or out of reach."""
+        if self.outcome != "undecided" or self.doubts:
+            return None
+        needed = [events_to_decide(judgement) for judgement in self.judgements if judgement.outcome == "undecided"]
+        known = [n for n in needed if n is not None]
+        return max(known) if len(known) == len(needed) else None
 
 
-_RESPONSE: Final = Criterion(
-    "response_linearity",
-    (),
-    "Energy response, worst bin",
-    0.02,
-    "%",
-    "Calibrate the generated total energy to the truth's in bins of the incident energy, or train on with more weight "
-    "on the total energy.",
-)
-_RESOLUTION: Final = Criterion(
-    "energy_resolution",
-    (),
-    "Energy resolution, worst bin",
-    0.20,
-    "%",
-    "Do not use it where the resolution of the total energy matters: learn the total energy as a variable of its own "
-    "and scale the cells to it.",
-)
-_SHAPES: Final = Criterion(
-    "wasserstein_distance",
-    (),
-    "Worst observable, W₁ in σ",
-    0.10,
-    "1",
-    "Look at the histograms of the worst observables: cuts on them have other efficiencies on generated events. Train "
-    "longer, or correct them with weights from a classifier.",
-)
-_AUC_OBSERVABLES: Final = Criterion(
-    "classifier_auc",
-    ("observables (trees)", "observables (perceptron)"),
-    "AUC on observables, better classifier",
-    0.75,
-    "1",
-    "Do not feed generated events to multivariate methods that are trained on the truth: single distributions may "
-    "agree where their correlations do not.",
-)
-_AUC_CELLS: Final = Criterion(
-    "classifier_auc",
-    ("cells (perceptron)", "cells (trees)"),
-    "AUC on cells, better classifier",
-    0.60,
-    "1",
-    "Do not use single cells of generated events (cell-level reconstruction, networks on images): keep to the "
-    "observables that agree. Submissions to the CaloChallenge reached 0.53 to 0.63 at best.",
-)
-_AUC_VALUES: Final = Criterion(
-    "classifier_auc",
-    ("values (perceptron)", "values (trees)"),
-    "AUC on single values, better classifier",
-    0.60,
-    "1",
-    "Do not use single values of generated events (networks on images or series): keep to the observables that agree.",
-)
-_AUC_PARTICLES: Final = Criterion(
-    "classifier_auc",
-    ("particles (deep_sets)",),
-    "AUC on particles",
-    0.60,
-    "1",
-    "Do not use single particles of generated events (reconstruction, networks on clouds): keep to the observables "
-    "that agree.",
-)
-_CONDITIONS: Final = Criterion(
-    "conditional_wasserstein_distance",
-    (),
-    "Worst bin of a condition, W₁ in σ",
-    0.20,
-    "1",
-    "Keep out of the bins of the condition that stand out below, or train on with more events there: the distributions "
-    "over all conditions hide what happens in a part of them.",
-)
-_MODES: Final = Criterion(
-    "lost_modes",
-    (),
-    "Truth in lost modes",
-    0.02,
-    "%",
-    "Some of what the truth does is not generated at all, and no weights bring it back: train on with a family that "
-    "does not lose modes, or with more noise and a larger batch; choose the checkpoint by the alarm of the modes.",
-)
-_DIVERSITY: Final = Criterion(
-    "missing_diversity",
-    (),
-    "Diversity missing at fixed condition",
-    0.10,
-    "%",
-    "Generated events of one condition are too much alike: their number stands for more than they tell. Train on with "
-    "minibatch discrimination or a family with a likelihood.",
-)
-_COPIES: Final = Criterion(
-    "copies_of_training",
-    (),
-    "Copies of training events",
-    0.01,
-    "%",
-    "Events were learned by heart: the generated sample is worth no more than the training sample. Stop earlier, make "
-    "the networks smaller, or train on more events.",
-)
+def judge_uses(
+    findings: Sequence[Finding], uses: Sequence[Use], doubts: Sequence[str] = ()
+) -> tuple[UseJudgement, ...]:
+    """Hold findings against the criteria of each use; criteria without findings are left out.
 
-_COMMON: Final = (_SHAPES, _CONDITIONS, _MODES, _COPIES)
-_ALL_OF_AN_EVENT: Final = (_AUC_OBSERVABLES, _DIVERSITY)
-_SELECTIONS: Final = "selections on single observables"
-
-USES: Final[Mapping[Kind, tuple[Use, ...]]] = MappingProxyType(
-    {
-        "showers": (
-            Use("energy", "energy measurement", (_RESPONSE, _RESOLUTION)),
-            Use("shapes", _SELECTIONS, (_RESPONSE, *_COMMON)),
-            Use(
-                "cells",
-                "a full stand-in, cell by cell",
-                (_RESPONSE, _RESOLUTION, *_COMMON, *_ALL_OF_AN_EVENT, _AUC_CELLS),
-            ),
-        ),
-        "clouds": (
-            Use("shapes", _SELECTIONS, _COMMON),
-            Use("cells", "a full stand-in, particle by particle", (*_COMMON, *_ALL_OF_AN_EVENT, _AUC_PARTICLES)),
-        ),
-        "arrays": (
-            Use("shapes", _SELECTIONS, _COMMON),
-            Use("cells", "a full stand-in, value by value", (*_COMMON, *_ALL_OF_AN_EVENT, _AUC_VALUES)),
-        ),
-        "table": (
-            Use("shapes", _SELECTIONS, _COMMON),
-            Use("cells", "a full stand-in, all features together", (*_COMMON, *_ALL_OF_AN_EVENT)),
-        ),
-    }
-)
-
-
-def judge_uses(findings: Sequence[Finding], uses: Sequence[Use]) -> tuple[UseJudgement, ...]:
-    """Hold findings against the criteria of each use; criteria without findings are left out."""
+    Parameters
+    ----------
+    doubts:
+        why the comparison itself can show no pass. What fails still fails: samples that share events are more alike
+        than independent ones.
+    """
     plain = [finding for finding in findings if finding.region != WITH_WEIGHTS]
     weighted = [finding for finding in findings if finding.region == WITH_WEIGHTS]
     judged = []
@@ -224,8 +128,10 @@ def judge_uses(findings: Sequence[Finding], uses: Sequence[Use]) -> tuple[UseJud
         outcome: Outcome = "fail" if "fail" in outcomes else "undecided" if "undecided" in outcomes else "pass"
         if outcome == "fail" and _passes_with_weights(judgements, corrected, weighted):
             outcome = "pass with weights"
+        if doubts and outcome != "fail":
+            outcome = "undecided"
         if judgements:
-            judged.append(UseJudgement(use, outcome, judgements, corrected))
+            judged.append(UseJudgement(use, outcome, judgements, corrected, tuple(doubts)))
     return tuple(judged)
 
 
@@ -257,42 +163,88 @@ def _hold(criterion: Criterion, findings: Sequence[Finding]) -> Judgement | None
     if not about:
         return None
     worst = max(about, key=lambda finding: finding.value)
-    return Judgement(criterion, worst, outcome_of(worst, criterion.limit))
+    return Judgement(criterion, worst, outcome_of(worst, criterion.limit, biased=criterion.biased))
 
 
-def outcome_of(finding: Finding, limit: float) -> Outcome:
-    """Return what a finding says of a limit from above."""
+def outcome_of(finding: Finding, limit: float, *, biased: bool = True) -> Outcome:
+    """Return what a finding says of a limit from above; ``biased`` as in :class:`Criterion`."""
     if finding.value <= limit:
-        within = finding.uncertainty <= limit or finding.value + SIGMAS * finding.uncertainty <= limit
-        return "pass" if within else "undecided"
+        # The worst of several has been chosen for what fluctuates upwards already.
+        margin = (1.0 if biased else SIGMAS) * finding.uncertainty
+        return "pass" if without_chance(finding, biased) + margin <= limit else "undecided"
     significance = finding.significance
     beyond_chance = significance is None or significance > SIGMAS
     return "fail" if finding.value - SIGMAS * finding.uncertainty > limit and beyond_chance else "undecided"
 
 
-def events_to_decide(judgement: Judgement) -> int:
-    """Return about how many events of each sample an undecided criterion needs."""
-    finding, limit = judgement.finding, judgement.criterion.limit
-    distance = max(abs(finding.value - limit), 0.1 * limit)
-    # Errors fall with the root of the number of events.
-    factor = max(2.0, (2 * SIGMAS * finding.uncertainty / distance) ** 2)
-    return int(round(min(finding.n_truth, finding.n_generated) * factor, -2))
+def without_chance(finding: Finding, biased: bool) -> float:
+    """Return what a value would be without what chance adds to it, in quadrature as to the size of a shift."""
+    chance = finding.truth_value or 0.0
+    if not biased or chance <= 0 or finding.value <= 0:
+        return finding.value
+    return math.sqrt(max(finding.value**2 - chance**2, 0.0))
+
+
+def events_to_decide(judgement: Judgement) -> int | None:
+    """Return about how many events of each sample an undecided criterion needs; None if that is out of reach.
+
+    Errors, and what truth against truth scores of a biased value, fall with the root of the number of events. The
+    number is the least at which the value decides wherever it lies within two of its own errors.
+    """
+    finding, limit, biased = judgement.finding, judgement.criterion.limit, judgement.criterion.biased
+    n = min(finding.n_truth, finding.n_generated)
+    too_few, enough = 1.0, 2.0
+    while not _decides(finding, limit, biased, enough):
+        too_few, enough = enough, 2 * enough
+        if enough > MOST_TIMES:
+            return None
+    while enough > 2 and enough / too_few > 1.001:
+        middle = math.sqrt(too_few * enough)
+        too_few, enough = (too_few, middle) if _decides(finding, limit, biased, middle) else (middle, enough)
+    return _rounded_up(n * enough)
+
+
+def _decides(finding: Finding, limit: float, biased: bool, factor: float) -> bool:
+    """Return whether so many times the events decide, for values two errors below and above the expected one."""
+    shrink = factor**-0.5
+    chance = finding.truth_value or 0.0
+    by_chance = max(0.0, chance) if biased else 0.0
+    error = finding.uncertainty * shrink
+    found = without_chance(finding, biased)
+    expected = math.copysign(math.hypot(found, by_chance * shrink), found)
+    smaller = {"truth_value": by_chance * shrink if biased else chance} if finding.truth_value is not None else {}
+    if finding.truth_uncertainty is not None:
+        smaller["truth_uncertainty"] = finding.truth_uncertainty * shrink
+    outcomes = {
+        outcome_of(
+            finding.model_copy(update={"value": expected + sign * SIGMAS * error, "uncertainty": error, **smaller}),
+            limit,
+            biased=biased,
+        )
+        for sign in (-1, 1)
+    }
+    return len(outcomes) == 1 and "undecided" not in outcomes
+
+
+def _rounded_up(n: float) -> int:
+    """Return a number rounded up to two digits, at least to hundreds, but for a part in a thousand."""
+    step = max(100, 10 ** (math.floor(math.log10(n)) - 1))
+    return int(math.ceil(0.999 * n / step) * step)
 
 
 def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[str]:
     """Return what to do about a verdict, one sentence or two a point."""
     advice = []
+    if judged.doubts and judged.outcome == "undecided":
+        advice.append("Generate other events, and judge them against truth events that they were not made from.")
     if judged.outcome == "pass with weights":
         advice.append(
             "Give each generated event the weight of a calibrated classifier (simulacra reweight) and use it within "
             "the conditions that were judged here; without weights it fails."
         )
     advice += [j.criterion.advice for j in judged.judgements if j.outcome == "fail"]
-    advice += [
-        f"{j.criterion.title}: too few events to decide; judge again with about {events_to_decide(j):,} of each sample."
-        for j in judged.judgements
-        if j.outcome == "undecided"
-    ]
+    if not judged.doubts:
+        advice += [f"{j.criterion.title}: {_more_events(j)}" for j in judged.judgements if j.outcome == "undecided"]
     if judged.outcome == "pass":
         advice.append("Use it within the conditions that were judged here; judge again for any other use or range.")
     elif judged.outcome != "pass with weights":
@@ -301,3 +253,13 @@ def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[st
             f"What it is good enough for: {', '.join(others)}." if others else "It passes for none of the uses below."
         )
     return list(dict.fromkeys(advice))
+
+
+def _more_events(judgement: Judgement) -> str:
+    needed = events_to_decide(judgement)
+    if needed is None:
+        return (
+            f"too few events to decide, and {MOST_TIMES:,.0f} times as many would not: the value lies at the limit; "
+            "take it for neither a pass nor a failure."
+        )
+    return f"too few events to decide; judge again with about {needed:,} of each sample."

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from simulacra.judges.outliers import reined
+
 
 @dataclass(frozen=True)
 class Features:
@@ -17,7 +19,7 @@ class Features:
     truth, generated:
         (N, F) and (M, F), float64, in standard deviations of the truth about its mean (see :func:`standardised`).
     truth_weights, generated_weights:
-        weight of each event, (N,) and (M,), not negative.
+        weight of each event, (N,) and (M,).
     names:
         of the features, (F,).
     """
@@ -58,7 +60,8 @@ def standardised(
     ----------
     truth, generated:
         features in any units, (N, F) and (M, F). A feature that is constant in the truth is divided by the standard
-        deviation of both samples together, or left as it is if that is 0 too.
+        deviation of both samples together, or left as it is if that is 0 too. Values far outside are brought in
+        (:mod:`simulacra.judges.outliers`).
     truth_weights, generated_weights:
         (N,) and (M,); all 1 if None.
 
@@ -85,8 +88,9 @@ def standardised(
             (generated_weights, second, "generated events"),
         )
     ]
+    first, second = reined(first, second)
     mean = np.average(first, axis=0, weights=weights[0])
-    spread = np.sqrt(np.average((first - mean) ** 2, axis=0, weights=weights[0]))
+    spread = np.sqrt(np.maximum(np.average((first - mean) ** 2, axis=0, weights=weights[0]), 0.0))
     constant = spread <= 1e-12 * np.maximum(np.abs(first).max(axis=0), 1e-300)
     both = np.concatenate([first, second]).std(axis=0)
     spread = np.where(constant, np.where(both > 0, both, 1.0), spread)
@@ -105,6 +109,6 @@ def _checked_weights(weights: np.ndarray | None, n: int, label: str) -> np.ndarr
     given = np.asarray(weights, dtype=np.float64)
     if given.shape != (n,):
         raise ValueError(f"the weights of the {label} have the shape {given.shape}: give one for each of {n} events")
-    if not np.isfinite(given).all() or given.min() < 0 or given.sum() <= 0:
-        raise ValueError(f"the weights of the {label} must be finite, not negative and not all 0")
+    if not np.isfinite(given).all() or given.sum() <= 0:
+        raise ValueError(f"the weights of the {label} must be finite, with a sum above 0")
     return given

@@ -27,10 +27,11 @@ from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, Protocol
 from simulacra.judges.classifiers.corrected import judge_corrected
 from simulacra.judges.classifiers.failures import judge_failures
 from simulacra.judges.classifiers.separability import Roc, judge_separability
-from simulacra.judges.criteria import USES, judge_uses
+from simulacra.judges.criteria import WITH_WEIGHTS, judge_uses
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.distances.multivariate import compare_all
+from simulacra.judges.doubts import doubts_about
 from simulacra.judges.evidence import Evidence
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensembles import judge_ensemble
@@ -40,6 +41,7 @@ from simulacra.judges.generalisation.model_floor import FEWEST_MEMBERS
 from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power
 from simulacra.judges.learning_curves import LearningCurves
+from simulacra.judges.limits import USES
 from simulacra.judges.plain_arrays import Plain, as_events
 from simulacra.judges.progress import Progress, silent
 from simulacra.judges.samples import JudgeError, Sample
@@ -116,6 +118,8 @@ def judge(
         raise JudgeError(f"no use '{use}' of {case.truth.kind}; the uses are {', '.join(known)}")
     findings: list[Finding] = []
     a, b = case.truth, case.generated
+    # Negative weights: only what has an estimator for them looks.
+    signed = case.signed
     if hold_out is not None:
         # First, for it refuses a band with too few events.
         findings += judge_band(a, b, band_of(hold_out, tuple(a.conditions)), case.rng("band"))
@@ -124,7 +128,10 @@ def judge(
     found, comparisons = judge_distributions(a, b, case.pool, case.replicates)
     findings += found
     multivariate = compare_all(
-        case.features, case.rng("distances"), progress=lambda step, share: tell(step, 0.04 + 0.11 * share)
+        case.features,
+        case.rng("distances"),
+        signed=signed,
+        progress=lambda step, share: tell(step, 0.04 + 0.11 * share),
     )
     findings += multivariate.findings
     found, rocs = judge_separability(
@@ -137,34 +144,37 @@ def judge(
         progress=lambda step, share: tell(step, 0.15 + 0.5 * share),
     )
     findings += found
-    tell("where it fails", 0.65)
     best = max(rocs, key=lambda roc: roc.judged.ensemble_auc)
-    found, failures = judge_failures(a, b, best.judged, case.rng("failures"))
-    findings += found
-    tell("with weights", 0.68)
-    found, correction = judge_corrected(a, b, case.rng("weights"), cell_threshold=cell_threshold)
-    findings += found
+    failures = correction = modes = memorisation = power = None
+    if not signed:
+        tell("where it fails", 0.65)
+        found, failures = judge_failures(a, b, best.judged, case.rng("failures"))
+        findings += found
+        tell("with weights", 0.68)
+        found, correction = judge_corrected(a, b, case.rng("weights"), cell_threshold=cell_threshold)
+        findings += found
     if correction is not None:
         tell("with weights, by the other judges", 0.74)
         findings += judge_weighted(*correction.of(a, b), case.geometry, case.rng("weighted"))
     tell("in bins of the conditions", 0.76)
     found, conditional = judge_conditional(a, b, case.rng("conditions"), _log_odds(best, a, b))
     findings += found
-    tell("modes", 0.81)
-    found, modes = judge_modes(a, b, case.rng("modes"))
-    findings += found
-    tell("memorisation", 0.84)
-    found, memorisation = judge_memorisation(a, b, case.train, case.rng("memorisation"))
-    findings += found
-    tell("statistical power", 0.88)
-    trained = n_train if n_train is not None or case.train is None else case.n_train
-    # Two generators trained alike are enough for a band, but not for the floor that none of them reaches.
     alike = (b, *case.members)
-    many = alike if len(alike) >= FEWEST_MEMBERS else ()
-    found, power = judge_statistical_power(a, b, trained, members=many, rng=case.rng("power"))
-    findings += found
+    if not signed:
+        tell("modes", 0.81)
+        found, modes = judge_modes(a, b, case.rng("modes"))
+        findings += found
+        tell("memorisation", 0.84)
+        found, memorisation = judge_memorisation(a, b, case.train, case.rng("memorisation"))
+        findings += found
+        tell("statistical power", 0.88)
+        trained = n_train if n_train is not None or case.train is None else case.n_train
+        # Two generators trained alike are enough for a band, but not for the floor that none of them reaches.
+        many = alike if len(alike) >= FEWEST_MEMBERS else ()
+        found, power = judge_statistical_power(a, b, trained, members=many, rng=case.rng("power"))
+        findings += found
     ensemble = None
-    if case.members:
+    if case.members and not signed:
         tell("model uncertainty", 0.9)
         found, ensemble = judge_ensemble(a, alike, case.rng("ensemble"))
         findings += found
@@ -174,18 +184,20 @@ def judge(
         tell("physics of showers", 0.92)
         found, showers = judge_showers(a, b, case.pool, case.geometry, case.replicates)
         findings += found
-        finding, neighbours = judge_neighbours(a, b, case.train, case.rng("neighbours"))
-        findings.append(finding)
+        if not signed:
+            finding, neighbours = judge_neighbours(a, b, case.train, case.rng("neighbours"))
+            findings.append(finding)
     if generator is not None and a.kind == "showers":
         tell("scans of the generator", 0.95)
         found, scans, extrapolation = _judge_generator(generator, a, seed)
         findings += found
+    doubts = doubts_about([finding for finding in findings if finding.region != WITH_WEIGHTS], case.shared)
     tell("done", 1.0)
     return Verdict(
         use=use,
-        uses=judge_uses(findings, USES[a.kind]),
+        uses=judge_uses(findings, USES[a.kind], doubts),
         findings=tuple(findings),
-        warnings=case.warnings,
+        warnings=(*doubts, *case.warnings),
         truth_label=a.label,
         generated_label=b.label,
         n_truth=len(a),

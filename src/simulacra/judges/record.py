@@ -97,6 +97,8 @@ def _use(judged: UseJudgement) -> dict[str, Any]:
         "name": judged.use.name,
         "title": judged.use.title,
         "outcome": judged.outcome,
+        "doubts": judged.doubts,
+        "events_to_decide": judged.events_needed,
         "criteria": [_criterion(judgement) for judgement in judged.judgements],
         "criteria_with_weights": [_criterion(judgement) for judgement in judged.weighted],
     }
@@ -108,6 +110,7 @@ def _criterion(judgement: Judgement) -> dict[str, Any]:
         "judge": judgement.criterion.judge,
         "observable": judgement.finding.observable,
         "limit": judgement.criterion.limit,
+        "why_this_limit": judgement.criterion.reason,
         "value": judgement.finding.value,
         "uncertainty": judgement.finding.uncertainty,
         "truth_value": judgement.finding.truth_value,

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import xarray as xr
 
+from simulacra.event_weights import weights_of
 from simulacra.events import REQUIRED_ATTRIBUTES, names, validate
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.features import Features, standardised
@@ -21,8 +22,12 @@ Kind = Literal["showers", "clouds", "arrays", "table"]
 FEWEST_EVENTS: Final = 200
 CONDITION_P_VALUE: Final = 1e-3
 CONDITION_DISTANCE: Final = 0.05
-#: exact weights of other settings of a simulator: not the events' own
-VARIATION: Final = PREFIX
+#: effective number of events below which nothing can be said
+FEWEST_EFFECTIVE: Final = 20.0
+#: beyond which squares and fourth powers of a value overflow
+LARGEST_VALUE: Final = 1e60
+#: sums and squares of weights of this size are safe
+LARGEST_WEIGHT: Final = 1e100
 
 
 class JudgeError(ValueError):
@@ -67,13 +72,15 @@ class Sample:
     conditions, observables:
         (N,) each, by name.
     weights:
-        the product of all weight variables but the variations' (``variation_...``), (N,).
+        the product of all weight variables but the variations' (``variation_...``), (N,); some may be negative.
     units, long_names:
         of conditions and observables.
     provenance:
         the events' attributes, without the geometry and without numbers that are not known (NaN).
     shapes:
         the shape of each array whose values stand in ``cells``, by name.
+    index:
+        the events' indices, (N,); empty if they are not known.
     """
 
     label: str
@@ -87,6 +94,12 @@ class Sample:
     long_names: Mapping[str, str]
     provenance: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    index: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    @property
+    def signed(self) -> bool:
+        """Whether an event has a negative weight."""
+        return bool(self.weights.min() < 0)
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -101,6 +114,7 @@ class Sample:
             conditions={name: values[rows] for name, values in self.conditions.items()},
             observables={name: values[rows] for name, values in self.observables.items()},
             weights=self.weights[rows],
+            index=self.index[rows] if len(self.index) else self.index,
         )
 
     def joined(self, further: Sample) -> Sample:
@@ -123,6 +137,8 @@ class Sample:
             conditions={name: np.concatenate([v, further.conditions[name]]) for name, v in self.conditions.items()},
             observables={name: np.concatenate([v, further.observables[name]]) for name, v in self.observables.items()},
             weights=np.concatenate([self.weights, further.weights]),
+            # Indices of two samples may be the same.
+            index=np.empty(0, dtype=np.int64),
         )
 
 
@@ -153,21 +169,18 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
     simulacra.events.EventsError
         if a value is NaN, infinite or a negative energy, or the conventions are broken.
     JudgeError
-        if there are too few events, a weight is negative, or there is nothing to judge.
+        if there are too few events, also by their weights, a value is too large, or there is nothing to judge.
     """
     n = events.sizes.get("event", 0)
     if n < FEWEST_EVENTS:
         raise JudgeError(f"{label}: {n} events are too few to judge; at least {FEWEST_EVENTS} are needed")
     if n > most_events:
         events = events.isel(event=some_rows(n, most_events, rng))
-    left_out = [name for name in names(events, "weight") if name.startswith(VARIATION)]
+    left_out = [name for name in names(events, "weight") if name.startswith(PREFIX)]
     events = events.drop_vars([name for name in (*left_out, "active") if name in events]).load()
     validate(events)
-    weights = np.ones(events.sizes["event"])
-    for name in names(events, "weight"):
-        weights = weights * events[name].values
-    if weights.min() < 0 or weights.sum() <= 0:
-        raise JudgeError(f"{label}: weights must not be negative and not all 0; the smallest is {weights.min():g}")
+    _refuse_too_large(events, label)
+    weights = _checked_weights(weights_of(events), events["event"].values, label)
     observed = observe(events)
     conditions = {name: events[name] for name in names(events, "condition") if events[name].ndim == 1}
     described = {**conditions, **{str(name): array for name, array in observed.data_vars.items()}}
@@ -189,7 +202,45 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
             if name in (*REQUIRED_ATTRIBUTES, "particle", "trained_range") and not _is_unknown(value)
         },
         shapes=shapes,
+        index=events["event"].values,
     )
+
+
+def _checked_weights(weights: np.ndarray, index: np.ndarray, label: str) -> np.ndarray:
+    """Return weights on a scale whose squares are safe; refuse those from which nothing can be estimated."""
+    largest = float(np.abs(weights).max())
+    if largest == 0:
+        raise JudgeError(f"{label}: all weights are 0: no event counts; give other weights or none")
+    if not 1 / LARGEST_WEIGHT < largest < LARGEST_WEIGHT:
+        weights = weights / largest
+    # A sum that is positive by rounding alone is none.
+    if weights.sum() <= 1e-12 * np.abs(weights).sum():
+        raise JudgeError(
+            f"{label}: the weights add up to {weights.sum():.4g}, which is not positive: negative ones outweigh the "
+            "others; take more events, or check their sign"
+        )
+    effective = float(weights.sum() ** 2 / np.sum(weights**2))
+    if effective < FEWEST_EFFECTIVE:
+        row = int(np.argmax(np.abs(weights)))
+        share = abs(weights[row]) / np.abs(weights).sum()
+        raise JudgeError(
+            f"{label}: by their weights {len(weights)} events are worth {effective:.2g}, too few to judge (at least "
+            f"{FEWEST_EFFECTIVE:g} are needed); the largest weight, of event {int(index[row])}, is {share:.3g} of all"
+        )
+    return weights
+
+
+def _refuse_too_large(events: xr.Dataset, label: str) -> None:
+    """Refuse values whose powers no number holds, with the event."""
+    for name, array in events.data_vars.items():
+        if array.attrs["role"] in ("condition", "feature") and array.dtype.kind == "f":
+            values = np.abs(array.values).reshape(len(array), -1).max(axis=1, initial=0.0)
+            if len(values) and float(values.max()) > LARGEST_VALUE:
+                row = int(np.argmax(values))
+                raise JudgeError(
+                    f"{label}: '{name}' is {values[row]:.3g} in event {int(events['event'].values[row])}: moments of "
+                    f"values beyond {LARGEST_VALUE:g} cannot be computed; mend or remove this event"
+                )
 
 
 def some_rows(n: int, most: int, rng: np.random.Generator) -> np.ndarray:

@@ -85,7 +85,16 @@ class Verdict:
             "fail": "FAIL: not good enough for",
             "undecided": "UNDECIDED for",
         }
-        return f"{beginning[stated.outcome]} {stated.use.title}."
+        return f"{beginning[stated.outcome]} {stated.use.title}{self._what_would_decide}."
+
+    @property
+    def _what_would_decide(self) -> str:
+        if self.stated.outcome != "undecided":
+            return ""
+        if self.stated.doubts:
+            return ": the comparison itself is in doubt"
+        needed = self.stated.events_needed
+        return "" if needed is None else f": about {needed:,} events of each sample would decide"
 
     @property
     def summary(self) -> str:

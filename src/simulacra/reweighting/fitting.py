@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from simulacra.conditions import Distribution
+from simulacra.event_weights import weight_names, weights_of
 from simulacra.events import validate
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.observables import observe
@@ -220,7 +221,7 @@ def _observed_support(
             validate(some)
         except ValueError as error:
             raise type(error)(f"the {label}: {error}") from None
-        own.append(some["weight"].values.astype(np.float64) if "weight" in some else None)
+        own.append(weights_of(some) if weight_names(some) else None)
         network = settings.network
         if isinstance(network, FeaturesSettings):
             with_variables(some, network.variables)

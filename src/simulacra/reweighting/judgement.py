@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
+from simulacra.event_weights import weights_of
 from simulacra.events import Part
 from simulacra.judges.progress import Progress, silent
 from simulacra.models.event_classifier import EventClassifier
@@ -269,12 +270,7 @@ def _tree_weights(
     """Return normalised weights of the judged source events by trees that were trained on the training parts."""
     training = [_table(events, "train", TREE_EVENTS, reweighter) for events in (source, target)]
     own = [
-        np.concatenate(
-            [
-                block["weight"].values if "weight" in block else np.ones(block.sizes["event"])
-                for block in blocks_of(events, (), "train", most=TREE_EVENTS)
-            ]
-        )
+        np.concatenate([weights_of(block) for block in blocks_of(events, (), "train", most=TREE_EVENTS)])
         for events in (source, target)
     ]
     fitted = TreeReweighter().fit(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import xarray as xr
 
+from simulacra.event_weights import weights_of
 from simulacra.events import Part, part_of, validate
 from simulacra.observables import observe
 from simulacra.reweighting.prior_weights import checked_weights
@@ -172,7 +173,7 @@ def represent(
             with torch.no_grad():
                 pieces.append(then(network.represent(tensors_of(block, network.variables, label))))
             n = block.sizes["event"]
-            weights.append(block["weight"].values.astype(np.float64) if "weight" in block else np.ones(n))
+            weights.append(weights_of(block))
             drawn = [block[name].values for name in parameters]
             theta.append(np.stack(drawn, axis=1) if drawn else np.zeros((n, 0)))
             index.append(block["event"].values)

@@ -186,7 +186,17 @@ def mean_one(weights: np.ndarray | None, n: int) -> np.ndarray:
 
 
 def _roc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    if weights.min() < 0:
+        return _signed_roc(scores, labels, weights)
     from sklearn.metrics import roc_curve
 
     false_positive, true_positive, _ = roc_curve(labels, scores, sample_weight=weights)
+    return np.asarray(np.interp(FALSE_POSITIVE_GRID, false_positive, true_positive))
+
+
+def _signed_roc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the same with negative weights, under which shares above a threshold fall back: their largest counts."""
+    order = np.argsort(-scores, kind="stable")
+    shares = [np.cumsum(np.where(labels[order] == k, weights[order], 0.0)) / weights[labels == k].sum() for k in (0, 1)]
+    false_positive, true_positive = (np.clip(np.maximum.accumulate(np.append(0.0, s)), 0, 1) for s in shares)
     return np.asarray(np.interp(FALSE_POSITIVE_GRID, false_positive, true_positive))

@@ -34,6 +34,7 @@ from simulacra.judges.classifiers.members import cross_validation, single_split
 from simulacra.judges.classifiers.perceptron import CALOCHALLENGE, LARGE_SAMPLES, Perceptron, perceptron_scores
 from simulacra.judges.classifiers.ranks import weighted_auc
 from simulacra.judges.classifiers.trees import tree_scores
+from simulacra.judges.outliers import reined
 
 __all__ = ["FALSE_POSITIVE_GRID", "Classification", "Kind", "Protocol", "cell_features", "classify", "weighted_auc"]
 
@@ -99,7 +100,7 @@ def classify(
     kind:
         "trees" (boosted, histogram-based) or "perceptron".
     truth_weights, generated_weights:
-        non-negative weight of each event, (N,) and (M,).
+        weight of each event, (N,) and (M,); trees take none that is negative.
     folds, repetitions:
         parts that the events are cut into, and how often, each time differently; as the sample's size has it if None
         (see :func:`effort_for`).
@@ -114,10 +115,10 @@ def classify(
     ------
     ValueError
         if there are fewer than two events of each sample a fold, the samples' features differ in number, one is not
-        finite, or a weight is negative.
+        finite, or a weight is negative and the classifier is one of trees.
     """
     check_samples(truth, generated, (truth_weights, generated_weights))
-    features = np.concatenate([truth, generated]).astype(np.float32)
+    features = np.concatenate(reined(truth, generated)).astype(np.float32)
     labels, weights, balanced = labelled(len(truth), len(generated), truth_weights, generated_weights)
     rng = np.random.default_rng(seed)
     if protocol == "calochallenge":
@@ -133,6 +134,8 @@ def classify(
         settings = perceptron or (LARGE_SAMPLES if len(labels) >= 2 * MANY_EVENTS else Perceptron())
         scores = perceptron_scores(features, labels, balanced, plan.members, member_seed, settings)
     elif kind == "trees":
+        if weights.min() < 0:
+            raise ValueError(f"{np.sum(weights < 0)} weights are negative, and trees learn from positive ones alone")
         scores = tree_scores(features, labels, balanced, plan.members, member_seed)
     else:
         raise ValueError(f"tables of features are judged by 'trees' or a 'perceptron', not by '{kind}'")
@@ -166,10 +169,10 @@ def check_samples(truth: np.ndarray, generated: np.ndarray, weights: Sequence[np
             raise ValueError(f"the features of the {label} events hold NaN or infinity: mend or leave out those events")
         if given is None:
             continue
-        if given.shape != (len(values),) or not np.isfinite(given).all() or given.min() < 0 or given.sum() <= 0:
+        if given.shape != (len(values),) or not np.isfinite(given).all() or given.sum() <= 0:
             raise ValueError(
-                f"the weights of the {label} events must be one for each of {len(values)} events, finite, not negative "
-                "and not all 0"
+                f"the weights of the {label} events must be one for each of {len(values)} events, finite, with a sum "
+                "above 0"
             )
 
 

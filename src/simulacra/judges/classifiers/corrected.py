@@ -25,6 +25,7 @@ from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.two_sample import effective_size
 from simulacra.judges.finding import Finding
+from simulacra.judges.outliers import reined
 from simulacra.judges.samples import Sample
 
 FEWEST_EVENTS: Final = 200
@@ -141,7 +142,8 @@ def _log_odds(
 ) -> np.ndarray:
     """Return the calibrated log-odds of the judged generated events, (n,), by classifiers of the learned ones."""
     n, m = len(learned[0]), len(learned[1])
-    table = np.concatenate(_table(learned[0].joined(learned[1]), judged[1], cell_threshold)).astype(np.float32)
+    known, unseen = _table(learned[0].joined(learned[1]), judged[1], cell_threshold)
+    table = np.concatenate(reined(known, unseen)).astype(np.float32)
     labels, weights, balanced = labelled(n, m, learned[0].weights, learned[1].weights)
     plan = cross_validation(labels, FOLDS, 1, rng)
     new = np.arange(n + m, len(table))

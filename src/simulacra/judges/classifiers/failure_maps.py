@@ -89,7 +89,12 @@ def _edges(values: np.ndarray, labels: np.ndarray, bins: int) -> np.ndarray:
     """Return edges of bins with equally many truth events, the outermost ones wide enough for all events."""
     bins = max(1, min(bins, int(np.sum(labels == 0)) // EVENTS_A_BIN))
     inner = np.quantile(values[labels == 0], np.linspace(0, 1, bins + 1)[1:-1])
-    return np.unique(np.concatenate([[values.min()], inner, [values.max()]]))
+    edges = np.unique(np.concatenate([[values.min()], inner, [values.max()]]))
+    if len(edges) > 1:
+        return edges
+    # A constant has one bin, which needs a width to be drawn.
+    half = 0.5 * max(abs(float(edges[0])), 1.0)
+    return np.array([edges[0] - half, edges[0] + half])
 
 
 def _in_bins(

@@ -83,7 +83,7 @@ def perceptron_scores(
     labels:
         0 or 1, (N,).
     weights:
-        non-negative weight of each event in the loss, (N,).
+        weight of each event in the loss, (N,), of either sign, with the mean 1.
     members:
         which events each is trained on; a member with fewer than the others sees its own several times an epoch.
     seed:
@@ -102,6 +102,7 @@ def perceptron_scores(
     x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
     y = torch.from_numpy(np.asarray(labels, dtype=np.float32))
     w = torch.from_numpy(np.asarray(weights, dtype=np.float32))
+    signed = bool((w < 0).any())
 
     centre = torch.stack([x[rows].mean(dim=0) for rows in training])[:, None, :]
     scale = torch.stack([x[rows].std(dim=0) for rows in training])[:, None, :]
@@ -124,6 +125,8 @@ def perceptron_scores(
         return mean(each, rows)
 
     def mean(each: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        if signed:  # The sum over a batch may be 0; the mean weight of all events is 1.
+            return (each * w[rows]).mean(dim=1)
         return (each * w[rows]).sum(dim=1) / w[rows].sum(dim=1).clamp(min=1e-12)
 
     def judgement() -> np.ndarray:

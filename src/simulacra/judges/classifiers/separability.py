@@ -19,6 +19,7 @@ from simulacra.judges.classifiers.classifier import (
 )
 from simulacra.judges.classifiers.deep_sets import classify_clouds
 from simulacra.judges.finding import Finding
+from simulacra.judges.outliers import reined
 from simulacra.judges.progress import Progress, silent
 from simulacra.judges.samples import Cloud, Sample, features_of
 from simulacra.judges.wording import with_error
@@ -108,7 +109,7 @@ def findings_of(
     """Return what each classifier says of two samples, and of the two samples of truth in ``chance``."""
     findings: list[Finding] = []
     rocs: list[Roc] = []
-    plans = _plans(truth)
+    plans = _plans(truth, signed=truth.signed or generated.signed or any(sample.signed for sample in chance))
     for number, (kind, what) in enumerate(plans):
         seeds = [int(s) for s in rng.integers(2**31, size=2)]
         results: list[Classification] = []
@@ -138,7 +139,10 @@ def table_of(first: Sample, second: Sample, what: str, cell_threshold: float) ->
         raise ValueError("these events have no values of fixed shape to train a classifier on")
     if what == "cells":
         return _shower(first, cell_threshold), _shower(second, cell_threshold)
-    one, two = np.asarray(first.cells, dtype=np.float32), np.asarray(second.cells, dtype=np.float32)
+    one, two = (
+        np.asarray(values, dtype=np.float32)
+        for values in reined(np.asarray(first.cells, dtype=np.float32), np.asarray(second.cells, dtype=np.float32))
+    )
     centre, spread = one.mean(axis=0), one.std(axis=0)
     scale = np.where(spread > 0, spread, np.float32(1))
     one, two = (one - centre) / scale, (two - centre) / scale
@@ -150,8 +154,8 @@ def table_of(first: Sample, second: Sample, what: str, cell_threshold: float) ->
     return tables[0], tables[1]
 
 
-def _plans(truth: Sample) -> list[tuple[Kind, str]]:
-    """Return which classifiers look at what."""
+def _plans(truth: Sample, *, signed: bool) -> list[tuple[Kind, str]]:
+    """Return which classifiers look at what; trees learn from positive weights alone."""
     plans: list[tuple[Kind, str]] = []
     if truth.observables:
         plans += [("trees", "observables"), ("perceptron", "observables")]
@@ -161,7 +165,7 @@ def _plans(truth: Sample) -> list[tuple[Kind, str]]:
         plans += [("perceptron", "values"), ("trees", "values")]
     if truth.cloud is not None:
         plans.append(("deep_sets", "particles"))
-    return plans
+    return [(kind, what) for kind, what in plans if not (signed and kind == "trees")]
 
 
 def _classifier(

@@ -14,6 +14,7 @@ from simulacra.judges.distances.two_sample import (
     standard_deviation,
 )
 from simulacra.judges.finding import Finding
+from simulacra.judges.outliers import reined
 from simulacra.judges.samples import Sample
 from simulacra.judges.wording import with_error
 
@@ -76,10 +77,12 @@ def judge_distributions(
 
 def scale_of(truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray) -> float:
     """Return the truth's standard deviation, (N,); that of both samples together, or 1, where the truth is constant."""
-    spread = standard_deviation(truth, truth_weights)
-    if spread > 1e-12 * np.abs(truth).max():
+    # Neither sample's far outliers may make the others' distances look small.
+    ours, theirs = (values[:, 0] for values in reined(truth[:, None], generated[:, None], huge=False))
+    spread = standard_deviation(ours, truth_weights)
+    if spread > 1e-12 * np.abs(ours).max():
         return spread
-    return float(np.concatenate([truth, generated]).std()) or 1.0
+    return float(np.concatenate([ours, theirs]).std()) or 1.0
 
 
 def _wasserstein(

@@ -111,6 +111,7 @@ def compare_all(
     *,
     labels: tuple[str, str] = ("truth", "generated"),
     what: str = "observables",
+    signed: bool = False,
     progress: Progress | None = None,
 ) -> Multivariate:
     """Return all distances between two samples, each with its error, truth against truth and p-value.
@@ -125,6 +126,8 @@ def compare_all(
         what truth and generated events are called in sentences.
     what:
         what the features are.
+    signed:
+        whether weights may be negative: the sliced distances and those of each observable are then all there is.
     progress:
         is told each step.
 
@@ -141,6 +144,10 @@ def compare_all(
 
     tell("Frechet physics distance", 0.0)
     replicates = Replicates.draw(features.truth_weights, features.generated_weights, rng)
+    if signed:
+        for name, distance in slice_distances(features, replicates, rng).items():
+            add(name, distance)
+        return Multivariate(tuple(findings), None)
     add("frechet_physics_distance", frechet_physics_distance(features, replicates, rng))
     tell("kernel distances", 0.05)
     for name, judge in (

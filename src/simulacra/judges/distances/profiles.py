@@ -69,7 +69,8 @@ def profile(condition: np.ndarray, values: np.ndarray, weights: np.ndarray, edge
     weight = total(weights)
     n = weight**2 / total(weights**2)
     mean = total(weights * values) / weight
-    deviation = np.sqrt(total(weights * (values - mean[index]) ** 2) / weight)
+    # Negative weights can make the variance of few events negative.
+    deviation = np.sqrt(np.maximum(total(weights * (values - mean[index]) ** 2) / weight, 0.0))
     widths = [_width(values[index == b], weights[index == b], n[b]) for b in range(bins)]
     width, width_error = np.array(widths).T
     return Profile(total(weights * condition) / weight, mean, deviation / np.sqrt(n), width, width_error, n)
@@ -78,9 +79,10 @@ def profile(condition: np.ndarray, values: np.ndarray, weights: np.ndarray, edge
 def _width(values: np.ndarray, weights: np.ndarray, n: float) -> tuple[float, float]:
     """Return half the central 68.3 % interval of a sample of ``n`` effective events, and its error."""
     order = np.argsort(values)
-    cumulative = np.cumsum(weights[order])
+    # Under negative weights the cumulative distribution falls back in places; its largest value so far has quantiles.
+    cumulative = np.maximum.accumulate(np.cumsum(weights[order]))
     # An event stands in the middle of its own step of the cumulative distribution.
-    position = (cumulative - 0.5 * weights[order]) / cumulative[-1]
+    position = (cumulative - 0.5 * np.maximum(weights[order], 0.0)) / cumulative[-1]
     step = np.sqrt(TAIL * (1 - TAIL) / n)
     levels = np.array([TAIL, TAIL - step, TAIL + step, 1 - TAIL, 1 - TAIL - step, 1 - TAIL + step])
     q = np.interp(levels, position, values[order])

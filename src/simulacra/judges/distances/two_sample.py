@@ -77,13 +77,17 @@ def kolmogorov_smirnov_distance(
 
 def effective_size(weights: np.ndarray) -> float:
     """Return the number of unweighted events that fluctuate as much, (sum w)^2 / sum w^2."""
+    largest = float(np.abs(weights).max(initial=0.0))
+    if largest > 1e150:  # Its square would overflow.
+        weights = weights / largest
     return float(weights.sum() ** 2 / np.sum(weights**2))
 
 
 def standard_deviation(values: np.ndarray, weights: np.ndarray) -> float:
     """Return the weighted standard deviation of a sample, (N,)."""
     mean = np.average(values, weights=weights)
-    return float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
+    # Negative weights can make a variance of few events negative: it is then not known to differ from 0.
+    return float(np.sqrt(max(np.average((values - mean) ** 2, weights=weights), 0.0)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,53 @@
+"""Planted failures on Geant4 showers: what happens to the verdict if the sections no longer belong together.
+
+The shipped positron showers are divided at random into truth and generated ones. In "exchanged", each generated shower
+has the first section of its neighbour in energy (in pairs along the sorted energies): every marginal distribution at
+fixed energy is Geant4's, and the correlations between the first section and the others are gone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra import reference
+from simulacra.geometry import CalorimeterGeometry
+
+KINDS: Final = {
+    "geant4": "nothing: other Geant4 showers",
+    "exchanged": "the first section of each Geant4 shower is that of its neighbour in energy",
+}
+
+
+def draw_showers(kind: str, seed: int, n: int | None = None) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return truth and generated showers, n of each, at most half of those that ship.
+
+    Raises
+    ------
+    ValueError
+        if there is no such kind, or not so many showers.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"no failure of showers is named '{kind}'; there are {', '.join(KINDS)}")
+    events = reference.load("calogan-eplus")
+    half = events.sizes["event"] // 2
+    if n is not None and n > half:
+        raise ValueError(f"{n} showers of each sample are more than the {half} that ship")
+    n = n or half
+    rows = np.random.default_rng(seed).permutation(events.sizes["event"])
+    truth, generated = (events.isel(event=np.sort(part)) for part in (rows[:n], rows[n : 2 * n]))
+    return truth, exchanged(generated) if kind == "exchanged" else generated
+
+
+def exchanged(events: xr.Dataset) -> xr.Dataset:
+    """Return showers whose first section is that of their neighbour in energy; of an odd number the last stays."""
+    order = np.argsort(events["incident_energy"].values)
+    n = len(order) // 2 * 2
+    partner = np.arange(len(order))
+    partner[order[0:n:2]], partner[order[1:n:2]] = order[1:n:2], order[0:n:2]
+    first = CalorimeterGeometry.from_events(events).sections[0].n_cells
+    cells = events["shower"].values.copy()
+    cells[:, :first] = cells[partner, :first]
+    return events.assign(shower=events["shower"].copy(data=cells))

@@ -1,0 +1,120 @@
+"""Events far outside: found, named, and kept from hiding all the others or overflowing the arithmetic.
+
+One value a hundred thousand standard deviations off makes a mean, a standard deviation and a float32 kernel useless for
+every other event. Where judges standardise, such values are therefore brought in to ``REACH`` times the tenth largest
+deviation of both samples together, still the most extreme ones, and the verdict names them. Distances of one observable
+take them as they are. A distribution with tails as heavy as a Cauchy's hardly has such an event in one sample of
+thirty; a heavy tail of events is no outlier, whatever its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+#: of a value's deviation from the median, in units of the tenth largest deviation
+REACH: Final = 30.0
+PLACE: Final = 10
+#: beyond which sums of float32 squares could overflow
+LARGEST: Final = 1e15
+MOST_NAMED: Final = 3
+
+
+def reach_of(*columns: np.ndarray) -> tuple[float, float] | None:
+    """Return the median and the largest deviation from it that is not far outside, of samples together, (N,) each.
+
+    None where no value deviates.
+    """
+    values = np.concatenate(columns).astype(np.float64, copy=False)
+    middle = float(np.median(values))
+    # Of halves, for the difference of two numbers near the largest ones would overflow.
+    deviation = np.abs(values / 2 - middle / 2)
+    deviating = deviation[deviation > 0]
+    if not len(deviating):
+        return None
+    several = len(deviating) > PLACE
+    scale = float(np.partition(deviating, -PLACE)[-PLACE] if several else np.median(deviating))
+    return middle, min(2 * REACH * scale, float(np.finfo(np.float64).max) / 4)
+
+
+def reined(first: np.ndarray, second: np.ndarray, *, huge: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Return two samples' features, (N, F) and (M, F), without values far outside.
+
+    They are the arrays themselves where there are none. With ``huge``, columns whose squares float32 does not hold are
+    given in another unit.
+    """
+    tables = [first, second]
+    copied = False
+    for column in range(first.shape[1]):
+        one, two = (table[:, column] for table in tables)
+        low, high = min(one.min(), two.min()), max(one.max(), two.max())
+        # Without the sorting, for most columns: no value can be far outside one that half of all deviate by.
+        if low == high:
+            continue
+        reach = reach_of(one, two)
+        if reach is None:
+            continue
+        middle, largest = reach
+        far = max(abs(float(low) - middle), abs(float(high) - middle)) > largest
+        rescaled = huge and max(abs(float(low)), abs(float(high))) > LARGEST
+        if not (far or rescaled):
+            continue
+        if not copied:
+            tables, copied = [table.astype(np.float64) for table in tables], True
+        for table in tables:
+            held = np.clip(table[:, column], middle - largest, middle + largest)
+            table[:, column] = (held / largest - middle / largest) * LARGEST if rescaled else held
+    return tables[0], tables[1]
+
+
+def far_outside(
+    columns: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    indices: tuple[np.ndarray, np.ndarray],
+    labels: Sequence[str],
+    long_names: Mapping[str, str],
+) -> list[str]:
+    """Return a warning for each sample that holds events far outside, which names them.
+
+    Parameters
+    ----------
+    columns:
+        each observable's or condition's values in truth and generated events, (N,) and (M,), by name.
+    indices:
+        the events' indices, (N,) and (M,).
+    labels:
+        what the samples are called.
+    """
+    found: tuple[list[tuple[float, int, str, float]], ...] = ([], [])
+    for name, pair in columns.items():
+        reach = reach_of(*pair)
+        if reach is None:
+            continue
+        middle, largest = reach
+        # The width of the truth's bulk is no news of its extreme events.
+        sigma = float(np.diff(np.quantile(pair[0], [0.159, 0.841]))[0]) / 2 or largest / REACH
+        for sample, values in zip(found, pair, strict=True):
+            deviation = np.abs(values / 2 - middle / 2)
+            for row in np.flatnonzero(deviation > largest / 2):
+                sample.append((float(deviation[row] / sigma) * 2, int(row), name, float(values[row])))
+    warnings = []
+    for sample, index, label in zip(found, indices, labels, strict=True):
+        if not sample:
+            continue
+        # Each event once, by what is most extreme of it.
+        worst: dict[int, tuple[float, str, float]] = {}
+        for far in sorted(sample, reverse=True):
+            worst.setdefault(far[1], (far[0], *far[2:]))
+        named = "; ".join(
+            f"event {int(index[row])}: {long_names.get(name, name)} is {value:.4g}, {sigmas:.2g} standard deviations "
+            "from the median"
+            for row, (sigmas, name, value) in list(worst.items())[:MOST_NAMED]
+        )
+        more = f"; and {len(worst) - MOST_NAMED} more" if len(worst) > MOST_NAMED else ""
+        many = "One event lies" if len(worst) == 1 else f"{len(worst)} events lie"
+        warnings.append(
+            f"{many} far outside all others in {label}: {named}{more}. Look at {'it' if len(worst) == 1 else 'them'}: "
+            "judges of several observables together count such a value as the largest there is, and no more."
+        )
+    return warnings
