@@ -1,8 +1,10 @@
 """Planted failures on Geant4 showers: what happens to the verdict if the sections no longer belong together.
 
 The shipped positron showers are divided at random into truth and generated ones. In "exchanged", each generated shower
-has the first section of its neighbour in energy (in pairs along the sorted energies): every marginal distribution at
-fixed energy is Geant4's, and the correlations between the first section and the others are gone.
+has the first section of its neighbour in energy (in pairs along the sorted energies): every section by itself is Geant4's
+and the correlations between the first section and the others are gone, also those that keep the total energy. In
+"exchanged pattern" the section keeps its own energy, and has its neighbour's shares of it in the cells: the energies and
+all marginal distributions are Geant4's.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from simulacra.geometry import CalorimeterGeometry
 KINDS: Final = {
     "geant4": "nothing: other Geant4 showers",
     "exchanged": "the first section of each Geant4 shower is that of its neighbour in energy",
+    "exchanged pattern": "the same, scaled to the energy that the section had",
 }
 
 
@@ -38,10 +41,10 @@ def draw_showers(kind: str, seed: int, n: int | None = None) -> tuple[xr.Dataset
     n = n or half
     rows = np.random.default_rng(seed).permutation(events.sizes["event"])
     truth, generated = (events.isel(event=np.sort(part)) for part in (rows[:n], rows[n : 2 * n]))
-    return truth, exchanged(generated) if kind == "exchanged" else generated
+    return truth, generated if kind == "geant4" else exchanged(generated, keep_energy=kind == "exchanged pattern")
 
 
-def exchanged(events: xr.Dataset) -> xr.Dataset:
+def exchanged(events: xr.Dataset, *, keep_energy: bool) -> xr.Dataset:
     """Return showers whose first section is that of their neighbour in energy; of an odd number the last stays."""
     order = np.argsort(events["incident_energy"].values)
     n = len(order) // 2 * 2
@@ -49,5 +52,12 @@ def exchanged(events: xr.Dataset) -> xr.Dataset:
     partner[order[0:n:2]], partner[order[1:n:2]] = order[1:n:2], order[0:n:2]
     first = CalorimeterGeometry.from_events(events).sections[0].n_cells
     cells = events["shower"].values.copy()
-    cells[:, :first] = cells[partner, :first]
+    before, after = cells[:, :first], cells[partner, :first]
+    if keep_energy:
+        energy, other = before.sum(axis=1), after.sum(axis=1)
+        # A section without energy cannot be scaled to one, and stays as it was.
+        both = (energy > 0) & (other > 0)
+        scale = np.divide(energy, other, out=np.ones_like(energy), where=both)
+        after = np.where(both[:, None], after * scale[:, None], before)
+    cells[:, :first] = after
     return events.assign(shower=events["shower"].copy(data=cells))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from simulacra.judges.criteria import (
@@ -179,3 +181,64 @@ def test_every_kind_has_uses_of_its_own() -> None:
     for kind, uses in USES.items():
         shower = {"response_linearity", "energy_resolution"} & {c.judge for use in uses for c in use.criteria}
         assert bool(shower) == (kind == "showers")
+
+
+def measured(true: float, n: int, rng: np.random.Generator) -> Finding:
+    """Return an unbiased measurement with n events, of which 1,000 know the value to 0.03."""
+    error = 0.03 * (1_000 / n) ** 0.5
+    return finding(rng.normal(true, error), error, n_truth=n, n_generated=n)
+
+
+def size_of(shift: float, n: int, rng: np.random.Generator) -> Finding:
+    """Return the size of a shift, which chance makes large, with what truth against truth scores of it."""
+    error = 0.03 * (1_000 / n) ** 0.5
+    chance = error * (2 / np.pi) ** 0.5
+    value = float(abs(rng.normal(shift, error)))
+    return finding(value, error, truth_value=chance, truth_uncertainty=0.6 * error, n_truth=n, n_generated=n)
+
+
+@pytest.mark.parametrize(("biased", "measure"), [(False, measured), (True, size_of)])
+@pytest.mark.parametrize("true", [0.02, 0.06, 0.09, 0.099, 0.101, 0.12, 0.2])
+def test_so_many_events_do_decide(true: float, biased: bool, measure: Callable[..., Finding]) -> None:
+    # How far an undecided value lies from the limit is known to its error only, so that one that seems far asks for too
+    # few. Where it is asked for as many events as the true distance needs, or more, nineteen of twenty are decided.
+    criterion = Criterion("distance", (), "Distance", LIMIT, "1", "", biased=biased)
+    exact = {"truth_value": 0.0, "truth_uncertainty": 0.0}
+    expected = measure(true, 1_000, np.random.default_rng(1)).model_copy(update={"value": true, **exact})
+    needed = events_to_decide(Judgement(criterion, expected, "undecided"))
+    assert needed is not None
+    rng = np.random.default_rng(2)
+    outcomes = [outcome_of(measure(true, needed, rng), LIMIT, biased=biased) for _ in range(400)]
+    right: Outcome = "pass" if true < LIMIT else "fail"
+    assert outcomes.count(right) >= 0.95 * len(outcomes)
+    assert outcomes.count("fail" if right == "pass" else "pass") == 0
+
+
+def test_the_nearer_the_limit_the_more_without_end() -> None:
+    needed = [events_to_decide(Judgement(DISTANCE, finding(LIMIT + gap, 0.03), "undecided")) for gap in (1e-2, 1e-3)]
+    # Four errors of 0.03 between value and limit.
+    assert needed == [150_000, 15_000_000]
+    at_the_limit = Judgement(DISTANCE, finding(LIMIT, 0.03), "undecided")
+    assert events_to_decide(at_the_limit) is None
+    judged_there = UseJudgement(USE, "undecided", (at_the_limit,))
+    assert judged_there.events_needed == (9_000, None)
+    advice = advice_on(judged_there, [])[0]
+    # Three errors lie between a value one error off and what decides: (3 sigma / sigma)^2 times as many events.
+    assert "if the value stays at the limit, or 9,000 if it turns out to lie one error farther" in advice
+
+
+def test_a_use_asks_for_the_most_that_a_criterion_needs() -> None:
+    result = judged(finding(0.13, 0.03), finding(0.59, 0.03, judge="area", observable="cells"))
+    each = [[events_to_decide(j, moved=moved) or 0 for j in result.judgements] for moved in (1.0, 0.0)]
+    assert result.outcome == "undecided"
+    assert result.events_needed == (max(each[0]), max(each[1]))
+    assert max(each[0]) < max(each[1])
+    assert judged(finding(0.05)).events_needed is None
+
+
+def test_in_doubt_nothing_passes_and_what_fails_fails() -> None:
+    (good,) = judge_uses([finding(0.05)], [USE], ["events are shared"])
+    (bad,) = judge_uses([finding(0.5)], [USE], ["events are shared"])
+    assert (good.outcome, bad.outcome) == ("undecided", "fail")
+    assert good.events_needed is None
+    assert advice_on(good, [good])[0].startswith("Generate other events")

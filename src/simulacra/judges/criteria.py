@@ -99,13 +99,19 @@ class UseJudgement:
     doubts: tuple[str, ...] = ()
 
     @property
-    def events_needed(self) -> int | None:
-        """About how many events of each sample would decide; None if it is decided, in doubt, or out of reach."""
+    def events_needed(self) -> tuple[int, int | None] | None:
+        """About how many events of each sample would decide; None if it is decided or in doubt.
+
+        The first number holds if each undecided value turns out to lie one error farther from its limit; the second,
+        None if it is out of reach, if the values stay where they are.
+        """
         if self.outcome != "undecided" or self.doubts:
             return None
-        needed = [events_to_decide(judgement) for judgement in self.judgements if judgement.outcome == "undecided"]
-        known = [n for n in needed if n is not None]
-        return max(known) if len(known) == len(needed) else None
+        left = [judgement for judgement in self.judgements if judgement.outcome == "undecided"]
+        farther = [events_to_decide(judgement, moved=1.0) or 0 for judgement in left]
+        staying = [events_to_decide(judgement) for judgement in left]
+        known = [n for n in staying if n is not None]
+        return max(farther), max(known) if len(known) == len(staying) else None
 
 
 def judge_uses(
@@ -185,13 +191,17 @@ def without_chance(finding: Finding, biased: bool) -> float:
     return math.sqrt(max(finding.value**2 - chance**2, 0.0))
 
 
-def events_to_decide(judgement: Judgement) -> int | None:
+def events_to_decide(judgement: Judgement, *, moved: float = 0.0) -> int | None:
     """Return about how many events of each sample an undecided criterion needs; None if that is out of reach.
 
     Errors, and what truth against truth scores of a biased value, fall with the root of the number of events. The
-    number is the least at which the value decides wherever it lies within two of its own errors.
+    number is the least at which the value decides wherever it lies within two of its errors then, if it is now what it
+    will be; or by ``moved`` of its present errors farther from the limit, on the side on which it is.
     """
     finding, limit, biased = judgement.finding, judgement.criterion.limit, judgement.criterion.biased
+    if moved:
+        side = 1 if without_chance(finding, biased) > limit else -1
+        finding = finding.model_copy(update={"value": finding.value + side * moved * finding.uncertainty})
     n = min(finding.n_truth, finding.n_generated)
     too_few, enough = 1.0, 2.0
     while not _decides(finding, limit, biased, enough):
@@ -256,10 +266,12 @@ def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[st
 
 
 def _more_events(judgement: Judgement) -> str:
-    needed = events_to_decide(judgement)
+    needed, moved = events_to_decide(judgement), events_to_decide(judgement, moved=1.0)
+    enough = f", or {moved:,} if it turns out to lie one error farther from the limit" if moved else ""
     if needed is None:
         return (
-            f"too few events to decide, and {MOST_TIMES:,.0f} times as many would not: the value lies at the limit; "
-            "take it for neither a pass nor a failure."
+            f"too few events to decide, and {MOST_TIMES:,.0f} times as many would not if the value stays at the limit"
+            f"{enough}."
         )
-    return f"too few events to decide; judge again with about {needed:,} of each sample."
+    fewer = enough if moved != needed else ""
+    return f"too few events to decide; judge again with about {needed:,} of each sample{fewer}."

@@ -58,7 +58,8 @@ def reined(first: np.ndarray, second: np.ndarray, *, huge: bool = True) -> tuple
             continue
         middle, largest = reach
         far = max(abs(float(low) - middle), abs(float(high) - middle)) > largest
-        rescaled = huge and max(abs(float(low)), abs(float(high))) > LARGEST
+        nearest = min(max(abs(float(low)), abs(float(high))), abs(middle) + largest)
+        rescaled = huge and nearest > LARGEST
         if not (far or rescaled):
             continue
         if not copied:

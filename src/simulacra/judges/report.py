@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from simulacra import __version__
 from simulacra.judges.chapters import chapters_of
 from simulacra.judges.classifiers.failures import LEVEL
-from simulacra.judges.criteria import WITH_WEIGHTS, Judgement, UseJudgement
+from simulacra.judges.criteria import WITH_WEIGHTS, Criterion, Judgement, UseJudgement
 from simulacra.judges.finding import Finding
 from simulacra.judges.wording import probability, truth_beside, with_error
 from simulacra.pages import Card
@@ -56,6 +56,7 @@ def page_of(verdict: Verdict) -> str:
             outcome=verdict.stated.outcome,
             cards=[_card(judgement, verdict) for judgement in _ordered(verdict)],
             uses=[_use(judged) for judged in verdict.uses],
+            limits=[_limit(judgement) for judgement in _ordered(verdict)],
             summary=verdict.summary,
             chapters=chapters_of(verdict),
             worst=_worst(verdict),
@@ -80,15 +81,23 @@ def _ordered(verdict: Verdict) -> list[Judgement]:
 def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:
     names = {comparison.observable: comparison.long_name for comparison in verdict.comparisons}
     criterion, finding = judgement.criterion, judgement.finding
-    limit = f"{100 * criterion.limit:g} %" if criterion.units == "%" else f"{criterion.limit:g}"
     return {
         "title": criterion.title,
         "about": (finding.region or names.get(finding.observable, finding.observable)).replace("_", " "),
         "value": with_error(finding.value, finding.uncertainty, criterion.units),
         "truth": truth_beside(finding, criterion.units),
-        "limit": limit,
+        "limit": _shown(criterion),
         "outcome": judgement.outcome,
     }
+
+
+def _limit(judgement: Judgement) -> dict[str, str]:
+    criterion = judgement.criterion
+    return {"title": criterion.title, "limit": _shown(criterion), "reason": criterion.reason}
+
+
+def _shown(criterion: Criterion) -> str:
+    return f"{100 * criterion.limit:g} %" if criterion.units == "%" else f"{criterion.limit:g}"
 
 
 def _card(judgement: Judgement, verdict: Verdict) -> Card:

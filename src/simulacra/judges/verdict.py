@@ -93,8 +93,11 @@ class Verdict:
             return ""
         if self.stated.doubts:
             return ": the comparison itself is in doubt"
-        needed = self.stated.events_needed
-        return "" if needed is None else f": about {needed:,} events of each sample would decide"
+        if (needed := self.stated.events_needed) is None:
+            return ""
+        least, most = needed
+        many = f"{least:,} or more" if most is None else f"{most:,}" if most <= least else f"{least:,} to {most:,}"
+        return f": about {many} events of each sample would decide"
 
     @property
     def summary(self) -> str:

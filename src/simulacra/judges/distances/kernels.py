@@ -47,6 +47,8 @@ BATCH, MOST_BATCHES = 5_000, 10
 GAUSSIAN_BATCH, MOST_GAUSSIAN_BATCHES = 25_000, 2
 BLOCKS: Final = 40
 PAIRS: Final = 2_000
+#: in standard deviations of the truth: fourth powers of products of more, summed up, overflow float32
+FARTHEST: Final = 3e3
 # Pairs at a time: a few MB, which stay in a processor's cache.
 TILE: Final = 1_000_000
 
@@ -238,7 +240,8 @@ def _block_gram(values: np.ndarray, divisions: Divisions, factors: Factors) -> n
     order, n_blocks = np.argsort(divisions.blocks, kind="stable"), divisions.n_blocks
     blocks, weights = divisions.blocks[order], divisions.weights[order]
     ends = np.concatenate([[0], np.cumsum(np.bincount(blocks, minlength=n_blocks))])
-    left, right, kernels = factors(torch.from_numpy(np.ascontiguousarray(values[order], dtype=np.float32)))
+    near = np.clip(values[order], -FARTHEST, FARTHEST)
+    left, right, kernels = factors(torch.from_numpy(np.ascontiguousarray(near, dtype=np.float32)))
     # Weights of about 1 keep the sums far from float32's ends.
     single = torch.from_numpy((weights * len(order)).astype(np.float32))
     # An event's pair with itself, which goes through the same arithmetic.
