@@ -14,6 +14,7 @@ import xarray as xr
 from simulacra.event_weights import weights_of
 from simulacra.events import Part
 from simulacra.judges.progress import Progress, silent
+from simulacra.judges.wording import listed
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.observables.clouds import cloud_observables
 from simulacra.observables.observe import observe
@@ -156,7 +157,7 @@ def judge_reweighter(
     ]
     embedded = [reweighter.embed_sample(sample) for sample in samples]
     progress("observables", 0.1)
-    tables = [_table(events, part, most, reweighter) for events in (source, target)]
+    tables, constants = _without_constants([_table(events, part, most, reweighter) for events in (source, target)])
     observables = [
         Observable(name, units, ours, tables[1][name][1], edges) for name, (units, ours, edges) in tables[0].items()
     ]
@@ -207,7 +208,7 @@ def judge_reweighter(
         again,
         checked,
         baseline,
-        (*reweighter.description.get("warnings", ()), *outside, *dict.fromkeys(incomparable)),
+        (*reweighter.description.get("warnings", ()), *outside, *constants, *dict.fromkeys(incomparable)),
         _provenance(source, target, embedded),
     )
 
@@ -224,7 +225,7 @@ def _table(events: xr.Dataset, part: Part | None, most: int, reweighter: Reweigh
             observed = cloud_observables(block)
         elif isinstance(reweighter.settings.network, FeaturesSettings):
             variables = reweighter.settings.network.variables
-            observed = with_variables(block, variables)[list(variables)]
+            observed = _without_fields(with_variables(block, variables)[list(variables)], block)
         else:
             observed = observe(block)
         pieces.append(
@@ -241,6 +242,37 @@ def _table(events: xr.Dataset, part: Part | None, most: int, reweighter: Reweigh
         name: (units, np.concatenate([piece[name][1] for piece in pieces]), edges)
         for name, (units, _, edges) in pieces[0].items()
     }
+
+
+def _without_fields(observed: xr.Dataset, events: xr.Dataset) -> xr.Dataset:
+    """Return variables with the observables of a field (two or more axes) in its place: its cells are too many."""
+    fields = [str(name) for name, array in observed.data_vars.items() if array.ndim > 2]
+    if not fields:
+        return observed
+    of_fields = observe(events)
+    chosen = [name for name in map(str, of_fields.data_vars) if any(name.startswith(f"{field}_") for field in fields)]
+    return observed.drop_vars(fields).assign({name: of_fields[name] for name in chosen})
+
+
+def _without_constants(tables: list[dict[str, Column]]) -> tuple[list[dict[str, Column]], list[str]]:
+    """Return tables without what is one and the same number in all events of both samples, and a note on it.
+
+    Raises
+    ------
+    SampleError
+        if nothing else is there.
+    """
+    same = [
+        name
+        for name, (_, values, _) in tables[0].items()
+        if np.ptp(values, axis=0).max() == 0 and (values[:1] == tables[1][name][1]).all()
+    ]
+    if not same:
+        return tables, []
+    if len(same) == len(tables[0]):
+        raise SampleError(f"{listed(same)} are constants, the same in both samples: there is nothing to reweight")
+    note = f"not compared, for it is the same in all events of both samples: {listed(same)}"
+    return [{name: column for name, column in table.items() if name not in same} for table in tables], [note]
 
 
 def _closures(
@@ -268,7 +300,8 @@ def _tree_weights(
     source: xr.Dataset, target: xr.Dataset, judged: Mapping[str, Column], reweighter: Reweighter, seed: int
 ) -> np.ndarray:
     """Return normalised weights of the judged source events by trees that were trained on the training parts."""
-    training = [_table(events, "train", TREE_EVENTS, reweighter) for events in (source, target)]
+    tables = [_table(events, "train", TREE_EVENTS, reweighter) for events in (source, target)]
+    training = [{name: table[name] for name in judged} for table in tables]
     own = [
         np.concatenate([weights_of(block) for block in blocks_of(events, (), "train", most=TREE_EVENTS)])
         for events in (source, target)
