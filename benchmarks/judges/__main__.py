@@ -1,7 +1,7 @@
 """What the judges see, how often they accuse a perfect generator, and how long they take.
 
 Planted failures whose truth is known (``planted``) at three sample sizes and several seeds, truth against truth drawn
-200 times, distances of Gaussians against their formulas, and the time on 50,000 + 50,000 events of 40 features. Each
+200 times, the verdict for a full stand-in that each failure gets, distances of Gaussians against their formulas, and the time on 50,000 + 50,000 events of 40 features. Each
 stage is done once: a run that was stopped goes on, ``--fresh`` forgets the numbers. ``--scale 0.1`` is a quick look.
 The stages share the cores, one thread each; the time is measured last, by itself. Run: ``make bench-judges``.
 """
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.judges import closed_forms, detection, false_alarms, speed
+from benchmarks.judges import closed_forms, detection, false_alarms, speed, verdicts
 from benchmarks.judges.planted import FAILURES
 from benchmarks.judges.tables import print_tables
 from benchmarks.stages import hold_scale, run_stage, run_stages
@@ -64,6 +64,11 @@ def main() -> None:
         **closed_forms.stages(scaled(closed_forms.EVENTS, 1_000), closed_forms.SEEDS),
         **false_alarms.stages(scaled(false_alarms.EVENTS, FEWEST_EVENTS), scaled(arguments.draws, 2)),
         **detection.stages(seeds),
+        **verdicts.stages(
+            {scaled(n, FEWEST_EVENTS): scaled(verdicts.DRAWS, 1) for n in verdicts.SIZES},
+            scaled(verdicts.SHOWERS, FEWEST_EVENTS // 2),
+            scaled(verdicts.DRAWS, 1),
+        ),
     }
 
     def wanted(name: str) -> bool:
@@ -101,6 +106,7 @@ def summary(found: dict[str, dict[str, Any]], seeds: dict[int, int]) -> dict[str
         "failures": {name: failure.title for name, failure in FAILURES.items()},
         "seeds": seeds,
         "detection": detection.summary(found, tuple(seeds)),
+        "verdicts": verdicts.summary(found),
         "false_alarms": false_alarms.summary(found),
         "closed_forms": {name: stage for name, stage in found.items() if name.startswith("formula-")},
         "speed": found.get("speed", {}),

@@ -16,10 +16,20 @@ others give one p-value for all that they look at. The alarm of modes is one at 
 """
 
 
+OUTCOMES: Final = ("pass", "pass with weights", "undecided", "fail")
+
+
 def print_tables(record: dict[str, Any]) -> str:
     """Print all tables for which there are numbers, and return them for a page."""
     console = Console(width=170)
-    tables = [_failures(record), *_detection(record), _false_alarms(record), _closed_forms(record), _speed(record)]
+    tables = [
+        _failures(record),
+        *_detection(record),
+        _verdicts(record),
+        _false_alarms(record),
+        _closed_forms(record),
+        _speed(record),
+    ]
     tables = [table for table in tables if table.rows]
     for table in tables:
         console.print(table.printed())
@@ -54,6 +64,18 @@ def _detection(record: dict[str, Any]) -> list[Table]:
             table.add_row(_spoken(failure), *(_size(found[failure][name]) for name in judges))
         tables.append(table)
     return tables
+
+
+def _verdicts(record: dict[str, Any]) -> Table:
+    columns = ("failure", "events", "draws", *OUTCOMES, "AUC", "failed by", "undecided by")
+    table = Table("the verdict for a full stand-in", columns)
+    for row in record.get("verdicts", []):
+        outcomes = row["outcomes"]
+        counts = [str(outcomes.get(outcome, 0)) for outcome in OUTCOMES]
+        why = ["; ".join(row[key]) or "-" for key in ("failed", "undecided")]
+        area = f"{row['auc'][0]:.3f} to {row['auc'][1]:.3f}"
+        table.add_row(_spoken(row["failure"]), f"{row['n']:,}", str(row["draws"]), *counts, area, *why)
+    return table
 
 
 def _size(cell: dict[str, Any]) -> str:

@@ -44,13 +44,13 @@ def field_and_constant(rng: np.random.Generator) -> xr.Dataset:
 
 
 def clouds_half_of_them_empty(rng: np.random.Generator) -> xr.Dataset:
-    pions = rng.normal(size=(N, 5, 3))
+    pions = rng.normal(size=(N, 2, 3))
     energy = np.sqrt((pions**2).sum(axis=2) + 0.1396**2)
     particles = [
         [(*p, e, 211, 1) for p, e in zip(momenta, energies, strict=True)]
         for momenta, energies in zip(pions, energy, strict=True)
     ]
-    events = clouds_of(particles, width=8)
+    events = clouds_of(particles, width=2)
     there = events["present"].values & (rng.random(N) < 0.5)[:, None]
     emptied = {}
     for name in ("momentum", "energy", "identity", "charge"):
