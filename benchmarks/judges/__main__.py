@@ -1,9 +1,10 @@
-"""What the judges see, how often they accuse a perfect generator, and how long they take.
+"""What the judges see, how often they accuse a perfect generator, which verdicts follow, and how long it takes.
 
-Planted failures whose truth is known (``planted``) at three sample sizes and several seeds, truth against truth drawn
-200 times, the verdict for a full stand-in that each failure gets, distances of Gaussians against their formulas, and the time on 50,000 + 50,000 events of 40 features. Each
-stage is done once: a run that was stopped goes on, ``--fresh`` forgets the numbers. ``--scale 0.1`` is a quick look.
-The stages share the cores, one thread each; the time is measured last, by itself. Run: ``make bench-judges``.
+Planted failures whose truth is known (``planted``, ``planted_showers``) at several sample sizes and seeds, the verdict
+for a full stand-in that each of them gets, truth against truth drawn 200 times, distances of Gaussians against their
+formulas, and the time on 50,000 + 50,000 events of 40 features. Each stage is done once: a run that was stopped goes
+on, ``--fresh`` forgets the numbers. ``--scale 0.1`` is a quick look. The stages share the cores, one thread each; the
+time is measured last, by itself. Run: ``make bench-judges``.
 """
 
 from __future__ import annotations
