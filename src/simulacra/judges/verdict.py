@@ -105,6 +105,8 @@ class Verdict:
         aucs = [finding for finding in self.plain_findings if finding.judge == "classifier_auc"]
         best = max(aucs, key=lambda finding: finding.value)
         seen = "Distinguishable" if (best.significance or 0.0) > SIGMAS else "Not distinguishable at these sample sizes"
+        if self.stated.doubts:
+            seen = "Of no meaning while the comparison is in doubt"
         what, _, kind = best.observable.rstrip(")").replace("_", " ").partition(" (")
         return (
             f"{seen}: a classifier ({kind}) on the {what} reaches AUC = "
