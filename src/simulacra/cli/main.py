@@ -8,13 +8,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import traceback
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.text import Text
 from typer.core import TyperGroup
+
+from simulacra.cli.endings import end, warn_in_one_line
 
 COMMANDS: Final = (
     "simulate",
@@ -30,12 +29,9 @@ COMMANDS: Final = (
     "demo",
 )
 
-BAD_INPUT: Final = 2
-INTERRUPTED: Final = 130
-
 
 class _Commands(TyperGroup):
-    """Turns errors that the user can do something about into one line and an exit code."""
+    """Turns every error into one line and an exit code; see :mod:`simulacra.cli.endings`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=COMMANDS.index)
@@ -43,24 +39,10 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):
+        except (typer.Exit, typer.Abort, typer.TyperException):
             raise
-        except KeyboardInterrupt as error:
-            self._say(ctx, error, str(error) or "stopped")
-            raise SystemExit(INTERRUPTED) from error
-        except (ValueError, FileNotFoundError) as error:
-            self._say(ctx, error, str(error))
-            raise SystemExit(BAD_INPUT) from error
-        except (RuntimeError, OSError, ImportError, FloatingPointError) as error:
-            self._say(ctx, error, str(error) or type(error).__name__)
-            raise SystemExit(1) from error
-
-    @staticmethod
-    def _say(ctx: Any, error: BaseException, message: str) -> None:
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
-        if ctx.params.get("debug"):
-            console.print(Text("".join(traceback.format_exception(error)).rstrip()))
-        console.print(Text(f"error: {' '.join(message.split())}", style="red"))
+        except (Exception, KeyboardInterrupt) as error:
+            raise SystemExit(end(error, debug=bool(ctx.params.get("debug")))) from error
 
 
 app = typer.Typer(
@@ -86,7 +68,9 @@ def _options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="SIMULACRA_DEBUG", help="Show the traceback of an error.")
+    ] = False,
 ) -> None:
     pass
 
@@ -107,4 +91,5 @@ for _name in COMMANDS:
 
 def run() -> None:
     """Run the command line; the entry point of the program ``simulacra``."""
+    warn_in_one_line()
     sys.exit(app())

@@ -10,7 +10,12 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class StoreError(RuntimeError):
-    """A store that cannot be written or read; the message names the path, what happened and the remedy."""
+    """A store that cannot be written or read; the message names the path, what happened and the remedy.
+
+    ``unexpected`` is true where a task failed by a fault of the program (:func:`simulacra.errors.is_explained`).
+    """
+
+    unexpected = False
 
 
 class StoreExistsError(StoreError):

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
 
+from simulacra.errors import is_explained
 from simulacra.store.errors import FULL_DISK, StoreError
 from simulacra.store.plan import Chunk
 
@@ -26,12 +27,23 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 class ChunkError(Exception):
-    """What stopped a chunk: the message, the text of the traceback, and the system's error number if it was that."""
+    """What stopped a chunk: the message, the text of the traceback, and the system's error number if it was that.
 
-    def __init__(self, chunk: Chunk | None, message: str, trace: str = "", error_number: int | None = None) -> None:
+    ``unexpected`` says that it was a fault of the program (:func:`simulacra.errors.is_explained`).
+    """
+
+    def __init__(
+        self,
+        chunk: Chunk | None,
+        message: str,
+        trace: str = "",
+        error_number: int | None = None,
+        unexpected: bool = False,
+    ) -> None:
         # all arguments go to Exception, which sends them between processes
-        super().__init__(chunk, message, trace, error_number)
+        super().__init__(chunk, message, trace, error_number, unexpected)
         self.chunk, self.message, self.trace, self.error_number = chunk, message, trace, error_number
+        self.unexpected = unexpected
 
     def __str__(self) -> str:
         return self.message
@@ -175,7 +187,7 @@ def attempt(make: Callable[[Chunk], None], chunk: Chunk) -> ChunkError | None:
     except Exception as error:  # noqa: BLE001 - whatever a simulator raises is told to the parent
         number = error.errno if isinstance(error, OSError) and error.errno in FULL_DISK else None
         named = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
-        return ChunkError(chunk, named, traceback.format_exc(), number)
+        return ChunkError(chunk, named, traceback.format_exc(), number, unexpected=not is_explained(error))
     return None
 
 

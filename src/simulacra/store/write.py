@@ -215,6 +215,7 @@ def _write(
             raise full_disk(path, failure.error_number) from failure
         where = "a chunk" if failure.chunk is None else str(failure.chunk)
         error = StoreError(f"{where} of '{path}' failed: {failure.message}. {_kept(partial, plan)}")
+        error.unexpected = failure.unexpected
         if failure.trace:
             error.add_note(failure.trace)
         raise error from failure
