@@ -2,6 +2,7 @@ import contextlib
 import errno
 import functools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -376,10 +377,21 @@ def test_a_flipped_bit_is_found_when_it_is_read(whole: Path) -> None:
     chunk.write_bytes(content)
     events = open_events(whole)
     assert events["shower"][:15].values.shape == (15, 6)
-    with pytest.raises(ValueError, match="checksum"):
-        events["shower"][17].load()
-    with pytest.raises(StoreError, match="is damaged: the events 15 to 19 cannot be read"):
+    told = rf"'{re.escape(str(chunk))}' is damaged \(its checksum is not that of what was written\)"
+    for rows in (17, slice(None), [0, 17], slice(20, 10, -1)):
+        with pytest.raises(StoreError, match=told):
+            events["shower"][rows].load()
+    with pytest.raises(StoreError, match=told):
         open_events(whole, check=True)
+
+
+def test_a_flipped_bit_in_the_index_is_found_with_its_file(whole: Path) -> None:
+    chunk = whole / "event/c/2"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 4
+    chunk.write_bytes(content)
+    with pytest.raises(StoreError, match=rf"'{re.escape(str(chunk))}' is damaged \(its checksum"):
+        open_events(whole)
 
 
 def test_a_lost_variable_is_refused(whole: Path) -> None:

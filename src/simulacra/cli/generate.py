@@ -126,13 +126,13 @@ def generate(
     for bound in ("low", "high"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExtrapolationWarning)
-            trained.sample(1, seed=seed, **{name: getattr(value, bound) for name, value in asked_for.items()})
+            one = trained.sample(1, seed=seed, **{name: getattr(value, bound) for name, value in asked_for.items()})
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         trained.warn_outside({name: (value.low, value.high) for name, value in asked_for.items()})
     for warning in said:
         typer.secho(f"warning: {warning.message}", fg="yellow", err=True)
-    weights = ",".join(one.weights_sha256 for one in members)
+    weights = ",".join(member.weights_sha256 for member in members)
     fingerprint = {"generator": trained.name, "weights": weights, "seed": seed, **conditions}
     refinement = None
     if refine is not None:
@@ -147,11 +147,12 @@ def generate(
         fingerprint["runtime"] = runtime
     with tempfile.TemporaryDirectory() as folder:
         files = [
-            exported(one, Path(folder) / f"{i}.onnx") if runtime == "onnx" else None for i, one in enumerate(members)
+            exported(member, Path(folder) / f"{i}.onnx") if runtime == "onnx" else None
+            for i, member in enumerate(members)
         ]
         sources = tuple(
-            Source(str(one.path), one.last_layer_draw, one.weights_sha256, file)
-            for one, file in zip(members, files, strict=True)
+            Source(str(member.path), member.last_layer_draw, member.weights_sha256, file)
+            for member, file in zip(members, files, strict=True)
         )
         task = Generate(sources, tuple(conditions.items()), seed, n_events, refinement)
         summary = write_store(
@@ -164,6 +165,7 @@ def generate(
             label=trained.name,
             progress=not quiet,
             overwrite=overwrite,
+            bytes_per_event=one.nbytes,
         )
     if store != output:
         cut = write_submission(store, output, threshold=threshold, like=like, overwrite=overwrite)

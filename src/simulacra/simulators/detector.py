@@ -142,6 +142,7 @@ def write_detector(
             progress=progress,
             label="events in the detector",
             overwrite=overwrite,
+            bytes_per_event=sum(events[name].nbytes for name in VARIABLES) / max(1, len(index)),
         )
     # A store that is filled chunk by chunk numbers its events from 0; a selection of events is held in memory instead.
     chunks = [task(Chunk(0, start, min(start + size, len(index)))) for start in range(0, len(index), size)]

@@ -253,6 +253,8 @@ def write_showers(
         progress=progress,
         label=f"{settings.particle} showers",
         overwrite=overwrite,
+        # the energy of each cell, in all of it and in its active medium, float32
+        bytes_per_event=2 * 4 * settings.geometry.n_cells,
     )
 
 

@@ -296,6 +296,8 @@ def write_collisions(
             progress=progress,
             label=f"{settings.process or 'Pythia'} events",
             overwrite=overwrite,
+            # momentum, energy, identity, charge and whether there is one, of each particle that there is room for
+            bytes_per_event=(4 * 4 + 4 + 1 + 1) * settings.room,
         )
 
 

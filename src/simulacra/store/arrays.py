@@ -16,6 +16,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from simulacra.store.errors import StoreError
+from simulacra.store.metadata import NODE, STRUCTURE, Array, read_file
 from simulacra.store.plan import Chunk, Plan
 
 #: attribute of the whole store that holds its plan and the size of each variable
@@ -85,7 +86,7 @@ def create(folder: Path, events: xr.Dataset, plan: Plan) -> None:
 
 
 def _check(folder: Path, events: xr.Dataset) -> None:
-    there = json.loads((folder / STRUCTURE_FILE).read_text(encoding="utf-8"))
+    there = read_file(folder / STRUCTURE_FILE, STRUCTURE, remedy=f"remove '{folder.parent}' to start again")
     now = json.loads(json.dumps(structure(events)))
     for name in [*there, *now]:
         if there.get(name) != now.get(name):
@@ -112,16 +113,26 @@ def chunk_file(name: str, n_dimensions: int, chunk: Chunk) -> str:
     return "/".join((name, "c", str(chunk.index), *["0"] * (n_dimensions - 1)))
 
 
-def event_arrays(folder: Path) -> dict[str, int]:
-    """Return the number of dimensions of each array of the store that runs along ``event``, read from its metadata."""
+def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
+    """Return the number of dimensions of each array of the store that runs along ``event``, read from its metadata.
+
+    Raises
+    ------
+    StoreError
+        if the metadata of one are damaged, or it is not cut as planned.
+    """
     found = {}
     for file in sorted(folder.glob("*/zarr.json")):
-        try:
-            metadata = json.loads(file.read_text(encoding="utf-8"))
-            if metadata["node_type"] == "array" and "event" in (metadata.get("dimension_names") or ()):
-                found[file.parent.name] = len(metadata["shape"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"'{file}' is damaged ({error!r}); make the store again") from error
+        array = read_file(file, NODE)
+        if not isinstance(array, Array) or "event" not in (array.dimension_names or ()):
+            continue
+        expected = (plan.n_events, plan.chunk_size)
+        if (*array.shape[:1], *array.chunks[:1]) != expected or len(array.shape) != len(array.chunks):
+            raise StoreError(
+                f"'{file}' is damaged: it has the shape {array.shape} in chunks of {array.chunks}, and not "
+                f"{expected[0]} events in chunks of {expected[1]}; make the store again"
+            )
+        found[file.parent.name] = len(array.shape)
     return found
 
 

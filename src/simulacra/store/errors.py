@@ -38,8 +38,8 @@ def full_disk(path: Path, error_number: int | None, needed: float | None = None)
 
 def size(n_bytes: float) -> str:
     """Return a number of bytes as people write it."""
-    for unit in ("B", "kB", "MB", "GB"):
+    for unit in ("B", "kB", "MB", "GB", "TB"):
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}"
         n_bytes /= 1000
-    return f"{n_bytes:.3g} TB"
+    return f"{n_bytes:.3g} PB"

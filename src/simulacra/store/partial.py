@@ -14,10 +14,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from simulacra.errors import printable
 from simulacra.store.arrays import chunk_file, event_arrays
 from simulacra.store.errors import StoreError
+from simulacra.store.metadata import MARKER, PLAN, Marker, read_file
 from simulacra.store.plan import Chunk, Plan
 
 
@@ -55,7 +56,7 @@ class Partial:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+                    holder = printable(os.read(descriptor, 32).decode(errors="replace")) or "unknown"
                     raise StoreError(
                         f"'{self.path}' is being written by the process {holder}; wait for it, stop it, or choose "
                         "another path"
@@ -73,13 +74,10 @@ class Partial:
     def plan(self) -> Plan | None:
         """Return the plan that the folder was begun with, or None if there is none."""
         try:
-            return Plan.from_json((self.folder / "plan.json").read_text(encoding="utf-8"))
+            record = read_file(self.folder / "plan.json", PLAN, remedy=f"remove '{self.folder}' to start again")
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"'{self.folder / 'plan.json'}' is damaged; remove '{self.folder}' to start anew"
-            ) from error
+        return Plan.of_record(record)
 
     def begin(self, plan: Plan) -> None:
         """Start or go on with a plan.
@@ -123,20 +121,20 @@ class Partial:
         marker = {"seconds": seconds, "seconds_per_event": seconds_per_event, "bytes": sizes}
         write_atomically(self.done / f"{chunk.index:08d}.json", json.dumps(marker))
 
-    def markers(self, plan: Plan) -> dict[int, dict[str, Any]]:
+    def markers(self, plan: Plan) -> dict[int, Marker]:
         """Return the marker of each chunk that is done; one whose files are not as they were written is not."""
         if not self.data.exists():
             return {}
-        arrays = event_arrays(self.data)
+        arrays = event_arrays(self.data, plan)
         found = {}
         for file in sorted(self.done.glob("*.json")):
-            try:
-                index, marker = int(file.stem), json.loads(file.read_text(encoding="utf-8"))
-                written = {chunk_file(name, n, plan.chunk(index)) for name, n in arrays.items()} == set(marker["bytes"])
-                if written and all((self.data / f).stat().st_size == n for f, n in marker["bytes"].items()):
+            with contextlib.suppress(OSError, ValueError, StoreError):
+                index, marker = int(file.stem), read_file(file, MARKER)
+                if not 0 <= index < plan.n_chunks:
+                    continue
+                written = {chunk_file(name, n, plan.chunk(index)) for name, n in arrays.items()} == set(marker.bytes)
+                if written and all((self.data / f).stat().st_size == n for f, n in marker.bytes.items()):
                     found[index] = marker
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
         return found
 
 

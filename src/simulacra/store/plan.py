@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simulacra.store.metadata import PlanRecord
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -48,11 +50,9 @@ class Plan:
         return cls(int(n_events), min(int(chunk_size), int(n_events)), text)
 
     @classmethod
-    def from_json(cls, text: str) -> Plan:
+    def of_record(cls, record: PlanRecord) -> Plan:
         """Return the plan that :meth:`to_json` wrote."""
-        fields = json.loads(text)
-        fingerprint = json.dumps(fields["fingerprint"], sort_keys=True)
-        return cls(int(fields["n_events"]), int(fields["chunk_size"]), fingerprint)
+        return cls(record.n_events, record.chunk_size, json.dumps(record.fingerprint, sort_keys=True))
 
     def to_json(self) -> str:
         """Return the plan as JSON."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,12 @@ from typing import Any, Final
 
 import xarray as xr
 
+from simulacra.errors import printable
 from simulacra.events import EventsError, validate
 from simulacra.store.arrays import STORE_ATTRIBUTE, chunk_file, event_arrays
 from simulacra.store.errors import StoreError
+from simulacra.store.lazy import opened
+from simulacra.store.metadata import GROUP, NUMBER, RECORD, TEXT, check, parse, read_file
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
 
@@ -46,10 +48,7 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     plan, sizes = _record(path, record) if record is not None else (None, {})
     if plan is not None:
         _check_files(path, plan, sizes)
-    try:
-        events: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
-    except Exception as error:
-        raise StoreError(f"'{path}' cannot be read as a Zarr store: {error}") from error
+    events = opened(path)
     events.attrs.pop(STORE_ATTRIBUTE, None)
     if "event" not in events.dims:
         raise StoreError(f"'{path}' is a Zarr store without the dimension 'event': it holds no events")
@@ -68,7 +67,8 @@ def read_plan(path: Path) -> tuple[Plan | None, float]:
     if record is None:
         return None, float("nan")
     plan, _ = _record(path, record)
-    return plan, float(attributes["seconds_per_event"])
+    where = f"the attribute 'seconds_per_event' of '{path}'"
+    return plan, check(attributes.get("seconds_per_event"), NUMBER, where)
 
 
 def check_values(path: Path, events: xr.Dataset, plan: Plan | None) -> None:
@@ -80,29 +80,28 @@ def check_values(path: Path, events: xr.Dataset, plan: Plan | None) -> None:
     for start in range(0, n, step):
         try:
             validate(events.isel(event=slice(start, start + step)))
-        except EventsError:
+        except (EventsError, StoreError, MemoryError):
             raise
         except Exception as error:
+            what = printable(str(error), 200)
             raise StoreError(
-                f"'{path}' is damaged: the events {start} to {min(start + step, n) - 1} cannot be read ({error}); "
+                f"'{path}' is damaged: the events {start} to {min(start + step, n) - 1} cannot be read ({what}); "
                 "make the store again"
             ) from error
 
 
 def _attributes(path: Path) -> dict[str, Any]:
     try:
-        attributes: dict[str, Any] = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"'{path / 'zarr.json'}' is damaged ({error!r}); make the store again") from error
-    return attributes
+        return read_file(path / "zarr.json", GROUP).attributes
+    except FileNotFoundError:
+        # of format 2: by others, and without a plan of ours
+        return {}
 
 
-def _record(path: Path, record: str) -> tuple[Plan, dict[str, int]]:
-    try:
-        fields = json.loads(record)
-        return Plan.from_json(json.dumps(fields["plan"])), dict(fields["bytes"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"the attribute '{STORE_ATTRIBUTE}' of '{path}' is damaged; make the store again") from error
+def _record(path: Path, record: Any) -> tuple[Plan, dict[str, int]]:
+    where = f"the attribute '{STORE_ATTRIBUTE}' of '{path / 'zarr.json'}'"
+    found = parse(check(record, TEXT, where), RECORD, where)
+    return Plan.of_record(found.plan), found.bytes
 
 
 def _refuse_what_is_no_store(path: Path) -> None:
@@ -124,7 +123,7 @@ def _refuse_what_is_no_store(path: Path) -> None:
 
 def _check_files(path: Path, plan: Plan, sizes: Mapping[str, int]) -> None:
     """Look at the size of each file: a chunk that is not there would silently be read as zeros."""
-    arrays = event_arrays(path)
+    arrays = event_arrays(path, plan)
     if set(arrays) != set(sizes):
         lost = sorted(set(arrays) ^ set(sizes))
         raise StoreError(f"'{path}' is damaged: the variables {lost} were lost or added; make the store again")

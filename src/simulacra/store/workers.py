@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import itertools
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -72,20 +73,22 @@ class Workers:
     n_workers: int
     _workers: list[_Worker] = field(default_factory=list)
 
-    def run(self, chunks: Sequence[Chunk]) -> Iterator[Chunk]:
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Yield each chunk once it is written, in the order in which they are done.
 
-        No process outlives this iterator.
+        No process outlives this iterator, and of the chunks none is taken before there is a process for it.
 
         Raises
         ------
         ChunkError
             if a task raised or its process died.
         """
-        waiting = list(reversed(chunks))
+        waiting = iter(chunks)
+        first = list(itertools.islice(waiting, self.n_workers))
         try:
-            for _ in range(min(self.n_workers, len(chunks))):
+            for _ in first:
                 self._workers.append(self._start())
+            waiting = itertools.chain(first, waiting)
             for worker in self._workers:
                 self._give(worker, waiting)
             while any(worker.chunk is not None for worker in self._workers):
@@ -111,8 +114,8 @@ class Workers:
             theirs.close()
         return _Worker(process, ours)
 
-    def _give(self, worker: _Worker, waiting: list[Chunk]) -> None:
-        worker.chunk = waiting.pop() if waiting else None
+    def _give(self, worker: _Worker, waiting: Iterator[Chunk]) -> None:
+        worker.chunk = next(waiting, None)
         # one that has died already is found by its closed pipe
         with contextlib.suppress(OSError):
             worker.connection.send(worker.chunk)

@@ -1,0 +1,85 @@
+"""The variables of a Zarr store, read when they are asked for; what cannot be read is named by its file."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simulacra.errors import printable
+from simulacra.lazy_arrays import read_by
+from simulacra.store.errors import StoreError
+
+
+def opened(path: Path) -> xr.Dataset:
+    """Open a Zarr store of any origin with xarray, in the units and types that it was written in.
+
+    Raises
+    ------
+    StoreError
+        if xarray cannot open it; later, if values cannot be read, with the file at fault.
+    """
+    try:
+        # xarray takes "days" and "seconds" for the mark of a time, and would make another type of them
+        events: xr.Dataset = xr.open_dataset(
+            path, engine="zarr", consolidated=False, decode_times=False, decode_timedelta=False, cache=False
+        )
+        variables = {name: read_by(partial(_read, path, str(name)), array) for name, array in _lazy(events).items()}
+        found = events.assign_coords({name: array for name, array in variables.items() if name in events.coords})
+        found = found.assign({name: array for name, array in variables.items() if name in events.data_vars})
+    except (StoreError, MemoryError):
+        raise
+    except Exception as error:
+        # Metadata can be wrong in more ways than Zarr and xarray have words for.
+        what = _reason(error)
+        if (fault := _file_at_fault(path, "event")) is not None:
+            raise StoreError(f"'{fault}' is damaged ({what}); make the store again") from error
+        raise StoreError(f"'{path}' cannot be read as a Zarr store: {what}") from error
+    found.set_close(events.close)
+    return found
+
+
+def _lazy(events: xr.Dataset) -> dict[Any, xr.Variable]:
+    """Return the variables that are not an index, whose values xarray has read already."""
+    return {name: array for name, array in events.variables.items() if name not in events.xindexes}
+
+
+def _read(path: Path, name: str, variable: xr.Variable, key: tuple[Any, ...]) -> np.ndarray:
+    try:
+        return np.asarray(variable[key].values)
+    except MemoryError:
+        raise
+    except Exception as error:
+        what = _reason(error)
+        fault = _file_at_fault(path, name, key) or path / name
+        raise StoreError(f"'{fault}' is damaged ({what}); make the store again") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why something could not be read, without the bytes that Zarr puts into its message."""
+    text = str(error) or type(error).__name__
+    return "its checksum is not that of what was written" if "checksum" in text else printable(text, 200)
+
+
+def _file_at_fault(path: Path, name: str, key: tuple[Any, ...] = ()) -> Path | None:
+    """Return the first file that cannot be read by itself of those that hold values of a variable."""
+    import zarr
+
+    try:
+        array = zarr.open_array(path / name, mode="r")
+        n, size = array.shape[0], array.chunks[0]
+        rows = np.arange(n)[key[0]] if key else np.arange(0, n, size)
+        chunks = np.unique(np.atleast_1d(rows) // size)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, no file of its values is at fault
+        return None
+    for chunk in chunks:
+        try:
+            array[int(chunk) * size : (int(chunk) + 1) * size]
+        except Exception:  # noqa: BLE001 - this is the one
+            one_file = all(n <= size for n, size in zip(array.shape[1:], array.chunks[1:], strict=True))
+            folder = path / name / "c" / str(chunk)
+            return folder.joinpath(*["0"] * (array.ndim - 1)) if one_file else folder
+    return None
