@@ -45,6 +45,7 @@ from simulacra.formats.provenance import (
     write_group,
 )
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.units import in_convention
 
 ENERGY_COORDINATE: Final = "incident_energy_mev"
 BINNING: Final = f"{GROUP}/binning"
@@ -204,6 +205,7 @@ def write(
         if the events have no such cells, the threshold is negative or not finite, other energies are given than the
         events', or the file cannot be written.
     """
+    events = in_convention(events)
     if not 0 <= threshold < float("inf"):
         raise FormatError(f"the threshold of a voxel must be 0 MeV or more and finite, not {threshold}")
     binning = binning or _binning_of(events)

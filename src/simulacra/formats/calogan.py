@@ -19,6 +19,7 @@ from simulacra.formats.hdf5 import cells, one_each, opened, require_showers, row
 from simulacra.formats.particles import particle_of
 from simulacra.formats.provenance import file_provenance, shower_variable, to_events, warn_of_units, write_group
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.units import in_convention
 
 #: the dataset of each optional condition
 CONDITIONS: Final = {"impact_x": "x0", "impact_y": "y0", "polar_angle": "theta", "azimuthal_angle": "phi"}
@@ -75,6 +76,7 @@ def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     FormatError
         if the events are not of that calorimeter, or the file cannot be written.
     """
+    events = in_convention(events)
     geometry = CalorimeterGeometry.load("calogan")
     expected = [geometry.section_shape(i) for i in range(len(geometry.sections))]
     require_showers(events, geometry.n_cells, f"CaloGAN's layout of {expected} cells")

@@ -70,7 +70,7 @@ def read(
     particle: str | None = None,
     binning: Binning | str | os.PathLike[str] | None = None,
 ) -> xr.Dataset:
-    """Read events of any known format, or open a Zarr store of them lazily.
+    """Read events of any known format, or open a Zarr store of them lazily, in the conventions' units.
 
     Parameters
     ----------
@@ -83,6 +83,8 @@ def read(
     ------
     FormatError
         if the file is of no known format, damaged, or of another particle.
+    simulacra.events.EventsError
+        if a variable has a unit that is not known, or does not convert.
     simulacra.store.StoreError
         if there is nothing, or the store is unfinished or damaged.
     """

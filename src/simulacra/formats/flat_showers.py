@@ -17,6 +17,7 @@ from simulacra.formats.hdf5 import cells, one_each, opened, require_showers, row
 from simulacra.formats.particles import particle_of
 from simulacra.formats.provenance import file_provenance, shower_variable, to_events, warn_of_units, write_group
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.units import in_convention
 
 
 def read(
@@ -77,6 +78,7 @@ def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     FormatError
         if the events hold no showers, or the file cannot be written.
     """
+    events = in_convention(events)
     require_showers(events, None, "the layout with all cells in one row")
     columns = {"energy": one_each(events, "incident_energy")}
     for name, column in {"shower": "showers", "active": "active"}.items():

@@ -33,6 +33,7 @@ from simulacra.formats.hepmc_text import BEGINNING, LineStream, Listing, is_hepm
 from simulacra.formats.hepmc_weights import WeightRoles, roles_of
 from simulacra.formats.pdg_charge import charge_of
 from simulacra.store.arrays import plain
+from simulacra.units import in_convention
 from simulacra.variations import (
     PREFIX,
     holds_weights,
@@ -115,6 +116,7 @@ def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
     ImportError
         if pyhepmc is not installed.
     """
+    events = in_convention(events)
     pyhepmc = _pyhepmc()
     path = Path(path)
     missing = [name for name in _CLOUD if name not in events]

@@ -36,6 +36,7 @@ from simulacra.events import Role, variable
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import Column, dataset, opened, text_attribute, values, write_file
 from simulacra.formats.provenance import file_provenance, to_events, write_group
+from simulacra.units import in_convention
 
 PARTICLES: Final = "particle_features"
 JETS: Final = "jet_features"
@@ -115,6 +116,7 @@ def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     FormatError
         if the events hold no such jets, or the file cannot be written.
     """
+    events = in_convention(events)
     missing = [name for name in (*PARTICLE_VARIABLES, "present") if name not in events.data_vars]
     if missing:
         raise FormatError(

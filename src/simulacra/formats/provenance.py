@@ -19,6 +19,7 @@ import xarray as xr
 from simulacra.events import EventsError, Role, validate, variable
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import BLOCK, dataset, text
+from simulacra.units import in_convention
 
 GROUP: Final = "simulacra"
 VARIABLES: Final = f"{GROUP}/variables"
@@ -122,9 +123,9 @@ def to_events(
         events = _with_group(file, events, n_events, rows)
     try:
         validate(events)
+        return in_convention(events)
     except EventsError as error:
         raise FormatError(f"'{file.filename}': {error}") from error
-    return events
 
 
 def write_group(file: h5py.File, events: xr.Dataset, covered: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from simulacra.events import validate
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import created, opened
 from simulacra.store.arrays import plain
+from simulacra.units import in_convention
 
 CONVENTIONS = "simulacra-events-1"
 
@@ -38,7 +39,7 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
             variables[name] = xr.Variable(str(attributes.pop("dimensions")).split(), dataset[()], attrs=attributes)
         events = xr.Dataset(variables, attrs={key: plain(value) for key, value in file.attrs.items()})
     validate(events)
-    return events
+    return in_convention(events, f"'{path}'")
 
 
 def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:

@@ -20,6 +20,7 @@ from simulacra.judges.outliers import far_outside
 from simulacra.judges.samples import JudgeError, Sample, check_comparable, compare_conditions, features_of, sample_of
 from simulacra.judges.shared_events import repeated_events, shared_events
 from simulacra.judges.wording import listed, shorten
+from simulacra.units import alike, in_convention, response_warnings, scale_warnings
 
 #: judges that need weights which are not negative: trees, neighbours, clusters, covariances' roots
 NO_ESTIMATOR: Final = (
@@ -101,12 +102,18 @@ def prepared(
     Raises
     ------
     simulacra.judges.samples.JudgeError, simulacra.events.EventsError
-        if they cannot be judged.
+        if they cannot be judged; a unit that does not convert to that of the conventions, or of the truth, is among it.
     """
-    every = [truth, generated, *members, *([] if train is None else [train])]
+    truth = in_convention(truth, "the truth")
+    others = [("the generated events", generated), *((f"member {i}", one) for i, one in enumerate(members, 1))]
+    if train is not None:
+        others.append(("the training sample", train))
+    every = [truth, *(alike(truth, in_convention(one, called), called) for called, one in others)]
     (truth, generated, *more), lacking = _jets_in_common([_with_geometry(events) for events in every])
     members, train = more[: len(members)], None if train is None else more[-1]
     warnings = check_comparable(truth, generated)
+    warnings += response_warnings(truth, "the truth")
+    warnings += scale_warnings(truth, generated, ("the truth", "the generated events"))
     if lacking:
         warnings.append(
             f"Judged without {listed(lacking)} of the jets, which some of the samples do not hold: only what can be "
@@ -120,10 +127,10 @@ def prepared(
     if train is not None:
         _check(truth, train, "the training sample")
         c = sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng)
-    others = []
+    drawn = []
     for number, events in enumerate(members, 1):
         _check(truth, events, f"member {number}")
-        others.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng))
+        drawn.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng))
     warnings += compare_conditions(a, b)
     further = c
     if c is not None and compare_conditions(a, c):
@@ -142,7 +149,7 @@ def prepared(
         truth=a,
         generated=b,
         train=c,
-        members=tuple(others),
+        members=tuple(drawn),
         further=further,
         pool=pool,
         replicates=replicates if pool is a else of_pool(replicates, pool.weights, rng),

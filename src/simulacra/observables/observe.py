@@ -12,6 +12,7 @@ from simulacra.observables.arrays import array_observables
 from simulacra.observables.clouds import cloud_observables
 from simulacra.observables.jet_clouds import jet_observables
 from simulacra.observables.showers import shower_shapes
+from simulacra.units import in_convention
 
 #: what the shower shapes stand for
 SHOWER_VARIABLES: Final = ("shower", "active", "overflow")
@@ -35,7 +36,10 @@ def observe(events: xr.Dataset) -> xr.Dataset:
     ------
     ValueError
         if the events hold no feature.
+    simulacra.events.EventsError
+        if a unit is not known, or does not convert to that of the conventions.
     """
+    events = in_convention(events)
     there = {str(name) for name in events.data_vars}
     found: dict[str, xr.Variable] = {}
     taken: set[str] = set()

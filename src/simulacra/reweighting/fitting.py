@@ -35,6 +35,7 @@ from simulacra.reweighting.samples import (
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 from simulacra.reweighting.support import find_empty_regions, require_support
 from simulacra.simulators.pythia_settings import SHORT_NAMES
+from simulacra.units import alike, in_convention, scale_warnings
 
 #: events that a representation is fitted to, and that support is looked for in
 REPRESENTATION_EVENTS: Final = 20_000
@@ -81,6 +82,8 @@ def fit_reweighter(
     simulacra.training.checkpoint.CheckpointError
         if the folder belongs to other settings or events.
     """
+    source = in_convention(source, "the source")
+    target = alike(source, in_convention(target, "the target"), "the target")
     for label, events in (("the source", source), ("the target", target)):
         refuse_too_few(events, label)
     description: dict[str, Any] = {
@@ -90,9 +93,12 @@ def fit_reweighter(
         "reference": {parameter: _reference(source, parameter, settings) for parameter in settings.parameters},
         "columns": columns_of(source, settings.network),
     }
-    notes = list(_observed_support(source, target, settings, allowed=allow_missing_support))
+    notes = scale_warnings(source, target, ("the source", "the target"))
+    notes += list(_observed_support(source, target, settings, allowed=allow_missing_support))
     torch.manual_seed(seed)
     first = build(settings, description)
+    # Events in other units are converted when they are weighed.
+    description["units"] = {n: str(source[n].attrs["units"]) for n in first.network.variables if n in source}
     first.network.fit(_both(source, target, first))
     samples = {
         (label, part): represent(

@@ -26,6 +26,7 @@ from simulacra.reweighting.samples import Sample, represent
 from simulacra.reweighting.settings import ParticleFlowSettings, ReweighterSettings, ShowersSettings
 from simulacra.training import checkpoint
 from simulacra.training.settings import check
+from simulacra.units import in_units
 
 if TYPE_CHECKING:
     from simulacra.events import Part
@@ -205,7 +206,7 @@ class Reweighter:
 
         # The representation is the same in all members.
         sample = represent(
-            events,
+            in_units(events, self.description.get("units", {}), label),
             self.member(0).network,
             parameters=tuple(self.bounds) if with_theta else (),
             part=part,

@@ -15,6 +15,7 @@ from simulacra.observables import observe
 from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.settings import NetworkSettings, ParticleFlowSettings, ShowersSettings
 from simulacra.store.progress import event_progress
+from simulacra.units import in_convention
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,6 +71,7 @@ def blocks_of(
     events: xr.Dataset, variables: Sequence[str], part: Part | None = None, *, most: int | None = None
 ) -> Iterator[xr.Dataset]:
     """Give the events of a part, block by block, with these variables and all weights and conditions in memory."""
+    events = in_convention(events)
     rows = rows_of(events, part, most=most)
     # Of variables that the events do not hold, the observables are made of the others.
     derived = not set(variables) <= set(map(str, events.data_vars))

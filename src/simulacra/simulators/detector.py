@@ -26,6 +26,7 @@ from simulacra.simulators.detector_response import Particles, draws_of, respond
 from simulacra.simulators.detector_settings import DetectorSettings
 from simulacra.store import Chunk, WriteSummary, open_events, write_events, write_store
 from simulacra.store.read import read_plan
+from simulacra.units import in_convention
 
 CHUNK_SIZE: Final = 2500
 """Events a chunk, where the particles' store does not say."""
@@ -61,7 +62,7 @@ def simulate_detector(events: xr.Dataset, settings: DetectorSettings, seed: int)
     _check_variables(events)
     jets = ["jet_pt"] if "jet_pt" in events.data_vars else []
     passed_on = _passed_on(events)
-    events = events[[*VARIABLES, *passed_on, *jets]].load()
+    events = in_convention(events)[[*VARIABLES, *passed_on, *jets]].load()
     validate(events)
     present = events["present"].values
     particles = Particles(

@@ -17,13 +17,14 @@ from simulacra.store.lazy import opened
 from simulacra.store.metadata import GROUP, NUMBER, RECORD, TEXT, check, parse, read_file
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
+from simulacra.units import in_convention
 
 #: events in a block of the full check of a store that does not say how it is cut
 BLOCK: Final = 1000
 
 
 def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Dataset:
-    """Open a store of events; values are read when they are asked for.
+    """Open a store of events in the conventions' units; values are read, and converted, when they are asked for.
 
     That all files are there and of the size in which they were written is always looked at; each carries a checksum,
     which is compared whenever it is read.
@@ -40,7 +41,7 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     StoreError
         if there is no store, or it is unfinished or damaged.
     simulacra.events.EventsError
-        if ``check`` finds values that break the conventions.
+        if ``check`` finds values that break the conventions, or a unit does not convert to that of the conventions.
     """
     path = Path(path)
     _refuse_what_is_no_store(path)
@@ -55,6 +56,7 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     # the order in which they were given, which a folder does not keep
     if ordered := [name for name in sizes if name in events.data_vars]:
         events = events[ordered]
+    events = in_convention(events, f"'{path}'")
     if check:
         check_values(path, events, plan)
     return events

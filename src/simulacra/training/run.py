@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import xarray as xr
 from simulacra.conditions import Band, band_of
 from simulacra.events import names, take_part
 from simulacra.training.settings import Experiment, SettingsError
+from simulacra.units import alike, in_convention, response_warnings, scale_warnings
 
 
 def read_parts(
@@ -40,14 +42,19 @@ def read_parts(
         if a part would be too small to train or validate on, a further sample is of something else, or a band is of an
         unknown condition or outside the data.
     """
-    events = read(path)
+    events = in_convention(read(path), path)
     if max_events is not None:
         events = events.isel(event=np.arange(min(max_events, events.sizes["event"])))
     training, validation = (take_part(events, part) for part in ("train", "validation"))
     for other in further:
-        training = _joined(training, read(other), path, other)
+        more = alike(training, in_convention(read(other), other), other)
+        for warning in scale_warnings(training, more, (path, other)):
+            warnings.warn(warning, stacklevel=2)
+        training = _joined(training, more, path, other)
     bands = _bands(hold_out, training, path)
     training, validation = (_without(bands, part).load() for part in (training, validation))
+    for warning in response_warnings(training, path):
+        warnings.warn(warning, stacklevel=2)
     for name, part in (("training", training), ("validation", validation)):
         if part.sizes["event"] < 8:
             held = f" outside {' and '.join(map(str, bands))}" if bands else ""
