@@ -6,33 +6,28 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from simulacra.reweighting.prior_weights import WeightError, checked_weights
+from simulacra.settings import CheckedSettings
 
 
-class NoClipping(BaseModel):
+class NoClipping(CheckedSettings):
     """Leave every weight as it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["none"] = "none"
 
 
-class MaximumClipping(BaseModel):
+class MaximumClipping(CheckedSettings):
     """Bring every weight whose size exceeds ``maximum`` down to it, its sign kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["maximum"] = "maximum"
     maximum: float = Field(gt=0, allow_inf_nan=False)
     keep_sum: bool = False
 
 
-class QuantileClipping(BaseModel):
+class QuantileClipping(CheckedSettings):
     """Bring every weight whose size exceeds that of this share of the events down to it, its sign kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["quantile"] = "quantile"
     quantile: float = Field(gt=0, lt=1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from simulacra.settings import CheckedSettings
 from simulacra.training.settings import TrainingSettings
 
 #: what a refiner of showers looks at: the shower shapes, or each cell's energy beside them
@@ -13,11 +14,7 @@ Sees = Literal["shapes", "cells"]
 Width = Annotated[int, Field(ge=1, le=1024)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ParticleFlowSettings(_Frozen):
+class ParticleFlowSettings(CheckedSettings):
     """A particle flow network on ``momentum``, ``energy``, ``identity`` and ``present`` (arXiv:1810.05165)."""
 
     kind: Literal["particle_flow"] = "particle_flow"
@@ -28,7 +25,7 @@ class ParticleFlowSettings(_Frozen):
     head_widths: tuple[Width, ...] = (64, 64)
 
 
-class FeaturesSettings(_Frozen):
+class FeaturesSettings(CheckedSettings):
     """A perceptron on variables of the events, or on their observables if the events have no such variables."""
 
     kind: Literal["features"] = "features"
@@ -38,7 +35,7 @@ class FeaturesSettings(_Frozen):
     head_widths: tuple[Width, ...] = (64,)
 
 
-class ShowersSettings(_Frozen):
+class ShowersSettings(CheckedSettings):
     """A perceptron on showers: on ``variables`` of the events and their shower shapes (models/shower_classifier.py).
 
     ``variables`` names shapes and conditions, with ``incident_energy``, and ``shower`` if cells are to be seen.
@@ -55,7 +52,7 @@ class ShowersSettings(_Frozen):
 NetworkSettings = Annotated[ParticleFlowSettings | FeaturesSettings | ShowersSettings, Field(discriminator="kind")]
 
 
-class ReweighterSettings(_Frozen):
+class ReweighterSettings(CheckedSettings):
     """What a reweighter is made of and how it is trained.
 
     Attributes
@@ -78,7 +75,7 @@ class ReweighterSettings(_Frozen):
 
     network: NetworkSettings = ParticleFlowSettings()
     parameters: tuple[str, ...] = ()
-    reference: dict[str, float] = {}
+    reference: dict[str, float] = Field(default_factory=dict)
     members: Annotated[int, Field(ge=1, le=64)] = 1
     calibration: Literal["none", "temperature", "isotonic"] = "isotonic"
     draws: Annotated[int, Field(ge=1, le=64)] = 4

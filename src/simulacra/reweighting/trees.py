@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from simulacra.reweighting.calibration import CalibrationMap, fit_isotonic, fit_temperature
 from simulacra.reweighting.prior_weights import WeightError, class_weights
+from simulacra.settings import CheckedSettings
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -21,10 +22,8 @@ BINS: Final = 255
 FEWEST: Final = 50
 
 
-class TreeSettings(BaseModel):
+class TreeSettings(CheckedSettings):
     """Settings of the trees and of their calibration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trees: int = Field(default=300, ge=1)
     learning_rate: float = Field(default=0.1, gt=0, le=1)

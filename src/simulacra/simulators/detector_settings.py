@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
+
+from simulacra.settings import CheckedSettings
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -20,18 +22,14 @@ class DetectorError(ValueError):
     """A detector that does not exist or makes no sense; the message names the file, the place in it and the remedy."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Acceptance(_Frozen):
+class Acceptance(CheckedSettings):
     """The directions that are seen: up to ``max_abs_cos_theta``, and up to ``max_abs_eta`` if that is given."""
 
     max_abs_cos_theta: Probability = 1.0
     max_abs_eta: Positive | None = None
 
 
-class Tracking(_Frozen):
+class Tracking(CheckedSettings):
     """How charged particles are measured.
 
     With the transverse momentum pT [GeV], a particle above the ``threshold`` [GeV] is found with the probability
@@ -49,14 +47,14 @@ class Tracking(_Frozen):
     acceptance: Acceptance = Acceptance()
 
 
-class EnergyResolution(_Frozen):
+class EnergyResolution(CheckedSettings):
     """A relative resolution of ``stochastic`` / sqrt(E/GeV) (+) ``constant``."""
 
     stochastic: NotNegative = 0.0
     constant: NotNegative = 0.0
 
 
-class Calorimeter(_Frozen):
+class Calorimeter(CheckedSettings):
     """How neutral particles are measured.
 
     All that fall into a cell of ``polar_cell`` ([rad], or of pseudorapidity if ``polar_coordinate`` is "eta") by
@@ -87,7 +85,7 @@ class Calorimeter(_Frozen):
         return self
 
 
-class Identification(_Frozen):
+class Identification(CheckedSettings):
     """The probabilities to tell what a particle is.
 
     Kaons, protons and other charged hadrons (``charged_hadron``), electrons and muons are taken for pions otherwise.
@@ -102,7 +100,7 @@ class Identification(_Frozen):
     neutral_hadron: Probability = 1.0
 
 
-class DetectorSettings(_Frozen):
+class DetectorSettings(CheckedSettings):
     """A parametric detector. As it stands by default it sees every visible particle, perfectly."""
 
     name: Annotated[str, Field(min_length=1)]

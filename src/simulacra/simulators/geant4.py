@@ -12,11 +12,12 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from simulacra.conditions import Distribution
 from simulacra.events import make_events, variable
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.settings import CheckedSettings
 from simulacra.simulators import geant4_data
 from simulacra.simulators.geant4_data import HOW_TO_GET, Geant4Error
 from simulacra.store import Chunk, WriteSummary, open_events, write_store
@@ -46,7 +47,7 @@ def _text_of_distribution(value: Any) -> Any:
 DistributionText = Annotated[str, BeforeValidator(_text_of_distribution)]
 
 
-class Geant4Settings(BaseModel):
+class Geant4Settings(CheckedSettings):
     """What to simulate: the geometry (a name, a file or the model), the particle and how its conditions are drawn.
 
     Distributions are written ``50``, ``uniform:1:100`` or ``log:1:100``. ``energy`` is kinetic [GeV]; ``impact_x`` and
@@ -54,8 +55,6 @@ class Geant4Settings(BaseModel):
     ``azimuthal_angle`` (from the x axis) [rad] are its direction. ``physics_list`` "auto" is FTFP_BERT where its data
     sets are, and the standard electromagnetic physics (option 0) otherwise.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     geometry: Annotated[CalorimeterGeometry, BeforeValidator(_load_geometry)]
     particle: Annotated[str, Field(min_length=1)]

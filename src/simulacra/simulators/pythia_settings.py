@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from simulacra.conditions import Distribution
+from simulacra.settings import CheckedSettings
 from simulacra.simulators.pythia_processes import process_named, processes
 from simulacra.simulators.pythia_variations import Variation
 
@@ -86,17 +87,15 @@ SettingText = Annotated[str, BeforeValidator(_text_of_value), Field(min_length=1
 DistributionText = Annotated[str, BeforeValidator(_text_of_distribution)]
 
 
-class JetSettings(BaseModel):
+class JetSettings(CheckedSettings):
     """Anti-kT jets: their radius, how many are kept, and the lowest transverse momentum [GeV]."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     radius: Annotated[FiniteFloat, Field(gt=0)] = 0.8
     n_jets: Annotated[int, Field(ge=1, le=100)] = 2
     min_pt: Annotated[FiniteFloat, Field(ge=0)] = 0.0
 
 
-class PythiaSettings(BaseModel):
+class PythiaSettings(CheckedSettings):
     """What to simulate.
 
     Later ones go over earlier ones: ``process`` (a name), ``card`` (the text of a Pythia card, or its Path) and
@@ -107,13 +106,11 @@ class PythiaSettings(BaseModel):
     all, if they are few.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     process: str | None = None
     card: Annotated[str, BeforeValidator(_text_of_card)] = ""
-    values: dict[str, SettingText] = {}
+    values: dict[str, SettingText] = Field(default_factory=dict)
     shower: Shower = "simple"
-    vary: dict[str, DistributionText] = {}
+    vary: dict[str, DistributionText] = Field(default_factory=dict)
     events_per_draw: Annotated[int, Field(ge=1)] = EVENTS_PER_DRAW
     variations: tuple[str, ...] = ()
     max_particles: Annotated[int | None, Field(ge=1, le=100_000)] = None

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from simulacra.conditions import Distribution
 from simulacra.events import validate, variable
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.settings import CheckedSettings
 
 if TYPE_CHECKING:
     import torch
@@ -55,10 +56,8 @@ class Conditioned(Protocol):
         """Names of the conditions, ``incident_energy`` first."""
 
 
-class Settings(BaseModel):
+class Settings(CheckedSettings):
     """Settings of a CaloGAN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["calogan"] = "calogan"
     conditions: tuple[Condition, ...] = ("incident_energy",)

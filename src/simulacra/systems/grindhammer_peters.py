@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict
 
 from simulacra.events import validate
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.settings import CheckedSettings
 from simulacra.systems import calogan
 from simulacra.systems.calogan import to_variables
 
@@ -41,10 +41,8 @@ CONDITIONS: Final = {"incident_energy": calogan.CONDITIONS["incident_energy"]}
 VALIDATED: Final = 512  # showers at a time
 
 
-class Settings(BaseModel):
+class Settings(CheckedSettings):
     """Settings of a parametrised shower: it has none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["grindhammer_peters"] = "grindhammer_peters"
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from simulacra.events import validate
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.settings import CheckedSettings
 from simulacra.systems.calogan import CONDITIONS, Condition, describe, to_variables
 
 if TYPE_CHECKING:
@@ -40,14 +41,12 @@ VALIDATION_DRAWS: Final = 4
 REPLICATES: Final = 100
 
 
-class Settings(BaseModel):
+class Settings(CheckedSettings):
     """Settings of precise showers.
 
     ``family`` is that of the networks (:class:`~simulacra.models.shower_flow.ShowerFlow`); with a ``teacher``, a run
     folder or a model file of flow matching, its steps are distilled into the fewer ones asked for here.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["showerflow"] = "showerflow"
     conditions: tuple[Condition, ...] = ("incident_energy",)
@@ -56,8 +55,8 @@ class Settings(BaseModel):
     width: Annotated[int, Field(ge=1, le=8192)] = 512
     blocks: Annotated[int, Field(ge=1, le=64)] = 3
     knots: Annotated[int, Field(ge=2, le=256)] = 16
-    section_steps: Annotated[int, Field(ge=1)] = 4
-    cell_steps: Annotated[int, Field(ge=1)] = 2
+    section_steps: Annotated[int, Field(ge=1, le=1000)] = 4
+    cell_steps: Annotated[int, Field(ge=1, le=1000)] = 2
     solver: Literal["euler", "midpoint", "heun"] = "midpoint"
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     reflections: bool = True

@@ -20,6 +20,7 @@ from simulacra.judges.validation import Validation
 from simulacra.training import checkpoint
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
 from simulacra.training.interruption import Interruption
+from simulacra.training.machine import check_batch, check_processors
 from simulacra.training.progress import TrainingProgress
 from simulacra.training.schedule import batch_of, schedule, snapshot_due
 from simulacra.training.settings import Experiment, SettingsError, TrainingSettings
@@ -91,6 +92,8 @@ def train(
 
     Raises
     ------
+    SettingsError
+        if the machine has not the threads, the devices or the memory that the settings ask for.
     CheckpointError
         if the folder belongs to other settings or data, is in use, or cannot be written.
     FloatingPointError
@@ -101,6 +104,7 @@ def train(
     from lightning_fabric import Fabric
 
     settings = experiment.training
+    check_processors(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     several = settings.devices > 1
@@ -114,6 +118,13 @@ def train(
     tensors = trainee.tensors(training)
     n_events = len(next(iter(tensors.values())))
     batch_size = min(settings.batch_size, n_events)
+    check_batch(
+        trainee.family,
+        trainee.family.players(),
+        lambda n: batch_of(tensors, 0, n, n_events, experiment.seed, 0),
+        trainee.augment,
+        batch_size,
+    )
     digest = checkpoint.data_hash(tensors)
     tensors = {name: fabric.to_device(tensor) for name, tensor in tensors.items()}
     family = fabric.setup_module(trainee.family)

@@ -129,6 +129,9 @@ def prepare(experiment: Experiment, build: Callable[[], Any]) -> Any:
     """
     import torch
 
+    from simulacra.training.machine import check_processors
+
+    check_processors(experiment.training)
     if experiment.training.threads:
         torch.set_num_threads(experiment.training.threads)
     torch.manual_seed(experiment.seed)

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from simulacra.settings import CheckedSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -16,11 +18,7 @@ class SettingsError(ValueError):
     """Settings that cannot be used; the message names the place and the remedy."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataSettings(_Frozen):
+class DataSettings(CheckedSettings):
     """Where the training events are: a path from the working directory, or ``reference:NAME`` for a shipped one.
 
     ``further`` are samples of the same kind of which every event is trained on, beside the train part of ``path``; what
@@ -34,28 +32,32 @@ class DataSettings(_Frozen):
     hold_out: tuple[str, ...] = ()
 
 
-class TrainingSettings(_Frozen):
+class TrainingSettings(CheckedSettings):
     """How the one loop runs.
+
+    Upper bounds are where a number can only be a slip: no training takes 10^9 steps, and Adam with a learning rate of 1
+    learns nothing. What the machine at hand can do is looked at before training starts
+    (:mod:`~simulacra.training.machine`).
 
     ``patience`` is the number of validations without progress after which training stops (see
     :class:`~simulacra.training.continuation.Progression`). ``last_layer_snapshots`` is how often the last layer's
     weights are noted in the last quarter of the steps, for :mod:`~simulacra.generators.last_layer`; 0 for never.
     """
 
-    steps: Annotated[int, Field(ge=1)] = 10_000
+    steps: Annotated[int, Field(ge=1, le=10**9)] = 10_000
     batch_size: Annotated[int, Field(ge=2)] = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
-    learning_rate_factors: dict[str, Annotated[float, Field(gt=0)]] = {}
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
+    learning_rate_factors: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(default_factory=dict)
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.5, 0.99)
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.05
     validate_every: Annotated[int, Field(ge=1)] = 500
     checkpoint_every: Annotated[int, Field(ge=1)] = 500
     patience: Annotated[int, Field(ge=1)] | None = None
-    last_layer_snapshots: Annotated[int, Field(ge=0)] = 0
+    last_layer_snapshots: Annotated[int, Field(ge=0, le=10_000)] = 0
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    devices: Annotated[int, Field(ge=1)] = 1
+    devices: Annotated[int, Field(ge=1, le=1024)] = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
     @model_validator(mode="after")
     def _snapshots_fit(self) -> Self:
@@ -71,7 +73,7 @@ class TrainingSettings(_Frozen):
         return self
 
 
-class Experiment(_Frozen):
+class Experiment(CheckedSettings):
     """One trained model: what ``simulacra train experiments/NAME.toml`` reads.
 
     ``system`` is checked by the system's own settings, of which ``kind`` chooses one.
