@@ -20,10 +20,11 @@ import simulacra
 from simulacra.cli import main
 from simulacra.conditions import Distribution
 from simulacra.deploy.session import open_session
+from simulacra.errors import is_explained
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.store import open_events
 from simulacra.trained import BLOCK, ExtrapolationWarning, TrainedGenerator
-from simulacra.training.checkpoint import CheckpointError, read_metadata, save_model
+from simulacra.training.checkpoint import CheckpointError, read_metadata, read_model, save_model, save_tensors
 from tiny_calogan import FIVE, toy_geometry
 
 INSIDE = {
@@ -64,6 +65,36 @@ def test_an_unknown_name_tells_the_shipped_ones(monkeypatch: pytest.MonkeyPatch,
         simulacra.load("calogan")
     assert simulacra.shipped() == ["model"]
     assert simulacra.load("model").name == "toy"
+
+
+def places(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the places of metadata at which something can be wrong."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place, *(found for key, one in inner for found in places(one, (*place, key)))]
+
+
+def test_whatever_stands_in_the_metadata_a_file_loads_or_is_refused_by_name(trained_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    whole, weights = read_model(trained_run / "model.safetensors")
+    read = {"name": "x", "experiment": {"system": whole["experiment"]["system"]}, "description": whole["description"]}
+    errors = []
+    for place in places(read):
+        for value in ([], None, "\x00x", math.nan):
+            damaged = json.loads(json.dumps({"metadata": read}))
+            inner = damaged
+            for key in ("metadata", *place)[:-1]:
+                inner = inner[key]
+            inner[("metadata", *place)[-1]] = value
+            save_tensors(path, weights, damaged["metadata"])
+            try:
+                simulacra.load(path)
+            except ValueError as error:
+                errors.append(error)
+    assert len(errors) > 50
+    assert all(map(is_explained, errors))
+    told = [" ".join(str(error).split()) for error in errors]
+    assert all(map(str.isprintable, told))
+    assert all(str(path) in one or "there is no system" in one for one in told), told
 
 
 def test_a_damaged_file_is_refused_by_name(trained_run: Path, tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import xarray as xr
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from simulacra import __version__
 from simulacra.conditions import Band, Distribution
 from simulacra.deploy.graphs import graph_beside, open_graph
 from simulacra.deploy.onnx import device_of
 from simulacra.deploy.session import LARGEST, Session
+from simulacra.errors import printable
 from simulacra.events import make_events, variable, with_values
 from simulacra.reweighting.blocks import places_in_blocks
 from simulacra.systems import system
@@ -99,6 +101,48 @@ def _member_folders(path: Path) -> list[Path]:
     return sorted(path.glob("member-*"), key=lambda folder: (len(folder.name), folder.name))
 
 
+class _Told(BaseModel):
+    """What every generator's file tells, beside what its system wants to know."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _System(_Told):
+    kind: str
+
+
+class _Experiment(_Told):
+    system: _System
+
+
+class _Description(_Told):
+    condition_ranges: dict[str, tuple[float, float]]
+    hold_out: tuple[tuple[str, float, float], ...] = ()
+
+
+class _Metadata(_Told):
+    name: str
+    experiment: _Experiment
+    description: _Description
+
+
+def _told(metadata: Mapping[str, Any], path: Path) -> _Metadata:
+    """Return the metadata of a model file if they tell what a generator's must."""
+    from simulacra.training.checkpoint import CheckpointError
+
+    try:
+        # as JSON, in which a pair is a list
+        return _Metadata.model_validate_json(json.dumps(metadata))
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        place = printable(".".join(map(str, fault["loc"])), 80)
+        if fault["type"] == "missing":
+            raise CheckpointError(
+                f"{path} does not tell its '{place}': it was not written by simulacra train"
+            ) from None
+        raise CheckpointError(f"{path} is damaged, its '{place}': {fault['msg']}: copy it again") from None
+
+
 class TrainedGenerator:
     """A generator of events with everything that its file says about it.
 
@@ -131,18 +175,19 @@ class TrainedGenerator:
         if last_layer_draw is not None:
             weights |= LastLayerPosterior.of_tensors(tensors, str(path)).draw(weights, last_layer_draw)
         self.weights_sha256 = data_hash(weights)
+        told = _told(self.metadata, path)
+        self.name = told.name
+        self.description: Mapping[str, Any] = self.metadata["description"]
+        self._system = system(told.experiment.system.kind)
+        self.trained_range: dict[str, tuple[float, float]] = dict(told.description.condition_ranges)
+        self.hold_out = tuple(Band(*band) for band in told.description.hold_out)
+        settings = check(self._system.Settings, self.metadata["experiment"]["system"], str(path))
         try:
-            self.name = str(self.metadata["name"])
-            self.description: Mapping[str, Any] = self.metadata["description"]
-            settings = self.metadata["experiment"]["system"]
-            self._system = system(settings["kind"])
-            self.trained_range: dict[str, tuple[float, float]] = {
-                name: (float(low), float(high)) for name, (low, high) in self.description["condition_ranges"].items()
-            }
-            self.hold_out = tuple(Band(*band) for band in self.description.get("hold_out", []))
-            module = self._system.build(check(self._system.Settings, settings, str(path)), self.description)
-        except KeyError as error:
-            raise CheckpointError(f"{path} does not tell its {error}: it was not written by simulacra train") from None
+            module = self._system.build(settings, self.description)
+        except Exception as error:
+            # What a system needs to know is its own affair, and a damaged file lacks it in as many ways.
+            what = printable(f"{type(error).__name__}: {error}", 200)
+            raise CheckpointError(f"{path} does not describe its network ({what}): copy it again") from error
         fill(module, weights, str(path))
         self.module: nn.Module = self._system.fold(module.eval()).requires_grad_(False)
         self._graph_of = self.module

@@ -18,6 +18,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from simulacra.errors import printable
 from simulacra.models.event_classifier import CloudNetwork, EventClassifier, EventNetwork, TableNetwork
 from simulacra.models.shower_classifier import ShowerNetwork
 from simulacra.reweighting.calibration import CalibrationMap, map_from_arrays
@@ -367,6 +368,11 @@ class Reweighter:
             members = [build(settings, description) for _ in training]
         except KeyError as error:
             raise checkpoint.CheckpointError(f"{path} does not tell its {error}: it is damaged") from None
+        except (TypeError, AttributeError, IndexError) as error:
+            what = printable(f"{type(error).__name__}: {error}", 200)
+            raise checkpoint.CheckpointError(
+                f"{path} does not describe its networks ({what}): it is damaged"
+            ) from error
         checkpoint.fill(nn.ModuleList(members), weights, str(path))
         calibration = None if arrays is None else map_from_arrays({k: np.array(v) for k, v in arrays.items()})
         return cls(name, settings, description, members, calibration, training)

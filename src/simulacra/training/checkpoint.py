@@ -14,6 +14,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from simulacra.errors import printable
+
 FORMAT: Final = "simulacra-model-1"
 
 
@@ -80,12 +82,16 @@ def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, 
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
                 raise CheckpointError(
-                    f"{path} is no Simulacra model: its format is {header.get('format')!r}, not '{FORMAT}'"
+                    f"{path} is no Simulacra model: its format is {printable(repr(header.get('format')), 40)}, not "
+                    f"'{FORMAT}'"
                 )
             weights = {name: file.get_tensor(name) for name in file.keys()} if with_weights else {}  # noqa: SIM118
-            metadata: dict[str, Any] = json.loads(header["simulacra"])
-    except (SafetensorError, json.JSONDecodeError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or truncated ({error}): copy it again or train again") from None
+            metadata = json.loads(header["simulacra"])
+    except (SafetensorError, json.JSONDecodeError, KeyError, UnicodeDecodeError, RecursionError) as error:
+        reason = printable(str(error), 200)
+        raise CheckpointError(f"{path} is damaged or truncated ({reason}): copy it again or train again") from None
+    if not isinstance(metadata, dict):
+        raise CheckpointError(f"{path} is damaged, its metadata are no table of names: copy it again or train again")
     if with_weights and header.get("sha256", data_hash(weights)) != data_hash(weights):
         raise CheckpointError(f"{path} is damaged, its weights are not those that were written: copy it again")
     return metadata, weights
@@ -155,12 +161,12 @@ def locked(folder: Path) -> Iterator[None]:
     import fcntl
 
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as file:
+    with (folder / ".lock").open("a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            holder = printable(file.read()) or "unknown"
             raise CheckpointError(
                 f"{folder} is in use by process {holder}: wait for it, or choose another folder"
             ) from None
