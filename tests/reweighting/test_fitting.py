@@ -171,6 +171,28 @@ def test_the_loss_does_not_hang_on_the_sizes_or_the_sums_of_the_weights() -> Non
 # continuous in a parameter
 
 
+def in_other_units(events: xr.Dataset, factor: float, units: str) -> xr.Dataset:
+    """Return the same events with x written in another unit."""
+    return events.assign(x=(events["x"] * factor).assign_attrs({**events["x"].attrs, "units": units}))
+
+
+def test_events_in_other_units_are_weighed_as_the_same_events(plain: tuple[Reweighter, Path]) -> None:
+    for reweighter in (plain[0], Reweighter.load(plain[1])):
+        events = gaussian_events(GRID)
+        expected = reweighter.weights(events)
+        np.testing.assert_allclose(reweighter.weights(in_other_units(events, 100.0, "%")), expected, rtol=1e-4)
+        with pytest.raises(EventsError, match="variable 'x' has the unit 'banana'"):
+            reweighter.weights(in_other_units(events, 1.0, "banana"))
+
+
+def test_a_target_in_other_units_is_learned_as_the_same_target(tmp_path: Path) -> None:
+    source, target = two(2000, 2000)
+    settings = small_settings(steps=30)
+    same = fit_reweighter(source, target, settings, tmp_path / "same", progress=False)
+    other = fit_reweighter(source, in_other_units(target, 100.0, "%"), settings, tmp_path / "other", progress=False)
+    np.testing.assert_allclose(learned(other), learned(same), atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def continuous(tmp_path_factory: pytest.TempPathFactory) -> Reweighter:
     source = gaussian_events(np.random.default_rng(1).normal(size=20_000))

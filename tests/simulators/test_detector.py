@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -331,6 +334,39 @@ def test_the_store_does_not_depend_on_workers_or_chunks(tmp_path: Path) -> None:
     assert write_detector(source, tmp_path / "one.zarr", LEP, seed=9, progress=False).n_resumed_events == 300
     with pytest.raises(StoreExistsError, match="seed: 9 there, 10 now"):
         write_detector(source, tmp_path / "one.zarr", LEP, seed=10, progress=False)
+
+
+def test_a_detector_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    events, _ = z_decays()
+    write_events(events, tmp_path / "particles.zarr", chunk_size=80)
+    write_detector(tmp_path / "particles.zarr", tmp_path / "whole.zarr", LEP, seed=9, progress=False)
+    script = """
+import os, signal, sys
+from simulacra.simulators import detector
+made, simulate = [], detector.simulate_detector
+def dying(events, settings, seed):
+    if len(made) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    made.append(1)
+    return simulate(events, settings, seed)
+detector.simulate_detector = dying
+settings = detector.DetectorSettings.load("lep-like")
+detector.write_detector(sys.argv[1], sys.argv[2], settings, seed=9, progress=False)
+"""
+    paths = (tmp_path / "particles.zarr", tmp_path / "seen.zarr")
+    done = subprocess.run([sys.executable, "-c", script, *paths], capture_output=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not paths[1].exists()
+    assert write_detector(*paths, LEP, seed=9, progress=False).n_resumed_events == 160
+    whole, seen = (
+        {
+            file.relative_to(path): file.read_bytes()
+            for file in path.rglob("*")
+            if file.is_file() and file.name != "zarr.json"
+        }
+        for path in (tmp_path / "whole.zarr", paths[1])
+    )
+    assert whole == seen
 
 
 def test_a_selection_of_events_keeps_its_indices(tmp_path: Path) -> None:
