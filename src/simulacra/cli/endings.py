@@ -97,14 +97,15 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _logged(error: BaseException) -> str:
     """Write the traceback to a log and return where it is."""
-    from importlib.metadata import version
+    from importlib.metadata import distributions
 
     now = dt.datetime.now(dt.UTC)
     packages = ("simulacra", "torch", "numpy", "xarray", "zarr")
+    versions = {found.name: found.version for found in distributions() if found.name in packages}
     text = "\n".join(
         [
             f"{now.isoformat(timespec='seconds')} {' '.join(sys.argv)}",
-            ", ".join(f"{package} {version(package)}" for package in packages),
+            ", ".join(f"{package} {versions.get(package, '(not installed)')}" for package in packages),
             f"Python {platform.python_version()} on {platform.platform()}",
             "",
             "".join(traceback.format_exception(error)),

@@ -204,13 +204,15 @@ def _write(
                 return WriteSummary(path, plan.n_events, plan.n_events, time.perf_counter() - begun, seconds_per_event)
             if path.exists() and not (path / "zarr.json").exists():
                 raise StoreExistsError(f"'{path}' is not a store of events and is not overwritten; choose another path")
+            if anew:
+                partial.clear()
             try:
                 _refuse_what_cannot_fit(partial, plan, bytes_per_event, max(1, processes))
             except StoreError:
-                if partial.plan() is None:
+                if not (partial.folder / "plan.json").exists():
                     partial.remove()
                 raise
-            if anew or (overwrite and partial.plan() != plan):
+            if overwrite and partial.plan() != plan:
                 partial.clear()
             partial.begin(plan)
             done = partial.markers(plan)
