@@ -31,7 +31,6 @@ MB = 10**6
         ("learning_rate", math.inf),
         ("learning_rate", math.nan),
         ("learning_rate", True),
-        ("learning_rate", 50.0),
         ("learning_rate_factors", {"critic": math.inf}),
         ("learning_rate_factors", {"critic": True}),
         ("betas", [0.5, math.nan]),

@@ -35,9 +35,8 @@ class DataSettings(CheckedSettings):
 class TrainingSettings(CheckedSettings):
     """How the one loop runs.
 
-    Upper bounds are where a number can only be a slip: no training takes 10^9 steps, and Adam with a learning rate of 1
-    learns nothing. What the machine at hand can do is looked at before training starts
-    (:mod:`~simulacra.training.machine`).
+    Upper bounds are where a number can only be a slip, such as 10^12 steps. What the machine can do is looked at before
+    training starts (:mod:`~simulacra.training.machine`); a learning rate that is too high shows in the loss alone.
 
     ``patience`` is the number of validations without progress after which training stops (see
     :class:`~simulacra.training.continuation.Progression`). ``last_layer_snapshots`` is how often the last layer's
@@ -46,7 +45,7 @@ class TrainingSettings(CheckedSettings):
 
     steps: Annotated[int, Field(ge=1, le=10**9)] = 10_000
     batch_size: Annotated[int, Field(ge=2)] = 128
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
     learning_rate_factors: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(default_factory=dict)
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.5, 0.99)
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.05
