@@ -110,3 +110,8 @@ def test_shipped_experiments_are_valid(path: Path) -> None:
     assert experiment.name == path.stem
     assert experiment.description
     check(system(experiment.system["kind"]).Settings, experiment.system, "system")
+
+
+def test_what_validators_of_ours_say_stands_alone(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"γ\.toml: 'training': 'steps' is true: a truth value is no number$"):
+        read_experiment(file, ["training.steps=true"])

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from simulacra.errors import printable
 from simulacra.settings import CheckedSettings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -123,8 +124,11 @@ def check(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
             if fault["type"] == "extra_forbidden":
                 known = ", ".join(sorted(model.model_fields))
                 lines.append(f"unknown key '{place}'" + (f" (known: {known})" if "." not in place else ""))
+            elif fault["type"] == "value_error":
+                # of our own validators, which say what they found
+                lines.append(f"'{place}': {fault['msg'].removeprefix('Value error, ')}".removeprefix("'': "))
             else:
-                lines.append(f"'{place}': {fault['msg']}, not {fault['input']!r}")
+                lines.append(f"'{place}': {fault['msg']}, not {printable(repr(fault['input']), 80)}")
         raise SettingsError(f"{where}: " + "; ".join(lines)) from None
 
 
