@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -20,7 +20,7 @@ class CheckedSettings(BaseModel):
         if isinstance(data, Mapping):
             for name, value in data.items():
                 field = cls.model_fields.get(name)
-                if field is not None and _holds_bool(value) and not _takes_bool(field.annotation):
+                if field is not None and _holds_bool(value) and _takes_numbers_alone(field.annotation):
                     raise ValueError(f"'{name}' is {str(value).lower()}: a truth value is no number")
         return handler(data)
 
@@ -31,10 +31,17 @@ def _holds_bool(value: Any) -> bool:
     return isinstance(value, bool) or (isinstance(value, list | tuple) and any(map(_holds_bool, value)))
 
 
-def _takes_bool(annotation: Any) -> bool:
-    """Return whether a truth value has a place somewhere in a type; models inside look after their own."""
-    if annotation is Any or annotation is bool:
-        return True
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return True
-    return any(map(_takes_bool, typing.get_args(annotation)))
+def _takes_numbers_alone(annotation: Any) -> bool:
+    """Return whether a type has places for numbers and none for truth values; models inside look after their own."""
+    leaves = set(_leaves(annotation))
+    models = any(isinstance(leaf, type) and issubclass(leaf, BaseModel) for leaf in leaves)
+    return bool(leaves & {int, float}) and not models and not leaves & {bool, Any}
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    inner = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal or not inner:
+        yield annotation
+        return
+    for one in inner:
+        yield from _leaves(one)
