@@ -269,9 +269,10 @@ def _without_constants(tables: list[dict[str, Column]]) -> tuple[list[dict[str, 
     ]
     if not same:
         return tables, []
+    spoken = listed([name.replace("_", " ") for name in same])
     if len(same) == len(tables[0]):
-        raise SampleError(f"{listed(same)} are constants, the same in both samples: there is nothing to reweight")
-    note = f"not compared, for it is the same in all events of both samples: {listed(same)}"
+        raise SampleError(f"{spoken} are constants, the same in both samples: there is nothing to reweight")
+    note = f"not compared, for it is the same in all events of both samples: {spoken}"
     return [{name: column for name, column in table.items() if name not in same} for table in tables], [note]
 
 

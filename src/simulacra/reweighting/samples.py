@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.event_weights import weights_of
-from simulacra.events import Part, part_of, validate
+from simulacra.events import EventsError, Part, part_of, validate
 from simulacra.observables import observe
 from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.settings import NetworkSettings, ParticleFlowSettings, ShowersSettings
@@ -175,7 +175,10 @@ def represent(
             with torch.no_grad():
                 pieces.append(then(network.represent(tensors_of(block, network.variables, label))))
             n = block.sizes["event"]
-            weights.append(weights_of(block))
+            try:
+                weights.append(weights_of(block))
+            except EventsError as error:
+                raise EventsError(f"{label}: {error}") from None
             drawn = [block[name].values for name in parameters]
             theta.append(np.stack(drawn, axis=1) if drawn else np.zeros((n, 0)))
             index.append(block["event"].values)

@@ -15,6 +15,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from simulacra.errors import printable
 from simulacra.store.errors import StoreError
 from simulacra.store.metadata import NODE, STRUCTURE, Array, read_file
 from simulacra.store.plan import Chunk, Plan
@@ -113,6 +114,11 @@ def chunk_file(name: str, n_dimensions: int, chunk: Chunk) -> str:
     return "/".join((name, "c", str(chunk.index), *["0"] * (n_dimensions - 1)))
 
 
+def _told(number: object) -> str:
+    """Return numbers as text, cut where a damaged one has hundreds of digits."""
+    return printable(str(number), 40)
+
+
 def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
     """Return the number of dimensions of each array of the store that runs along ``event``, read from its metadata.
 
@@ -129,8 +135,8 @@ def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
         expected = (plan.n_events, plan.chunk_size)
         if (*array.shape[:1], *array.chunks[:1]) != expected or len(array.shape) != len(array.chunks):
             raise StoreError(
-                f"'{file}' is damaged: it has the shape {array.shape} in chunks of {array.chunks}, and not "
-                f"{expected[0]} events in chunks of {expected[1]}; make the store again"
+                f"'{file}' is damaged: it has the shape {_told(array.shape)} in chunks of {_told(array.chunks)}, and "
+                f"not {_told(expected[0])} events in chunks of {_told(expected[1])}; make the store again"
             )
         found[file.parent.name] = len(array.shape)
     return found
