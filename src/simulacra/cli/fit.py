@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    import xarray as xr
-
+    import numpy as np
     from simulacra.fits.calibration_curve import CalibrationCurve
+    from simulacra.fits.default_fit import RatioFit
+    from simulacra.fits.detector_level import SimulatedPairs
     from simulacra.fits.embedded import EmbeddedEvents
     from simulacra.fits.from_events import KnownTruth
     from simulacra.fits.result import Fit
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from simulacra.reweighting.reweighter import Reweighter
 
 Method = Literal["likelihood_ratio", "classifier_loss"]
-#: from data, values of parameters that are not fitted, and a number of points to scan each parameter at
-Estimate = Callable[["EmbeddedEvents", Mapping[str, float], int], "Fit"]
+#: from data and values of parameters that are not fitted
+Estimate = Callable[["EmbeddedEvents", Mapping[str, float]], "np.ndarray"]
+SCAN_POINTS: Final = 25
 
 
 def fit(
@@ -28,7 +30,8 @@ def fit(
     reference: Annotated[
         Path,
         typer.Argument(
-            help="Store or file simulated at the reweighter's source; its test part is taken, unseen in training."
+            help="Store or file simulated at the reweighter's source: whole where its seed shows that the reweighter was "
+            "not trained on it, else its test part."
         ),
     ],
     reweighter: Annotated[
@@ -60,9 +63,18 @@ def fit(
         Path | None,
         typer.Option(
             "--calibrate",
-            help="Store of runs at known parameters (--vary with a large --events-per-draw): corrects the fit's bias.",
+            help="Store of runs at known parameters (--vary with a large --events-per-draw): corrects what bias the "
+            "reweighter's own calibration has left, and counts in its place.",
         ),
     ] = None,
+    uncalibrated: Annotated[
+        bool,
+        typer.Option(
+            "--uncalibrated",
+            help="Leave out the calibration that the reweighter brings: the networks as they are, their known bias "
+            "added to the interval.",
+        ),
+    ] = False,
     truth: Annotated[
         list[str] | None,
         typer.Option("--truth", metavar="NAME=VALUE", help="True value, where it is known, to draw beside the fit."),
@@ -78,19 +90,23 @@ def fit(
     ),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Fit parameters to data: values, intervals from events, networks and calibration, and a page."""
+    """Fit parameters to data: values, intervals from events, networks and calibration, and a page.
+
+    A reweighter brings a calibration over its whole box, which is used by default; one without warns first.
+    """
     import warnings
 
     from simulacra.cli.progress import progress
     from simulacra.cli.reweight import parse_parameters
-    from simulacra.fits.calibration_curve import calibrate as apply_curve
+    from simulacra.fits.default_fit import RatioFit
     from simulacra.fits.errors import FitWarning
-    from simulacra.fits.from_events import embed_events, runs_of
+    from simulacra.fits.from_events import embed_events, embed_pairs, embed_reference, runs_of
     from simulacra.fits.log_ratio import parameter_space
     from simulacra.fits.page import fit_page
     from simulacra.formats import read
     from simulacra.pages import write_page
     from simulacra.reweighting.reweighter import Reweighter
+    from simulacra.reweighting.unseen import unseen_part
 
     # What can be refused is refused before events are embedded, which may take minutes.
     if output.exists() and not output.is_dir():
@@ -114,16 +130,23 @@ def fit(
     if runs is not None:
         known_runs = runs_of(runs, [name for name in space.names if name in space.free_names or name in runs.data_vars])
 
-    estimate = _estimator(model, seen, simulated, particles, method, space.free_names, max_reference, show=not quiet)
+    _, taken = unseen_part(seen, simulated)
     embedded = embed_events(seen, sample, most=max_events, show=not quiet)
     pool = None if runs is None else embed_events(seen, runs, label="calibration runs", show=not quiet)
+    of_runs = (pool, known_runs)
+    names_free = space.free_names
+    if particles is None:
+        at_source = embed_reference(model, simulated, most=max_reference, show=not quiet)
+    else:
+        pairs = embed_pairs(model, particles, seen, simulated, most=max_reference, show=not quiet)
     with progress("fitting", show=not quiet) as tell, warnings.catch_warnings():
         # A fit holds its warnings, and the command says them.
         warnings.simplefilter("ignore", FitWarning)
-        found, curve = estimate(embedded, fixed, 25), None
-        if pool is not None and known_runs is not None:
-            curve = _curve(estimate, pool, known_runs, space.free_names, fixed, tell)
-            found = apply_curve(found, curve)
+        if particles is None:
+            ratio_fit = RatioFit(model, at_source, method=method, calibrated=not uncalibrated)
+            found, curve = _by_ratio(ratio_fit, embedded, of_runs, names_free, fixed, tell)
+        else:
+            found, curve = _nested(model, pairs, embedded, of_runs, names_free, fixed, tell)
         tell("drawing the page", 0.95)
         page = fit_page(
             {found.method.replace("_", " "): found},
@@ -132,52 +155,77 @@ def fit(
             curve=curve,
             provenance=[
                 ("data", str(data)),
-                ("reference", str(reference)),
+                ("reference", f"{reference}: {taken}"),
                 ("reweighter", f"{model.name}, {model.sha256[:16]}"),
             ],
         )
         path = write_page(output, page)
+    # What takes the meaning from the numbers comes before them.
+    first = 0 if found.calibrated else 1
+    for warning in found.warnings[:first]:
+        typer.echo(f"Warning: {warning}")
+    typer.echo(f"The reference is taken {taken}.")
     for name, (low, high) in found.intervals.items():
         parts = ", ".join(f"{part} {error:.2g}" for part, error in found.error_parts(name).items() if error)
         typer.echo(f"{name} = {found.values[name]:.5g} ± {found.errors[name]:.2g} ({low:.5g} to {high:.5g}; {parts})")
-    for warning in found.warnings:
+    typer.echo(f"Calibrated: {found.calibrated or 'no'}.")
+    for warning in found.warnings[first:]:
         typer.echo(f"Warning: {warning}")
     typer.echo(f"Page: {path}")
 
 
-def _estimator(
-    model: Reweighter,
-    seen: Reweighter,
-    reference: xr.Dataset,
-    particles: xr.Dataset | None,
-    method: Method,
+Runs = tuple["EmbeddedEvents | None", "KnownTruth | None"]
+
+
+def _by_ratio(
+    ratio_fit: RatioFit,
+    data: EmbeddedEvents,
+    runs: Runs,
     free: Sequence[str],
-    most: int,
-    *,
-    show: bool,
-) -> Estimate:
-    """Return what fits the free parameters to events that ``seen`` embedded; nested if particles are given."""
+    fixed: Mapping[str, float],
+    tell: Progress,
+) -> tuple[Fit, CalibrationCurve | None]:
+    """Fit by the learned ratio; with runs of known parameters, these too, by interpolation."""
+    from simulacra.fits.calibration_curve import calibrate as apply_curve
+    from simulacra.fits.fit import Precision
+
+    precision = Precision(scan_points=SCAN_POINTS)
+    pool, known = runs
+    if pool is None or known is None:
+        return ratio_fit(data, free=free, fixed=fixed, precision=precision), None
+    many = ratio_fit.of_many([data, pool], free=free, fixed=fixed, varied=list(known.truths[0]))
+    found = many(many.samples[0], precision=precision, finish=False)
+    curve = _curve(lambda run, held: many.estimates(run, fixed=held), many.samples[1], known, free, fixed, tell)
+    return apply_curve(found, curve), curve
+
+
+def _nested(
+    model: Reweighter,
+    pairs: SimulatedPairs,
+    data: EmbeddedEvents,
+    runs: Runs,
+    free: Sequence[str],
+    fixed: Mapping[str, float],
+    tell: Progress,
+) -> tuple[Fit, CalibrationCurve | None]:
+    """Fit in the nested form, for which no reweighter brings a calibration."""
+    from simulacra.fits.calibration_curve import calibrate as apply_curve
+    from simulacra.fits.default_fit import RatioFit, without_calibration
     from simulacra.fits.detector_level import fit_detector_level
     from simulacra.fits.fit import Precision
-    from simulacra.fits.fit import fit as fit_parameters
-    from simulacra.fits.from_events import embed_pairs, embed_reference
 
-    members = model.ratios()
-    if particles is None:
-        simulated = embed_reference(model, reference, most=most, show=show)
+    def once(events: EmbeddedEvents, held: Mapping[str, float], points: int = 0) -> Fit:
+        precision = Precision(scan_points=points)
+        return fit_detector_level(model.ratios(), events.only(0), pairs, free=free, fixed=held, precision=precision)
 
-        def by_ratio(data: EmbeddedEvents, fixed: Mapping[str, float], scan_points: int) -> Fit:
-            precision = Precision(scan_points=scan_points)
-            return fit_parameters(members, data, simulated, method=method, free=free, fixed=fixed, precision=precision)
-
-        return by_ratio
-    pairs = embed_pairs(model, particles, seen, reference, most=most, show=show)
-
-    def by_nesting(data: EmbeddedEvents, fixed: Mapping[str, float], scan_points: int) -> Fit:
-        precision = Precision(scan_points=scan_points)
-        return fit_detector_level(members, data.only(0), pairs, free=free, fixed=fixed, precision=precision)
-
-    return by_nesting
+    pool, known = runs
+    found = once(data, fixed, SCAN_POINTS)
+    if pool is None or known is None:
+        # How parameters that are held pull the others is taken from the particles.
+        by_particles = RatioFit(model, pairs.particles, calibrated=False)
+        return without_calibration(found, model, by_particles.information), None
+    curve = _curve(lambda run, held: once(run, held).estimates, pool, known, free, fixed, tell)
+    return apply_curve(found, curve), curve
 
 
 def _curve(
@@ -197,6 +245,6 @@ def _curve(
     for number, (rows, truth) in enumerate(zip(runs.samples, runs.truths, strict=True)):
         tell(f"calibrating: run {number + 1} of {len(runs.samples)}", (number + 1) / (len(runs.samples) + 1))
         held = {name: value for name, value in truth.items() if name not in free}
-        estimates.append(estimate(pool.select(rows), {**fixed, **held}, 0).estimates)
+        estimates.append(estimate(pool.select(rows), {**fixed, **held}))
         truths.append([truth[name] for name in free])
     return calibration_curve(free, np.array(truths), np.array(estimates))

@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "judge",
     "reweight",
     "refine",
+    "calibrate",
     "fit",
     "export",
     "bench",

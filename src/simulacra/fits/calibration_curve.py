@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from simulacra.fits.errors import FitError, FitWarning
-from simulacra.fits.result import Fit, Scan
+from simulacra.fits.result import BY_RUNS, Fit, Scan
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,8 @@ def calibrate(fit: Fit, curve: CalibrationCurve, *, keep_network_error: bool = F
     Parameters
     ----------
     fit:
-        not calibrated yet, of the same parameters.
+        of the same parameters, not calibrated by a curve yet. One that is calibrated over the box stays so: the curve
+        then measures what the map has left, and its uncertainty stands in the place of the map's.
     curve:
         from pseudo-experiments that were fitted with the same networks.
     keep_network_error:
@@ -174,7 +175,7 @@ def calibrate(fit: Fit, curve: CalibrationCurve, *, keep_network_error: bool = F
     Raises
     ------
     ValueError
-        if the parameters differ or the fit is calibrated already.
+        if the parameters differ or the fit is calibrated by a curve already.
 
     Warns
     -----
@@ -183,7 +184,7 @@ def calibrate(fit: Fit, curve: CalibrationCurve, *, keep_network_error: bool = F
     """
     if fit.parameters != curve.parameters:
         raise ValueError(f"the curve is of {', '.join(curve.parameters)}, the fit of {', '.join(fit.parameters)}")
-    if fit.calibrated:
+    if fit.calibrated == BY_RUNS:
         raise ValueError("the fit has been calibrated already")
     inverse = np.linalg.inv(curve.slope)
 
@@ -211,7 +212,8 @@ def calibrate(fit: Fit, curve: CalibrationCurve, *, keep_network_error: bool = F
         # What follows the objective's shape has no meaning in several calibrated parameters, and is a stretch in one.
         profile_intervals=_stretched(fit, curve) if len(fit.parameters) == 1 else {},
         scans=_stretched_scans(fit, curve) if len(fit.parameters) == 1 else {},
-        calibrated=True,
+        calibrated=BY_RUNS,
+        bias_covariance=None,
         warnings=tuple(said),
     )
 

@@ -13,6 +13,7 @@ from simulacra.fits.detector_level import SimulatedPairs
 from simulacra.fits.embedded import EmbeddedEvents, embedded
 from simulacra.reweighting.reweighter import Reweighter
 from simulacra.reweighting.samples import rows_of
+from simulacra.reweighting.unseen import unseen_part
 
 
 def embed_events(
@@ -42,7 +43,9 @@ def embed_events(
 def embed_reference(
     reweighter: Reweighter, events: xr.Dataset, *, most: int | None = None, show: bool = False
 ) -> EmbeddedEvents:
-    """Return the reference's test part, embedded: a reference that was trained on would flatter the fit.
+    """Return the reference, embedded: all events if none was trained on, else their test part.
+
+    A reference that was trained on would flatter the fit; :func:`~simulacra.reweighting.unseen.unseen_part` knows.
 
     Raises
     ------
@@ -50,7 +53,8 @@ def embed_reference(
         if the events were drawn in a parameter of the reweighter, or as ``embed_events``.
     """
     _refuse_drawn(reweighter, events)
-    return embed_events(reweighter, events, part="test", most=most, label="reference", show=show)
+    part, _ = unseen_part(reweighter, events)
+    return embed_events(reweighter, events, part=part, most=most, label="reference", show=show)
 
 
 def embed_pairs(
@@ -62,7 +66,7 @@ def embed_pairs(
     most: int | None = None,
     show: bool = False,
 ) -> SimulatedPairs:
-    """Return the test part of simulated events at both levels, event by event.
+    """Return what neither ensemble was trained on of simulated events at both levels, event by event.
 
     Parameters
     ----------
@@ -77,7 +81,9 @@ def embed_pairs(
         if the two are not the same events, were drawn in a parameter, or as ``embed_events``.
     """
     _refuse_drawn(reweighter, particles)
-    at_both = [events["event"].values[rows_of(events, "test", most=most)] for events in (particles, seen)]
+    parts = (unseen_part(reweighter, particles)[0], unseen_part(seen_by, seen)[0])
+    part: Part | None = "test" if "test" in parts else None
+    at_both = [events["event"].values[rows_of(events, part, most=most)] for events in (particles, seen)]
     # A detector's events say which particles they were made from.
     made_from = all(
         str(seen.attrs.get(f"particle_level_{key}", particles.attrs.get(key))) == str(particles.attrs.get(key))
@@ -85,11 +91,11 @@ def embed_pairs(
     )
     if not made_from or not np.array_equal(*at_both):
         raise ValueError(
-            f"the detector's events ({len(at_both[1])} in the test part) are not those of the particles "
-            f"({len(at_both[0])}); pair them by their event index: pass the particles' store through the detector"
+            f"the detector's events ({len(at_both[1])}{' in the test part' if part else ''}) are not those of the "
+            f"particles ({len(at_both[0])}); pair them by their event index: pass the particles' store through the detector"
         )
-    of_particles = embed_events(reweighter, particles, part="test", most=most, label="reference's particles", show=show)
-    of_detector = embed_events(seen_by, seen, part="test", most=most, label="reference", show=show)
+    of_particles = embed_events(reweighter, particles, part=part, most=most, label="reference's particles", show=show)
+    of_detector = embed_events(seen_by, seen, part=part, most=most, label="reference", show=show)
     return SimulatedPairs(of_particles, of_detector.only(0))
 
 

@@ -11,7 +11,6 @@ towards the box's edges; how far off they are is measured at other points.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,7 @@ import numpy as np
 from simulacra.fits.embedded import EmbeddedEvents, embedded
 from simulacra.fits.errors import FitError
 from simulacra.fits.log_ratio import LogRatio, parameter_space
+from simulacra.fits.polynomials import chebyshev_products, powers_up_to
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,19 +55,9 @@ class PolynomialRatio:
 
     def terms(self, theta: Tensor) -> Tensor:
         """Return the polynomials at parameters (..., P), (..., C)."""
-        import torch
-
-        product = None
-        for column, (p, low, high) in enumerate(zip(self._free, self._low, self._high, strict=True)):
-            x = 2.0 * (theta[..., p] - float(low)) / float(high - low) - 1.0
-            ladder = [torch.ones_like(x), x]
-            for _ in range(2, int(self._powers.max()) + 1):
-                ladder.append(2.0 * x * ladder[-1] - ladder[-2])
-            chosen = torch.stack(ladder, dim=-1)[..., torch.from_numpy(self._powers[:, column])]
-            product = chosen if product is None else product * chosen
-        if product is None:
-            raise FitError("there is no free parameter to interpolate in")
-        return product
+        chosen = theta[..., list(self._free)]
+        low, high = (_tensor(edge).to(chosen) for edge in (self._low, self._high))
+        return chebyshev_products(2.0 * (chosen - low) / (high - low) - 1.0, self._powers)
 
     def __call__(self, z: Tensor, theta: Tensor) -> Tensor:
         """Return log ratios (N,) of coefficients (N, C) at parameters (P,), both in double precision."""
@@ -101,7 +91,7 @@ class Interpolation:
         degree = DEGREES.get(n, 4) if degree is None else degree
         if degree < 1:
             raise ValueError(f"the degree must be at least 1, not {degree}")
-        powers = np.array([p for p in itertools.product(range(degree + 1), repeat=n) if sum(p) <= degree])
+        powers = powers_up_to(degree, n)
         self._members, self._space = tuple(members), space
         self.ratios = tuple(PolynomialRatio(member, space.free, powers) for member in members)
         self._nodes = self._points(max(2 * len(powers), degree + 3), seed=1)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+
+#: how a fit is calibrated
+OVER_BOX: Final = "over the box"
+BY_RUNS: Final = "by runs"
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Fit:
     network_covariance:
         due to the networks' training, (F, F); 0 for a single member, about which nothing is known.
     calibration_covariance:
-        due to the calibration curve, (F, F); 0 if there is none.
+        due to the calibration, (F, F); 0 if there is none.
     likelihood_covariance:
         inverse curvature of the likelihood, (F, F), for which the reference is infinite and the data are unweighted;
         None for an objective that is no likelihood.
@@ -67,7 +71,10 @@ class Fit:
     scans:
         by parameter; empty unless asked for.
     calibrated:
-        whether a calibration curve was applied.
+        how: "over the box" by the reweighter's own map, "by runs" by a calibration curve; "" for not at all.
+    bias_covariance:
+        of a fit without calibration, the second moment of the bias that its networks' validation saw, (F, F); None
+        where nothing is known of it, or it was corrected.
     warnings:
         what the user should know before trusting it.
     """
@@ -89,7 +96,8 @@ class Fit:
     objective: float
     profile_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     scans: Mapping[str, Scan] = field(default_factory=dict)
-    calibrated: bool = False
+    calibrated: str = ""
+    bias_covariance: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -101,7 +109,7 @@ class Fit:
     def covariance(self) -> np.ndarray:
         """The whole covariance, (F, F)."""
         whole: np.ndarray = self.event_covariance + self.network_covariance + self.calibration_covariance
-        return whole
+        return whole if self.bias_covariance is None else whole + self.bias_covariance
 
     @property
     def errors(self) -> dict[str, float]:
@@ -121,13 +129,19 @@ class Fit:
         return {name: (self.values[name] - error, self.values[name] + error) for name, error in self.errors.items()}
 
     def error_parts(self, name: str) -> dict[str, float]:
-        """Return the standard deviations that the events, the networks and the calibration give a parameter."""
+        """Return the standard deviations of a parameter by where they come from.
+
+        From the events, the networks, the calibration, and from the bias that validation saw where that was not
+        corrected.
+        """
         p = self.parameters.index(name)
         parts = {
             "events": self.event_covariance,
             "networks": self.network_covariance,
             "calibration": self.calibration_covariance,
         }
+        if self.bias_covariance is not None:
+            parts["bias seen in validation"] = self.bias_covariance
         return {part: float(np.sqrt(covariance[p, p])) for part, covariance in parts.items()}
 
     def to_json(self) -> dict[str, Any]:
@@ -144,6 +158,7 @@ class Fit:
             "event_covariance": self.event_covariance.tolist(),
             "network_covariance": self.network_covariance.tolist(),
             "calibration_covariance": self.calibration_covariance.tolist(),
+            "bias_covariance": None if self.bias_covariance is None else self.bias_covariance.tolist(),
             "likelihood_covariance": None
             if self.likelihood_covariance is None
             else self.likelihood_covariance.tolist(),

@@ -125,6 +125,9 @@ class Reweighter:
         samples, trained box (``bounds``), source's parameters (``reference``), warnings of the fit.
     training:
         a record of each member's training.
+    fit_calibration:
+        calibration of fits over the box, by the fit's method, as plain JSON values that
+        :class:`simulacra.fits.parameter_map.ParameterMap` reads; empty where there is none.
     """
 
     def __init__(
@@ -135,11 +138,20 @@ class Reweighter:
         members: Sequence[EventClassifier],
         calibration: CalibrationMap | None,
         training: Sequence[Mapping[str, Any]],
+        fit_calibration: Mapping[str, Any] | None = None,
     ) -> None:
         self.name, self.settings, self.description = name, settings, dict(description)
         self.members = nn.ModuleList(members).eval().requires_grad_(False)
         self.calibration = calibration
         self.training = list(training)
+        self.fit_calibration = dict(fit_calibration or {})
+
+    def with_fit_calibration(self, calibration: Mapping[str, Any]) -> Reweighter:
+        """Return the same reweighter with this calibration of fits over its box."""
+        members = [self.member(k) for k in range(self.size)]
+        return Reweighter(
+            self.name, self.settings, self.description, members, self.calibration, self.training, calibration
+        )
 
     def __repr__(self) -> str:
         box = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in self.bounds.items())
@@ -335,6 +347,8 @@ class Reweighter:
             "training": self.training,
             "versions": checkpoint.versions(),
         }
+        if self.fit_calibration:
+            metadata["fit_calibration"] = self.fit_calibration
         checkpoint.save_model(Path(path), self.members, metadata)
 
     @classmethod
@@ -366,6 +380,8 @@ class Reweighter:
             description, training, name = metadata["description"], metadata["training"], str(metadata["name"])
             arrays = metadata["calibration"]
             members = [build(settings, description) for _ in training]
+            # Files of before this was made, and of one fixed target, have none.
+            fits = metadata.get("fit_calibration") or {}
         except KeyError as error:
             raise checkpoint.CheckpointError(f"{path} does not tell its {error}: it is damaged") from None
         except (TypeError, AttributeError, IndexError) as error:
@@ -375,4 +391,4 @@ class Reweighter:
             ) from error
         checkpoint.fill(nn.ModuleList(members), weights, str(path))
         calibration = None if arrays is None else map_from_arrays({k: np.array(v) for k, v in arrays.items()})
-        return cls(name, settings, description, members, calibration, training)
+        return cls(name, settings, description, members, calibration, training, fits)

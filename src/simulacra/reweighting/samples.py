@@ -263,6 +263,7 @@ def imbalance_warning(source: Sample, target: Sample) -> str:
 
 def settings_of(events: xr.Dataset) -> dict[str, Any]:
     """Return what identifies a sample: its provenance, without the geometry's text."""
-    kept = ("simulator", "simulator_version", "seed", "settings", "process", "shower", "detector")
+    of_particles = tuple(f"particle_level_{key}" for key in ("simulator", "seed", "settings"))
+    kept = ("simulator", "simulator_version", "seed", "settings", "process", "shower", "detector", *of_particles)
     found = {name: events.attrs[name] for name in kept if name in events.attrs}
     return {"events": int(events.sizes["event"]), **found}

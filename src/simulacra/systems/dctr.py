@@ -51,18 +51,38 @@ class Settings(ReweighterSettings):
 
 
 def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, progress: bool = True) -> Reweighter:
-    """Train the reweighter of the experiment into ``run``."""
+    """Train the reweighter of the experiment into ``run``, and calibrate its fits over the box on the validation part.
+
+    Where the validation part is too small for that, or the networks are too far from the ratio, the reweighter has no
+    calibration and a warning that says so.
+    """
+    from simulacra.fits.box_calibration import calibrate_over_box
+    from simulacra.fits.errors import FitError
     from simulacra.reweighting.fitting import fit_reweighter
 
-    return fit_reweighter(
-        first_events(read(settings.source), experiment.data.max_events),
-        first_events(read(experiment.data.path), experiment.data.max_events),
+    source = first_events(read(settings.source), experiment.data.max_events)
+    target = first_events(read(experiment.data.path), experiment.data.max_events)
+    trained = fit_reweighter(
+        source,
+        target,
         reweighter_settings(settings, experiment.training),
         run,
         name=experiment.name,
         seed=experiment.seed,
         progress=progress,
     )
+    if not trained.bounds:
+        return trained
+    try:
+        reweighter = calibrate_over_box(trained, target, source, part="validation")
+    except FitError as error:
+        trained.description["warnings"] = [
+            *trained.description["warnings"],
+            f"fits are not calibrated: {error}; simulacra calibrate does it with more events",
+        ]
+        reweighter = trained
+    reweighter.save(run / "reweighter.safetensors")
+    return reweighter
 
 
 def first_events(events: xr.Dataset, most: int | None) -> xr.Dataset:

@@ -1,0 +1,47 @@
+"""``simulacra calibrate``: the calibration of fits over a reweighter's whole box, into its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def calibrate(
+    reweighter: Annotated[
+        str, typer.Argument(help="Reweighter continuous in the parameters: shipped one's name, file or folder.")
+    ],
+    drawn: Annotated[
+        Path,
+        typer.Argument(help="Store or file of events drawn over its box (--vary), with a seed it was not trained on."),
+    ],
+    reference: Annotated[
+        Path, typer.Argument(help="Store or file simulated at its source's parameters, likewise of another seed.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the reweighter with its calibration.")],
+    max_events: Annotated[
+        int | None, typer.Option("--max-events", min=1000, help="The most events of each sample; all by default.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Measure where a reweighter's fits end up over its whole box and write its file anew, with that calibration."""
+    from simulacra.cli.progress import progress
+    from simulacra.fits.box_calibration import calibrate_over_box, shares_seed
+    from simulacra.formats import read
+    from simulacra.reweighting.reweighter import Reweighter
+
+    if output.is_dir():
+        raise ValueError(f"'{output}' is a folder; -o names a file, such as {output / 'reweighter.safetensors'}")
+    model = Reweighter.load(reweighter)
+    samples = {"the drawn events": read(drawn), "the reference": read(reference)}
+    for label, events in samples.items():
+        if why := shares_seed(model, events):
+            typer.echo(f"Of {label} only the test part is taken: {why}")
+    with progress("calibrating", show=not quiet) as tell:
+        calibrated = calibrate_over_box(model, *samples.values(), most=max_events, progress=tell)
+    calibrated.save(output)
+    for method, told in calibrated.fit_calibration.items():
+        degree = max(map(sum, told["powers"]))
+        typer.echo(f"{method.replace('_', ' ')}: a polynomial of degree {degree} from {told['events']:,} events")
+    typer.echo(f"Reweighter with its calibration: {output}")

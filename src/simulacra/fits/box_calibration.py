@@ -1,0 +1,85 @@
+"""A reweighter's calibration over its box, from a sample drawn there and a reference: for each objective a map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.events import Part
+from simulacra.fits.embedded import embedded
+from simulacra.fits.map_fitting import Drawn, fit_parameter_map
+from simulacra.fits.objective import Method
+from simulacra.reweighting.reweighter import Reweighter
+from simulacra.reweighting.samples import require_drawn, settings_of
+from simulacra.reweighting.unseen import unseen_part
+
+METHODS: Final[tuple[Method, ...]] = ("likelihood_ratio", "classifier_loss")
+
+Progress = Callable[[str, float], None]
+
+
+def calibrate_over_box(
+    reweighter: Reweighter,
+    drawn: xr.Dataset,
+    reference: xr.Dataset,
+    *,
+    part: Part | None = None,
+    most: int | None = None,
+    progress: Progress | None = None,
+) -> Reweighter:
+    """Return the reweighter with a calibration of each objective over its box.
+
+    Parameters
+    ----------
+    reweighter:
+        continuous in parameters.
+    drawn:
+        events drawn in these over the box.
+    reference:
+        events at the source's parameters.
+    part:
+        of both samples that is taken; by default all events of a sample that no member was trained on, else its test
+        part.
+    most:
+        events of each sample, at most.
+    progress:
+        called with a sentence and the share that is done.
+
+    Raises
+    ------
+    ValueError
+        if the reweighter has no parameters, the reference was drawn in one, or a sample cannot be embedded.
+    FitError
+        if there are too few events, or the networks are too far from the ratio.
+    """
+    names = tuple(reweighter.bounds)
+    members = reweighter.ratios()
+    require_drawn(drawn, names, "the sample drawn over the box")
+    source = reweighter.reference
+    if at := [n for n in names if n in reference.data_vars and not np.allclose(reference[n], source[n], rtol=1e-5)]:
+        raise ValueError(f"the reference was drawn in {', '.join(at)}: simulate it at the reweighter's source")
+    parts = [part or unseen_part(reweighter, events)[0] for events in (drawn, reference)]
+    over_box = reweighter.embed(drawn, part=parts[0], most=most, with_theta=True, label="the sample over the box")
+    there = reweighter.embed(reference, part=parts[1], most=most, label="the reference")
+    sample = Drawn(embedded(over_box.summaries, over_box.weights, label="drawn"), over_box.theta.astype(np.float64))
+    at_source = embedded(there.summaries, there.weights, label="reference")
+    made_from: dict[str, Any] = {
+        "drawn": settings_of(drawn) | {"part": parts[0]},
+        "reference": settings_of(reference) | {"part": parts[1]},
+    }
+    found: dict[str, Any] = {
+        method: fit_parameter_map(
+            members, sample, at_source, method=method, made_from=made_from, progress=progress
+        ).to_json()
+        for method in METHODS
+    }
+    return reweighter.with_fit_calibration(found)
+
+
+def shares_seed(reweighter: Reweighter, events: xr.Dataset) -> str:
+    """Return why only a sample's test part is unseen; nothing if all of it is."""
+    part, why = unseen_part(reweighter, events)
+    return "" if part is None else why.removeprefix("the test part, ")

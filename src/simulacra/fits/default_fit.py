@@ -1,0 +1,270 @@
+"""The fit with a reweighter as its file has it: calibrated over the box, or widened by what is known of its bias.
+
+A reweighter's file may hold a :class:`~simulacra.fits.parameter_map.ParameterMap` for each objective. A fit by that
+objective then asks the networks at c(theta), and its interval gets the map's uncertainty in the place of the ensemble's
+spread, for the map was made with these very networks. Where there is none for the objective, the fit says first that
+its interval holds statistics only; if a map of another objective tells how far off these networks are, the interval is
+widened by the mean square of that over the box.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings as python_warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from simulacra.fits.embedded import EmbeddedEvents
+from simulacra.fits.errors import FitError, FitWarning
+from simulacra.fits.fit import Precision
+from simulacra.fits.fit import fit as fit_parameters
+from simulacra.fits.interpolation import Interpolation
+from simulacra.fits.log_ratio import LogRatio, parameter_space
+from simulacra.fits.minimise import minimise
+from simulacra.fits.objective import Method, Samples, objective_of
+from simulacra.fits.parameter_map import MapError, ParameterMap, mapped
+from simulacra.fits.result import OVER_BOX, Fit
+from simulacra.reweighting.reweighter import Reweighter
+
+INFORMATION_EVENTS: Final = 10_000
+"""Reference events that say how parameters that are held pull those that are fitted, to a few percent."""
+
+
+def box_calibration(reweighter: Reweighter, method: str) -> ParameterMap | None:
+    """Return the calibration over the box that a reweighter's file holds for an objective; None if there is none.
+
+    Raises
+    ------
+    MapError
+        if it is damaged, or not of the reweighter's parameters and box.
+    """
+    told = reweighter.fit_calibration.get(method)
+    if told is None:
+        return None
+    found = ParameterMap.from_json(told)
+    bounds = reweighter.bounds
+    box = np.array([bounds[name] for name in found.parameters if name in bounds])
+    if found.parameters != tuple(bounds) or not np.allclose(box, np.stack([found.low, found.high], axis=1), rtol=1e-5):
+        raise MapError(f"the calibration over the box is not of '{reweighter.name}': its parameters or box differ")
+    return found
+
+
+def known_bias(reweighter: Reweighter) -> ParameterMap | None:
+    """Return the map that tells how far off the networks are by any objective; None if nothing is known."""
+    for method in reweighter.fit_calibration:
+        if (found := box_calibration(reweighter, method)) is not None:
+            return found
+    return None
+
+
+class RatioFit:
+    """Fits by the learned ratio of a reweighter to one reference.
+
+    Parameters
+    ----------
+    reweighter:
+        continuous in the parameters.
+    reference:
+        embedded by it.
+    method:
+        the objective.
+    calibrated:
+        whether the calibration over the box is used where the file holds one.
+    """
+
+    def __init__(
+        self,
+        reweighter: Reweighter,
+        reference: EmbeddedEvents,
+        *,
+        method: Method = "likelihood_ratio",
+        calibrated: bool = True,
+    ) -> None:
+        self.reweighter, self.method = reweighter, method
+        self.over_box = box_calibration(reweighter, method) if calibrated else None
+        members: tuple[LogRatio, ...] = reweighter.ratios()
+        self.members = members if self.over_box is None else mapped(members, self.over_box)
+        self._reference = reference
+        some = np.arange(min(len(reference), INFORMATION_EVENTS))
+        self._some = reference.select(some)
+
+    def __call__(
+        self,
+        data: EmbeddedEvents,
+        *,
+        free: Sequence[str] | None = None,
+        fixed: Mapping[str, float] | None = None,
+        precision: Precision | None = None,
+    ) -> Fit:
+        """Fit the free parameters to embedded events; as :func:`simulacra.fits.fit.fit`, then calibrated or widened."""
+        members, reference = self.members, self._reference
+        found = fit_parameters(
+            members, data, reference, method=self.method, free=free, fixed=fixed, precision=precision
+        )
+        return self.finished(found)
+
+    def finished(self, found: Fit) -> Fit:
+        """Return a fit by ``members`` with the calibration's uncertainty, or its first warning and widening."""
+        if self.over_box is not None:
+            return with_calibration(found, self.over_box, self.information)
+        return without_calibration(found, self.reweighter, self.information)
+
+    def information(self, theta: np.ndarray) -> np.ndarray:
+        """Return the expected information of one event in all parameters, (P, P), at theta (P,)."""
+        space = parameter_space(self.members)
+        inside = np.clip(theta, space.low, space.high)
+        objective = objective_of(self.method, Samples(self.members, self._some, self._some, space))
+        found = objective.expected_hessian(inside)
+        if found is None:  # both objectives know theirs
+            raise TypeError(f"{self.method} has no expected information")
+        return found
+
+    def of_many(
+        self,
+        samples: Sequence[EmbeddedEvents],
+        *,
+        free: Sequence[str] | None = None,
+        fixed: Mapping[str, float] | None = None,
+        varied: Sequence[str] = (),
+    ) -> ManyFits:
+        """Return what fits many samples: log ratios are interpolated in the parameters, once an event.
+
+        Parameters
+        ----------
+        samples:
+            embedded.
+        free, fixed:
+            as of one fit.
+        varied:
+            further parameters that are held, but not at the same value in all fits.
+        """
+        return ManyFits(self, self._reference, samples, free, fixed, varied)
+
+
+class ManyFits:
+    """Fits of many samples to one reference, by polynomials in the parameters in the networks' place.
+
+    Where polynomials are not close enough to the networks, the networks themselves are taken.
+
+    Attributes
+    ----------
+    samples:
+        as the fits take them.
+    """
+
+    def __init__(
+        self,
+        of: RatioFit,
+        reference: EmbeddedEvents,
+        samples: Sequence[EmbeddedEvents],
+        free: Sequence[str] | None,
+        fixed: Mapping[str, float] | None,
+        varied: Sequence[str],
+    ) -> None:
+        self._of = of
+        space = parameter_space(of.members, free=free, fixed=fixed)
+        self._free, self._fixed = space.free_names, dict(fixed or {})
+        runs_in = [name for name in space.names if name in space.free_names or name in varied]
+        held = {name: value for name, value in self._fixed.items() if name not in runs_in}
+        self._members: tuple[LogRatio, ...] = of.members
+        self._reference, self.samples = reference, tuple(samples)
+        try:
+            turn = Interpolation(of.members, free=runs_in, fixed=held)
+            turned = (turn(reference), tuple(turn(sample) for sample in samples))
+        except FitError:
+            return
+        self._members, (self._reference, self.samples) = turn.ratios, turned
+
+    def __call__(
+        self,
+        data: EmbeddedEvents,
+        *,
+        fixed: Mapping[str, float] | None = None,
+        precision: Precision | None = None,
+        finish: bool = True,
+    ) -> Fit:
+        """Fit the free parameters to one of ``samples``, or some of its events.
+
+        With ``finish`` the fit is calibrated or widened as a single one is; else it holds statistics only.
+        """
+        found = fit_parameters(
+            self._members,
+            data,
+            self._reference,
+            method=self._of.method,
+            free=self._free,
+            fixed={**self._fixed, **(fixed or {})},
+            precision=precision,
+        )
+        return self._of.finished(found) if finish else found
+
+    def estimates(self, data: EmbeddedEvents, *, fixed: Mapping[str, float] | None = None) -> np.ndarray:
+        """Return the estimates alone, (F,)."""
+        space = parameter_space(self._members, free=self._free, fixed={**self._fixed, **(fixed or {})})
+        samples = Samples(self._members, data, self._reference, space)
+        return minimise(objective_of(self._of.method, samples)).values
+
+
+Information = Callable[[np.ndarray], np.ndarray]
+
+
+def with_calibration(found: Fit, over_box: ParameterMap, information: Information) -> Fit:
+    """Return a fit by mapped networks with the map's uncertainty in the place of the networks'."""
+    at = _whole(found, over_box.parameters)
+    covariance = over_box.theta_covariance_at(at)
+    return dataclasses.replace(
+        found,
+        calibration_covariance=projected(covariance, information(at), over_box.parameters, found.parameters),
+        network_covariance=0 * found.network_covariance,
+        calibrated=OVER_BOX,
+    )
+
+
+def without_calibration(found: Fit, reweighter: Reweighter, information: Information) -> Fit:
+    """Return a fit by the networks as they are, widened by the bias that is known of them, with a warning first."""
+    seen = known_bias(reweighter)
+    first = (
+        f"this fit is not calibrated: by themselves its intervals hold statistics only, and what the networks of "
+        f"'{reweighter.name}' have not learned is in none of them"
+    )
+    bias = None
+    if seen is None:
+        first += (
+            "; nothing is known of that. Give runs at known parameters (--calibrate), or add a calibration over the "
+            "box (simulacra calibrate)"
+        )
+    else:
+        at = _whole(found, seen.parameters)
+        bias = projected(seen.second_moment(), information(at), seen.parameters, found.parameters)
+        added = ", ".join(f"{name} {np.sqrt(bias[p, p]):.2g}" for p, name in enumerate(found.parameters))
+        first += f"; they were widened by the bias that validation saw of these networks over the box: {added}"
+    python_warnings.warn(first, FitWarning, stacklevel=4)
+    return dataclasses.replace(found, bias_covariance=bias, warnings=(first, *found.warnings))
+
+
+def _whole(found: Fit, names: Sequence[str]) -> np.ndarray:
+    values = {**found.fixed, **found.values}
+    return np.array([values[name] for name in names])
+
+
+def projected(covariance: np.ndarray, information: np.ndarray, names: Sequence[str], free: Sequence[str]) -> np.ndarray:
+    """Return the covariance, (F, F), that shifts of all parameters' optimum give a fit of some of them.
+
+    Where the objective's optimum in all parameters is shifted by b, (P,), that in the free ones F with the others held
+    is shifted by :math:`I_{FF}^{-1} I_{F:} b`, I the information.
+
+    Parameters
+    ----------
+    covariance:
+        of the shift in all parameters, (P, P).
+    information:
+        second derivatives of the objective in all parameters, (P, P).
+    names, free:
+        of all parameters, and of those that are fitted.
+    """
+    rows = [list(names).index(name) for name in free]
+    pull = np.linalg.solve(information[np.ix_(rows, rows)], information[rows])
+    found: np.ndarray = pull @ covariance @ pull.T
+    return np.asarray((found + found.T) / 2)

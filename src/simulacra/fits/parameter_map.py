@@ -1,0 +1,239 @@
+r"""Where in its own parameters a network must be asked, so that a fit with it finds the truth: a map over the box.
+
+A network that has not learned the ratio to the last digit has its best fit to events of :math:`\theta` not there but at
+
+.. math:: c^*(\theta) = \arg\max_c \; E_{x|\theta}[\log r(x|c)] - \log E_{ref}[r(x|c)] ,
+
+which no spread of an ensemble shows. With the map :math:`c(\theta)` known, :math:`r(x|c(\theta))` in the place of
+:math:`r(x|\theta)` has its best fit at the truth, in all parameters at once and in any of them with the others held at
+theirs. The shift from theta is a polynomial of the parameters, curved as far as the events ask for it;
+:mod:`simulacra.fits.map_fitting` finds it, with its covariance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
+
+from simulacra.fits.log_ratio import LogRatio
+from simulacra.fits.polynomials import chebyshev_products
+
+DIGITS = 9
+"""Significant digits of a covariance in a file."""
+
+
+class MapError(ValueError):
+    """A map that cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class ParameterMap:
+    """The map c(theta) = theta + half width times a polynomial of theta's place in the box.
+
+    Attributes
+    ----------
+    parameters:
+        names, (P,).
+    low, high:
+        the box that it was made in, (P,), in the parameters' units.
+    powers:
+        degree of each parameter in each term, (C, P).
+    coefficients:
+        of the shift in half widths of the box, (C, P).
+    covariance:
+        of the coefficients, row by row of the table, (C P, C P).
+    events, reference_events:
+        numbers of events that it was made from.
+    tried:
+        information criterion of each total degree that was tried; the least was chosen.
+    made_from:
+        what identifies the samples, for the record.
+    """
+
+    parameters: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+    powers: np.ndarray
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    events: int
+    reference_events: int
+    tried: Mapping[int, float]
+    made_from: Mapping[str, Any]
+
+    @property
+    def degree(self) -> int:
+        """The polynomial's total degree."""
+        return int(self.powers.sum(axis=1).max(initial=0))
+
+    def map_tensor(self, theta: Tensor) -> Tensor:
+        """Return c, (..., P), at parameters (..., P), differentiable."""
+        import torch
+
+        low, high, table = (torch.from_numpy(a).to(theta) for a in (self.low, self.high, self.coefficients))
+        half = (high - low) / 2
+        products = chebyshev_products((theta - low) / half - 1.0, self.powers)
+        mapped: Tensor = theta + half * (products @ table)
+        return mapped
+
+    def at(self, theta: np.ndarray) -> np.ndarray:
+        """Return c, (..., P), at parameters (..., P)."""
+        import torch
+
+        found: np.ndarray = self.map_tensor(torch.from_numpy(np.asarray(theta, dtype=np.float64))).numpy()
+        return found
+
+    def jacobian_at(self, theta: np.ndarray) -> np.ndarray:
+        """Return the derivatives of c by theta, (P, P), at parameters (P,)."""
+        import torch
+
+        point = torch.from_numpy(np.asarray(theta, dtype=np.float64))
+        jacobian = torch.func.jacfwd(self.map_tensor)(point)
+        return np.asarray(jacobian.numpy())
+
+    def covariance_at(self, theta: np.ndarray) -> np.ndarray:
+        """Return the covariance of c, (P, P), at parameters (P,), in their units."""
+        import torch
+
+        half = (self.high - self.low) / 2
+        x = torch.from_numpy((np.asarray(theta, dtype=np.float64) - self.low) / half - 1.0)
+        products = chebyshev_products(x, self.powers).numpy()
+        terms, parameters = self.coefficients.shape
+        blocks = self.covariance.reshape(terms, parameters, terms, parameters)
+        covariance = np.einsum("c,cpdq,d->pq", products, blocks, products) * np.outer(half, half)
+        return np.asarray((covariance + covariance.T) / 2)
+
+    def theta_covariance_at(self, theta: np.ndarray) -> np.ndarray:
+        """Return the covariance, (P, P), that the map's own uncertainty gives a fit of all parameters at theta (P,)."""
+        inverse = np.linalg.inv(self.jacobian_at(theta))
+        covariance: np.ndarray = inverse @ self.covariance_at(theta) @ inverse.T
+        return covariance
+
+    def second_moment(self, *, points: int = 512) -> np.ndarray:
+        """Return the mean over the box of the shift times itself, (P, P): what a fit without the map is off by."""
+        from scipy.stats import qmc
+
+        unit = qmc.Sobol(len(self.parameters), rng=np.random.default_rng(0)).random(points)
+        theta = self.low + unit * (self.high - self.low)
+        shift = self.at(theta) - theta
+        moment: np.ndarray = shift.T @ shift / points
+        return moment
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the map as plain JSON values; of the covariance, the upper triangle in nine digits."""
+        upper = self.covariance[np.triu_indices(len(self.covariance))]
+        return {
+            "parameters": list(self.parameters),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "powers": self.powers.tolist(),
+            "coefficients": self.coefficients.tolist(),
+            "covariance": [float(f"{value:.{DIGITS}g}") for value in upper],
+            "events": self.events,
+            "reference_events": self.reference_events,
+            "tried": {str(degree): value for degree, value in self.tried.items()},
+            "made_from": dict(self.made_from),
+        }
+
+    @classmethod
+    def from_json(cls, told: Any) -> ParameterMap:
+        """Return the map that ``to_json`` told of.
+
+        Raises
+        ------
+        MapError
+            if what is told is no such map, or not finite.
+        """
+        try:
+            read = _Told.model_validate(told)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "it"
+            raise MapError(f"the calibration over the box is damaged: {where}: {first['msg']}") from None
+        parameters, terms = len(read.parameters), len(read.powers)
+        size = terms * parameters
+        tables = {
+            "low": (np.array(read.low), (parameters,)),
+            "high": (np.array(read.high), (parameters,)),
+            "powers": (np.array(read.powers, dtype=np.int64), (terms, parameters)),
+            "coefficients": (np.array(read.coefficients), (terms, parameters)),
+            "covariance": (np.array(read.covariance), (size * (size + 1) // 2,)),
+        }
+        for name, (array, shape) in tables.items():
+            if array.shape != shape:
+                raise MapError(f"the calibration over the box is damaged: {name} is {array.shape}, not {shape}")
+        covariance = np.zeros((size, size))
+        covariance[np.triu_indices(size)] = tables["covariance"][0]
+        covariance += np.triu(covariance, 1).T
+        return cls(
+            tuple(read.parameters),
+            tables["low"][0],
+            tables["high"][0],
+            tables["powers"][0],
+            tables["coefficients"][0],
+            covariance,
+            read.events,
+            read.reference_events,
+            {int(degree): value for degree, value in read.tried.items()},
+            read.made_from,
+        )
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Told(BaseModel):
+    """A map as a file tells of it."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    parameters: Annotated[list[str], Field(min_length=1)]
+    low: list[Number]
+    high: list[Number]
+    powers: Annotated[list[list[Annotated[int, Field(ge=0, le=32)]]], Field(min_length=1)]
+    coefficients: list[list[Number]]
+    covariance: list[Number]
+    events: int
+    reference_events: int
+    tried: dict[str, Number]
+    made_from: dict[str, Any]
+
+
+class MappedRatio:
+    """A member's log ratio, asked at c(theta) wherever a fit asks at theta.
+
+    Parameters
+    ----------
+    of:
+        the member.
+    over_box:
+        the map, of the same parameters.
+
+    Raises
+    ------
+    MapError
+        if the map is of other parameters.
+    """
+
+    def __init__(self, of: LogRatio, over_box: ParameterMap) -> None:
+        if tuple(of.parameters) != over_box.parameters:
+            raise MapError(
+                f"the calibration is of {', '.join(over_box.parameters)}, the log ratio of {', '.join(of.parameters)}"
+            )
+        self._of, self._map = of, over_box
+        self.parameters, self.bounds, self.reference = of.parameters, of.bounds, of.reference
+
+    def __call__(self, z: Tensor, theta: Tensor) -> Tensor:
+        """Return log ratios (N,) of embedded events (N, L) at parameters (P,)."""
+        value: Tensor = self._of(z, self._map.map_tensor(theta))
+        return value
+
+
+def mapped(members: Sequence[LogRatio], over_box: ParameterMap) -> tuple[MappedRatio, ...]:
+    """Return the members of an ensemble with the map of their mean."""
+    return tuple(MappedRatio(member, over_box) for member in members)
