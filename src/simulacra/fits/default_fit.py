@@ -28,7 +28,7 @@ from simulacra.fits.parameter_map import MapError, ParameterMap, mapped
 from simulacra.fits.result import OVER_BOX, Fit
 from simulacra.reweighting.reweighter import Reweighter
 
-INFORMATION_EVENTS: Final = 10_000
+INFORMATION_EVENTS: Final = 4_000
 """Reference events that say how parameters that are held pull those that are fitted, to a few percent."""
 
 

@@ -75,10 +75,11 @@ class ParameterMap:
         """Return c, (..., P), at parameters (..., P), differentiable."""
         import torch
 
-        low, high, table = (torch.from_numpy(a).to(theta) for a in (self.low, self.high, self.coefficients))
+        low, high, table = (torch.from_numpy(a).to(theta.device) for a in (self.low, self.high, self.coefficients))
         half = (high - low) / 2
-        products = chebyshev_products((theta - low) / half - 1.0, self.powers)
-        mapped: Tensor = theta + half * (products @ table)
+        point = theta.double()
+        products = chebyshev_products((point - low) / half - 1.0, self.powers)
+        mapped: Tensor = (point + half * (products @ table)).to(theta.dtype)
         return mapped
 
     def at(self, theta: np.ndarray) -> np.ndarray:
