@@ -1,10 +1,11 @@
 """Coverage of fits as ``simulacra fit`` makes them by default, at five points of the box and three truths of alphaS.
 
 Nothing is calibrated here: the reweighter brings its calibration over the box. Data and references have seeds that
-neither training nor calibration has used. Each pseudo-experiment is fitted by :class:`simulacra.fits.default_fit.RatioFit`,
-as the command does, to one of several references of 100,000 events in turn, alphaS alone with the others held at the
-truth, and all three together. What experiments at a point have in common, the calibration and some of the references,
-is in their intervals, but moves their pulls together.
+neither training nor calibration has used. Each pseudo-experiment is fitted by
+:class:`simulacra.fits.default_fit.RatioFit`, as the command does (log ratios interpolated in the parameters), to one of
+several references of 100,000 events in turn: alphaS alone with the others held at the truth, and all three together.
+What experiments at a point have in common, the calibration and some of the references, is in their intervals, but
+moves their pulls together.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     import numpy as np
+
     from simulacra.fits.calibration_curve import CalibrationCurve
     from simulacra.fits.default_fit import RatioFit
     from simulacra.fits.detector_level import SimulatedPairs
@@ -30,8 +31,8 @@ def fit(
     reference: Annotated[
         Path,
         typer.Argument(
-            help="Store or file simulated at the reweighter's source: whole where its seed shows that the reweighter was "
-            "not trained on it, else its test part."
+            help="Store or file simulated at the reweighter's source: whole where its seed shows that the "
+            "reweighter was not trained on it, else its test part."
         ),
     ],
     reweighter: Annotated[

@@ -92,7 +92,8 @@ def embed_pairs(
     if not made_from or not np.array_equal(*at_both):
         raise ValueError(
             f"the detector's events ({len(at_both[1])}{' in the test part' if part else ''}) are not those of the "
-            f"particles ({len(at_both[0])}); pair them by their event index: pass the particles' store through the detector"
+            f"particles ({len(at_both[0])}); pair them by their event index: pass the particles' store through the "
+            "detector"
         )
     of_particles = embed_events(reweighter, particles, part=part, most=most, label="reference's particles", show=show)
     of_detector = embed_events(seen_by, seen, part=part, most=most, label="reference", show=show)

@@ -24,6 +24,7 @@ METHODS: Final = {
     "nested_detector_level": "nested classifier behind the detector",
 }
 DASH: Final = "–"
+ERROR_PARTS: Final = ("events", "networks", "calibration", "bias seen in validation")
 _SHARES: Final = (
     "The events' share of an uncertainty counts data and reference simulation, both of which are finite. The networks' "
     "share is the spread of the ensemble's members, for the fit of their mean. The likelihood's curvature alone takes "
@@ -171,7 +172,8 @@ def _summary(fit: Fit, summaries: Sequence[ParameterCoverage]) -> str:
     text = (
         f"From {fit.n_data:,} events of data and {fit.n_reference:,} of the reference simulation, by the "
         f"{METHODS.get(fit.method, fit.method)} of {len(fit.members)} network{'s' if len(fit.members) > 1 else ''}"
-        f"{f', with {fixed} fixed' if fixed else ''}{', calibrated by pseudo-experiments' if fit.calibrated else ''}."
+        f"{f', with {fixed} fixed' if fixed else ''}, "
+        f"{f'calibrated {fit.calibrated}' if fit.calibrated else 'not calibrated'}."
     )
     if summaries:
         text += f" {summaries[0].experiments + summaries[0].failed} pseudo-experiments say how far to trust it."
@@ -218,10 +220,7 @@ def _estimates(fits: Mapping[str, Fit], truth: Mapping[str, float], naming: Nami
                 (
                     f"{label}: {naming.label(name)}",
                     naming.value(name, fit.values[name], fit.errors[name]),
-                    *(
-                        f"{parts[part]:.2g}" if parts[part] > 0 else DASH
-                        for part in ("events", "networks", "calibration")
-                    ),
+                    *(f"{parts[part]:.2g}" if parts.get(part, 0) > 0 else DASH for part in ERROR_PARTS),
                     DASH if likelihood is None else f"{math.sqrt(likelihood[p, p]):.2g}",
                     DASH if profile is None else f"{profile[0]:.5g} to {profile[1]:.5g}",
                     f"{truth[name]:g}" if name in truth else DASH,
@@ -231,7 +230,7 @@ def _estimates(fits: Mapping[str, Fit], truth: Mapping[str, float], naming: Nami
         "estimates",
         "Parameters",
         (_SHARES,),
-        columns=("fit", "value", "events", "networks", "calibration", "curvature alone", "profile", "truth"),
+        columns=("fit", "value", *ERROR_PARTS, "curvature alone", "profile", "truth"),
         rows=tuple(rows),
     )
 
