@@ -21,7 +21,7 @@ from simulacra.fits.map_fitting import Drawn, fit_parameter_map
 from simulacra.fits.objective import Method, Samples, objective_of
 from simulacra.fits.parameter_map import MapError, ParameterMap, mapped
 
-POINTS = np.array([[0.6, 0.1], [-0.7, -0.15], [0.0, 0.0], [0.5, -0.2]])
+POINTS = np.array([[0.6, 0.1], [-0.7, -0.15], [0.2, 0.2], [0.5, -0.2]])
 
 
 def made(seed: int, method: Method = "likelihood_ratio", *, bend: float = 1.0, n: int = 10_000) -> ParameterMap:
@@ -46,6 +46,13 @@ def test_the_map_leads_where_the_ratio_is_of_the_truth_within_its_own_error(meth
     assert 1 / 1.6 < np.sqrt(np.mean(np.square(pulls))) < 1.6
 
 
+def test_the_shift_is_nothing_at_the_reference() -> None:
+    """Data and reference are the same there, whatever the network has learned."""
+    found = made(1)
+    np.testing.assert_allclose(found.at(np.zeros(2)), 0.0, atol=1e-12)
+    np.testing.assert_allclose(found.covariance_at(np.zeros(2)), 0.0, atol=1e-15)
+
+
 def test_the_order_is_as_high_as_the_events_ask_for() -> None:
     assert made(1).degree >= 2
     assert made(1, bend=0.0).degree <= 1
@@ -56,11 +63,11 @@ def test_intervals_cover_with_the_map_and_miss_without(free: list[str]) -> None:
     """40 fits of a truth: coverage is within 4 binomial errors, which a right one fails once in 10,000."""
     ratio, rng = BentGaussian(), np.random.default_rng(5)
     over_box = made(3)
-    truth = {"mean": 0.1, "width": -0.1}
+    truth = {"mean": 0.7, "width": -0.05}
     fixed = {name: value for name, value in truth.items() if name not in free}
     covered = {"plain": 0, "mapped": 0}
     for _ in range(40):
-        data, reference = at(0.1, -0.1, rng, 300), at(0.0, 0.0, rng, 2000, "reference")
+        data, reference = at(0.7, -0.05, rng, 600), at(0.0, 0.0, rng, 3000, "reference")
         plain = fit([ratio], data, reference, free=free, fixed=fixed)
         found = fit(mapped([ratio], over_box), data, reference, free=free, fixed=fixed)
 

@@ -56,7 +56,7 @@ class LogNormalisation:
             raise FitError(f"{len(reference)} reference events are too few: at least {2 * BLOCKS} are needed")
         self._centre, self._half = (low + high) / 2, WIDER * (high - low) / 2
         self._powers = powers_up_to(DEGREES.get(len(low), 4), len(low))
-        nodes = self._nodes(2 * len(self._powers))
+        nodes = self._nodes(3 * len(self._powers) // 2)
         design = chebyshev_products(torch.from_numpy(nodes), self._powers).numpy()
         solve = np.linalg.pinv(design)
         total, shares = np.zeros((BLOCKS, len(nodes))), np.zeros(BLOCKS)

@@ -29,8 +29,8 @@ from simulacra.fits.errors import FitError
 from simulacra.fits.log_normalisation import LogNormalisation
 from simulacra.fits.log_ratio import LogRatio, parameter_space
 from simulacra.fits.objective import Method
-from simulacra.fits.parameter_map import ParameterMap
-from simulacra.fits.polynomials import chebyshev_products, powers_up_to
+from simulacra.fits.parameter_map import ParameterMap, map_terms
+from simulacra.fits.polynomials import powers_up_to
 from simulacra.fits.tilting import sigmoid
 
 HIGHEST_DEGREE: Final = 5
@@ -118,17 +118,17 @@ def fit_parameter_map(
             f"drawn event {event} has {names[column]} = {theta[event, column]:g}, outside the trained box, "
             f"{low[column]:g} to {high[column]:g}"
         )
-    powers = powers_up_to(_degree_for(drawn.events.effective_size, len(names), highest_degree), len(names))
+    powers = powers_up_to(_degree_for(drawn.events.effective_size, len(names), highest_degree), len(names))[1:]
     tell = progress or (lambda _step, _share: None)
-    terms = chebyshev_products(torch.from_numpy(x), powers).numpy()
+    terms = map_terms(torch.from_numpy(theta), low, high, space.reference, powers).numpy()
     pieces: _Pieces = (
         _LikelihoodPieces(members, drawn.events, theta, terms, reference, low, high, tell)
         if method == "likelihood_ratio"
         else _LossPieces(members, drawn.events, theta, terms, reference, seed)
     )
     highest = int(powers.sum(axis=1).max())
-    flat = _Solution(pieces, powers, half, None, min(1, highest), tell)
-    criteria = {degree: flat.criterion(degree) for degree in range(highest + 1)}
+    flat = _Solution(pieces, powers, half, None, 1, tell)
+    criteria = {degree: flat.criterion(degree) for degree in range(1, highest + 1)}
     best = min(criteria, key=lambda degree: criteria[degree])
     kept = flat if best == flat.degree else _Solution(pieces, powers, half, flat.table, best, tell)
     chosen = powers.sum(axis=1) <= best
@@ -136,6 +136,7 @@ def fit_parameter_map(
         names,
         low,
         high,
+        space.reference,
         powers[chosen],
         kept.table[chosen],
         kept.covariance(),
@@ -148,12 +149,12 @@ def fit_parameter_map(
 
 def _degree_for(events: float, parameters: int, highest: int) -> int:
     """Return the highest degree that so many events allow."""
-    for degree in range(highest, -1, -1):
-        if events >= EVENTS_A_COEFFICIENT * len(powers_up_to(degree, parameters)) * parameters:
+    for degree in range(highest, 0, -1):
+        if events >= EVENTS_A_COEFFICIENT * (len(powers_up_to(degree, parameters)) - 1) * parameters:
             return degree
     raise FitError(
         f"{events:.0f} drawn events are too few for a calibration over the box of {parameters} parameters: it needs at "
-        f"least {EVENTS_A_COEFFICIENT * parameters}"
+        f"least {EVENTS_A_COEFFICIENT * parameters**2}"
     )
 
 

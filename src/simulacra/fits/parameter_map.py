@@ -8,6 +8,9 @@ which no spread of an ensemble shows. With the map :math:`c(\theta)` known, :mat
 :math:`r(x|\theta)` has its best fit at the truth, in all parameters at once and in any of them with the others held at
 theirs. The shift from theta is a polynomial of the parameters, curved as far as the events ask for it;
 :mod:`simulacra.fits.map_fitting` finds it, with its covariance.
+
+At the reference's own parameters the shift is 0 exactly, whatever the network has learned: there data and reference are
+the same, and so are the derivatives of both terms.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ class MapError(ValueError):
 
 @dataclass(frozen=True)
 class ParameterMap:
-    """The map c(theta) = theta + half width times a polynomial of theta's place in the box.
+    """The map c(theta) = theta + half width times a polynomial of theta's place in the box, 0 at the reference's.
 
     Attributes
     ----------
@@ -41,8 +44,10 @@ class ParameterMap:
         names, (P,).
     low, high:
         the box that it was made in, (P,), in the parameters' units.
+    reference:
+        the reference's parameters, (P,).
     powers:
-        degree of each parameter in each term, (C, P).
+        degree of each parameter in each term, (C, P), none of them 0 in all.
     coefficients:
         of the shift in half widths of the box, (C, P).
     covariance:
@@ -58,6 +63,7 @@ class ParameterMap:
     parameters: tuple[str, ...]
     low: np.ndarray
     high: np.ndarray
+    reference: np.ndarray
     powers: np.ndarray
     coefficients: np.ndarray
     covariance: np.ndarray
@@ -75,11 +81,10 @@ class ParameterMap:
         """Return c, (..., P), at parameters (..., P), differentiable."""
         import torch
 
-        low, high, table = (torch.from_numpy(a).to(theta.device) for a in (self.low, self.high, self.coefficients))
-        half = (high - low) / 2
+        half, table = (torch.from_numpy(a).to(theta.device) for a in ((self.high - self.low) / 2, self.coefficients))
         point = theta.double()
-        products = chebyshev_products((point - low) / half - 1.0, self.powers)
-        mapped: Tensor = (point + half * (products @ table)).to(theta.dtype)
+        terms = map_terms(point, self.low, self.high, self.reference, self.powers)
+        mapped: Tensor = (point + half * (terms @ table)).to(theta.dtype)
         return mapped
 
     def at(self, theta: np.ndarray) -> np.ndarray:
@@ -102,8 +107,8 @@ class ParameterMap:
         import torch
 
         half = (self.high - self.low) / 2
-        x = torch.from_numpy((np.asarray(theta, dtype=np.float64) - self.low) / half - 1.0)
-        products = chebyshev_products(x, self.powers).numpy()
+        point = torch.from_numpy(np.asarray(theta, dtype=np.float64))
+        products = map_terms(point, self.low, self.high, self.reference, self.powers).numpy()
         terms, parameters = self.coefficients.shape
         blocks = self.covariance.reshape(terms, parameters, terms, parameters)
         covariance = np.einsum("c,cpdq,d->pq", products, blocks, products) * np.outer(half, half)
@@ -132,6 +137,7 @@ class ParameterMap:
             "parameters": list(self.parameters),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
+            "reference": self.reference.tolist(),
             "powers": self.powers.tolist(),
             "coefficients": self.coefficients.tolist(),
             "covariance": [float(f"{value:.{DIGITS}g}") for value in upper],
@@ -161,6 +167,7 @@ class ParameterMap:
         tables = {
             "low": (np.array(read.low), (parameters,)),
             "high": (np.array(read.high), (parameters,)),
+            "reference": (np.array(read.reference), (parameters,)),
             "powers": (np.array(read.powers, dtype=np.int64), (terms, parameters)),
             "coefficients": (np.array(read.coefficients), (terms, parameters)),
             "covariance": (np.array(read.covariance), (size * (size + 1) // 2,)),
@@ -175,6 +182,7 @@ class ParameterMap:
             tuple(read.parameters),
             tables["low"][0],
             tables["high"][0],
+            tables["reference"][0],
             tables["powers"][0],
             tables["coefficients"][0],
             covariance,
@@ -183,6 +191,16 @@ class ParameterMap:
             {int(degree): value for degree, value in read.tried.items()},
             read.made_from,
         )
+
+
+def map_terms(theta: Tensor, low: np.ndarray, high: np.ndarray, reference: np.ndarray, powers: np.ndarray) -> Tensor:
+    """Return the terms of a map, (..., C), at parameters (..., P) in double precision: 0 at the reference's."""
+    import torch
+
+    least, half, origin = (torch.from_numpy(a).to(theta.device) for a in (low, (high - low) / 2, reference))
+    there = chebyshev_products((origin - least) / half - 1.0, powers)
+    terms: Tensor = chebyshev_products((theta - least) / half - 1.0, powers) - there
+    return terms
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -196,6 +214,7 @@ class _Told(BaseModel):
     parameters: Annotated[list[str], Field(min_length=1)]
     low: list[Number]
     high: list[Number]
+    reference: list[Number]
     powers: Annotated[list[list[Annotated[int, Field(ge=0, le=32)]]], Field(min_length=1)]
     coefficients: list[list[Number]]
     covariance: list[Number]
