@@ -33,7 +33,7 @@ class BentGaussian:
     def truth_of(self, asked: Tensor) -> Tensor:
         """Return the parameters, (..., 2), that the ratio at ``asked`` is really of."""
         m, w = asked[..., 0], asked[..., 1]
-        return torch.stack([m + self.bend * (0.3 * m**2 + 0.2 * w), w + self.bend * 0.05 * m], dim=-1)
+        return torch.stack([m + self.bend * (0.1 * m**2 + 0.2 * w), w + self.bend * 0.05 * m], dim=-1)
 
     def __call__(self, z: Tensor, theta: Tensor) -> Tensor:
         really = self.truth_of(theta)
