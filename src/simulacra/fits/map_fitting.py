@@ -8,14 +8,15 @@ another optimum, and a map of its own: there each reference event is paired with
 training.
 
 Newton steps use the networks' own derivatives, event by event. The coefficients' covariance is the sandwich, from each
-drawn event's score and from the reference's in blocks. A plane is fitted first; from there the total degree is taken
-whose Takeuchi information criterion (loss plus trace of inverse curvature times scores' covariance) is expected to be
-least.
+drawn event's score and from the reference's in blocks. A plane is fitted first; from there the terms are taken whose
+Takeuchi information criterion (loss plus trace of inverse curvature times scores' covariance) is expected to be least:
+all up to a total degree, or with twice or three times the degree in one parameter. What the polynomial then leaves in
+cells of the box, beyond its noise, is the map's lack of fit (:mod:`simulacra.fits.map_residuals`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -28,24 +29,30 @@ from simulacra.fits.embedded import EmbeddedEvents
 from simulacra.fits.errors import FitError
 from simulacra.fits.log_normalisation import LogNormalisation
 from simulacra.fits.log_ratio import LogRatio, parameter_space
+from simulacra.fits.map_residuals import Contribution, lack_of_fit
 from simulacra.fits.objective import Method
 from simulacra.fits.parameter_map import ParameterMap, map_terms
 from simulacra.fits.polynomials import powers_up_to
 from simulacra.fits.tilting import sigmoid
 
 HIGHEST_DEGREE: Final = 5
+STRETCHES: Final = (2, 3)
+"""How many times the others' degree one parameter may have."""
 #: drawn events that a coefficient must rest on
 EVENTS_A_COEFFICIENT: Final = 100
+#: where one parameter's degree is stretched: the more sets of terms there are to choose from, the more chance chooses
+EVENTS_A_STRETCHED: Final = 1000
+#: degree of one parameter beyond which nothing is tried
+HIGHEST_OF_ONE: Final = 10
 STEPS: Final = 8
 CLOSE: Final = 1e-4
 """Squared length of a step in standard deviations of the coefficients at which it is the last."""
+PART: Final = 65_536
+"""Events that are summed over at a time."""
 PAIRS: Final = 4
 """Parameters that each reference event is paired with in the classifier's loss."""
 FARTHEST: Final = 0.5
 """Largest step of a coefficient, in half widths of the box, that is taken at once."""
-
-UNSOLVABLE: Final = 1e30
-"""Information criterion of a degree whose coefficients the events do not determine."""
 
 Progress = Callable[[str, float], None]
 
@@ -118,28 +125,27 @@ def fit_parameter_map(
             f"drawn event {event} has {names[column]} = {theta[event, column]:g}, outside the trained box, "
             f"{low[column]:g} to {high[column]:g}"
         )
-    powers = powers_up_to(_degree_for(drawn.events.effective_size, len(names), highest_degree), len(names))[1:]
+    candidates = candidates_for(drawn.events.effective_size, len(names), highest_degree)
     tell = progress or (lambda _step, _share: None)
-    terms = map_terms(torch.from_numpy(theta), low, high, space.reference, powers).numpy()
+    box = _Box(low, high, space.reference)
     pieces: _Pieces = (
-        _LikelihoodPieces(members, drawn.events, theta, terms, reference, low, high, tell)
+        _LikelihoodPieces(members, drawn.events, theta, reference, box, tell)
         if method == "likelihood_ratio"
-        else _LossPieces(members, drawn.events, theta, terms, reference, seed)
+        else _LossPieces(members, drawn.events, theta, reference, box, seed)
     )
-    highest = int(powers.sum(axis=1).max())
-    flat = _Solution(pieces, powers, half, None, 1, tell)
-    criteria = {degree: flat.criterion(degree) for degree in range(1, highest + 1)}
-    best = min(criteria, key=lambda degree: criteria[degree])
-    kept = flat if best == flat.degree else _Solution(pieces, powers, half, flat.table, best, tell)
-    chosen = powers.sum(axis=1) <= best
+    flat = _Solution(pieces, candidates["1"], half, None, tell)
+    criteria = flat.criteria(candidates)
+    kept = _best(flat, pieces, candidates, criteria, half, tell)
+    tell("looking for what the map leaves", 1.0)
     return ParameterMap(
         names,
         low,
         high,
         space.reference,
-        powers[chosen],
-        kept.table[chosen],
+        kept.powers,
+        kept.table,
         kept.covariance(),
+        lack_of_fit(pieces.contributions(kept.powers, kept.table * half), x),
         len(drawn.events),
         len(reference),
         criteria,
@@ -147,15 +153,67 @@ def fit_parameter_map(
     )
 
 
-def _degree_for(events: float, parameters: int, highest: int) -> int:
-    """Return the highest degree that so many events allow."""
-    for degree in range(highest, 0, -1):
-        if events >= EVENTS_A_COEFFICIENT * (len(powers_up_to(degree, parameters)) - 1) * parameters:
-            return degree
-    raise FitError(
-        f"{events:.0f} drawn events are too few for a calibration over the box of {parameters} parameters: it needs at "
-        f"least {EVENTS_A_COEFFICIENT * parameters**2}"
-    )
+def _best(
+    flat: _Solution,
+    pieces: _Pieces,
+    candidates: Mapping[str, np.ndarray],
+    criteria: Mapping[str, float],
+    half: np.ndarray,
+    tell: Progress,
+) -> _Solution:
+    """Return the map with the least criterion that has an optimum: what one step promises need not come true."""
+    for label in sorted(criteria, key=lambda label: criteria[label]):
+        if label == "1":
+            break
+        try:
+            return _Solution(pieces, candidates[label], half, flat, tell)
+        except FitError:
+            continue
+    return flat
+
+
+def candidates_for(events: float, parameters: int, highest: int) -> dict[str, np.ndarray]:
+    """Return the sets of terms that so many events allow, (C, P) each, by what they are called: "3", "3 2 times in 0".
+
+    Raises
+    ------
+    FitError
+        if the events do not even allow a plane.
+    """
+    found: dict[str, np.ndarray] = {}
+    for degree in range(1, highest + 1):
+        plain = powers_up_to(degree, parameters)[1:]
+        if events >= EVENTS_A_COEFFICIENT * plain.size:
+            found[str(degree)] = plain
+        sets = {}
+        if parameters > 1 and degree > 1:
+            for stretch in STRETCHES:
+                for p in range(parameters):
+                    sets[f"{degree} {stretch} times in {p}"] = powers_up_to(degree, parameters, stretched=(p, stretch))[
+                        1:
+                    ]
+        found |= {
+            label: powers
+            for label, powers in sets.items()
+            if events >= EVENTS_A_STRETCHED * powers.size and powers.max() <= HIGHEST_OF_ONE
+        }
+    if not found:
+        raise FitError(
+            f"{events:.0f} drawn events are too few for a calibration over the box of {parameters} parameters: it "
+            f"needs at least {EVENTS_A_COEFFICIENT * parameters**2}"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Box:
+    low: np.ndarray
+    high: np.ndarray
+    reference: np.ndarray
+
+    def terms(self, theta: np.ndarray, powers: np.ndarray) -> np.ndarray:
+        """Return the terms, (N, C), at parameters (N, P)."""
+        return map_terms(torch.from_numpy(theta), self.low, self.high, self.reference, powers).numpy()
 
 
 @dataclass(frozen=True)
@@ -176,10 +234,26 @@ class _Sums:
     curvature: np.ndarray
     scores_square: np.ndarray
 
+    @classmethod
+    def nothing(cls, terms: int, parameters: int) -> _Sums:
+        """Return sums over no events."""
+        square = np.zeros((terms, parameters, terms, parameters))
+        return cls(np.zeros((terms, parameters)), square, square)
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(
+            self.gradient + other.gradient,
+            self.curvature + other.curvature,
+            self.scores_square + other.scores_square,
+        )
+
 
 class _Pieces(Protocol):
-    def sums(self, table: np.ndarray) -> _Sums:
-        """Return the sums at a table of shifts (C, P) in the parameters' units."""
+    def sums(self, powers: np.ndarray, table: np.ndarray) -> _Sums:
+        """Return the sums at a table of shifts (C, P), in the parameters' units, of terms with these powers."""
+
+    def contributions(self, powers: np.ndarray, table: np.ndarray) -> Iterator[Contribution]:
+        """Return what the events add to the objective's derivatives by c, there."""
 
 
 class _LikelihoodPieces:
@@ -190,24 +264,32 @@ class _LikelihoodPieces:
         members: Sequence[LogRatio],
         events: EmbeddedEvents,
         theta: np.ndarray,
-        terms: np.ndarray,
         reference: EmbeddedEvents,
-        low: np.ndarray,
-        high: np.ndarray,
+        box: _Box,
         tell: Progress,
     ) -> None:
-        self._members, self._events, self._theta, self._terms = members, events, theta, terms
-        self._normalisation = LogNormalisation(members, reference, low, high, progress=tell)
+        self._members, self._events, self._theta, self._box = members, events, theta, box
+        self._normalisation = LogNormalisation(members, reference, box.low, box.high, progress=tell)
 
-    def sums(self, table: np.ndarray) -> _Sums:
-        c = self._theta + self._terms @ table
-        _, first, second = event_derivatives(self._members, self._events, c)
-        shift, bend, by_block = self._normalisation.derivatives(c, self._terms, self._events.shares)
-        found = _summed(self._terms, self._events.shares, shift - first, bend - second)
-        blocks = len(by_block)
-        moved = by_block.reshape(blocks, -1)
-        square = (moved.T @ moved * blocks / (blocks - 1)).reshape(found.curvature.shape)
+    def sums(self, powers: np.ndarray, table: np.ndarray) -> _Sums:
+        found = _Sums.nothing(*table.shape)
+        by_block: np.ndarray | float = 0.0
+        for rows, events, terms, c in _parts(self._events, self._theta, self._box, powers, table):
+            shares = self._events.shares[rows]
+            _, first, second = event_derivatives(self._members, events, c)
+            shift, bend, moved = self._normalisation.derivatives(c, terms, shares)
+            found = found + _summed(terms, shares, shift - first, bend - second)
+            by_block = by_block + moved
+        blocks = np.asarray(by_block).reshape(len(np.asarray(by_block)), -1)
+        square = (blocks.T @ blocks * len(blocks) / (len(blocks) - 1)).reshape(found.curvature.shape)
         return _Sums(found.gradient, found.curvature, found.scores_square + square)
+
+    def contributions(self, powers: np.ndarray, table: np.ndarray) -> Iterator[Contribution]:
+        for rows, events, terms, c in _parts(self._events, self._theta, self._box, powers, table):
+            shares = self._events.shares[rows]
+            _, first, second = event_derivatives(self._members, events, c)
+            shift, bend, _ = self._normalisation.derivatives(c, terms[:, :1], shares)
+            yield Contribution(np.arange(rows.start, rows.stop), shares, shift - first, bend - second)
 
 
 class _LossPieces:
@@ -218,37 +300,55 @@ class _LossPieces:
         members: Sequence[LogRatio],
         events: EmbeddedEvents,
         theta: np.ndarray,
-        terms: np.ndarray,
         reference: EmbeddedEvents,
+        box: _Box,
         seed: int,
     ) -> None:
-        self._members, self._events, self._theta, self._terms = members, events, theta, terms
+        self._members, self._events, self._theta, self._box = members, events, theta, box
         self._reference = reference
         self._rows = np.random.default_rng(seed).choice(len(theta), (PAIRS, len(reference)), p=events.shares)
 
-    def sums(self, table: np.ndarray) -> _Sums:
-        c = self._theta + self._terms @ table
-        ratio, first, second = event_derivatives(self._members, self._events, c)
-        wrong = sigmoid(-ratio)
-        slope = -wrong[:, None] * first
-        bend = (wrong * sigmoid(ratio))[:, None, None] * _outer(first) - wrong[:, None, None] * second
-        found = _summed(self._terms, self._events.shares, slope, bend)
-        gradient, curvature = found.gradient, found.curvature
+    def sums(self, powers: np.ndarray, table: np.ndarray) -> _Sums:
+        found = _Sums.nothing(*table.shape)
         scores = np.zeros((len(self._reference), table.size))
-        shares = self._reference.shares / PAIRS
-        for rows in self._rows:
-            terms = self._terms[rows]
-            ratio, first, second = event_derivatives(self._members, self._reference, c[rows])
-            wrong = sigmoid(ratio)
-            slope = wrong[:, None] * first
-            bend = (wrong * sigmoid(-ratio))[:, None, None] * _outer(first) + wrong[:, None, None] * second
-            one = _summed(terms, shares, slope, bend, squares=False)
-            gradient, curvature = gradient + one.gradient, curvature + one.curvature
-            scores += (shares[:, None, None] * terms[:, :, None] * slope[:, None, :]).reshape(len(scores), -1)
+        for one in self.contributions(powers, table):
+            terms = self._box.terms(self._theta[one.rows], powers)
+            of_data = one.of_reference is None
+            found = found + _summed(terms, one.shares, one.slope, one.bend, squares=of_data)
+            if one.of_reference is not None:
+                moved = one.shares[:, None, None] * terms[:, :, None] * one.slope[:, None, :]
+                scores[one.of_reference] += moved.reshape(len(moved), -1)
         # What all reference events have in common balances the drawn events' sum.
         scores -= scores.mean(axis=0)
-        square = (scores.T @ scores).reshape(curvature.shape)
-        return _Sums(gradient, curvature, found.scores_square + square)
+        square = (scores.T @ scores).reshape(found.curvature.shape)
+        return _Sums(found.gradient, found.curvature, found.scores_square + square)
+
+    def contributions(self, powers: np.ndarray, table: np.ndarray) -> Iterator[Contribution]:
+        for rows, events, _, c in _parts(self._events, self._theta, self._box, powers, table):
+            ratio, first, second = event_derivatives(self._members, events, c)
+            wrong = sigmoid(-ratio)
+            slope = -wrong[:, None] * first
+            bend = (wrong * sigmoid(ratio))[:, None, None] * _outer(first) - wrong[:, None, None] * second
+            yield Contribution(np.arange(rows.start, rows.stop), self._events.shares[rows], slope, bend)
+        for drawn in self._rows:
+            theta = self._theta[drawn]
+            for rows, events, _, c in _parts(self._reference, theta, self._box, powers, table):
+                ratio, first, second = event_derivatives(self._members, events, c)
+                wrong = sigmoid(ratio)
+                slope = wrong[:, None] * first
+                bend = (wrong * sigmoid(-ratio))[:, None, None] * _outer(first) + wrong[:, None, None] * second
+                shares = self._reference.shares[rows] / PAIRS
+                yield Contribution(drawn[rows], shares, slope, bend, np.arange(rows.start, rows.stop))
+
+
+def _parts(
+    events: EmbeddedEvents, theta: np.ndarray, box: _Box, powers: np.ndarray, table: np.ndarray
+) -> Iterator[tuple[slice, EmbeddedEvents, np.ndarray, np.ndarray]]:
+    """Return rows, their events, the terms (N, C) and c (N, P), a part of the events after the other."""
+    for begin in range(0, len(theta), PART):
+        rows = slice(begin, min(begin + PART, len(theta)))
+        terms = box.terms(theta[rows], powers)
+        yield rows, events.select(np.arange(rows.start, rows.stop)), terms, theta[rows] + terms @ table
 
 
 def _outer(rows: np.ndarray) -> np.ndarray:
@@ -312,27 +412,16 @@ def _derivative(total: Tensor, point: Tensor, *, further: bool) -> Tensor:
 
 
 class _Solution:
-    """The map of one total degree at the least value of its objective."""
+    """The map with some terms at the least value of its objective, started at another's."""
 
     def __init__(
-        self,
-        pieces: _Pieces,
-        powers: np.ndarray,
-        half: np.ndarray,
-        start: np.ndarray | None,
-        degree: int,
-        tell: Progress,
+        self, pieces: _Pieces, powers: np.ndarray, half: np.ndarray, start: _Solution | None, tell: Progress
     ) -> None:
-        self.degree = degree
-        self._powers, self._half = powers, half
-        self._chosen = self._of_degree(degree)
-        self.table = np.zeros((len(powers), len(half)))
-        if start is not None:
-            self.table[powers.sum(axis=1) <= degree] = start[powers.sum(axis=1) <= degree]
+        self.powers, self._pieces, self._half = powers, pieces, half
+        self.table = np.zeros((len(powers), len(half))) if start is None else start.extended_to(powers)
         for step in range(STEPS):
-            tell(f"fitting a map of degree {degree}: step {step + 1}", (step + 1) / (STEPS + 1))
-            sums = pieces.sums(self.table * half)
-            self._gradient, self._curvature, self._square = self._in_half_widths(sums)
+            tell(f"fitting a map of {len(powers)} terms: step {step + 1}", (step + 1) / (STEPS + 1))
+            self._gradient, self._curvature, self._square = self._in_half_widths(self.table, powers)
             move, moved_by = self._step()
             if moved_by < CLOSE:
                 return
@@ -340,13 +429,16 @@ class _Solution:
             self.table = self.table + move * min(1.0, FARTHEST / max(farthest, 1e-30))
         raise FitError(f"the map over the box found no optimum in {STEPS} steps: the network is far from the ratio")
 
-    def _of_degree(self, degree: int) -> np.ndarray:
-        """Return which coefficients belong to a total degree, a boolean array (C P,)."""
-        return np.repeat(self._powers.sum(axis=1) <= degree, len(self._half))
+    def extended_to(self, powers: np.ndarray) -> np.ndarray:
+        """Return this map's table with the terms of others, 0 where it has none."""
+        mine = {tuple(row): coefficients for row, coefficients in zip(self.powers.tolist(), self.table, strict=True)}
+        none = np.zeros(len(self._half))
+        return np.stack([mine.get(tuple(row), none) for row in powers.tolist()])
 
-    def _in_half_widths(self, sums: _Sums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _in_half_widths(self, table: np.ndarray, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        sums = self._pieces.sums(powers, table * self._half)
         size = sums.gradient.size
-        scale = np.tile(self._half, len(self._powers))
+        scale = np.tile(self._half, len(powers))
         return (
             sums.gradient.ravel() * scale,
             sums.curvature.reshape(size, size) * np.outer(scale, scale),
@@ -355,38 +447,42 @@ class _Solution:
 
     def _step(self) -> tuple[np.ndarray, float]:
         """Return Newton's step, (C, P), and its squared length in standard deviations, per coefficient."""
-        at = np.flatnonzero(self._chosen)
-        curvature = self._curvature[np.ix_(at, at)]
-        size = np.sqrt(np.abs(np.diag(curvature)))
-        if np.linalg.eigvalsh(curvature / np.outer(size, size))[0] < 1e-9:
+        if not _has_optimum(self._curvature):
             raise FitError(
                 "the map over the box has no optimum: the drawn events do not tell the parameters' values apart, or "
                 "the network is far from the ratio"
             )
-        move = np.zeros(self.table.size)
-        move[at] = -np.linalg.solve(curvature, self._gradient[at])
-        spread = self.covariance()
-        length = float(move[at] @ np.linalg.pinv(spread) @ move[at]) / len(at)
+        move = -np.linalg.solve(self._curvature, self._gradient)
+        length = float(move @ np.linalg.pinv(self.covariance()) @ move) / len(move)
         return move.reshape(self.table.shape), length
 
     def covariance(self) -> np.ndarray:
-        """Return the sandwich covariance of the coefficients in use."""
-        at = np.flatnonzero(self._chosen)
-        inverse = np.linalg.inv(self._curvature[np.ix_(at, at)])
-        covariance = inverse @ self._square[np.ix_(at, at)] @ inverse
+        """Return the sandwich covariance of the coefficients."""
+        inverse = np.linalg.inv(self._curvature)
+        covariance = inverse @ self._square @ inverse
         return np.asarray((covariance + covariance.T) / 2)
 
-    def criterion(self, degree: int) -> float:
-        """Return what the information criterion of a degree is expected to be, less a constant, from one step."""
-        at = np.flatnonzero(self._of_degree(degree))
-        curvature = self._curvature[np.ix_(at, at)]
-        size = np.sqrt(np.abs(np.diag(curvature)))
-        if np.linalg.eigvalsh(curvature / np.outer(size, size))[0] < 1e-9:
-            return UNSOLVABLE
-        # The degree's own optimum, by the curvature here.
-        there = np.zeros(self.table.size)
-        there[at] = np.linalg.solve(curvature, (self._curvature @ self.table.ravel() - self._gradient)[at])
-        apart = there - self.table.ravel()
-        rise = 2 * self._gradient @ apart + apart @ self._curvature @ apart
-        optimism = np.trace(np.linalg.solve(curvature, self._square[np.ix_(at, at)]))
-        return float(rise + 2 * optimism)
+    def criteria(self, candidates: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Return what the information criterion of each set of terms is expected to be, less a constant, from here."""
+        every = sorted({tuple(row) for powers in candidates.values() for row in powers.tolist()})
+        table = self.extended_to(np.array(every))
+        gradient, curvature, square = self._in_half_widths(table, np.array(every))
+        place = {row: number for number, row in enumerate(every)}
+        found = {}
+        for label, powers in candidates.items():
+            terms = np.array([place[tuple(row)] for row in powers.tolist()])
+            at = (terms[:, None] * len(self._half) + np.arange(len(self._half))).ravel()
+            own = curvature[np.ix_(at, at)]
+            if not _has_optimum(own):
+                continue
+            apart = np.zeros(table.size)
+            apart[at] = np.linalg.solve(own, (curvature @ table.ravel() - gradient)[at])
+            apart -= table.ravel()
+            rise = 2 * gradient @ apart + apart @ curvature @ apart
+            found[label] = float(rise + 2 * np.trace(np.linalg.solve(own, square[np.ix_(at, at)])))
+        return found
+
+
+def _has_optimum(curvature: np.ndarray) -> bool:
+    size = np.sqrt(np.abs(np.diag(curvature)))
+    return bool(np.linalg.eigvalsh(curvature / np.outer(size, size))[0] > 1e-9)

@@ -52,10 +52,12 @@ class ParameterMap:
         of the shift in half widths of the box, (C, P).
     covariance:
         of the coefficients, row by row of the table, (C P, C P).
+    lack_of_fit:
+        covariance of c, (P, P), in the parameters' units: what the polynomial left in cells of the box, beyond noise.
     events, reference_events:
         numbers of events that it was made from.
     tried:
-        information criterion of each total degree that was tried; the least was chosen.
+        information criterion of each set of terms that was tried; the least was chosen.
     made_from:
         what identifies the samples, for the record.
     """
@@ -67,9 +69,10 @@ class ParameterMap:
     powers: np.ndarray
     coefficients: np.ndarray
     covariance: np.ndarray
+    lack_of_fit: np.ndarray
     events: int
     reference_events: int
-    tried: Mapping[int, float]
+    tried: Mapping[str, float]
     made_from: Mapping[str, Any]
 
     @property
@@ -115,9 +118,12 @@ class ParameterMap:
         return np.asarray((covariance + covariance.T) / 2)
 
     def theta_covariance_at(self, theta: np.ndarray) -> np.ndarray:
-        """Return the covariance, (P, P), that the map's own uncertainty gives a fit of all parameters at theta (P,)."""
+        """Return the covariance, (P, P), that the map's own uncertainty gives a fit of all parameters at theta (P,).
+
+        The polynomial's lack of fit is in it.
+        """
         inverse = np.linalg.inv(self.jacobian_at(theta))
-        covariance: np.ndarray = inverse @ self.covariance_at(theta) @ inverse.T
+        covariance: np.ndarray = inverse @ (self.covariance_at(theta) + self.lack_of_fit) @ inverse.T
         return covariance
 
     def second_moment(self, *, points: int = 512) -> np.ndarray:
@@ -141,9 +147,10 @@ class ParameterMap:
             "powers": self.powers.tolist(),
             "coefficients": self.coefficients.tolist(),
             "covariance": [float(f"{value:.{DIGITS}g}") for value in upper],
+            "lack_of_fit": self.lack_of_fit.tolist(),
             "events": self.events,
             "reference_events": self.reference_events,
-            "tried": {str(degree): value for degree, value in self.tried.items()},
+            "tried": dict(self.tried),
             "made_from": dict(self.made_from),
         }
 
@@ -171,6 +178,7 @@ class ParameterMap:
             "powers": (np.array(read.powers, dtype=np.int64), (terms, parameters)),
             "coefficients": (np.array(read.coefficients), (terms, parameters)),
             "covariance": (np.array(read.covariance), (size * (size + 1) // 2,)),
+            "lack_of_fit": (np.array(read.lack_of_fit), (parameters, parameters)),
         }
         for name, (array, shape) in tables.items():
             if array.shape != shape:
@@ -186,9 +194,10 @@ class ParameterMap:
             tables["powers"][0],
             tables["coefficients"][0],
             covariance,
+            tables["lack_of_fit"][0],
             read.events,
             read.reference_events,
-            {int(degree): value for degree, value in read.tried.items()},
+            read.tried,
             read.made_from,
         )
 
@@ -218,6 +227,7 @@ class _Told(BaseModel):
     powers: Annotated[list[list[Annotated[int, Field(ge=0, le=32)]]], Field(min_length=1)]
     coefficients: list[list[Number]]
     covariance: list[Number]
+    lack_of_fit: list[list[Number]]
     events: int
     reference_events: int
     tried: dict[str, Number]

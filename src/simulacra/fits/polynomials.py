@@ -11,9 +11,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def powers_up_to(degree: int, parameters: int) -> np.ndarray:
-    """Return the degree in each coordinate of each product, (C, F), those of a lower total degree first."""
-    products = [p for p in itertools.product(range(degree + 1), repeat=parameters) if sum(p) <= degree]
+def powers_up_to(degree: int, parameters: int, *, stretched: tuple[int, int] | None = None) -> np.ndarray:
+    """Return the degree in each coordinate of each product, (C, F), those of a lower total degree first.
+
+    ``stretched`` names a coordinate and how many times the total degree it may have: its own counts so much less.
+    """
+    times = [1] * parameters
+    if stretched is not None:
+        times[stretched[0]] = stretched[1]
+    ranges = [range(degree * t + 1) for t in times]
+    products = [
+        p for p in itertools.product(*ranges) if sum(d / t for d, t in zip(p, times, strict=True)) <= degree + 1e-9
+    ]
     return np.array(sorted(products, key=lambda p: (sum(p), p)), dtype=np.int64).reshape(len(products), parameters)
 
 
