@@ -70,6 +70,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/coverage"), help="samples and journals")
     parser.add_argument("--model", default="dctr-z", help="reweighter: shipped name, file or folder")
     parser.add_argument("--pieces", type=int, default=PIECES, help="of each point's events, at most 3")
+    parser.add_argument("--first-piece", type=int, default=0, help="of each point's events that is taken, from 0")
+    parser.add_argument("--most", type=int, default=None, help="fits of each sample, at most; all by default")
     parser.add_argument("--references", type=int, default=4, help="references of 100,000 events, at most 8")
     parser.add_argument("--only", nargs="*", default=None, metavar="SAMPLE", help="samples, such as point-0 truth-2")
     parser.add_argument("--fitted", type=int, nargs="*", default=[1, 3], help="numbers of parameters that are fitted")
@@ -94,9 +96,11 @@ def main() -> None:
                 if arguments.only is not None and f"{kind}-{k}" not in arguments.only:
                     continue
                 pieces = [
-                    sample(folder, f"{kind}-{k}-{piece}", model, arguments.workers) for piece in range(arguments.pieces)
+                    sample(folder, f"{kind}-{k}-{piece}", model, arguments.workers)
+                    for piece in range(arguments.first_piece, min(arguments.first_piece + arguments.pieces, PIECES))
                 ]
-                found = coverage_at(folder, f"{kind}-{k}", truth, pieces, references, free, model)
+                label = f"{kind}-{k}-from-{arguments.first_piece}"
+                found = coverage_at(folder, label, truth, pieces, references, free, model, arguments.most)
                 rows += [row(f"{kind} {k}", truth, name, found, len(free)) for name in free]
                 print(rows[-len(free) :], flush=True)
     record = {
@@ -105,6 +109,8 @@ def main() -> None:
         "events": {"one parameter": SIZES[1], "three": SIZES[3]},
         "reference_events": REFERENCE,
         "references": arguments.references,
+        "first_piece": arguments.first_piece,
+        "pieces": arguments.pieces,
         "core_seconds": time.process_time() - began,
         "versions": versions(),
         "rows": rows,
@@ -143,11 +149,12 @@ def coverage_at(
     references: list[RatioFit],
     free: tuple[str, ...],
     model: Reweighter,
+    most: int | None = None,
 ) -> Coverage:
     """Fit disjoint pseudo-experiments, each to one of the references in turn; a run that was stopped goes on."""
     size = SIZES[len(free)]
     held = {parameter: value for parameter, value in truth.items() if parameter not in free}
-    cut = [(piece, start) for piece in pieces for start in range(0, len(piece) - size + 1, size)]
+    cut = [(piece, start) for piece in pieces for start in range(0, len(piece) - size + 1, size)][:most]
     many: dict[int, Any] = {}
 
     def one(number: int) -> Any:

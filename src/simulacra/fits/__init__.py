@@ -2,6 +2,7 @@
 
 from simulacra.fits.calibration_curve import CalibrationCurve, calibrate, calibration_curve
 from simulacra.fits.coverage import Coverage, ParameterCoverage, disjoint_samples, pseudo_experiments
+from simulacra.fits.default_fit import RatioFit
 from simulacra.fits.detector_level import SimulatedPairs, fit_detector_level
 from simulacra.fits.discriminators import LogisticDiscriminator, PerceptronDiscriminator
 from simulacra.fits.embedded import EmbeddedEvents, embedded
@@ -24,6 +25,7 @@ __all__ = [
     "ParameterCoverage",
     "PerceptronDiscriminator",
     "Precision",
+    "RatioFit",
     "Scan",
     "SimulatedPairs",
     "calibrate",
