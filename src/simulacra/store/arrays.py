@@ -132,11 +132,12 @@ def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
         array = read_file(file, NODE)
         if not isinstance(array, Array) or "event" not in (array.dimension_names or ()):
             continue
-        expected = (plan.n_events, plan.chunk_size)
-        if (*array.shape[:1], *array.chunks[:1]) != expected or len(array.shape) != len(array.chunks):
+        # create() cuts along the events alone
+        chunks = (plan.chunk_size, *(max(1, n) for n in array.shape[1:]))
+        if array.shape[:1] != (plan.n_events,) or array.chunks != chunks:
             raise StoreError(
                 f"'{file}' is damaged: it has the shape {_told(array.shape)} in chunks of {_told(array.chunks)}, and "
-                f"not {_told(expected[0])} events in chunks of {_told(expected[1])}; make the store again"
+                f"not {_told(plan.n_events)} events in chunks of {_told(chunks)}; make the store again"
             )
         found[file.parent.name] = len(array.shape)
     return found

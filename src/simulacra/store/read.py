@@ -50,6 +50,9 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     if plan is not None:
         _check_files(path, plan, sizes)
     events = opened(path)
+    # xarray passes over an array whose metadata zarr cannot read
+    if lost := [name for name in sizes if name not in events.variables]:
+        raise StoreError(f"'{path / lost[0] / 'zarr.json'}' is damaged: it describes no array; make the store again")
     events.attrs.pop(STORE_ATTRIBUTE, None)
     if "event" not in events.dims:
         raise StoreError(f"'{path}' is a Zarr store without the dimension 'event': it holds no events")
