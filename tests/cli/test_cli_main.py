@@ -3,11 +3,12 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import typer
+from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from simulacra.cli import main
@@ -198,6 +199,21 @@ def test_the_help_names_units_and_keeps_the_order_of_the_work() -> None:
     group = typer.main.get_command(main.app)
     listed = group.list_commands(typer.Context(group))  # type: ignore[attr-defined]
     assert listed == [name for name in main.COMMANDS if name in listed]
+
+
+def _options(command: object, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the help of each option of a command and of those below it."""
+    for parameter in getattr(command, "params", ()):
+        yield f"{name} {parameter.name}", getattr(parameter, "help", None) or ""
+    for below, inner in getattr(command, "commands", {}).items():
+        yield from _options(inner, f"{name} {below}")
+
+
+def test_no_word_of_a_help_is_taken_for_markup() -> None:
+    helps = dict(_options(typer.main.get_command(main.app), "simulacra"))
+    assert "[mm]" in Text.from_markup(helps["simulacra generate impact_x"]).plain
+    for option, text in helps.items():
+        assert Text.from_markup(text).plain == text.replace("\\[", "["), option
 
 
 def test_the_program_prints_its_version() -> None:
