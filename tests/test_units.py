@@ -226,10 +226,11 @@ def test_a_unit_that_is_labelled_wrongly_is_told_of() -> None:
     assert not [w for w in judged(truth, generated).warnings if "unit" in w]
     wrong = scaled(generated, "shower", 1e-3, "MeV")
     (told,) = [w for w in judged(truth, wrong).warnings if "unit" in w]
-    assert "'shower' is about 1,000 times as large in the truth as in the generated events, and both say 'MeV'" in told
+    assert "'shower' is about 1,000 times as large in the truth as in the generated events, both taken in MeV" in told
     told = [w for w in judged(relabelled(truth, shower="GeV"), generated).warnings if "unit" in w]
     assert "The cells of the truth hold" in told[0]
-    assert "1,000 times as large in the truth as in the generated events" in told[1]
+    # it says GeV, and was converted
+    assert "1,000 times as large in the truth as in the generated events, both taken in MeV" in told[1]
 
 
 def test_samples_of_the_same_scale_are_not_told_of() -> None:

@@ -138,8 +138,8 @@ def scale_warnings(first: xr.Dataset, second: xr.Dataset, called: tuple[str, str
         if thousands and abs(power - thousands) < SAME_POWER:
             less, more = called if power > 0 else called[::-1]
             found.append(
-                f"'{name}' is about {10 ** abs(thousands):,} times as large in {more} as in {less}, and both say "
-                f"'{array.attrs['units']}': is one of them in another unit than it says? Correct its attribute 'units'."
+                f"'{name}' is about {10 ** abs(thousands):,} times as large in {more} as in {less}, both taken in "
+                f"{array.attrs['units']}: is one of them in another unit than it says? Correct its attribute 'units'."
             )
     return found
 

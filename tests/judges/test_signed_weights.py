@@ -119,7 +119,7 @@ def test_one_event_with_all_the_weight_is_refused_by_name() -> None:
     weights = np.full(210, 1e-12)
     weights[7] = 1.0
     events = table(210, 1, weights=weights)
-    with pytest.raises(JudgeError, match=r"worth 1, too few to judge .* the largest weight, of event 7, is 1 of all"):
+    with pytest.raises(JudgeError, match=r"worth 1, too few .* the largest weight, of event 7, is 100\.00% of all"):
         sample(events)
 
 

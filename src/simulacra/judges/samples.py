@@ -225,7 +225,7 @@ def _checked_weights(weights: np.ndarray, index: np.ndarray, label: str) -> np.n
         share = abs(weights[row]) / np.abs(weights).sum()
         raise JudgeError(
             f"{label}: by their weights {len(weights)} events are worth {effective:.2g}, too few to judge (at least "
-            f"{FEWEST_EFFECTIVE:g} are needed); the largest weight, of event {int(index[row])}, is {share:.3g} of all"
+            f"{FEWEST_EFFECTIVE:g} are needed); the largest weight, of event {int(index[row])}, is {share:.2%} of all"
         )
     return weights
 
