@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_a_compressed_file_is_the_same_file(tmp_path: Path, pack: Callable[[byte
     packed.write_bytes(pack(WHOLE.encode() * 500)[:60])
     with pytest.raises(ValueError, match="is truncated"):
         LheFile.of(packed)
+
+
+@pytest.mark.parametrize("weight", ["nan", "-inf", "1.0E+400", "1.0D+02", "many"])
+def test_an_event_whose_own_weight_is_no_finite_number_is_refused(tmp_path: Path, weight: str) -> None:
+    path = tmp_path / "x.lhe"
+    path.write_text(lhe((1, rwgt(up=1)), (weight, rwgt(up=1)), (1, rwgt(up=1))))
+    with pytest.raises(ValueError, match=r"the weight \(XWGTUP\) of event 1 of '.*x.lhe' is '" + re.escape(weight)):
+        LheFile.of(path)
 
 
 def test_the_weights_of_a_file_are_known_by_name(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ class LheFile:
         Raises
         ------
         ValueError
-            if there is none, it is truncated or damaged, or is something else.
+            if there is none, it is truncated or damaged, or is something else, or the weight of an event (XWGTUP) is
+            no finite number.
         """
         path = Path(path)
         if not path.is_file():
@@ -82,11 +83,14 @@ class LheFile:
         header: list[bytes] = []
         event: list[bytes] = []
         found: list[str] = []
-        unnamed = False
+        unnamed = opening = False
         with opened_plain(path) as file:
             for line in file:
                 digest.update(line)
                 stripped = line.strip()
+                if opening and stripped:
+                    _require_weight(stripped, f"event {n_begun - 1} of '{path}'")
+                    opening = False
                 if not n_begun:
                     headed |= stripped.startswith(b"<LesHouchesEvents")
                     header.append(line)
@@ -94,7 +98,7 @@ class LheFile:
                     event.append(line)
                 if stripped.startswith((b"<event>", b"<event ")):
                     n_begun += 1
-                    event = []
+                    event, opening = [], True
                 elif stripped.startswith(b"</event>"):
                     n_ended += 1
                     if not found:
@@ -161,6 +165,18 @@ class LheFile:
     def _some(self, names: Sequence[str]) -> str:
         told = [f"'{name}'" + (f" ({self.weights[name]})" if self.weights[name] else "") for name in names[:6]]
         return ", ".join(told) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _require_weight(line: bytes, where: str) -> None:
+    """Refuse an event whose weight (XWGTUP) Pythia cannot read: it would take the file to end there."""
+    words = line.split()
+    try:
+        fine = math.isfinite(float(words[2]))
+    except (IndexError, ValueError):
+        fine = False
+    if not fine:
+        word = words[2].decode(errors="replace") if len(words) > 2 else "missing"
+        raise ValueError(f"the weight (XWGTUP) of {where} is '{word}', not a finite number: leave the event out")
 
 
 def lhe_variations(
