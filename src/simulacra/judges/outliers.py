@@ -39,6 +39,12 @@ def reach_of(*columns: np.ndarray) -> tuple[float, float] | None:
     return middle, min(2 * REACH * scale, float(np.finfo(np.float64).max) / 4)
 
 
+def single_precision(values: np.ndarray) -> np.ndarray:
+    """Return values as float32, infinite where it does not hold them: for comparisons, not for sums."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
 def reined(first: np.ndarray, second: np.ndarray, *, huge: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return two samples' features, (N, F) and (M, F), without values far outside.
 

@@ -18,6 +18,7 @@ from typing import Final
 
 import numpy as np
 
+from simulacra.judges.outliers import single_precision
 from simulacra.judges.samples import Sample
 from simulacra.judges.wording import listed
 
@@ -113,8 +114,8 @@ def _contents(sample: Sample) -> _Contents:
         filled = np.array([np.count_nonzero(table) for table in tables])
     else:
         columns = list(sample.observables.values()) if sample.cells is None else [sample.cells]
-        table = np.column_stack(columns).astype(np.float32) if len(columns) > 1 else np.asarray(columns[0], np.float32)
-        table = table.reshape(len(sample), -1)
+        table = np.column_stack(columns) if len(columns) > 1 else np.asarray(columns[0])
+        table = single_precision(table).reshape(len(sample), -1)
         tables = list(table)
         filled = np.count_nonzero(table, axis=1)
     keys = [_digest(values) if full else None for values, full in zip(tables, filled, strict=True)]

@@ -18,6 +18,7 @@ from simulacra.judges.classifiers.members import Member
 from simulacra.judges.classifiers.ranks import area_and_influence, standard_error, standard_score
 from simulacra.judges.classifiers.regions import Events
 from simulacra.judges.classifiers.trees import tree_scores
+from simulacra.judges.outliers import single_precision
 
 BINS: Final = 40
 SMOOTHING: Final = 10.0
@@ -99,7 +100,7 @@ def _scores(
 ) -> list[np.ndarray]:
     """Return one classifier's scores of several tables, (M,) each."""
     n, m = len(train.labels), len(tables[0])
-    everything = np.concatenate([train.features, *tables]).astype(np.float32)
+    everything = single_precision(np.concatenate([train.features, *tables]))
     of_all = np.concatenate([labels[:n], np.tile(labels[n:], len(tables))])
     by_all = np.concatenate([weights[:n], np.tile(weights[n:], len(tables))])
     member = Member(np.random.default_rng(seed).permutation(n), np.arange(n, len(everything)))

@@ -14,6 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from simulacra.judges.outliers import single_precision
+
 DEPTH: Final = 4
 SMALLEST_SHARE: Final = 0.005
 FEWEST_EVENTS: Final = 25
@@ -180,7 +182,7 @@ def _inside(events: Events, box: Box) -> np.ndarray:
     inside = np.ones(len(events.labels), dtype=bool)
     for feature, (low, high) in box.items():
         # A tree compares in single precision.
-        values = events.features[:, feature].astype(np.float32)
+        values = single_precision(events.features[:, feature])
         if low is not None:
             inside &= values > low
         if high is not None:
@@ -246,7 +248,7 @@ def _moved(events: Events, box: Box, feature: int, side: int, smallest: int) -> 
     """Return the box with one bound, lower (side 0) or upper, at the most significant of many places."""
     limits = box[feature]
     rows = np.flatnonzero(_inside(events, {**box, feature: (None, limits[1]) if side == 0 else (limits[0], None)}))
-    values = events.features[rows, feature].astype(np.float32)
+    values = single_precision(events.features[rows, feature])
     order = np.argsort(values if side else -values, kind="stable")
     values, label, weight = values[order], events.labels[rows][order], events.weights[rows][order]
     truth, generated = (np.cumsum(np.where(label == k, weight, 0.0)) for k in (0, 1))
