@@ -88,3 +88,10 @@ def test_what_no_moment_holds_is_refused_with_the_event() -> None:
     broken = events.assign(first=events["first"].copy(data=values))
     with pytest.raises(JudgeError, match=r"'first' is 1e\+200 in event 17"):
         sample_of(broken, "the truth", most_events=N, rng=np.random.default_rng(1))
+
+
+def test_a_column_beyond_single_precision_gets_a_verdict() -> None:
+    samples = [table(N, 1), table(N, 2, shift=1.0)]
+    huge = [events.assign(second=events["second"].copy(data=events["second"].values * 1e50)) for events in samples]
+    verdict = judge(*huge, seed=1)
+    assert "FAIL" in verdict.headline

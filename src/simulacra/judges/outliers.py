@@ -19,6 +19,8 @@ REACH: Final = 30.0
 PLACE: Final = 10
 #: beyond which sums of float32 squares could overflow
 LARGEST: Final = 1e15
+#: beyond which sums over events could overflow float32
+LARGEST_SINGLE: Final = 1e30
 MOST_NAMED: Final = 3
 
 
@@ -40,9 +42,8 @@ def reach_of(*columns: np.ndarray) -> tuple[float, float] | None:
 
 
 def single_precision(values: np.ndarray) -> np.ndarray:
-    """Return values as float32, infinite where it does not hold them: for comparisons, not for sums."""
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+    """Return values as float32, those beyond ``LARGEST_SINGLE`` as if they were that large: for comparisons."""
+    return np.asarray(np.clip(values, -LARGEST_SINGLE, LARGEST_SINGLE), dtype=np.float32)
 
 
 def reined(first: np.ndarray, second: np.ndarray, *, huge: bool = True) -> tuple[np.ndarray, np.ndarray]:

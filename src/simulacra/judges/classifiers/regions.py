@@ -125,7 +125,7 @@ def find_regions(search: Events, measure: Events, names: tuple[str, ...], seed: 
     # Entropy looks for what tells the samples apart at the least, as the classifiers' loss does.
     tree = DecisionTreeClassifier(
         criterion="entropy", max_depth=DEPTH, min_samples_leaf=smallest, random_state=seed
-    ).fit(search.features, search.labels, sample_weight=search.weights * n)
+    ).fit(single_precision(search.features), search.labels, sample_weight=search.weights * n)
     ranked = sorted(_boxes(tree.tree_), key=lambda box: -abs(_standard_score(search, box)))[:MOST_REGIONS]
     refined = [_refined(search, _simplified(search, box), smallest) for box in ranked if box]
     distinct: list[Box] = []
