@@ -31,6 +31,7 @@ PAGES: Final[Mapping[str, Tables]] = {
         "closures": reweighting.closures,
         "exact weights": reweighting.exact,
         "fits": reweighting.fits,
+        "default fits": reweighting.default_fits,
     },
 }
 

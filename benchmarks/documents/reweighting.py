@@ -133,3 +133,31 @@ def fits(found: dict[str, Any]) -> str:
         "fits",
     )
     return table(heads, rows)
+
+
+def default_fits(found: dict[str, Any]) -> str:
+    """Return the coverage of fits with nothing but defaults, at points of the box."""
+    rows = []
+    for one in found["default-fits"]["rows"]:
+        low, high = (f"{100 * one[end]:.0f}" for end in ("coverage_low", "coverage_high"))
+        rows.append(
+            (
+                ", ".join(f"{value:g}" for value in one["at"].values()),
+                f"{one['parameter']}" + (" with the others" if one["fitted"] > 1 else " alone"),
+                f"{one['experiments'] + one['failed']}",
+                f"{one['bias_percent']:+.2f} ± {one['bias_percent_error']:.2f} %",
+                f"{100 * one['coverage']:.0f} % ({low} to {high})",
+                f"{one['pull_mean']:+.2f} ± {one['pull_mean_error']:.2f}",
+                f"{one['pull_width']:.2f} ± {one['pull_width_error']:.2f}",
+            )
+        )
+    titles = (
+        "alphaS, aLund, probStoUD",
+        "fitted",
+        "fits",
+        "bias",
+        "68 % intervals that hold the truth",
+        "mean pull",
+        "pull width",
+    )
+    return table(titles, rows)

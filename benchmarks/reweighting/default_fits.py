@@ -184,7 +184,7 @@ def row(label: str, truth: dict[str, float], name: str, found: Coverage, free: i
     """Return one parameter's results as a plain row."""
     told = vars(found.of(name))
     told.pop("name")
-    return {"sample": label, "fitted": free, "parameter": name, "truth": truth[name], **told}
+    return {"sample": label, "at": truth, "fitted": free, "parameter": name, "truth": truth[name], **told}
 
 
 def table_of(rows: list[dict[str, Any]]) -> Table:
