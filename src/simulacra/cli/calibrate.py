@@ -27,17 +27,19 @@ def calibrate(
 ) -> None:
     """Measure where a reweighter's fits end up over its whole box and write its file anew, with that calibration."""
     from simulacra.cli.progress import progress
-    from simulacra.fits.box_calibration import calibrate_over_box, shares_seed
+    from simulacra.fits.box_calibration import calibrate_over_box
     from simulacra.formats import read
     from simulacra.reweighting.reweighter import Reweighter
+    from simulacra.reweighting.unseen import unseen_part
 
     if output.is_dir():
         raise ValueError(f"'{output}' is a folder; -o names a file, such as {output / 'reweighter.safetensors'}")
     model = Reweighter.load(reweighter)
     samples = {"the drawn events": read(drawn), "the reference": read(reference)}
     for label, events in samples.items():
-        if why := shares_seed(model, events):
-            typer.echo(f"Of {label} only the test part is taken: {why}")
+        part, taken = unseen_part(model, events)
+        if part is not None:
+            typer.echo(f"Taken of {label}: {taken}")
     with progress("calibrating", show=not quiet) as tell:
         calibrated = calibrate_over_box(model, *samples.values(), most=max_events, progress=tell)
     calibrated.save(output)

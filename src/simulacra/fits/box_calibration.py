@@ -10,6 +10,7 @@ import xarray as xr
 
 from simulacra.events import Part
 from simulacra.fits.embedded import embedded
+from simulacra.fits.from_events import embed_events, refuse_drawn
 from simulacra.fits.map_fitting import Drawn, fit_parameter_map
 from simulacra.fits.objective import Method
 from simulacra.reweighting.reweighter import Reweighter
@@ -58,14 +59,11 @@ def calibrate_over_box(
     names = tuple(reweighter.bounds)
     members = reweighter.ratios()
     require_drawn(drawn, names, "the sample drawn over the box")
-    source = reweighter.reference
-    if at := [n for n in names if n in reference.data_vars and not np.allclose(reference[n], source[n], rtol=1e-5)]:
-        raise ValueError(f"the reference was drawn in {', '.join(at)}: simulate it at the reweighter's source")
+    refuse_drawn(reweighter, reference)
     parts = [part or unseen_part(reweighter, events)[0] for events in (drawn, reference)]
     over_box = reweighter.embed(drawn, part=parts[0], most=most, with_theta=True, label="the sample over the box")
-    there = reweighter.embed(reference, part=parts[1], most=most, label="the reference")
+    at_source = embed_events(reweighter, reference, part=parts[1], most=most, label="reference")
     sample = Drawn(embedded(over_box.summaries, over_box.weights, label="drawn"), over_box.theta.astype(np.float64))
-    at_source = embedded(there.summaries, there.weights, label="reference")
     made_from: dict[str, Any] = {
         "drawn": settings_of(drawn) | {"part": parts[0]},
         "reference": settings_of(reference) | {"part": parts[1]},
@@ -77,9 +75,3 @@ def calibrate_over_box(
         for method in METHODS
     }
     return reweighter.with_fit_calibration(found)
-
-
-def shares_seed(reweighter: Reweighter, events: xr.Dataset) -> str:
-    """Return why only a sample's test part is unseen; nothing if all of it is."""
-    part, why = unseen_part(reweighter, events)
-    return "" if part is None else why.removeprefix("the test part, ")

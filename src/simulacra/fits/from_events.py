@@ -52,7 +52,7 @@ def embed_reference(
     ValueError
         if the events were drawn in a parameter of the reweighter, or as ``embed_events``.
     """
-    _refuse_drawn(reweighter, events)
+    refuse_drawn(reweighter, events)
     part, _ = unseen_part(reweighter, events)
     return embed_events(reweighter, events, part=part, most=most, label="reference", show=show)
 
@@ -80,7 +80,7 @@ def embed_pairs(
     ValueError
         if the two are not the same events, were drawn in a parameter, or as ``embed_events``.
     """
-    _refuse_drawn(reweighter, particles)
+    refuse_drawn(reweighter, particles)
     parts = (unseen_part(reweighter, particles)[0], unseen_part(seen_by, seen)[0])
     part: Part | None = "test" if "test" in parts else None
     at_both = [events["event"].values[rows_of(events, part, most=most)] for events in (particles, seen)]
@@ -100,7 +100,14 @@ def embed_pairs(
     return SimulatedPairs(of_particles, of_detector.only(0))
 
 
-def _refuse_drawn(reweighter: Reweighter, events: xr.Dataset) -> None:
+def refuse_drawn(reweighter: Reweighter, events: xr.Dataset) -> None:
+    """Refuse a reference that does not stand at the reweighter's source.
+
+    Raises
+    ------
+    ValueError
+        if it was drawn in a parameter of the reweighter.
+    """
     source = reweighter.reference
     drawn = [n for n in source if n in events.data_vars and not np.allclose(events[n].values, source[n], rtol=1e-5)]
     if drawn:

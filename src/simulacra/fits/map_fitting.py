@@ -27,7 +27,7 @@ from torch import Tensor
 from simulacra.fits.derivatives import BATCH
 from simulacra.fits.embedded import EmbeddedEvents
 from simulacra.fits.errors import FitError
-from simulacra.fits.log_normalisation import LogNormalisation
+from simulacra.fits.log_normalisation import BLOCKS, LogNormalisation
 from simulacra.fits.log_ratio import LogRatio, parameter_space
 from simulacra.fits.map_residuals import Contribution, lack_of_fit
 from simulacra.fits.objective import Method
@@ -273,23 +273,24 @@ class _LikelihoodPieces:
 
     def sums(self, powers: np.ndarray, table: np.ndarray) -> _Sums:
         found = _Sums.nothing(*table.shape)
-        by_block: np.ndarray | float = 0.0
+        by_block = np.zeros((BLOCKS, *table.shape))
+        for one, moved in self._evaluated(powers, table):
+            found = found + _summed(one)
+            by_block += moved
+        blocks = by_block.reshape(BLOCKS, -1)
+        square = (blocks.T @ blocks * BLOCKS / (BLOCKS - 1)).reshape(found.curvature.shape)
+        return _Sums(found.gradient, found.curvature, found.scores_square + square)
+
+    def contributions(self, powers: np.ndarray, table: np.ndarray) -> Iterator[Contribution]:
+        return (one for one, _ in self._evaluated(powers, table))
+
+    def _evaluated(self, powers: np.ndarray, table: np.ndarray) -> Iterator[tuple[Contribution, np.ndarray]]:
+        """Return what events add, and how the reference's blocks move it, (blocks, C, P)."""
         for rows, events, terms, c in _parts(self._events, self._theta, self._box, powers, table):
             shares = self._events.shares[rows]
             _, first, second = event_derivatives(self._members, events, c)
             shift, bend, moved = self._normalisation.derivatives(c, terms, shares)
-            found = found + _summed(terms, shares, shift - first, bend - second)
-            by_block = by_block + moved
-        blocks = np.asarray(by_block).reshape(len(np.asarray(by_block)), -1)
-        square = (blocks.T @ blocks * len(blocks) / (len(blocks) - 1)).reshape(found.curvature.shape)
-        return _Sums(found.gradient, found.curvature, found.scores_square + square)
-
-    def contributions(self, powers: np.ndarray, table: np.ndarray) -> Iterator[Contribution]:
-        for rows, events, terms, c in _parts(self._events, self._theta, self._box, powers, table):
-            shares = self._events.shares[rows]
-            _, first, second = event_derivatives(self._members, events, c)
-            shift, bend, _ = self._normalisation.derivatives(c, terms[:, :1], shares)
-            yield Contribution(np.arange(rows.start, rows.stop), shares, shift - first, bend - second)
+            yield Contribution(rows, terms, shares, shift - first, bend - second), moved
 
 
 class _LossPieces:
@@ -312,11 +313,9 @@ class _LossPieces:
         found = _Sums.nothing(*table.shape)
         scores = np.zeros((len(self._reference), table.size))
         for one in self.contributions(powers, table):
-            terms = self._box.terms(self._theta[one.rows], powers)
-            of_data = one.of_reference is None
-            found = found + _summed(terms, one.shares, one.slope, one.bend, squares=of_data)
+            found = found + _summed(one)
             if one.of_reference is not None:
-                moved = one.shares[:, None, None] * terms[:, :, None] * one.slope[:, None, :]
+                moved = one.shares[:, None, None] * one.terms[:, :, None] * one.slope[:, None, :]
                 scores[one.of_reference] += moved.reshape(len(moved), -1)
         # What all reference events have in common balances the drawn events' sum.
         scores -= scores.mean(axis=0)
@@ -324,31 +323,31 @@ class _LossPieces:
         return _Sums(found.gradient, found.curvature, found.scores_square + square)
 
     def contributions(self, powers: np.ndarray, table: np.ndarray) -> Iterator[Contribution]:
-        for rows, events, _, c in _parts(self._events, self._theta, self._box, powers, table):
+        for rows, events, terms, c in _parts(self._events, self._theta, self._box, powers, table):
             ratio, first, second = event_derivatives(self._members, events, c)
             wrong = sigmoid(-ratio)
             slope = -wrong[:, None] * first
             bend = (wrong * sigmoid(ratio))[:, None, None] * _outer(first) - wrong[:, None, None] * second
-            yield Contribution(np.arange(rows.start, rows.stop), self._events.shares[rows], slope, bend)
+            yield Contribution(rows, terms, self._events.shares[rows], slope, bend)
         for drawn in self._rows:
             theta = self._theta[drawn]
-            for rows, events, _, c in _parts(self._reference, theta, self._box, powers, table):
+            for rows, events, terms, c in _parts(self._reference, theta, self._box, powers, table):
                 ratio, first, second = event_derivatives(self._members, events, c)
                 wrong = sigmoid(ratio)
                 slope = wrong[:, None] * first
                 bend = (wrong * sigmoid(-ratio))[:, None, None] * _outer(first) + wrong[:, None, None] * second
                 shares = self._reference.shares[rows] / PAIRS
-                yield Contribution(drawn[rows], shares, slope, bend, np.arange(rows.start, rows.stop))
+                yield Contribution(drawn[rows], terms, shares, slope, bend, rows)
 
 
 def _parts(
     events: EmbeddedEvents, theta: np.ndarray, box: _Box, powers: np.ndarray, table: np.ndarray
-) -> Iterator[tuple[slice, EmbeddedEvents, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, EmbeddedEvents, np.ndarray, np.ndarray]]:
     """Return rows, their events, the terms (N, C) and c (N, P), a part of the events after the other."""
     for begin in range(0, len(theta), PART):
-        rows = slice(begin, min(begin + PART, len(theta)))
+        rows = np.arange(begin, min(begin + PART, len(theta)))
         terms = box.terms(theta[rows], powers)
-        yield rows, events.select(np.arange(rows.start, rows.stop)), terms, theta[rows] + terms @ table
+        yield rows, events.select(rows), terms, theta[rows] + terms @ table
 
 
 def _outer(rows: np.ndarray) -> np.ndarray:
@@ -356,21 +355,20 @@ def _outer(rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def _summed(
-    terms: np.ndarray, shares: np.ndarray, slope: np.ndarray, bend: np.ndarray, *, squares: bool = True
-) -> _Sums:
-    """Return sums over events of terms (N, C) times slopes (N, P), and terms' products times bends (N, P, P)."""
+def _summed(one: Contribution) -> _Sums:
+    """Return sums of terms times slopes, of their products times bends, and for drawn events of squared scores."""
+    terms, shares, slope = one.terms, one.shares, one.slope
     count, parameters = terms.shape[1], slope.shape[1]
     gradient = terms.T @ (shares[:, None] * slope)
     curvature = np.zeros((count, parameters, count, parameters))
     scores = np.zeros_like(curvature)
     for p in range(parameters):
         for q in range(p, parameters):
-            one = terms.T @ ((shares * bend[:, p, q])[:, None] * terms)
-            curvature[:, p, :, q], curvature[:, q, :, p] = one, one
-            if squares:
-                two = terms.T @ ((np.square(shares) * slope[:, p] * slope[:, q])[:, None] * terms)
-                scores[:, p, :, q], scores[:, q, :, p] = two, two
+            bend = terms.T @ ((shares * one.bend[:, p, q])[:, None] * terms)
+            curvature[:, p, :, q], curvature[:, q, :, p] = bend, bend
+            if one.of_reference is None:
+                square = terms.T @ ((np.square(shares) * slope[:, p] * slope[:, q])[:, None] * terms)
+                scores[:, p, :, q], scores[:, q, :, p] = square, square
     return _Sums(gradient, curvature, scores)
 
 

@@ -31,6 +31,8 @@ class Contribution:
     ----------
     rows:
         which drawn events' parameters they are at, (N,).
+    terms:
+        of the map at these parameters, (N, C).
     shares:
         of the objective, (N,).
     slope, bend:
@@ -40,6 +42,7 @@ class Contribution:
     """
 
     rows: np.ndarray
+    terms: np.ndarray
     shares: np.ndarray
     slope: np.ndarray
     bend: np.ndarray

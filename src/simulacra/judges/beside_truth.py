@@ -118,18 +118,16 @@ def _histogram(part: SubFigure, observable: str, verdicts: Mapping[str, Verdict]
     top, bottom = part.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.25], gridspec_kw=MARGINS)
     top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth_label)
     band(top, edges, truth.share - truth.error, truth.share + truth.error)
-    drawn: list[tuple[Histogram, str]] = []
     for name, one, colour in zip(found, generated, SERIES, strict=False):
-        drawn.append((one, colour))
         seen = one.share > 0
         points(top, middle[seen], one.share[seen], one.error[seen], colour, size=3.2, label=name)
-    highest = max(float(one.share.max()) for one in (truth, *(histogram for histogram, _ in drawn)))
+    highest = max(float(one.share.max()) for one in (truth, *generated))
     top.set_ylim(0, 1.1 * highest)
     top.set_title(axis_label(first.long_name, first.units), x=-0.12, ha="left", fontsize=8.5, color=INK)
     top.legend(loc="upper right", handletextpad=0.3, borderaxespad=0.1)
     top.tick_params(labelleft=False)
     top.set_ylabel("Events")
-    others = [(histogram.share, histogram.error, colour) for histogram, colour in drawn]
+    others = [(one.share, one.error, colour) for one, colour in zip(generated, SERIES, strict=False)]
     ratio_panel(bottom, edges, [middle] * len(others), (truth.share, truth.error), others)
     if logarithmic:
         bottom.set_xscale("log")
