@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich.table import Table as Printed
@@ -21,12 +22,27 @@ class Table:
 
     def printed(self) -> Printed:
         """Return the table for a terminal."""
-        table = Printed(*self.columns, title=self.title)
+        printed = Printed(*self.columns, title=self.title)
         for row in self.rows:
-            table.add_row(*row)
-        return table
+            printed.add_row(*row)
+        return printed
 
     def markdown(self) -> str:
         """Return the table for a page."""
-        lines = [f"**{self.title}**", "", f"| {' | '.join(self.columns)} |", "|---" * len(self.columns) + "|"]
-        return "\n".join(lines + [f"| {' | '.join(row)} |" for row in self.rows])
+        return f"**{self.title}**\n\n{table(self.columns, self.rows)}"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as Markdown, without a title.
+
+    Raises
+    ------
+    ValueError
+        if a row has another number of cells than there are heads.
+    """
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row in rows:
+        if len(row) != len(heads):
+            raise ValueError(f"a row of {len(row)} cells under {len(heads)} heads: {row}")
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.documents.markdown import table
+from benchmarks.judges import tables
 from benchmarks.judges.panel import JUDGES
+from benchmarks.tables import table
 
 
 def failures(found: dict[str, Any]) -> str:
@@ -15,12 +16,11 @@ def failures(found: dict[str, Any]) -> str:
     rows = []
     for name, title in record["failures"].items():
         seen = record["detection"][name]
-        spoken = name.replace("_", " ").replace("gev", "GeV")
         by_size = [
             ", ".join(JUDGES[judge].title for judge in JUDGES if judge in seen and seen[judge]["smallest_size"] == size)
             for size in sizes
         ]
-        rows.append((f"**{spoken}**: {title}", *(judges or "–" for judges in by_size)))
+        rows.append((f"**{tables.spoken(name)}**: {title}", *(judges or "–" for judges in by_size)))
     first, *others = (f"{size:,}" for size in sizes)
     heads = (f"seen with {first} events of each sample", *(f"first with {size}" for size in others))
     return table(("planted failure", *heads), rows)
@@ -40,29 +40,11 @@ def false_alarms(found: dict[str, Any]) -> str:
 
 def closed_forms(found: dict[str, Any]) -> str:
     """Return distances of Gaussians beside their formulas."""
-    rows = [
-        (
-            one["title"],
-            f"{one['n']:,}",
-            f"{one['formula']:.4g}",
-            f"{one['mean']:.4g} ± {one['mean_uncertainty']:.2g}",
-            f"{one['pull']:+.2f} ± {one['pull_error']:.2f}",
-            f"{one['pull_width']:.2f} ± {one['pull_width_error']:.2f}",
-        )
-        for one in found["judges"]["closed_forms"].values()
-    ]
-    return table(("distance", "events", "formula", "mean ± quoted error", "pull", "its width"), rows)
+    made = tables.closed_forms(found["judges"])
+    return table(made.columns, made.rows)
 
 
 def times(found: dict[str, Any]) -> str:
     """Return what each judge costs."""
-    speed = found["judges"]["speed"]
-    said = (
-        f"Seconds on {speed['events']:,} + {speed['events']:,} events of {speed['features']} features "
-        f"({speed['threads']} threads, {speed['cores']} cores, load {speed['load_average']:.1f}):"
-    )
-    rows = [(name, f"{one['seconds']:.1f}", f"{one['processor_seconds']:.1f}") for name, one in speed["judges"].items()]
-    total = [sum(one[key] for one in speed["judges"].values()) for key in ("seconds", "processor_seconds")]
-    return f"{said}\n\n" + table(
-        ("judge", "wall [s]", "processor [s]"), [*rows, ("all", *(f"{value:.1f}" for value in total))]
-    )
+    made = tables.speed(found["judges"])
+    return f"{made.title[0].upper()}{made.title[1:]}:\n\n{table(made.columns, made.rows)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.documents.markdown import table
+from benchmarks.tables import table
 
 from simulacra.judges.wording import with_error
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.documents.markdown import table
 from benchmarks.documents.showers import NOTHING, finding
+from benchmarks.tables import table
 
 from simulacra.judges.wording import with_error
 

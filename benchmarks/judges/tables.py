@@ -27,8 +27,8 @@ def print_tables(record: dict[str, Any]) -> str:
         *_detection(record),
         _verdicts(record),
         _false_alarms(record),
-        _closed_forms(record),
-        _speed(record),
+        closed_forms(record),
+        speed(record),
     ]
     tables = [table for table in tables if table.rows]
     for table in tables:
@@ -40,11 +40,12 @@ def print_tables(record: dict[str, Any]) -> str:
 def _failures(record: dict[str, Any]) -> Table:
     table = Table("planted failures", ("failure", "what is wrong"))
     for name, title in record.get("failures", {}).items():
-        table.add_row(_spoken(name), title)
+        table.add_row(spoken(name), title)
     return table
 
 
-def _spoken(failure: str) -> str:
+def spoken(failure: str) -> str:
+    """Return a failure's name as text."""
     return failure.replace("_", " ").replace("gev", "GeV")
 
 
@@ -61,7 +62,7 @@ def _detection(record: dict[str, Any]) -> list[Table]:
         titles = [JUDGES[name].title for name in judges]
         table = Table(f"events of each sample at which it is seen: {group}", ("failure", *titles))
         for failure in found:
-            table.add_row(_spoken(failure), *(_size(found[failure][name]) for name in judges))
+            table.add_row(spoken(failure), *(_size(found[failure][name]) for name in judges))
         tables.append(table)
     return tables
 
@@ -74,7 +75,7 @@ def _verdicts(record: dict[str, Any]) -> Table:
         counts = [str(outcomes.get(outcome, 0)) for outcome in OUTCOMES]
         why = ["; ".join(row[key]) or "-" for key in ("failed", "undecided")]
         area = f"{row['auc'][0]:.3f} to {row['auc'][1]:.3f}"
-        table.add_row(_spoken(row["failure"]), f"{row['n']:,}", str(row["draws"]), *counts, area, *why)
+        table.add_row(spoken(row["failure"]), f"{row['n']:,}", str(row["draws"]), *counts, area, *why)
     return table
 
 
@@ -97,7 +98,8 @@ def _false_alarms(record: dict[str, Any]) -> Table:
     return table
 
 
-def _closed_forms(record: dict[str, Any]) -> Table:
+def closed_forms(record: dict[str, Any]) -> Table:
+    """Return distances of Gaussians beside their formulas."""
     table = Table(
         "Gaussians against their formulas",
         ("distance", "events", "formula", "mean ± quoted error", "pull", "its width"),
@@ -114,7 +116,8 @@ def _closed_forms(record: dict[str, Any]) -> Table:
     return table
 
 
-def _speed(record: dict[str, Any]) -> Table:
+def speed(record: dict[str, Any]) -> Table:
+    """Return what each judge costs."""
     speed = record.get("speed")
     if not speed:
         return Table("", ())
