@@ -11,8 +11,13 @@ moves their pulls together.
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import json
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +30,7 @@ from rich.table import Table
 from simulacra.fits.coverage import Coverage, pseudo_experiments
 from simulacra.fits.default_fit import RatioFit
 from simulacra.fits.embedded import EmbeddedEvents, embedded
+from simulacra.fits.result import Fit
 from simulacra.pages.plain import plain
 from simulacra.reweighting.reweighter import Reweighter
 from simulacra.simulators.pythia import write_collisions
@@ -46,21 +52,24 @@ TRUTHS: Final = tuple({**DEFAULT, "alphaS": value} for value in (0.1473, 0.1129,
 SIZES: Final = {1: 5_000, 3: 10_000}
 REFERENCE: Final = 100_000
 PIECES: Final = 3
+_KINDS: Final = {"point": POINTS, "truth": TRUTHS}
+#: of 200,000 events each
+PIECES_OF: Final = {"point": PIECES, "truth": 2}
 CHUNK: Final = 5_000
 BOX: Final = {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.5:0.9", "probStoUD": "uniform:0.1:0.3"}
 #: what the shipped calibration is made of, by ``simulacra calibrate``
 CALIBRATION: Final = {
-    "cal-prior": Sample(500_000, 3102, {"vary": BOX, "events_per_draw": 100}),
-    "cal-default": Sample(300_000, 3101),
+    "cal-prior": Sample(2_000_000, 3105, {"vary": BOX, "events_per_draw": 100}),
+    "cal-default": Sample(1_000_000, 3106),
 }
 SAMPLES: Final = {
-    **{f"ref-{k}": Sample(200_000, 3201 + k) for k in range(4)},
+    **{f"ref-{k}": Sample(200_000, 3221 + k) for k in range(4)},
     **{
-        f"{kind}-{k}-{piece}": Sample(n, seed + 10 * k + piece, {} if truth == DEFAULT else {"values": _changed})
-        for kind, truths, n, seed in (("point", POINTS, 200_000, 3300), ("truth", TRUTHS, 100_000, 3400))
+        f"{kind}-{k}-{piece}": Sample(200_000, seed + 10 * k + piece, {} if truth == DEFAULT else {"values": _changed})
+        for (kind, truths), seed in zip(_KINDS.items(), (3500, 3600), strict=True)
         for k, truth in enumerate(truths)
         for _changed in [{name: str(value) for name, value in truth.items() if kind == "point" or name == "alphaS"}]
-        for piece in range(PIECES)
+        for piece in range(PIECES_OF[kind])
     },
 }
 
@@ -69,51 +78,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("runs/coverage"), help="samples and journals")
     parser.add_argument("--model", default="dctr-z", help="reweighter: shipped name, file or folder")
-    parser.add_argument("--pieces", type=int, default=PIECES, help="of each point's events, at most 3")
-    parser.add_argument("--first-piece", type=int, default=0, help="of each point's events that is taken, from 0")
-    parser.add_argument("--most", type=int, default=None, help="fits of each sample, at most; all by default")
-    parser.add_argument("--references", type=int, default=4, help="references of 100,000 events, at most 8")
+    parser.add_argument("--pieces", type=int, default=PIECES, help="of 200,000 events at each point, at most 3")
+    parser.add_argument("--references", type=int, default=8, help="references of 100,000 events, at most 8")
     parser.add_argument("--only", nargs="*", default=None, metavar="SAMPLE", help="samples, such as point-0 truth-2")
     parser.add_argument("--fitted", type=int, nargs="*", default=[1, 3], help="numbers of parameters that are fitted")
-    parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    folder: Path = arguments.folder
     model = Reweighter.load(arguments.model)
-    began = time.process_time()
-    references = []
-    for k in range(arguments.references):
-        whole = sample(folder, f"ref-{k // 2}", model, arguments.workers)
-        half = np.arange(REFERENCE) + (k % 2) * REFERENCE
-        references.append(RatioFit(model, whole.select(half)))
-    rows: list[dict[str, Any]] = []
-    for free in (("alphaS",), PARAMETERS):
-        for kind, truths in (("point", POINTS), ("truth", TRUTHS)):
-            if len(free) not in arguments.fitted or (kind == "truth" and len(free) > 1):
-                continue
-            for k, truth in enumerate(truths):
-                if arguments.only is not None and f"{kind}-{k}" not in arguments.only:
-                    continue
-                pieces = [
-                    sample(folder, f"{kind}-{k}-{piece}", model, arguments.workers)
-                    for piece in range(arguments.first_piece, min(arguments.first_piece + arguments.pieces, PIECES))
-                ]
-                label = f"{kind}-{k}-from-{arguments.first_piece}"
-                found = coverage_at(folder, label, truth, pieces, references, free, model, arguments.most)
-                rows += [row(f"{kind} {k}", truth, name, found, len(free)) for name in free]
-                print(rows[-len(free) :], flush=True)
+    kinds = {f"{kind}-{k}": truth for kind, truths in _KINDS.items() for k, truth in enumerate(truths)}
+    chosen = [name for name in kinds if arguments.only is None or name in arguments.only]
+    pieces = {name: min(arguments.pieces, PIECES_OF[name.split("-")[0]]) for name in chosen}
+    needed = [f"ref-{k}" for k in range((arguments.references + 1) // 2)]
+    needed += [f"{name}-{piece}" for name in chosen for piece in range(pieces[name])]
+    run = Run(arguments.folder, arguments.model, arguments.references, tuple(arguments.fitted))
+    # Fresh processes: one that has used torch must not be forked.
+    with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
+        seconds = sum(pool.map(prepare, [run] * len(needed), needed))
+        rows = []
+        jobs = [pool.submit(coverage_at, run, name, kinds[name], pieces[name]) for name in chosen]
+        for job in jobs:
+            found, used = job.result()
+            rows += found
+            seconds += used
+            Console(width=150).print(table_of(found))
     record = {
         "model": model.name,
         "calibration": {method: told["made_from"] for method, told in model.fit_calibration.items()},
         "events": {"one parameter": SIZES[1], "three": SIZES[3]},
         "reference_events": REFERENCE,
         "references": arguments.references,
-        "first_piece": arguments.first_piece,
         "pieces": arguments.pieces,
-        "core_seconds": time.process_time() - began,
+        "core_seconds": seconds,
         "versions": versions(),
-        "rows": rows,
+        "rows": sorted(rows, key=lambda one: one["fitted"]),
     }
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "default-fits.json"
@@ -122,14 +120,43 @@ def main() -> None:
     print(f"written to {path}")
 
 
-def sample(folder: Path, name: str, model: Reweighter, workers: int) -> EmbeddedEvents:
+@dataclass(frozen=True)
+class Run:
+    """What all processes are told: folder, model, number of references, numbers of parameters that are fitted."""
+
+    folder: Path
+    model: str
+    references: int
+    fitted: tuple[int, ...]
+
+
+def prepare(run: Run, name: str) -> float:
+    """Simulate and embed a sample unless that was done; return the processor's seconds."""
+    began = time.process_time()
+    torch.set_num_threads(1)
+    sample(run.folder, name, Reweighter.load(run.model))
+    return time.process_time() - began
+
+
+@functools.cache
+def fits_to_references(run: Run) -> tuple[RatioFit, ...]:
+    """Return the default fit to each of the references, once a process."""
+    model = Reweighter.load(run.model)
+    found = []
+    for k in range(run.references):
+        half = np.arange(REFERENCE) + (k % 2) * REFERENCE
+        found.append(RatioFit(model, sample(run.folder, f"ref-{k // 2}", model).select(half)))
+    return tuple(found)
+
+
+def sample(folder: Path, name: str, model: Reweighter) -> EmbeddedEvents:
     """Simulate a sample unless it is there, embed it unless that was done, and return it."""
-    path, kept = folder / f"{name}.zarr", folder / f"{name}-{model.sha256[:12]}.npz"
+    path, kept = folder / f"{name}.zarr", folder / f"{name}-{summaries_of(model)}.npz"
     if not kept.exists():
         wanted = SAMPLES[name]
-        if not path.exists():
-            settings = PythiaSettings.model_validate({"process": "z-to-dijets", **wanted.settings})
-            write_collisions(path, settings, seed=wanted.seed, n_events=wanted.n, workers=workers, chunk_size=CHUNK)
+        settings = PythiaSettings.model_validate({"process": "z-to-dijets", **wanted.settings})
+        # A store that is whole is left as it is; one that was begun is gone on with.
+        write_collisions(path, settings, seed=wanted.seed, n_events=wanted.n, chunk_size=CHUNK)
         found = model.embed(open_events(path))
         summaries = {f"summary_{k}": z.numpy() for k, z in enumerate(found.summaries)}
         beside = kept.with_name(f".{kept.name}")
@@ -141,43 +168,56 @@ def sample(folder: Path, name: str, model: Reweighter, workers: int) -> Embedded
         return embedded(members, held["weights"], label=name)
 
 
-def coverage_at(
-    folder: Path,
-    name: str,
-    truth: dict[str, float],
-    pieces: list[EmbeddedEvents],
-    references: list[RatioFit],
-    free: tuple[str, ...],
-    model: Reweighter,
-    most: int | None = None,
-) -> Coverage:
-    """Fit disjoint pseudo-experiments, each to one of the references in turn; a run that was stopped goes on."""
-    size = SIZES[len(free)]
-    held = {parameter: value for parameter, value in truth.items() if parameter not in free}
-    cut = [(piece, start) for piece in pieces for start in range(0, len(piece) - size + 1, size)][:most]
-    many: dict[int, Any] = {}
+def summaries_of(model: Reweighter) -> str:
+    """Return a digest of the networks alone: another calibration leaves their summaries as they are."""
+    digest = hashlib.sha256()
+    for k in range(model.size):
+        for name, tensor in sorted(model.member(k).network.state_dict().items()):
+            digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()[:12]
 
-    def one(number: int) -> Any:
-        which = number % len(references)
-        if which not in many:
-            mine = [n for n in range(len(cut)) if n % len(references) == which]
-            samples = [cut[n][0].select(np.arange(cut[n][1], cut[n][1] + size)) for n in mine]
-            fits = references[which].of_many(samples, free=free, fixed=held)
-            many[which] = (fits, dict(zip(mine, fits.samples, strict=True)))
-        fits, samples = many[which]
-        return fits(samples[number])
 
-    return pseudo_experiments(
-        one,
-        list(range(len(cut))),
-        truth,
-        journal=folder / "journals" / f"{name}-{len(free)}.jsonl",
-        run={
-            "model": model.sha256,
-            "calibration": model.fit_calibration["likelihood_ratio"]["coefficients"],
-            "references": len(references),
-        },
-    )
+def coverage_at(run: Run, name: str, truth: dict[str, float], pieces: int) -> tuple[list[dict[str, Any]], float]:
+    """Fit disjoint pseudo-experiments, each to one of the references in turn; a run that was stopped goes on.
+
+    Returns the rows of each parameter, and the processor's seconds.
+    """
+    began = time.process_time()
+    torch.set_num_threads(1)
+    references = fits_to_references(run)
+    model = references[0].reweighter
+    pools = [sample(run.folder, f"{name}-{piece}", model) for piece in range(pieces)]
+    largest = max(SIZES.values())
+    blocks = [pool.select(np.arange(largest) + at) for pool in pools for at in range(0, len(pool), largest)]
+    many = [reference.of_many(blocks[which :: run.references]) for which, reference in enumerate(references)]
+
+    rows: list[dict[str, Any]] = []
+    for free in (("alphaS",), PARAMETERS):
+        if len(free) not in run.fitted or (len(free) > 1 and name.startswith("truth")):
+            continue
+        size = SIZES[len(free)]
+        held = {parameter: value for parameter, value in truth.items() if parameter not in free}
+        cut = [(block, at) for block in range(len(blocks)) for at in range(0, largest, size)]
+
+        def one(where: tuple[int, int], free: tuple[str, ...] = free, held: dict[str, float] = held) -> Fit:
+            block, at = where
+            fits = many[block % run.references]
+            events = fits.samples[block // run.references].select(np.arange(SIZES[len(free)]) + at)
+            return fits(events, free=free, fixed=held)
+
+        found = pseudo_experiments(
+            one,
+            cut,
+            truth,
+            journal=run.folder / "journals" / f"{name}-{len(free)}.jsonl",
+            run={
+                "model": model.sha256,
+                "calibration": model.fit_calibration["likelihood_ratio"]["coefficients"],
+                "references": run.references,
+            },
+        )
+        rows += [row(name.replace("-", " "), truth, parameter, found, len(free)) for parameter in free]
+    return rows, time.process_time() - began
 
 
 def row(label: str, truth: dict[str, float], name: str, found: Coverage, free: int) -> dict[str, Any]:

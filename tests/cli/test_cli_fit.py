@@ -264,9 +264,9 @@ def test_what_is_not_fitted_is_held_where_each_run_was(
     held: list[float] = []
     estimates = ManyFits.estimates
 
-    def spied(self: ManyFits, data: EmbeddedEvents, *, fixed: dict[str, float]) -> np.ndarray:
+    def spied(self: ManyFits, data: EmbeddedEvents, *, free: list[str], fixed: dict[str, float]) -> np.ndarray:
         held.append(fixed["nu"])
-        return estimates(self, data, fixed=fixed)
+        return estimates(self, data, free=free, fixed=fixed)
 
     monkeypatch.setattr(ManyFits, "estimates", spied)
     printed(

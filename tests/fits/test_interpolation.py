@@ -5,10 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from biased_gaussian import BOX, BentGaussian, at, drawn
 from simulacra.fits.embedded import embedded
 from simulacra.fits.errors import FitError
 from simulacra.fits.fit import fit
 from simulacra.fits.interpolation import Interpolation
+from simulacra.fits.map_fitting import fit_parameter_map
+from simulacra.fits.parameter_map import mapped
 
 
 class GaussianRatio:
@@ -56,6 +59,36 @@ def test_a_fit_with_polynomials_is_that_with_the_ratio() -> None:
     quick = fit(turned.ratios, turned(data), turned(reference))
     assert np.allclose(quick.estimates, direct.estimates, atol=1e-4)
     assert np.allclose(quick.covariance, direct.covariance, rtol=1e-2)
+
+
+def test_the_mean_of_members_is_one_polynomial() -> None:
+    first, second = embedded(events(300, (0, 0, 0), 5)), embedded(events(300, (1, 0, 0), 6))
+    both = embedded([first.of_member(0), second.of_member(0)])
+    members = [GaussianRatio(), GaussianRatio()]
+    turned = Interpolation(members, mean=True)
+    assert len(turned.ratios) == 1
+    theta = torch.tensor([0.3, -1.1, 0.4], dtype=torch.float64)
+    mean = torch.stack([m(both.of_member(k).double(), theta) for k, m in enumerate(members)]).mean(dim=0)
+    assert torch.allclose(turned.ratios[0](turned(both).of_member(0), theta), mean, atol=1e-4)
+
+
+def test_a_map_on_top_of_polynomials_gives_the_fit_of_the_mapped_networks() -> None:
+    """Polynomials run in the networks' own parameters: a map that needs high degrees costs them nothing."""
+    rng = np.random.default_rng(7)
+    ratio = BentGaussian()
+    reference = at(0.0, 0.0, rng, 40_000, "reference")
+    over_box = fit_parameter_map([ratio], drawn(20_000, rng), reference)
+    region = over_box.region()
+    corners = over_box.at(np.array([[a, b] for a in BOX["mean"] for b in BOX["width"]]))
+    box = np.array([BOX["mean"], BOX["width"]])
+    assert np.all(region[:, 0] <= np.minimum(corners.min(axis=0), box[:, 0]) + 1e-12)
+    assert np.all(region[:, 1] >= np.maximum(corners.max(axis=0), box[:, 1]) - 1e-12)
+    data = at(0.7, 0.2, rng, 5_000)
+    turned = Interpolation([ratio], region=region, degree=8, mean=True)
+    quick = fit(mapped(turned.ratios, over_box), turned(data), turned(reference))
+    direct = fit(mapped([ratio], over_box), data, reference)
+    assert np.allclose(quick.estimates, direct.estimates, atol=0.03 * np.sqrt(np.diag(direct.covariance)).min())
+    assert np.allclose(quick.covariance, direct.covariance, rtol=2e-2)
 
 
 def test_a_ratio_that_no_polynomial_follows_is_refused() -> None:

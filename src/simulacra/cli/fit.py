@@ -194,9 +194,13 @@ def _by_ratio(
     pool, known = runs
     if pool is None or known is None:
         return ratio_fit(data, free=free, fixed=fixed, precision=precision), None
-    many = ratio_fit.of_many([data, pool], free=free, fixed=fixed, varied=list(known.truths[0]))
-    found = many(many.samples[0], precision=precision, finish=False)
-    curve = _curve(lambda run, held: many.estimates(run, fixed=held), many.samples[1], known, free, fixed, tell)
+    many = ratio_fit.of_many([data, pool])
+    found = many(many.samples[0], free=free, fixed=fixed, precision=precision)
+
+    def estimate(run: EmbeddedEvents, held: Mapping[str, float]) -> np.ndarray:
+        return many.estimates(run, free=free, fixed=held)
+
+    curve = _curve(estimate, many.samples[1], known, free, fixed, tell)
     return apply_curve(found, curve), curve
 
 

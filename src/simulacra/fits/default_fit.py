@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import warnings as python_warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -86,7 +87,7 @@ class RatioFit:
         self.over_box = box_calibration(reweighter, method) if calibrated else None
         members: tuple[LogRatio, ...] = reweighter.ratios()
         self.members = members if self.over_box is None else mapped(members, self.over_box)
-        self._reference = reference
+        self.reference = reference
         some = np.arange(min(len(reference), INFORMATION_EVENTS))
         self._some = reference.select(some)
 
@@ -99,7 +100,7 @@ class RatioFit:
         precision: Precision | None = None,
     ) -> Fit:
         """Fit the free parameters to embedded events; as :func:`simulacra.fits.fit.fit`, then calibrated or widened."""
-        members, reference = self.members, self._reference
+        members, reference = self.members, self.reference
         found = fit_parameters(
             members, data, reference, method=self.method, free=free, fixed=fixed, precision=precision
         )
@@ -121,26 +122,26 @@ class RatioFit:
             raise TypeError(f"{self.method} has no expected information")
         return found
 
-    def of_many(
-        self,
-        samples: Sequence[EmbeddedEvents],
-        *,
-        free: Sequence[str] | None = None,
-        fixed: Mapping[str, float] | None = None,
-        varied: Sequence[str] = (),
-    ) -> ManyFits:
-        """Return what fits many samples: log ratios are interpolated in the parameters, once an event.
+    def of_many(self, samples: Sequence[EmbeddedEvents]) -> ManyFits:
+        """Return what fits many samples: networks are interpolated in the parameters, once an event."""
+        return ManyFits(self, samples)
 
-        Parameters
-        ----------
-        samples:
-            embedded.
-        free, fixed:
-            as of one fit.
-        varied:
-            further parameters that are held, but not at the same value in all fits.
+    @cached_property
+    def interpolation(self) -> Interpolation:
+        """The mean of the networks as polynomials over what the calibration makes of the box."""
+        region = None if self.over_box is None else self.over_box.region()
+        return Interpolation(self.reweighter.ratios(), region=region, mean=True)
+
+    @cached_property
+    def interpolated_reference(self) -> EmbeddedEvents:
+        """The reference as that takes it.
+
+        Raises
+        ------
+        FitError
+            if polynomials are not close enough to the networks.
         """
-        return ManyFits(self, self._reference, samples, free, fixed, varied)
+        return self.interpolation(self.reference)
 
 
 class ManyFits:
@@ -148,61 +149,54 @@ class ManyFits:
 
     Where polynomials are not close enough to the networks, the networks themselves are taken.
 
+    Parameters
+    ----------
+    of:
+        the fit of one sample.
+    samples:
+        embedded.
+
     Attributes
     ----------
     samples:
         as the fits take them.
     """
 
-    def __init__(
-        self,
-        of: RatioFit,
-        reference: EmbeddedEvents,
-        samples: Sequence[EmbeddedEvents],
-        free: Sequence[str] | None,
-        fixed: Mapping[str, float] | None,
-        varied: Sequence[str],
-    ) -> None:
+    def __init__(self, of: RatioFit, samples: Sequence[EmbeddedEvents]) -> None:
         self._of = of
-        space = parameter_space(of.members, free=free, fixed=fixed)
-        self._free, self._fixed = space.free_names, dict(fixed or {})
-        runs_in = [name for name in space.names if name in space.free_names or name in varied]
-        held = {name: value for name, value in self._fixed.items() if name not in runs_in}
         self._members: tuple[LogRatio, ...] = of.members
-        self._reference, self.samples = reference, tuple(samples)
+        self._reference, self.samples = of.reference, tuple(samples)
         try:
-            turn = Interpolation(of.members, free=runs_in, fixed=held)
-            turned = (turn(reference), tuple(turn(sample) for sample in samples))
+            turned = (of.interpolated_reference, tuple(of.interpolation(sample) for sample in samples))
         except FitError:
             return
-        self._members, (self._reference, self.samples) = turn.ratios, turned
+        self._reference, self.samples = turned
+        ratios: tuple[LogRatio, ...] = of.interpolation.ratios
+        self._members = ratios if of.over_box is None else mapped(ratios, of.over_box)
 
     def __call__(
         self,
         data: EmbeddedEvents,
         *,
+        free: Sequence[str] | None = None,
         fixed: Mapping[str, float] | None = None,
         precision: Precision | None = None,
-        finish: bool = True,
     ) -> Fit:
-        """Fit the free parameters to one of ``samples``, or some of its events.
+        """Fit one of ``samples``, or some of its events, as a single fit does.
 
-        With ``finish`` the fit is calibrated or widened as a single one is; else it holds statistics only.
+        Where the reweighter brings no calibration, a curve is still to come: the interval holds the events' share
+        alone, without the spread of networks and without warning.
         """
         found = fit_parameters(
-            self._members,
-            data,
-            self._reference,
-            method=self._of.method,
-            free=self._free,
-            fixed={**self._fixed, **(fixed or {})},
-            precision=precision,
+            self._members, data, self._reference, method=self._of.method, free=free, fixed=fixed, precision=precision
         )
-        return self._of.finished(found) if finish else found
+        return found if self._of.over_box is None else self._of.finished(found)
 
-    def estimates(self, data: EmbeddedEvents, *, fixed: Mapping[str, float] | None = None) -> np.ndarray:
+    def estimates(
+        self, data: EmbeddedEvents, *, free: Sequence[str] | None = None, fixed: Mapping[str, float] | None = None
+    ) -> np.ndarray:
         """Return the estimates alone, (F,)."""
-        space = parameter_space(self._members, free=self._free, fixed={**self._fixed, **(fixed or {})})
+        space = parameter_space(self._members, free=free, fixed=fixed)
         samples = Samples(self._members, data, self._reference, space)
         return minimise(objective_of(self._of.method, samples)).values
 

@@ -6,12 +6,12 @@ A network's log ratio is a smooth function of theta. Written for each event as
 
 with products of Chebyshev polynomials :math:`T_c` of a total degree over the trained box, it is evaluated by one matrix
 product, whatever the network. The coefficients are the least-squares fit to the network at points that lie denser
-towards the box's edges; how far off they are is measured at other points.
+towards the box's edges; how far off they are is measured at other points. The mean of an ensemble is one polynomial.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,6 +28,8 @@ DEGREES: Final = {1: 6, 2: 5, 3: 4}
 CHECKED_POINTS: Final = 12
 CHECKED_EVENTS: Final = 2000
 BLOCK: Final = 20_000
+NODES_A_TERM: Final = 2
+"""Points at which networks are asked, for each coefficient."""
 #: root mean square by which a log ratio may be off
 TOLERANCE: Final = 0.01
 
@@ -43,15 +45,18 @@ class PolynomialRatio:
         positions of the parameters that the polynomial runs in.
     powers:
         degree of each free parameter in each term, (C, F).
+    low, high:
+        the region that it was interpolated over, (F,).
     """
 
-    def __init__(self, of: LogRatio, free: Sequence[int], powers: np.ndarray) -> None:
+    def __init__(
+        self, of: LogRatio, free: Sequence[int], powers: np.ndarray, low: np.ndarray, high: np.ndarray
+    ) -> None:
         self.parameters = of.parameters
         self.bounds = of.bounds
         self.reference = of.reference
         self._free, self._powers = tuple(free), powers
-        box = np.array([self.bounds[self.parameters[p]] for p in free], dtype=np.float64)
-        self._low, self._high = box[:, 0], box[:, 1]
+        self._low, self._high = low, high
 
     def terms(self, theta: Tensor) -> Tensor:
         """Return the polynomials at parameters (..., P), (..., C)."""
@@ -76,6 +81,15 @@ class Interpolation:
         as in :func:`simulacra.fits.fit.fit`; parameters that are neither stay at the reference.
     degree:
         total degree of the polynomials; by default 6, 5 or 4 for one, two or three free parameters.
+    region:
+        lowest and highest value of each free parameter, (F, 2), where it is not the trained box.
+    mean:
+        whether events become the coefficients of the members' mean instead of each member's.
+
+    Attributes
+    ----------
+    ratios:
+        log ratios of events as coefficients: one for each member, or that of their mean.
     """
 
     def __init__(
@@ -85,6 +99,8 @@ class Interpolation:
         free: Sequence[str] | None = None,
         fixed: Mapping[str, float] | None = None,
         degree: int | None = None,
+        region: np.ndarray | None = None,
+        mean: bool = False,
     ) -> None:
         space = parameter_space(members, free=free, fixed=fixed)
         n = len(space.free)
@@ -92,9 +108,14 @@ class Interpolation:
         if degree < 1:
             raise ValueError(f"the degree must be at least 1, not {degree}")
         powers = powers_up_to(degree, n)
-        self._members, self._space = tuple(members), space
-        self.ratios = tuple(PolynomialRatio(member, space.free, powers) for member in members)
-        self._nodes = self._points(max(2 * len(powers), degree + 3), seed=1)
+        self._members, self._space, self._mean = tuple(members), space, mean
+        self._low: np.ndarray = space.free_low if region is None else region[:, 0]
+        self._high: np.ndarray = space.free_high if region is None else region[:, 1]
+        self.ratios = tuple(
+            PolynomialRatio(member, space.free, powers, self._low, self._high)
+            for member in (members[:1] if mean else members)
+        )
+        self._nodes = self._points(max(NODES_A_TERM * len(powers), degree + 3), seed=1)
         design = self.ratios[0].terms(_tensor(self._nodes)).numpy()
         self._solve = np.linalg.pinv(design)
 
@@ -108,11 +129,11 @@ class Interpolation:
         else:
             unit = 0.5 - 0.5 * np.cos(np.pi * qmc.Halton(n, rng=np.random.default_rng(seed)).random(count))
         theta = np.tile(self._space.held, (count, 1))
-        theta[:, list(self._space.free)] = self._space.free_low + unit * (self._space.free_high - self._space.free_low)
+        theta[:, list(self._space.free)] = self._low + unit * (self._high - self._low)
         return theta
 
     def __call__(self, events: EmbeddedEvents, *, tolerance: float = TOLERANCE) -> EmbeddedEvents:
-        """Return the events as coefficients, (N, C) a member.
+        """Return the events as coefficients, (N, C) a member, or of the members' mean.
 
         Raises
         ------
@@ -121,12 +142,13 @@ class Interpolation:
         """
         import torch
 
-        solve = torch.from_numpy(self._solve.T)
-        found = []
-        for number, member in enumerate(self._members):
-            z = events.of_member(number)
-            blocks = [self._values(member, block, self._nodes) @ solve for block in z.split(BLOCK)]
-            found.append(torch.cat(blocks))
+        solve = _tensor(self._solve.T)
+
+        def of_member(number: int) -> Tensor:
+            blocks = events.of_member(number).split(BLOCK)
+            return torch.cat([self._values(self._members[number], block, self._nodes) @ solve for block in blocks])
+
+        found = [_mean(of_member, members) for members in self._averaged]
         coefficients = embedded(found, events.weights, label=events.label)
         off = self._off(events, coefficients)
         if off > tolerance:
@@ -136,12 +158,22 @@ class Interpolation:
             )
         return coefficients
 
+    @property
+    def _averaged(self) -> list[list[int]]:
+        """Return the numbers of the members that each log ratio is the mean of."""
+        every = list(range(len(self._members)))
+        return [every] if self._mean else [[number] for number in every]
+
     def _off(self, events: EmbeddedEvents, coefficients: EmbeddedEvents) -> float:
         """Return the largest root mean square over events, at points that the coefficients were not fitted to."""
         points = self._points(CHECKED_POINTS, seed=2)
+
+        def of_member(number: int) -> Tensor:
+            return self._values(self._members[number], events.of_member(number)[:CHECKED_EVENTS], points)
+
         worst = 0.0
-        for number, (member, ratio) in enumerate(zip(self._members, self.ratios, strict=True)):
-            true = self._values(member, events.of_member(number)[:CHECKED_EVENTS], points)
+        for number, (members, ratio) in enumerate(zip(self._averaged, self.ratios, strict=True)):
+            true = _mean(of_member, members)
             ours = coefficients.of_member(number)[:CHECKED_EVENTS] @ ratio.terms(_tensor(points)).T
             worst = max(worst, float((ours - true).pow(2).mean(dim=0).sqrt().max()))
         return worst
@@ -153,6 +185,13 @@ class Interpolation:
 
         with torch.no_grad():
             return torch.stack([member(z, _tensor(point).to(z.dtype)).double() for point in points], dim=1)
+
+
+def _mean(of_member: Callable[[int], Tensor], members: Sequence[int]) -> Tensor:
+    total = of_member(members[0])
+    for number in members[1:]:
+        total += of_member(number)
+    return total / len(members)
 
 
 def _tensor(values: np.ndarray) -> Tensor:

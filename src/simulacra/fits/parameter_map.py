@@ -105,6 +105,15 @@ class ParameterMap:
         jacobian = torch.func.jacfwd(self.map_tensor)(point)
         return np.asarray(jacobian.numpy())
 
+    def region(self, *, points: int = 4096) -> np.ndarray:
+        """Return between which values c moves over the box, (P, 2), in the parameters' units: about the box."""
+        from scipy.stats import qmc
+
+        # Halton's points leave out the edges, where the map reaches farthest: they are stretched onto them.
+        unit = np.clip(1.1 * qmc.Halton(len(self.parameters), rng=np.random.default_rng(0)).random(points) - 0.05, 0, 1)
+        there = self.at(self.low + unit * (self.high - self.low))
+        return np.stack([np.minimum(there.min(axis=0), self.low), np.maximum(there.max(axis=0), self.high)], axis=1)
+
     def covariance_at(self, theta: np.ndarray) -> np.ndarray:
         """Return the covariance of c, (P, P), at parameters (P,), in their units."""
         import torch
