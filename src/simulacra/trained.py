@@ -20,7 +20,7 @@ from simulacra.deploy.graphs import graph_beside, open_graph
 from simulacra.deploy.onnx import device_of
 from simulacra.deploy.session import LARGEST, Session
 from simulacra.errors import printable
-from simulacra.events import make_events, variable, with_values
+from simulacra.events import EventsError, make_events, variable, with_values
 from simulacra.reweighting.blocks import places_in_blocks
 from simulacra.systems import system
 from simulacra.training.settings import check
@@ -36,6 +36,9 @@ last bits depend on the number of rows, and an exact event must not depend on ho
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
 NOISE, CONDITION, CANDIDATE = 0, 1, 2
+#: a condition between these is finite and above 0 in single precision
+SMALLEST_NORMAL: Final = float(np.finfo(np.float32).tiny)
+LARGEST_SINGLE: Final = float(np.finfo(np.float32).max)
 
 Value = float | str | Distribution | np.ndarray
 
@@ -266,19 +269,23 @@ class TrainedGenerator:
             raise ValueError(f"the seed must not be negative, not {seed}")
         start = time.perf_counter()
         columns = self.columns_of(n, seed, first_event, conditions)
-        self.warn_outside({name: (column.min(), column.max()) for name, column in columns.items()})
+        self.warn_outside({name: _range_of(column) for name, column in columns.items()})
         make = self._exact if exact else self._quick
         output = make(self._stacked(columns, n), seed, first_event, fixed_noise)
-        self._refuse_output(output, columns, range(first_event, first_event + n))
-        return self._as_events(
-            output,
-            columns,
-            conditions,
-            settings={"fixed_noise": fixed_noise},
-            seed=seed,
-            first_event=first_event,
-            seconds_per_event=(time.perf_counter() - start) / n,
-        )
+        try:
+            return self._as_events(
+                output,
+                columns,
+                conditions,
+                settings={"fixed_noise": fixed_noise},
+                seed=seed,
+                first_event=first_event,
+                seconds_per_event=(time.perf_counter() - start) / n,
+            )
+        except EventsError:
+            # Which conditions made a number that is not finite says more.
+            self._refuse_output(output, columns, range(first_event, first_event + n))
+            raise
 
     def _as_events(
         self, output: np.ndarray, columns: Mapping[str, np.ndarray], conditions: Mapping[str, Value], **attributes: Any
@@ -393,6 +400,9 @@ class TrainedGenerator:
         columns = {}
         for i, name in enumerate(self.trained_range):
             value = conditions[name]
+            if isinstance(value, float | int):
+                columns[name] = self._same_for_all(name, float(value), n, first)
+                continue
             if isinstance(value, str):
                 value = Distribution.parse(value)
             if isinstance(value, Distribution):
@@ -407,6 +417,12 @@ class TrainedGenerator:
             self._refuse(name, column, first)
             columns[name] = column.astype(np.float32)
         return columns
+
+    def _same_for_all(self, name: str, value: float, n: int, first: int) -> np.ndarray:
+        """Return one value of a condition for ``n`` events, (n,) float32, refused as any other."""
+        if not (SMALLEST_NORMAL < value < LARGEST_SINGLE):
+            self._refuse(name, np.full(n, value), first)
+        return np.full(n, value, np.float32)
 
     def _refuse(self, name: str, column: np.ndarray, first: int) -> None:
         units = self._system.CONDITIONS[name][0]
@@ -440,6 +456,8 @@ class TrainedGenerator:
     @staticmethod
     def _stacked(columns: Mapping[str, np.ndarray], n: int) -> np.ndarray:
         """Return conditions as the network takes them, (n, C): it may have none."""
+        if len(columns) == 1:
+            return next(iter(columns.values()))[:, None]
         return np.stack(list(columns.values()), axis=1) if columns else np.empty((n, 0), np.float32)
 
     def _exact(self, conditions: np.ndarray, seed: int, first: int, fixed_noise: bool) -> np.ndarray:
@@ -476,7 +494,7 @@ class TrainedGenerator:
         """Return ONNX Runtime with the module's weights, if its graph lies beside them and it is on the CPU."""
         import torch
 
-        if self.module is not self._graph_of or (self._witness is not None and self._witness.device.type != "cpu"):
+        if self.module is not self._graph_of or (self._witness is not None and not self._witness.is_cpu):
             return None
         threads = torch.get_num_threads()
         if threads not in self._sessions:
@@ -506,6 +524,12 @@ class TrainedGenerator:
                 f"'{self.name}' made a value that is not finite in event {index[event]}, at conditions "
                 f"{ {name: float(column[event]) for name, column in columns.items()} }"
             )
+
+
+def _range_of(column: np.ndarray) -> tuple[float, float]:
+    if len(column) == 1:
+        return float(column[0]), float(column[0])
+    return float(column.min()), float(column.max())
 
 
 def _blocks(first: int, n: int) -> range:

@@ -2,67 +2,98 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from simulacra.representations.imposed_shapes import (
-    FEWEST_HITS,
-    LEAST_RATIO,
-    MOST,
-    ROUNDS,
-    ImposedShapes,
-    newton_step,
-)
+from simulacra.representations.imposed_shapes import FEWEST_HITS, LEAST_RATIO, MOST, RIDGE, ROUNDS, TINY, ImposedShapes
+
+#: powers that a tilt needs of u less the centre asked for: those that are squared beside those their squares go from
+POWERS: Final = (1, 2, 2, 4, 3)
 
 
 class FoldedShapes(nn.Module):
     """:class:`~simulacra.representations.imposed_shapes.ImposedShapes` on weights of any sum.
 
     Weights are normalised once, at the end: their sums are found with their moments, in one product. A tilt's exponent
-    is one product as well, its constant included.
+    is one product as well, its constant included. The centres asked for are the same in all rounds, so that what makes
+    moments about them of moments about 0 is computed once, and applied in one product.
     """
 
     sums: Tensor
     exponents: Tensor
     scale: Tensor
     spread: Tensor
+    binomials: Tensor
 
     def __init__(self, shapes: ImposedShapes) -> None:
         super().__init__()
         self.sizes = shapes.sizes
         members = shapes.members
+        n = len(self.sizes)
         self.register_buffer("sums", torch.stack([torch.cat([members, powers], dim=1) for powers in shapes.powers]))
-        self.register_buffer("exponents", torch.stack([torch.cat([each, members.t()]) for each in shapes.places]))
+        # A tilt's linear factor is found with the other sign.
+        rows = [torch.cat([-each[:n], each[n:], members.t()]) for each in shapes.places]
+        self.register_buffer("exponents", torch.stack(rows))
         self.register_buffer("scale", shapes.scale.clone())
         self.register_buffer("spread", members.t().contiguous())
+        # <(u - c)^p> is the sum over q of binomial(p, q) (-c)^(p - q) <u^q>: from the powers of c, (p q, power of c).
+        binomials = torch.zeros(len(POWERS), 5, 5)
+        for row, p in enumerate(POWERS):
+            for q in range(p + 1):
+                binomials[row, q, p - q] = math.comb(p, q) * (-1.0) ** (p - q)
+        self.register_buffer("binomials", binomials.flatten(0, 1))
 
     def forward(self, weights: Tensor, energies: Tensor, shapes: Sequence[Tensor]) -> Tensor:
         """Return cells (N, cells) [MeV] of weights (N, cells), the energies of sections (N, S) and their shapes."""
         hits, *moments, ratio = shapes
-        chosen = (hits >= FEWEST_HITS).to(weights.dtype)
-        targets = [[(value / self.scale[i]).clamp(-1.0, 1.0) for value in moments[i::2]] for i in (0, 1)]
-        ratio = ratio.clamp(LEAST_RATIO, 1.0)
+        chosen = hits >= FEWEST_HITS
+        unit = chosen.to(weights.dtype)[:, None]
+        aims = [self._aim(*((value / self.scale[i]).clamp(-1.0, 1.0) for value in moments[i::2])) for i in (0, 1)]
+        inverse_ratio = 1.0 / ratio.clamp(LEAST_RATIO, 1.0)
         for _ in range(ROUNDS):
-            weights = self._with_hottest(weights, ratio, chosen)
-            for direction, (centre, width) in enumerate(targets):
-                weights = self._tilted(weights, direction, centre, width, chosen)
+            weights = self._with_hottest(weights, inverse_ratio, chosen)
+            for direction, aim in enumerate(aims):
+                weights = self._tilted(weights, direction, aim, unit)
         total = torch.mm(weights, self.spread.t()).clamp(min=torch.finfo(weights.dtype).tiny)
         return weights * torch.mm(energies / total, self.spread)
 
-    def _with_hottest(self, weights: Tensor, ratio: Tensor, chosen: Tensor) -> Tensor:
+    def _with_hottest(self, weights: Tensor, inverse_ratio: Tensor, chosen: Tensor) -> Tensor:
         hottest = self._largest(weights)
-        others = weights * (weights < torch.mm(hottest, self.spread))
+        is_hottest = (weights >= torch.mm(hottest, self.spread)).to(weights.dtype)
+        others = weights - weights * is_hottest
         second = self._largest(others)
-        asked = torch.where((chosen > 0) & (second > 0), second / ratio, hottest)
-        return others + torch.mm(asked, self.spread) * (others < weights)
+        asked = torch.where(chosen & (second > 0), second * inverse_ratio, hottest)
+        return others + torch.mm(asked, self.spread) * is_hottest
 
-    def _tilted(self, weights: Tensor, direction: int, centre: Tensor, width: Tensor, chosen: Tensor) -> Tensor:
-        total, *moments = torch.mm(weights, self.sums[direction]).chunk(5, dim=1)
-        total = total.clamp(min=torch.finfo(weights.dtype).tiny)
-        factors = newton_step([moment / total for moment in moments], centre, width, chosen)
-        exponent = torch.mm(torch.cat(factors, dim=1), self.exponents[direction])
+    def _aim(self, centre: Tensor, width: Tensor) -> tuple[Tensor, ...]:
+        """Return of centres and widths asked for, (N, S), what is the same in all rounds.
+
+        The centre, twice it, its square and the width's, (N, 1, S) each, and what brings moments to it, (N, 5, 5, S).
+        """
+        centre, wide = centre[:, None], (width * width)[:, None]
+        square = centre * centre
+        powers = torch.cat([torch.ones_like(centre), centre, square, square * centre, square * square], dim=1)
+        expansion = torch.matmul(self.binomials, powers).reshape(-1, len(POWERS), 5, len(self.sizes))
+        return centre, 2.0 * centre, square, wide, expansion
+
+    def _tilted(self, weights: Tensor, direction: int, aim: tuple[Tensor, ...], chosen: Tensor) -> Tensor:
+        """Return the weights after :func:`~simulacra.representations.imposed_shapes.newton_step`."""
+        centre, twice, square, wide, expansion = aim
+        moments = torch.mm(weights, self.sums[direction]).reshape(-1, 1, 5, len(self.sizes))
+        total = moments[:, :, 0].clamp(min=torch.finfo(weights.dtype).tiny)
+        low, even, third = ((expansion * moments).sum(dim=2) / total).split([2, 2, 1], dim=1)
+        first, second = low.split(1, dim=1)
+        variance, spread = ((even - low * low) * (1 + RIDGE) + TINY).split(1, dim=1)
+        skew = third - first * second
+        wider = wide - second
+        unit = chosen / (variance * spread - skew * skew).clamp(min=TINY * TINY)
+        a, b = (spread * first + skew * wider) * unit, (variance * wider + skew * first) * unit
+        factors = torch.cat([a + twice * b, b, a * (first + centre) + b * (square - second)], dim=1)
+        exponent = torch.mm(factors.flatten(1), self.exponents[direction])
         return weights * exponent.clamp(-MOST, MOST).exp()
 
     def _largest(self, weights: Tensor) -> Tensor:
