@@ -54,12 +54,12 @@ REFERENCE: Final = 100_000
 PIECES: Final = 3
 _KINDS: Final = {"point": POINTS, "truth": TRUTHS}
 #: of 200,000 events each
-PIECES_OF: Final = {"point": PIECES, "truth": 2}
+PIECES_OF: Final = {"point": PIECES, "truth": 1}
 CHUNK: Final = 5_000
 BOX: Final = {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.5:0.9", "probStoUD": "uniform:0.1:0.3"}
 #: what the shipped calibration is made of, by ``simulacra calibrate``
 CALIBRATION: Final = {
-    "cal-prior": Sample(2_000_000, 3105, {"vary": BOX, "events_per_draw": 100}),
+    "cal-prior": Sample(2_000_000, 3105, {"vary": BOX, "events_per_draw": 1000}),
     "cal-default": Sample(1_000_000, 3106),
 }
 SAMPLES: Final = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import cached_property
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from simulacra.fits.embedded import EmbeddedEvents
 from simulacra.fits.errors import FitError
-from simulacra.fits.log_ratio import LogRatio, ParameterSpace
+from simulacra.fits.log_ratio import LinearRatio, LogRatio, ParameterSpace
 
 BATCH: Final = 16_384
 """Events that are evaluated at a time: few enough for a head's activations to stay near the processor."""
@@ -29,14 +30,31 @@ class LogRatios:
     events: EmbeddedEvents
     space: ParameterSpace
 
+    @cached_property
+    def _linear(self) -> tuple[_Linear, ...] | None:
+        """Return the members as terms and the events' coefficients, if all of them are such."""
+        if not all(getattr(member, "is_linear", False) for member in self.members):
+            return None
+        each = enumerate(self.members)
+        return tuple(
+            _Linear(cast("LinearRatio", member), self.events.of_member(number).numpy(), self.space)
+            for number, member in each
+        )
+
     def values(self, free: np.ndarray) -> np.ndarray:
         """Return the log ratio of each event, (N,) float64, at the free parameters (F,)."""
+        if self._linear:
+            return self._finite(_mean([one.coefficients @ one.terms(free) for one in self._linear]), free)
         with torch.no_grad():
             rows = self._batches(free, lambda ratio, theta, _: ratio(theta).double())
         return self._finite(np.concatenate([row.cpu().numpy() for row in rows]), free)
 
     def slopes(self, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the log ratios, (N,), and their derivatives by the free parameters, (N, F), both float64."""
+        if self._linear:
+            both_of = [one.coefficients @ np.column_stack([one.terms(free), one.slopes(free)]) for one in self._linear]
+            table = self._finite(_mean(both_of), free)
+            return table[:, 0], table[:, 1:]
 
         def both(ratio: Callable[[Tensor], Tensor], theta: Tensor, _: slice) -> Tensor:
             def twice(point: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,6 +74,9 @@ class LogRatios:
 
         A third of the work of ``slopes``, since it goes backwards and need not keep the events apart.
         """
+        if self._linear:
+            sums = [(coefficients @ one.coefficients) @ one.slopes(free) for one in self._linear]
+            return self._finite(_mean(sums), free)
 
         def first(ratio: Callable[[Tensor], Tensor], theta: Tensor, rows: slice) -> Tensor:
             return _gradient(ratio, theta.requires_grad_(), scaled[rows])[0].double()
@@ -66,6 +87,9 @@ class LogRatios:
 
     def curvature(self, free: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """Return the second derivatives, (F, F), of the sum over events of the coefficients (N,) times log ratios."""
+        if self._linear:
+            bends = [np.tensordot(coefficients @ one.coefficients, one.bends(free), 1) for one in self._linear]
+            return self._finite(_mean(bends), free)
 
         def second(ratio: Callable[[Tensor], Tensor], theta: Tensor, rows: slice) -> Tensor:
             point = theta.requires_grad_()
@@ -108,6 +132,39 @@ class LogRatios:
             f"the log ratio of {self.events.label} event {event}, or its derivative, is NaN or infinite at {where}; "
             "look at this event, and at the network's training"
         )
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """A member whose log ratio is the product of an event's coefficients, (N, C), and terms in the parameters."""
+
+    member: LinearRatio
+    coefficients: np.ndarray
+    space: ParameterSpace
+
+    def terms(self, free: np.ndarray) -> np.ndarray:
+        """Return the terms, (C,), at the free parameters (F,)."""
+        with torch.no_grad():
+            found: np.ndarray = self._of(torch.from_numpy(np.array(free, dtype=np.float64))).numpy()
+        return found
+
+    def slopes(self, free: np.ndarray) -> np.ndarray:
+        """Return their derivatives, (C, F)."""
+        point = torch.from_numpy(np.array(free, dtype=np.float64))
+        return np.asarray(torch.func.jacfwd(self._of)(point).numpy())
+
+    def bends(self, free: np.ndarray) -> np.ndarray:
+        """Return their second derivatives, (C, F, F)."""
+        point = torch.from_numpy(np.array(free, dtype=np.float64))
+        return np.asarray(torch.func.jacfwd(torch.func.jacfwd(self._of))(point).numpy())
+
+    def _of(self, point: Tensor) -> Tensor:
+        offset, selection = (torch.from_numpy(array) for array in self.space.embed())
+        return self.member.terms(offset + selection @ point)
+
+
+def _mean(of_members: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(sum(of_members) / len(of_members))
 
 
 def log_ratios(members: Sequence[LogRatio], events: EmbeddedEvents, space: ParameterSpace) -> LogRatios:

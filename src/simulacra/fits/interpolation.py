@@ -49,6 +49,8 @@ class PolynomialRatio:
         the region that it was interpolated over, (F,).
     """
 
+    is_linear = True
+
     def __init__(
         self, of: LogRatio, free: Sequence[int], powers: np.ndarray, low: np.ndarray, high: np.ndarray
     ) -> None:

@@ -35,6 +35,20 @@ class LogRatio(Protocol):
         """Return the log ratio of each event, (N,), of embedded events (N, L) at one theta (P,)."""
 
 
+class LinearRatio(LogRatio, Protocol):
+    """A log ratio of events that are embedded as coefficients (N, C) of terms in the parameters: z @ terms(theta).
+
+    A fit takes the terms' derivatives in the place of each event's.
+    """
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether that is so."""
+
+    def terms(self, theta: Tensor) -> Tensor:
+        """Return the terms at parameters (..., P), (..., C), differentiable twice."""
+
+
 @dataclass(frozen=True)
 class ParameterSpace:
     """The trained box, and which of its parameters a fit leaves free.

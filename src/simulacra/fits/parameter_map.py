@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from simulacra.fits.log_ratio import LogRatio
+from simulacra.fits.log_ratio import LinearRatio, LogRatio
 from simulacra.fits.polynomials import chebyshev_products
 
 DIGITS = 9
@@ -266,6 +266,12 @@ class MappedRatio:
             )
         self._of, self._map = of, over_box
         self.parameters, self.bounds, self.reference = of.parameters, of.bounds, of.reference
+        self.is_linear = bool(getattr(of, "is_linear", False))
+
+    def terms(self, theta: Tensor) -> Tensor:
+        """Return the terms of a member that is linear, (..., C), at parameters (..., P)."""
+        found: Tensor = cast("LinearRatio", self._of).terms(self._map.map_tensor(theta))
+        return found
 
     def __call__(self, z: Tensor, theta: Tensor) -> Tensor:
         """Return log ratios (N,) of embedded events (N, L) at parameters (P,)."""
