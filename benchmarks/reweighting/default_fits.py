@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from benchmarks.reweighting.samples import PARAMETERS, Sample
+from benchmarks.reweighting.samples import DETECTOR_SEED, PARAMETERS, Sample
 from rich.console import Console
 from rich.table import Table
 
@@ -33,6 +33,8 @@ from simulacra.fits.embedded import EmbeddedEvents, embedded
 from simulacra.fits.result import Fit
 from simulacra.pages.plain import plain
 from simulacra.reweighting.reweighter import Reweighter
+from simulacra.simulators.detector import write_detector
+from simulacra.simulators.detector_settings import DetectorSettings
 from simulacra.simulators.pythia import write_collisions
 from simulacra.simulators.pythia_settings import PythiaSettings
 from simulacra.store import open_events
@@ -59,7 +61,7 @@ CHUNK: Final = 5_000
 BOX: Final = {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.5:0.9", "probStoUD": "uniform:0.1:0.3"}
 #: what the shipped calibration is made of, by ``simulacra calibrate``
 CALIBRATION: Final = {
-    "cal-prior": Sample(2_000_000, 3105, {"vary": BOX, "events_per_draw": 1000}),
+    "cal-prior": Sample(5_000_000, 3105, {"vary": BOX, "events_per_draw": 1000}),
     "cal-default": Sample(1_000_000, 3106),
 }
 SAMPLES: Final = {
@@ -82,6 +84,11 @@ def main() -> None:
     parser.add_argument("--references", type=int, default=8, help="references of 100,000 events, at most 8")
     parser.add_argument("--only", nargs="*", default=None, metavar="SAMPLE", help="samples, such as point-0 truth-2")
     parser.add_argument("--fitted", type=int, nargs="*", default=[1, 3], help="numbers of parameters that are fitted")
+    parser.add_argument(
+        "--detector",
+        action="store_true",
+        help="fits behind the detector (--model srgn-z)",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
@@ -91,7 +98,7 @@ def main() -> None:
     pieces = {name: min(arguments.pieces, PIECES_OF[name.split("-")[0]]) for name in chosen}
     needed = [f"ref-{k}" for k in range((arguments.references + 1) // 2)]
     needed += [f"{name}-{piece}" for name in chosen for piece in range(pieces[name])]
-    run = Run(arguments.folder, arguments.model, arguments.references, tuple(arguments.fitted))
+    run = Run(arguments.folder, arguments.model, arguments.references, tuple(arguments.fitted), arguments.detector)
     # Fresh processes: one that has used torch must not be forked.
     with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
         seconds = sum(pool.map(prepare, [run] * len(needed), needed))
@@ -104,6 +111,7 @@ def main() -> None:
             Console(width=150).print(table_of(found))
     record = {
         "model": model.name,
+        "detector": arguments.detector,
         "calibration": {method: told["made_from"] for method, told in model.fit_calibration.items()},
         "events": {"one parameter": SIZES[1], "three": SIZES[3]},
         "reference_events": REFERENCE,
@@ -114,7 +122,7 @@ def main() -> None:
         "rows": sorted(rows, key=lambda one: one["fitted"]),
     }
     arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "default-fits.json"
+    path = arguments.output / f"default-fits{'-detector' if arguments.detector else ''}.json"
     write_whole(path, json.dumps(plain(record, "default fits"), indent=1) + "\n")
     Console(width=150).print(table_of(rows))
     print(f"written to {path}")
@@ -122,19 +130,20 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """What all processes are told: folder, model, number of references, numbers of parameters that are fitted."""
+    """What all processes are told: folder, model, numbers of references and of fitted parameters, detector or not."""
 
     folder: Path
     model: str
     references: int
     fitted: tuple[int, ...]
+    detector: bool
 
 
 def prepare(run: Run, name: str) -> float:
     """Simulate and embed a sample unless that was done; return the processor's seconds."""
     began = time.process_time()
     torch.set_num_threads(1)
-    sample(run.folder, name, Reweighter.load(run.model))
+    sample(run, name, Reweighter.load(run.model))
     return time.process_time() - began
 
 
@@ -145,18 +154,21 @@ def fits_to_references(run: Run) -> tuple[RatioFit, ...]:
     found = []
     for k in range(run.references):
         half = np.arange(REFERENCE) + (k % 2) * REFERENCE
-        found.append(RatioFit(model, sample(run.folder, f"ref-{k // 2}", model).select(half)))
+        found.append(RatioFit(model, sample(run, f"ref-{k // 2}", model).select(half)))
     return tuple(found)
 
 
-def sample(folder: Path, name: str, model: Reweighter) -> EmbeddedEvents:
+def sample(run: Run, name: str, model: Reweighter) -> EmbeddedEvents:
     """Simulate a sample unless it is there, embed it unless that was done, and return it."""
-    path, kept = folder / f"{name}.zarr", folder / f"{name}-{summaries_of(model)}.npz"
+    path, kept = run.folder / f"{name}.zarr", run.folder / f"{name}-{summaries_of(model)}.npz"
     if not kept.exists():
         wanted = SAMPLES[name]
         settings = PythiaSettings.model_validate({"process": "z-to-dijets", **wanted.settings})
         # A store that is whole is left as it is; one that was begun is gone on with.
         write_collisions(path, settings, seed=wanted.seed, n_events=wanted.n, chunk_size=CHUNK)
+        if run.detector:
+            particles, path = path, run.folder / f"{name}-seen.zarr"
+            write_detector(particles, path, DetectorSettings.load("lep-like"), seed=DETECTOR_SEED)
         found = model.embed(open_events(path))
         summaries = {f"summary_{k}": z.numpy() for k, z in enumerate(found.summaries)}
         beside = kept.with_name(f".{kept.name}")
@@ -186,7 +198,7 @@ def coverage_at(run: Run, name: str, truth: dict[str, float], pieces: int) -> tu
     torch.set_num_threads(1)
     references = fits_to_references(run)
     model = references[0].reweighter
-    pools = [sample(run.folder, f"{name}-{piece}", model) for piece in range(pieces)]
+    pools = [sample(run, f"{name}-{piece}", model) for piece in range(pieces)]
     largest = max(SIZES.values())
     blocks = [pool.select(np.arange(largest) + at) for pool in pools for at in range(0, len(pool), largest)]
     many = [reference.of_many(blocks[which :: run.references]) for which, reference in enumerate(references)]
@@ -209,7 +221,7 @@ def coverage_at(run: Run, name: str, truth: dict[str, float], pieces: int) -> tu
             one,
             cut,
             truth,
-            journal=run.folder / "journals" / f"{name}-{len(free)}.jsonl",
+            journal=run.folder / "journals" / f"{model.name}-{name}-{len(free)}.jsonl",
             run={
                 "model": model.sha256,
                 "calibration": model.fit_calibration["likelihood_ratio"]["coefficients"],
