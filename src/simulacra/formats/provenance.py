@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from simulacra.events import EventsError, Role, validate, variable
+from simulacra.events import EventsError, Role, validate, variable, with_source
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import BLOCK, dataset, text
 from simulacra.units import in_convention
@@ -121,11 +121,12 @@ def to_events(
     events = xr.Dataset(dict(variables), coords={"event": index, **(coordinates or {})}, attrs=dict(attributes))
     if GROUP in file:
         events = _with_group(file, events, n_events, rows)
+    events = with_source(events, file.filename)
     try:
         validate(events)
-        return in_convention(events)
+        return in_convention(events, f"'{file.filename}'")
     except EventsError as error:
-        raise FormatError(f"'{file.filename}': {error}") from error
+        raise FormatError(str(error)) from error
 
 
 def write_group(file: h5py.File, events: xr.Dataset, covered: Collection[str]) -> None:

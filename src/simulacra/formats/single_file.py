@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from simulacra.events import validate
+from simulacra.events import validate, with_source
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import created, opened
 from simulacra.store.arrays import plain
@@ -38,6 +38,7 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
                 raise FormatError(f"'{path}': the dataset '{name}' carries no 'dimensions'")
             variables[name] = xr.Variable(str(attributes.pop("dimensions")).split(), dataset[()], attrs=attributes)
         events = xr.Dataset(variables, attrs={key: plain(value) for key, value in file.attrs.items()})
+    events = with_source(events, path)
     validate(events)
     return in_convention(events, f"'{path}'")
 
