@@ -24,11 +24,13 @@ TRAINING = TrainingSettings(
 )
 
 
-def small_settings(variables: tuple[str, ...] = ("x",), *, steps: int = 400, **fields: Any) -> ReweighterSettings:
+def small_settings(
+    variables: tuple[str, ...] = ("x",), *, steps: int = 400, batch_size: int = 512, **fields: Any
+) -> ReweighterSettings:
     """Return settings of a small network on ``variables``."""
     network = FeaturesSettings(variables=variables, widths=(32,), summary=8, head_widths=(16,))
     defaults: dict[str, Any] = {"network": network, "average_decay": 0.99, "calibration": "none"}
-    training = TRAINING.model_copy(update={"steps": steps})
+    training = TRAINING.model_copy(update={"steps": steps, "batch_size": batch_size})
     return ReweighterSettings(**(defaults | {"training": training} | fields))
 
 

@@ -2,6 +2,7 @@ import contextlib
 import errno
 import functools
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simulacra.events import EventsError
+from simulacra.events import EventsError, part_of, take_part, validate
 from simulacra.store import Chunk, StoreError, StoreExistsError, open_events, write_events, write_store
 from toy_events import ToyTask, toy_events
 
@@ -414,6 +415,28 @@ def test_the_full_check_finds_what_breaks_the_conventions(tmp_path: Path) -> Non
     assert open_events(tmp_path / "foreign.zarr").sizes["event"] == N
     with pytest.raises(EventsError, match=r"'shower' is a negative energy, -1\.0 MeV, in event 12 at cell 3"):
         open_events(tmp_path / "foreign.zarr", check=True)
+
+
+def test_a_fault_is_told_with_the_store_whatever_was_chosen_of_it(tmp_path: Path) -> None:
+    path, events = tmp_path / "foreign.zarr", toy_events(0, N)
+    events["shower"][12, 3] = np.nan
+    events.to_zarr(path, consolidated=False)
+    opened = open_events(path)
+    assert "source" not in opened.attrs
+    for chosen in (
+        opened,
+        pickle.loads(pickle.dumps(opened)),
+        opened.isel(event=slice(10, 14)).load(),
+        opened.drop_vars("kept").assign(more=opened["kept"]).assign_attrs(seed=1),
+        opened[["shower"]],
+        take_part(opened.isel(event=[12]), str(part_of(np.array([12]))[0])),
+    ):
+        with pytest.raises(EventsError, match=rf"^'{path}': variable 'shower' is nan in event 12 at cell 3"):
+            validate(chosen)
+    with pytest.raises(StoreError, match=rf"'{path}': variable 'shower' is nan"):
+        write_events(opened, tmp_path / "copy.zarr")
+    with pytest.raises(EventsError, match=rf"^'{path}': missing feature 'active'"):
+        validate(opened, features=["active"])
 
 
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:

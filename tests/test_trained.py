@@ -374,6 +374,43 @@ def test_arguments_that_make_no_sense_are_refused(
 # What comes out
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 1.5}, r"the number of events must be a whole number, not 1\.5"),
+        ({"n": 2.0}, r"the number of events must be a whole number, not 2\.0"),
+        ({"n": True}, "the number of events must be a whole number, not True"),
+        ({"n": np.bool_(True)}, r"the number of events must be a whole number, not np\.True_"),
+        ({"n": "3"}, "the number of events must be a whole number, not '3'"),
+        ({"n": None}, "the number of events must be a whole number, not None"),
+        ({"n": math.nan}, "the number of events must be a whole number, not nan"),
+        ({"seed": "a"}, "the seed must be a whole number, not 'a'"),
+        ({"seed": 1.5}, r"the seed must be a whole number, not 1\.5"),
+        ({"seed": False}, "the seed must be a whole number, not False"),
+        ({"seed": [1] * 100}, "the seed must be a whole number, not .*…"),
+        ({"first_event": -1}, "the first event's index must not be negative, not -1"),
+        ({"first_event": 0.5}, r"the first event's index must be a whole number, not 0\.5"),
+        ({"first_event": "0"}, "the first event's index must be a whole number, not '0'"),
+    ],
+)
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_is_no_whole_number_is_refused_in_one_line(
+    generator: TrainedGenerator, change: dict[str, Any], message: str, exact: bool
+) -> None:
+    with pytest.raises(ValueError, match=f"^{message}") as refused:
+        generator.sample(**{"n": 2, "seed": 1, "incident_energy": 50.0, "exact": exact} | change)
+    assert is_explained(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers(generator: TrainedGenerator) -> None:
+    by_numpy = generator.sample(np.int32(3), seed=np.uint64(7), first_event=np.int64(70), incident_energy=50.0)
+    expected = generator.sample(3, seed=7, first_event=70, incident_energy=50.0)
+    np.testing.assert_array_equal(by_numpy["shower"].values, expected["shower"].values)
+    assert by_numpy.attrs["seed"] == 7
+    assert type(by_numpy.attrs["seed"]) is int
+
+
 def test_events_are_valid_and_tell_where_they_are_from(generator: TrainedGenerator) -> None:
     events = generator.sample(50, incident_energy=np.linspace(1, 100, 50), seed=9, first_event=7)
     simulacra.validate(events, conditions=["incident_energy"], features=["shower"])

@@ -18,6 +18,7 @@ stands in the attributes of the dataset: ``simulator``, ``simulator_version``, `
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
@@ -31,6 +32,8 @@ ROLES: Final = ("condition", "feature", "weight", "mask")
 REQUIRED_ATTRIBUTES: Final = ("simulator", "simulator_version", "seed", "settings", "seconds_per_event")
 #: numpy's kinds of numbers, truth values among them
 NUMBERS: Final = "biufc"
+#: under which xarray keeps where a dataset was read from
+SOURCE: Final = "source"
 ENERGY_UNITS: Final = ("eV", "keV", "MeV", "GeV", "TeV")
 SPLIT: Final[tuple[tuple[Part, float], ...]] = (("train", 0.7), ("validation", 0.1), ("test", 0.2))
 
@@ -141,6 +144,8 @@ def names(events: xr.Dataset, role: Role) -> list[str]:
 def validate(events: xr.Dataset, *, conditions: Iterable[str] = (), features: Iterable[str] = ()) -> None:
     """Check events against the conventions and raise :class:`EventsError` at the first fault.
 
+    The message begins with the store or file that the events were read from (:func:`with_source`), if they were.
+
     Parameters
     ----------
     events:
@@ -148,6 +153,24 @@ def validate(events: xr.Dataset, *, conditions: Iterable[str] = (), features: It
     conditions, features:
         names of variables that the caller needs.
     """
+    try:
+        _validate(events, conditions, features)
+    except EventsError as error:
+        source = events.encoding.get(SOURCE)
+        raise error if source is None else EventsError(f"'{source}': {error}") from None
+
+
+def with_source(events: xr.Dataset, *sources: str | os.PathLike[str]) -> xr.Dataset:
+    """Return events that know the stores or files that they were read from, also after a selection or a change.
+
+    It stands in ``encoding``, where xarray keeps it too: unlike an attribute, it says nothing about the events.
+    """
+    known = events.copy(deep=False)
+    known.encoding[SOURCE] = "', '".join(os.fspath(source) for source in sources)
+    return known
+
+
+def _validate(events: xr.Dataset, conditions: Iterable[str], features: Iterable[str]) -> None:
     if "event" not in events.dims:
         raise EventsError(f"events need a dimension named 'event'; these have {sorted(map(str, events.dims))}")
     if "event" not in events.coords:

@@ -1,4 +1,7 @@
-"""What all settings have in common: nothing unknown, nothing infinite, and no ``true`` that is taken for a 1."""
+"""What all settings have in common: nothing unknown, nothing infinite, and no ``true`` that is taken for a 1.
+
+And what a call from Python refuses as the command line does: numbers that are not whole.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 
@@ -45,3 +49,22 @@ def _leaves(annotation: Any) -> Iterator[Any]:
         return
     for one in inner:
         yield from _leaves(one)
+
+
+def whole_number(number: object, what: str, least: int = 0) -> int:
+    """Return a whole number of Python's or numpy's as an ``int``; ``True`` is none, nor is 1.0.
+
+    Raises
+    ------
+    ValueError
+        if it is none, or below ``least`` (0 or 1), with ``what`` it is.
+    """
+    # The first question is answered in nanoseconds, which counts where events are made one by one.
+    if type(number) is not int:
+        if not isinstance(number, np.integer):
+            shown = " ".join(repr(number).split())
+            raise ValueError(f"{what} must be a whole number, not {shown if len(shown) <= 80 else f'{shown[:80]}…'}")
+        number = int(number)
+    if number < least:
+        raise ValueError(f"{what} must {f'be at least {least}' if least else 'not be negative'}, not {number}")
+    return number

@@ -22,6 +22,7 @@ from simulacra.deploy.session import LARGEST, Session
 from simulacra.errors import printable
 from simulacra.events import EventsError, make_events, variable, with_values
 from simulacra.reweighting.blocks import places_in_blocks
+from simulacra.settings import whole_number
 from simulacra.systems import system
 from simulacra.training.settings import check
 
@@ -255,18 +256,18 @@ class TrainedGenerator:
         Raises
         ------
         ValueError
-            if a condition is missing, unknown, not finite, or an energy is not above 0.
+            if a condition is missing, unknown, not finite, or an energy is not above 0; if ``n``, ``seed`` or
+            ``first_event`` is no whole number, or too small.
 
         Warns
         -----
         ExtrapolationWarning
             if a condition is out of the trained range.
         """
-        if n < 1:
-            raise ValueError(f"the number of events must be at least 1, not {n}")
+        n = whole_number(n, "the number of events", 1)
+        first_event = whole_number(first_event, "the first event's index")
         seed = int(np.random.SeedSequence().entropy) % 2**31 if seed is None else seed  # type: ignore[arg-type]
-        if seed < 0:
-            raise ValueError(f"the seed must not be negative, not {seed}")
+        seed = whole_number(seed, "the seed")
         start = time.perf_counter()
         columns = self.columns_of(n, seed, first_event, conditions)
         self.warn_outside({name: _range_of(column) for name, column in columns.items()})

@@ -1,6 +1,7 @@
 """Sessions of exported files, and what stands on them: a module in torch's place, and stores made in ONNX Runtime."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
+from simulacra.deploy.graphs import graph_beside, write_graph
 from simulacra.deploy.onnx import LARGEST, Session, export, open_session
 from simulacra.deploy.runtime_module import RuntimeModule
 from simulacra.store import open_events
@@ -86,6 +88,38 @@ def test_a_store_is_made_in_onnx_runtime(trained_run: Path, tmp_path: Path) -> N
     refused = generate(trained_run, stores["torch"], "-n", 150, "--batch-size", 100, "--runtime", "onnx")
     assert refused.exit_code == 1
     assert "runtime" in refused.stderr
+
+
+def test_a_graph_beside_the_weights_is_used_and_makes_the_events_of_an_export(
+    trained_run: Path, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    trained = simulacra.load(run)
+    conditions = np.geomspace(1, 100, 256, dtype=np.float32)[:, None]
+    write_graph(trained.module, graph_beside(trained.path), trained.weights_sha256, conditions)
+    options = ("-n", 150, "--batch-size", 100, "--runtime", "onnx")
+    exports = []
+    monkeypatch.setattr("simulacra.cli.generate.exported", lambda member, file: exports.append(file) or str(path))
+    for name, folder in (("graph", run), ("export", trained_run)):
+        result = generate(folder, tmp_path / f"{name}.zarr", *options)
+        assert result.exit_code == 0, result.output
+        assert len(exports) == (name == "export")
+    by_graph, by_export = (open_events(tmp_path / f"{name}.zarr") for name in ("graph", "export"))
+    expected, made = by_export["shower"].values, by_graph["shower"].values
+    assert (np.abs(made - expected) < 1e-5 * expected.max(axis=1, keepdims=True)).mean() > 0.999
+    # Events of a graph depend on no other event, and its store is not gone on with by an export.
+    result = generate(run, tmp_path / "one by one.zarr", "-n", 150, "--batch-size", 7, "--runtime", "onnx")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(open_events(tmp_path / "one by one.zarr")["shower"].values, made)
+    graph_beside(trained.path).unlink()
+    assert generate(run, tmp_path / "graph.zarr", *options).exit_code == 1
+    # What cannot be used is exported anew.
+    graph_beside(trained.path).write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="it cannot be opened"):
+        result = generate(run, tmp_path / "damaged.zarr", *options)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(open_events(tmp_path / "damaged.zarr")["shower"].values, expected)
 
 
 def test_an_unknown_runtime_is_refused(trained_run: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simulacra.events import make_events, variable
+from simulacra.events import EventsError, make_events, variable
 from simulacra.formats import FormatError, format_of, read, single_file
 
 
@@ -56,3 +56,12 @@ def test_nothing_is_left_where_writing_fails(events, tmp_path):
     with pytest.raises(FormatError, match="cannot write"):
         single_file.write(events, tmp_path / "nowhere" / "events.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_is_told_with_the_file(events, tmp_path):
+    path = tmp_path / "events.h5"
+    single_file.write(events, path)
+    with h5py.File(path, "r+") as file:
+        file["flux"][3, 1] = np.nan
+    with pytest.raises(EventsError, match=rf"^'{path}': variable 'flux' is nan in event 10 at time 1"):
+        read(path)

@@ -12,6 +12,9 @@ import xarray as xr
 
 from events_of_every_kind import array, events_of, number
 from simulacra.judges import judge
+from simulacra.judges.doubts import only_constants
+from simulacra.judges.samples import Sample, sample_of
+from tiny_calogan import toy_showers
 from toy_clouds import clouds_of
 
 N = 210
@@ -27,10 +30,6 @@ def with_constant(rng: np.random.Generator) -> xr.Dataset:
 
 def with_whole_numbers(rng: np.random.Generator) -> xr.Dataset:
     return events_of({"x": gaussian(rng), "count": number(rng.poisson(2, N)), "flag": number(rng.random(N) < 0.1)}, 1)
-
-
-def constants_alone(_: np.random.Generator) -> xr.Dataset:
-    return events_of({"constant": number(np.full(N, 3.0))}, 1)
 
 
 def one_column_at_one_condition(rng: np.random.Generator) -> xr.Dataset:
@@ -65,7 +64,6 @@ def clouds_half_of_them_empty(rng: np.random.Generator) -> xr.Dataset:
     [
         with_constant,
         with_whole_numbers,
-        constants_alone,
         one_column_at_one_condition,
         field_and_constant,
         clouds_half_of_them_empty,
@@ -82,3 +80,65 @@ def test_a_verdict_and_its_page(draw: Callable[[np.random.Generator], xr.Dataset
     record = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     distances = {f["observable"]: f["value"] for f in record["findings"] if f["judge"] == "wasserstein_distance"}
     assert all(distances[name] == 0 for name in distances if name.startswith("constant"))
+
+
+def constant_column(value: float, seed: int = 1) -> xr.Dataset:
+    condition = number(np.random.default_rng(seed).random(N), "condition")
+    return events_of({"constant": number(np.full(N, value)), "asked_for": condition}, 1)
+
+
+def constant_field(value: float, _: int = 1) -> xr.Dataset:
+    return events_of({"field": array(np.full((N, 3, 3), value), "row", "column")}, 1)
+
+
+def equal_pions(momentum: float, _: int = 1) -> xr.Dataset:
+    energy = np.sqrt(momentum**2 + 0.1396**2)
+    return clouds_of([[(0.0, 0.0, momentum, energy, 211, 1)]] * N, width=1)
+
+
+def equal_showers(scale: float, seed: int = 1) -> xr.Dataset:
+    showers = toy_showers(N, seed)
+    same = np.broadcast_to(scale * showers["shower"].values[0], showers["shower"].shape)
+    return showers.assign(shower=showers["shower"].copy(data=same))
+
+
+CONSTANTS = [constant_column, constant_field, equal_pions, equal_showers]
+
+
+@pytest.mark.parametrize("constant", [constant_column, constant_field])
+def test_of_constants_alone_nothing_can_be_told(constant: Callable[[float, int], xr.Dataset], tmp_path: Path) -> None:
+    verdict = judge(constant(3.0, 1), constant(3.0, 2), seed=1)
+    assert verdict.headline.startswith("UNDECIDED")
+    assert [judged.outcome for judged in verdict.uses] == ["undecided"] * len(verdict.uses)
+    (doubt,) = verdict.stated.doubts
+    assert doubt.startswith("All variables (conditions aside) are constant")
+    assert doubt in verdict.warnings
+    assert verdict.advice[0].startswith("Judge variables that vary")
+    assert doubt in verdict.write(tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("value", [3.001, 3.0 + 1e-9])
+def test_another_constant_fails(value: float) -> None:
+    verdict = judge(constant_column(3.0, 1), constant_column(value, 2), seed=1)
+    assert verdict.headline.startswith("FAIL")
+    assert not verdict.stated.doubts
+
+
+def sample(events: xr.Dataset) -> Sample:
+    return sample_of(events, "toy", most_events=N, rng=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("constant", CONSTANTS)
+def test_constants_of_every_kind_are_seen_and_what_varies_once_is_none(
+    constant: Callable[..., xr.Dataset],
+) -> None:
+    truth = sample(constant(3.0))
+    assert only_constants(truth, truth)
+    assert not only_constants(truth, sample(constant(3.01)))
+    name = next(name for name in ("constant", "field", "momentum", "shower") if name in constant(3.0))
+    values = np.array(constant(3.0)[name].values)
+    values[7] *= 2
+    once = constant(3.0)
+    once = sample(once.assign({name: once[name].copy(data=values)}))
+    assert not only_constants(truth, once)
+    assert not only_constants(once, truth)

@@ -269,7 +269,7 @@ def test_the_sources_parameter_is_what_it_was_simulated_with(
     source = gaussian_events(np.random.default_rng(1).normal(size=300), settings=settings)
     source.attrs["simulator"] = "pythia"
     target = drawn_in_mu(300, 2).rename(mu="alphaS")
-    asked = small_settings(parameters=("alphaS",), steps=1)
+    asked = small_settings(parameters=("alphaS",), steps=1, batch_size=128)
     if expected is None:
         with pytest.raises(SampleError, match=r"value of 'alphaS' is not known: give it as reference\.alphaS"):
             fit_reweighter(source, target, asked, tmp_path / "run", progress=False)

@@ -148,7 +148,7 @@ def test_particles_are_judged_by_their_observables(tmp_path: Path) -> None:
     decays, _ = z_decays()
     source, target = decays.isel(event=slice(150)), decays.isel(event=slice(150, 300))
     network = ParticleFlowSettings(particle_widths=(8,), event_widths=(8,), summary=4, head_widths=(8,))
-    settings = small_settings(steps=10).model_copy(update={"network": network})
+    settings = small_settings(steps=10, batch_size=128).model_copy(update={"network": network})
     reweighter = fit_reweighter(source, target, settings, tmp_path / "run", progress=False)
     judged = judge_reweighter(reweighter, source, target, part=None, trees=False)
     names = [closure.observable for closure in judged.closures]

@@ -226,8 +226,15 @@ def test_conditions_beyond_the_refiners_range_are_told(refined_run: tuple[Path, 
     low, high = refined.refiner.condition_ranges["incident_energy"]
     with pytest.warns(OutsideBoxWarning, match="reaches outside the range of"):
         refined.refiner.warn_outside({"incident_energy": (low, 2 * high)})
-    with pytest.raises(ValueError, match="at least one event"):
-        refined.sample(0, seed=1, unweighted=True, incident_energy=50.0)
+    for wrong, message in (
+        ({"n": 0}, "the number of events must be at least 1, not 0"),
+        ({"n": True}, "the number of events must be a whole number, not True"),
+        ({"seed": "a"}, "the seed must be a whole number, not 'a'"),
+        ({"first_event": -1}, "the first event's index must not be negative, not -1"),
+    ):
+        for unweighted in (True, False):
+            with pytest.raises(ValueError, match=message):
+                refined.sample(**{"n": 2, "seed": 1, "unweighted": unweighted, "incident_energy": 50.0, **wrong})
     copy = tmp_path / "copy.safetensors"
     shutil.copy(refined_run[1] / "reweighter.safetensors", copy)
     assert isinstance(TrainedGenerator(refined_run[0] / "model.safetensors").refined_by(copy), RefinedGenerator)

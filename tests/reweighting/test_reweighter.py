@@ -150,7 +150,7 @@ def test_observables_of_clouds_can_be_features(tmp_path: Path) -> None:
     """The networks see numbers that the events do not hold, made from the particles."""
     decays, _ = z_decays()
     heavier = decays.assign_coords(event=decays["event"])
-    settings = small_settings(("thrust", "multiplicity"), steps=3)
+    settings = small_settings(("thrust", "multiplicity"), steps=3, batch_size=128)
     reweighter = fit_reweighter(decays, heavier, settings, tmp_path, progress=False)
     weights = reweighter.weights(decays.isel(event=slice(20)))
     with_columns = decays.isel(event=slice(20)).assign(

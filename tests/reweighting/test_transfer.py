@@ -125,7 +125,7 @@ def test_the_events_own_weights_count(exact: Reweighter, tmp_path: Path) -> None
 
 def test_a_killed_run_goes_on_and_the_seed_decides(exact: Reweighter, tmp_path: Path) -> None:
     detector, particle = levels(600)
-    settings = continuous_settings(calibration="none", steps=5, members=2)
+    settings = continuous_settings(calibration="none", steps=5, batch_size=128, members=2)
     first = fit_transferred(detector, particle, exact, settings, tmp_path / "a", progress=False)
     member = tmp_path / "a" / "member-1"
     for path in member.iterdir():

@@ -551,6 +551,20 @@ def test_each_event_is_seen_once_an_epoch(tmp_path: Path) -> None:
     assert epochs[0] != epochs[1]
 
 
+def test_a_batch_larger_than_the_sample_takes_all_of_it_and_says_so(tmp_path: Path) -> None:
+    n = take_part(toy_showers(), "train").sizes["event"]
+    with pytest.warns(UserWarning, match=rf"training\.batch_size = 1000 is more than .* events, {n}: each step takes"):
+        toy_train(tmp_path, toy_experiment(steps=4, batch_size=1000))
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
+    assert record["training"]["epochs"] == 4
+
+
+def test_a_batch_that_no_machine_could_hold_is_not_cut_to_the_sample_in_silence(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"training\.batch_size = 10000000000: a step of 10,000,000,000 events"):
+        toy_train(tmp_path / "run", toy_experiment(batch_size=10**10))
+    assert not (tmp_path / "run").exists()
+
+
 def test_slowly_is_no_other_run(whole: Path, tmp_path: Path) -> None:
     """What the test of kill -9 does to slow a run down must not be what makes it equal."""
     toy_train(tmp_path, toy_experiment(), trainer=slowly(toy_trainer(toy_experiment(), toy_showers()), 0.001))

@@ -145,9 +145,16 @@ def batch(n: int) -> dict[str, Tensor]:
 )
 def test_the_memory_of_a_batch_is_worked_out_from_small_ones(pairs: bool, n: int, needs: float) -> None:
     family = Toy(pairs=pairs)
-    check_batch(family, {"toy": family}, batch, lambda b, _: b, n, memory=int(1.05 * needs))
+    check_batch(family, {"toy": family}, batch, lambda b, _: b, n, n_events=n, memory=int(1.05 * needs))
     with pytest.raises(SettingsError, match=f"a step of {n:,} events needs about .*; lower it, to [0-9,]+"):
-        check_batch(family, {"toy": family}, batch, lambda b, _: b, n, memory=int(0.9 * needs))
+        check_batch(family, {"toy": family}, batch, lambda b, _: b, n, n_events=n, memory=int(0.9 * needs))
+
+
+def test_a_batch_that_no_sample_allows_is_refused_however_few_events_there_are() -> None:
+    family = Toy(pairs=False)
+    with pytest.raises(SettingsError, match=r"training\.batch_size = 10000000: .*lower it, to 50 .*50 training events"):
+        check_batch(family, {"toy": family}, batch, lambda b, _: b, 10**7, n_events=50, memory=10**9)
+    check_batch(family, {"toy": family}, batch, lambda b, _: b, 2000, n_events=50, memory=10**9)
 
 
 class Normed(nn.Module):
@@ -165,7 +172,7 @@ def test_looking_at_a_batch_changes_neither_networks_nor_random_numbers() -> Non
     family = Normed()
     before = {name: tensor.clone() for name, tensor in family.state_dict().items()}
     random = torch.get_rng_state()
-    check_batch(family, {"toy": family}, batch, lambda b, _: b, 5000)
+    check_batch(family, {"toy": family}, batch, lambda b, _: b, 5000, n_events=5000)
     assert torch.equal(torch.get_rng_state(), random)
     for name, tensor in family.state_dict().items():
         assert torch.equal(tensor, before[name])

@@ -72,7 +72,8 @@ def generate(
     runtime: Annotated[
         str,
         typer.Option(
-            "--runtime", help="torch, or onnx: exported first (seconds), then faster, equal to within rounding."
+            "--runtime",
+            help="torch, or onnx: faster, equal to within rounding; a generator without a graph is exported first.",
         ),
     ] = "torch",
     refine: Annotated[
@@ -142,17 +143,18 @@ def generate(
         fingerprint |= refinement.fingerprint
         for sentence in sentences:
             typer.secho(sentence, fg="yellow" if sentence.startswith("warning") else None, err=True)
+    graphs = [runtime == "onnx" and has_graph(member) for member in members]
     if runtime != "torch":
-        # Rounding differs: events of the two do not belong in one store.
-        fingerprint["runtime"] = runtime
+        # Rounding differs: events of the two do not belong in one store, nor do those of a graph and of a whole file.
+        fingerprint["runtime"] = f"{runtime}, by their graphs" if all(graphs) else runtime
     with tempfile.TemporaryDirectory() as folder:
         files = [
-            exported(member, Path(folder) / f"{i}.onnx") if runtime == "onnx" else None
+            exported(member, Path(folder) / f"{i}.onnx") if runtime == "onnx" and not graphs[i] else None
             for i, member in enumerate(members)
         ]
         sources = tuple(
-            Source(str(member.path), member.last_layer_draw, member.weights_sha256, file)
-            for member, file in zip(members, files, strict=True)
+            Source(str(member.path), member.last_layer_draw, member.weights_sha256, file, graph)
+            for member, file, graph in zip(members, files, graphs, strict=True)
         )
         task = Generate(sources, tuple(conditions.items()), seed, n_events, refinement)
         summary = write_store(
@@ -190,6 +192,18 @@ def members_of(generator: str, last_layer_draws: int | None, n_events: int) -> t
     return members
 
 
+def has_graph(trained: TrainedGenerator) -> bool:
+    """Return whether a graph that ONNX Runtime opens lies beside the generator's weights and belongs to them."""
+    from simulacra.deploy.graphs import graph_beside, open_graph
+
+    if trained.last_layer_draw is not None:
+        return False
+    with warnings.catch_warnings():
+        # That one is damaged or of other weights costs no more than an export here.
+        warnings.simplefilter("ignore", UserWarning)
+        return open_graph(graph_beside(trained.path), trained.module, trained.weights_sha256, threads=1) is not None
+
+
 def exported(trained: TrainedGenerator, path: Path) -> str:
     """Export a generator and return the file's path."""
     from simulacra.cli.export import drawn_conditions, energies
@@ -202,12 +216,16 @@ def exported(trained: TrainedGenerator, path: Path) -> str:
 
 
 class Source(NamedTuple):
-    """A member: its file, which draw of its last layer it is, what its weights are, and its ONNX file, if run so."""
+    """A member: its file, which draw of its last layer it is, what its weights are, and what ONNX Runtime makes of it.
+
+    That is the file ``onnx``, or the ``graph`` beside its weights; torch makes the events if there is neither.
+    """
 
     path: str
     draw: int | None
     weights_sha256: str
     onnx: str | None
+    graph: bool = False
 
 
 @functools.cache
@@ -219,11 +237,19 @@ def _loaded(source: Source) -> TrainedGenerator:
         trained = trained.with_last_layer(source.draw)
     if trained.weights_sha256 != source.weights_sha256:
         raise ValueError(f"{source.path} has changed since the first events were made: begin another store")
-    if source.onnx is not None:
-        from simulacra.deploy.runtime_module import RuntimeModule
-        from simulacra.deploy.session import open_session
+    if source.onnx is None and not source.graph:
+        return trained
+    from simulacra.deploy.graphs import graph_beside, open_graph
+    from simulacra.deploy.runtime_module import RuntimeModule
+    from simulacra.deploy.session import open_session
 
-        trained.module = RuntimeModule(open_session(source.onnx))
+    if source.onnx is not None:
+        session = open_session(source.onnx)
+    elif (found := open_graph(graph_beside(trained.path), trained.module, trained.weights_sha256, threads=1)) is None:
+        raise ValueError(f"{graph_beside(trained.path)} is gone since the first events were made: begin another store")
+    else:
+        session = found
+    trained.module = RuntimeModule(session)
     return trained
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
+from simulacra.errors import printable
 from simulacra.formats.binning import Binning, read_binning
 from simulacra.formats.challenge_sets import SAMPLING_FRACTION, SILICON_THRESHOLD, set_of
 from simulacra.formats.errors import FormatError
@@ -30,10 +31,10 @@ from simulacra.formats.hdf5 import (
     require_showers,
     rows_of,
     text,
-    text_attribute,
     values,
     write_file,
 )
+from simulacra.formats.metadata import file_attributes
 from simulacra.formats.particles import particle_of
 from simulacra.formats.provenance import (
     GROUP,
@@ -97,7 +98,7 @@ def read(
             "shower": shower_variable(_cells(file, binning, n, rows), "shower"),
         }
         attributes = file_provenance(
-            particle_of(file.filename, None, text_attribute(file, "particle") or binning.particle),
+            particle_of(file.filename, None, file_attributes(file).particle or binning.particle),
             settings={"format": "calochallenge"},
             binning=binning.model_dump_json(),
         )
@@ -294,4 +295,7 @@ def _from_json(text: str, where: str) -> Binning:
     try:
         return Binning.model_validate_json(text)
     except ValidationError as error:
-        raise FormatError(f"the binning in {where} is damaged: {error}") from None
+        fault = error.errors(include_input=False, include_url=False)[0]
+        place = printable(".".join(map(str, fault["loc"])), 80)
+        what = printable(fault["msg"], 200)
+        raise FormatError(f"the binning in {where} is damaged ({f'{place}: ' if place else ''}{what})") from None

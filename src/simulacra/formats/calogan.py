@@ -15,7 +15,8 @@ import numpy as np
 import xarray as xr
 
 from simulacra.formats.errors import FormatError
-from simulacra.formats.hdf5 import cells, one_each, opened, require_showers, rows_of, text_attribute, values, write_file
+from simulacra.formats.hdf5 import cells, one_each, opened, require_showers, rows_of, values, write_file
+from simulacra.formats.metadata import file_attributes
 from simulacra.formats.particles import particle_of
 from simulacra.formats.provenance import file_provenance, shower_variable, to_events, warn_of_units, write_group
 from simulacra.geometry import CalorimeterGeometry
@@ -61,7 +62,7 @@ def read(
             variables["overflow"] = shower_variable(values(file, "overflow", (n, len(layers)), rows), "overflow")
         known = ("energy", *(f"layer_{i}" for i in range(len(layers))), "overflow", *CONDITIONS.values())
         attributes = file_provenance(
-            particle_of(file.filename, particle, text_attribute(file, "particle")),
+            particle_of(file.filename, particle, file_attributes(file).particle),
             settings={"format": "calogan"},
             geometry=geometry.to_json(),
         )

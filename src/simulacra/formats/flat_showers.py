@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 
 import h5py
-import numpy as np
 import xarray as xr
 
-from simulacra.formats.errors import FormatError
-from simulacra.formats.hdf5 import cells, one_each, opened, require_showers, rows_of, text_attribute, values, write_file
+from simulacra.formats.hdf5 import cells, one_each, opened, require_showers, rows_of, values, write_file
+from simulacra.formats.metadata import file_attributes
 from simulacra.formats.particles import particle_of
 from simulacra.formats.provenance import file_provenance, shower_variable, to_events, warn_of_units, write_group
 from simulacra.geometry import CalorimeterGeometry
@@ -54,17 +53,12 @@ def read(
         warn_of_units(file.filename, variables["shower"].values, variables["incident_energy"].values)
         if "active" in file:
             variables["active"] = shower_variable(values(file, "active", (n, geometry.n_cells), rows), "active")
-        physics = text_attribute(file, "physics")
-        seconds = file.attrs.get("seconds_per_event")
-        if seconds is not None and np.asarray(seconds).dtype.kind not in "fiu":
-            raise FormatError(
-                f"'{file.filename}': expected one number in the attribute 'seconds_per_event', found {seconds}"
-            )
+        stated = file_attributes(file)
         attributes = file_provenance(
-            particle_of(file.filename, particle, text_attribute(file, "particle")),
-            simulator_version=text_attribute(file, "geant4"),
-            seconds_per_event=None if seconds is None else np.asarray(seconds).item(),
-            settings={"format": "flat_showers"} | ({} if physics is None else {"physics": physics}),
+            particle_of(file.filename, particle, stated.particle),
+            simulator_version=None if stated.geant4 is None else str(stated.geant4),
+            seconds_per_event=stated.seconds_per_event,
+            settings={"format": "flat_showers"} | ({} if stated.physics is None else {"physics": stated.physics}),
             geometry=geometry.to_json(),
         )
         return to_events(file, n, rows, variables, attributes, known=("energy", "showers", "active"))

@@ -78,8 +78,8 @@ def values(file: h5py.File, name: str, shape: tuple[int | None, ...], rows: slic
     return np.asarray(dataset(file, name, shape)[rows])
 
 
-def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
-    """Return a dataset of numbers of a shape; None stands for any number.
+def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...], *, kinds: str = "biuf") -> h5py.Dataset:
+    """Return a dataset of numbers, of numpy's ``kinds``, of a shape; None stands for any number.
 
     Raises
     ------
@@ -90,11 +90,17 @@ def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...]) -> h5py.D
     if not isinstance(found, h5py.Dataset):
         there = ", ".join(f"'{key}'" for key in file) or "nothing"
         raise FormatError(f"'{file.filename}': expected the dataset '{name}'; the file holds {there}")
-    if found.dtype.kind not in "biuf":
-        raise FormatError(f"'{file.filename}': expected numbers in '{name}', found {found.dtype}")
-    if len(found.shape) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
+    try:
+        dtype = found.dtype
+    except TypeError as error:
+        raise FormatError(f"'{file.filename}': expected numbers in '{name}', found another type ({error})") from None
+    if dtype.kind not in kinds:
+        raise FormatError(f"'{file.filename}': expected numbers in '{name}', found {dtype}")
+    # An empty dataset of HDF5 has no shape at all.
+    there = found.shape
+    if there is None or len(there) != len(shape) or any(n not in (None, m) for n, m in zip(shape, there, strict=True)):
         expected = ", ".join("N" if n is None else str(n) for n in shape)
-        raise FormatError(f"'{file.filename}': expected '{name}' of the shape ({expected}), found {found.shape}")
+        raise FormatError(f"'{file.filename}': expected '{name}' of the shape ({expected}), found {there}")
     return found
 
 
@@ -113,12 +119,6 @@ def rows_of(file: h5py.File, name: str, start: int, stop: int | None) -> tuple[i
     return n, slice(start, stop)
 
 
-def text_attribute(file: h5py.File, name: str) -> str | None:
-    """Return an attribute of the file as text, None if there is none."""
-    value = file.attrs.get(name)
-    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
-
-
 def text(file: h5py.File, name: str) -> str:
     """Return a dataset that is one text.
 
@@ -127,10 +127,16 @@ def text(file: h5py.File, name: str) -> str:
     FormatError
         if it is none.
     """
-    found = file[name][()]
-    if not isinstance(found, bytes):
-        raise FormatError(f"'{file.filename}': expected a text in '{name}', found {type(found).__name__}")
-    return found.decode()
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
+        raise FormatError(f"'{file.filename}': expected a text in the dataset '{name}', which is not there")
+    content = found[()]
+    if not isinstance(content, bytes):
+        raise FormatError(f"'{file.filename}': expected a text in '{name}', found {type(content).__name__}")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise FormatError(f"'{file.filename}': the text in '{name}' is damaged: it is no UTF-8") from None
 
 
 @dataclass(frozen=True)

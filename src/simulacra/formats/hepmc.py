@@ -26,7 +26,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.compressed import CompressionError, opened_plain
-from simulacra.events import EventsError, make_events, names, validate, variable
+from simulacra.events import EventsError, make_events, names, validate, variable, with_source
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hepmc_probe import probe
 from simulacra.formats.hepmc_text import BEGINNING, LineStream, Listing, is_hepmc, look_through, without_weights
@@ -101,7 +101,7 @@ def read(path: str | os.PathLike[str], *, nominal: str | None = None) -> xr.Data
     if not listing.units_stated:
         warnings.warn(f"'{path}' does not state the units of all events: GeV is taken", stacklevel=2)
     try:
-        return _events(numbers, columns, listing, roles, attributes, record, tool)
+        return with_source(_events(numbers, columns, listing, roles, attributes, record, tool), path)
     except EventsError as error:
         raise FormatError(f"'{path}': {error}") from error
 

@@ -34,7 +34,8 @@ import xarray as xr
 
 from simulacra.events import Role, variable
 from simulacra.formats.errors import FormatError
-from simulacra.formats.hdf5 import Column, dataset, opened, text_attribute, values, write_file
+from simulacra.formats.hdf5 import Column, dataset, opened, values, write_file
+from simulacra.formats.metadata import file_attributes
 from simulacra.formats.provenance import file_provenance, to_events, write_group
 from simulacra.units import in_convention
 
@@ -180,19 +181,15 @@ def _mask(file: h5py.File, particles: np.ndarray, start: int) -> np.ndarray:
 
 
 def _attributes(file: h5py.File, particle: str | None) -> dict[str, Any]:
-    stated = text_attribute(file, "particle")
+    found = file_attributes(file)
+    stated = found.particle
     if stated is not None and particle is not None and jet_name(stated) != jet_name(particle):
         raise FormatError(f"'{file.filename}' holds jets of '{jet_name(stated)}', not of '{jet_name(particle)}'")
-    seconds = file.attrs.get("seconds_per_event")
-    if seconds is not None and np.asarray(seconds).dtype.kind not in "fiu":
-        raise FormatError(
-            f"'{file.filename}': expected one number in the attribute 'seconds_per_event', found {seconds}"
-        )
     name = stated if stated is not None else particle
     attributes = file_provenance(
         "" if name is None else jet_name(name),
         simulator="",
-        seconds_per_event=None if seconds is None else np.asarray(seconds).item(),
+        seconds_per_event=found.seconds_per_event,
         settings={"format": "jetnet"},
     )
     if name is None:

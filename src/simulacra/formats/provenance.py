@@ -16,9 +16,12 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from simulacra.events import EventsError, Role, validate, variable
+from simulacra.errors import printable
+from simulacra.events import NUMBERS, EventsError, Role, validate, variable, with_source
+from simulacra.formats import metadata
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import BLOCK, dataset, text
+from simulacra.formats.metadata import attribute, json_attribute, parse
 from simulacra.units import in_convention
 
 GROUP: Final = "simulacra"
@@ -121,11 +124,12 @@ def to_events(
     events = xr.Dataset(dict(variables), coords={"event": index, **(coordinates or {})}, attrs=dict(attributes))
     if GROUP in file:
         events = _with_group(file, events, n_events, rows)
+    events = with_source(events, file.filename)
     try:
         validate(events)
-        return in_convention(events)
+        return in_convention(events, f"'{file.filename}'")
     except EventsError as error:
-        raise FormatError(f"'{file.filename}': {error}") from error
+        raise FormatError(str(error)) from error
 
 
 def write_group(file: h5py.File, events: xr.Dataset, covered: Collection[str]) -> None:
@@ -155,24 +159,45 @@ def write_group(file: h5py.File, events: xr.Dataset, covered: Collection[str]) -
 
 
 def _with_group(file: h5py.File, events: xr.Dataset, n_events: int, rows: slice) -> xr.Dataset:
-    try:
-        for name, found in file[VARIABLES].items():
-            dimensions = json.loads(found.attrs["dimensions"])
-            if "event" in dimensions:
-                dataset(file, found.name, (n_events, *found.shape[1:]))
-            content = found[rows] if "event" in dimensions else found[()]
-            array = xr.Variable(dimensions, content, json.loads(found.attrs["attributes"]))
-            events = events.assign_coords({name: array}) if found.attrs["coordinate"] else events.assign({name: array})
-        record = json.loads(text(file, RECORD))
-        events = events[[name for name in record["variables"] if name in events]]
-        for name in events.data_vars:
-            events[name].attrs = record["variables"][name]
-        events.attrs = record["attributes"]
-    except FormatError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FormatError(f"'{file.filename}': the group '{GROUP}' is damaged ({error!r})") from error
+    held = file.get(VARIABLES)
+    if not isinstance(held, h5py.Group):
+        raise FormatError(f"'{file.filename}': the group '{GROUP}' is damaged: it holds no group 'variables'")
+    for name in held:
+        events = _with_variable(file, events, name, n_events, rows)
+    record = parse(text(file, RECORD), metadata.RECORD, f"the dataset '{RECORD}'", file)
+    if lost := [name for name in record["variables"] if name not in events]:
+        raise FormatError(f"'{file.filename}': the variable '{lost[0]}', which '{RECORD}' names, is not there")
+    # in the order in which they were; what was added to the file since stands behind
+    more = [str(name) for name in events.data_vars if name not in record["variables"]]
+    events = events[[*record["variables"], *more]]
+    for name, attributes in record["variables"].items():
+        events[name].attrs = attributes
+    events.attrs = record["attributes"]
     return events
+
+
+def _with_variable(file: h5py.File, events: xr.Dataset, name: str, n_events: int, rows: slice) -> xr.Dataset:
+    """Return events with a variable of the group ``simulacra``."""
+    place = f"{VARIABLES}/{name}"
+    found = file.get(place)
+    shape = found.shape if isinstance(found, h5py.Dataset) and found.shape is not None else (None,)
+    found = dataset(file, place, shape, kinds=NUMBERS)
+    dimensions = json_attribute(found, "dimensions", metadata.DIMENSIONS)
+    if len(dimensions) != len(shape) or len(set(dimensions)) != len(dimensions) or "event" in dimensions[1:]:
+        raise FormatError(
+            f"'{file.filename}': '{place}' of the shape {shape} cannot have the dimensions {dimensions}, of which "
+            "'event' is the first"
+        )
+    if dimensions[:1] == ["event"]:
+        dataset(file, place, (n_events, *shape[1:]), kinds=NUMBERS)
+    content = found[rows] if dimensions[:1] == ["event"] else found[()]
+    array = xr.Variable(dimensions, content, json_attribute(found, "attributes", metadata.VARIABLE))
+    coordinate = attribute(found, "coordinate", metadata.FLAG)
+    try:
+        return events.assign_coords({name: array}) if coordinate else events.assign({name: array})
+    except ValueError as error:
+        # Two variables with one dimension of different lengths, in the words of xarray.
+        raise FormatError(f"'{file.filename}': '{place}' does not fit ({printable(str(error), 200)})") from error
 
 
 def _plain_attributes(attributes: Mapping[Any, Any]) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import h5py
 import xarray as xr
 
-from simulacra.events import validate
+from simulacra.errors import printable
+from simulacra.events import NUMBERS, validate, with_source
+from simulacra.formats import metadata
 from simulacra.formats.errors import FormatError
-from simulacra.formats.hdf5 import created, opened
-from simulacra.store.arrays import plain
+from simulacra.formats.hdf5 import created, dataset, opened
+from simulacra.formats.metadata import attribute, attributes
 from simulacra.units import in_convention
 
 CONVENTIONS = "simulacra-events-1"
@@ -27,17 +30,26 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
         if what it holds breaks the conventions.
     """
     with opened(path) as file:
-        if file.attrs.get("conventions") != CONVENTIONS:
-            raise FormatError(
-                f"'{path}': expected the attribute conventions = '{CONVENTIONS}', found {dict(file.attrs)}"
-            )
+        if (said := attribute(file, "conventions", metadata.TEXT)) != CONVENTIONS:
+            raise FormatError(f"'{path}': expected the attribute conventions = '{CONVENTIONS}', found '{said}'")
+        stated = attributes(file, metadata.EVENTS)
         variables = {}
-        for name, dataset in file.items():
-            attributes = {key: plain(value) for key, value in dataset.attrs.items()}
-            if "dimensions" not in attributes:
-                raise FormatError(f"'{path}': the dataset '{name}' carries no 'dimensions'")
-            variables[name] = xr.Variable(str(attributes.pop("dimensions")).split(), dataset[()], attrs=attributes)
-        events = xr.Dataset(variables, attrs={key: plain(value) for key, value in file.attrs.items()})
+        for name in file:
+            found = file.get(name)
+            shape = found.shape if isinstance(found, h5py.Dataset) and found.shape is not None else (None,)
+            found = dataset(file, name, shape, kinds=NUMBERS)
+            dimensions = attribute(found, "dimensions", metadata.TEXT).split()
+            if len(dimensions) != len(shape):
+                raise FormatError(f"'{path}': '{name}' of the shape {shape} cannot have the dimensions {dimensions}")
+            own = attributes(found, metadata.VARIABLE)
+            del own["dimensions"]
+            variables[name] = xr.Variable(dimensions, found[()], attrs=own)
+        try:
+            events = xr.Dataset(variables, attrs=stated)
+        except ValueError as error:
+            # Two variables with one dimension of different lengths, in the words of xarray.
+            raise FormatError(f"'{path}': its variables do not fit ({printable(str(error), 200)})") from error
+    events = with_source(events, path)
     validate(events)
     return in_convention(events, f"'{path}'")
 

@@ -7,8 +7,8 @@ than two standard deviations and what truth against truth scores by as much; els
 So a generator at the limit passes in one of fifty draws, or one of six where chance makes the value large. Where events
 fail, the same limits are held against what was found with a classifier's weights: they pass with weights if every
 criterion that failed is passed then, no other one is failed, and a tenth of the events' statistical power is left.
-Where the comparison itself is in doubt (events that stand in both samples), nothing passes. The limits and their
-reasons: :mod:`simulacra.judges.limits`.
+Where the comparison itself is in doubt (events that stand in both samples, nothing that varies), nothing passes. The
+limits and their reasons: :mod:`simulacra.judges.limits`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from simulacra.judges.doubts import remedy
 from simulacra.judges.finding import Finding
 
 Outcome = Literal["pass", "pass with weights", "fail", "undecided"]
@@ -246,7 +247,7 @@ def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[st
     """Return what to do about a verdict, one sentence or two a point."""
     advice = []
     if judged.doubts and judged.outcome == "undecided":
-        advice.append("Generate other events, and judge them against truth events that they were not made from.")
+        advice.append(remedy(judged.doubts))
     if judged.outcome == "pass with weights":
         advice.append(
             "Give each generated event the weight of a calibrated classifier (simulacra reweight) and use it within "

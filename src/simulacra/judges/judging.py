@@ -31,7 +31,7 @@ from simulacra.judges.criteria import WITH_WEIGHTS, judge_uses
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.distances.multivariate import compare_all
-from simulacra.judges.doubts import doubts_about
+from simulacra.judges.doubts import doubts_about, only_constants
 from simulacra.judges.evidence import Evidence
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensembles import judge_ensemble
@@ -191,7 +191,8 @@ def judge(
         tell("scans of the generator", 0.95)
         found, scans, extrapolation = _judge_generator(generator, a, seed)
         findings += found
-    doubts = doubts_about([finding for finding in findings if finding.region != WITH_WEIGHTS], case.shared)
+    plain = [finding for finding in findings if finding.region != WITH_WEIGHTS]
+    doubts = doubts_about(plain, case.shared, only_constants(a, b))
     tell("done", 1.0)
     return Verdict(
         use=use,

@@ -12,6 +12,7 @@ import xarray as xr
 from simulacra.events import variable
 from simulacra.reweighting import refiner as of_refiner
 from simulacra.reweighting.refiner import Refiner
+from simulacra.settings import whole_number
 
 #: candidates of an event over the largest weight, beyond which something is wrong
 PATIENCE: Final = 200.0
@@ -95,8 +96,8 @@ class RefinedGenerator:
             return events.assign_attrs(
                 **self._attributes(refined.clipped_share), seconds_per_event=(time.perf_counter() - start) / n
             )
-        if n < 1 or seed < 0:
-            raise ValueError(f"ask for at least one event, with a seed that is not negative, not {n} with seed {seed}")
+        n, seed = whole_number(n, "the number of events", 1), whole_number(seed, "the seed")
+        first_event = whole_number(first_event, "the first event's index")
         columns = self.generator.columns_of(n, seed, first_event, conditions)
         self.generator.warn_outside({name: (column.min(), column.max()) for name, column in columns.items()})
         self._warn_outside(columns)

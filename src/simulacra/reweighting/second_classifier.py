@@ -69,7 +69,10 @@ def separate(
     """
     rng = np.random.default_rng(seed)
     parts = [_divided(sample, rng) for sample in (source, target)]
-    settings = ReweighterSettings(network=network, calibration="none", training=TRAINING)
+    # Of both samples alike, as batches are cut. Nobody chose this size, so nobody has to hear that there are fewer.
+    n_events = 2 * max(len(part[0]) for part in parts)
+    training = TRAINING.model_copy(update={"batch_size": min(TRAINING.batch_size, n_events)})
+    settings = ReweighterSettings(network=network, calibration="none", training=training)
     (classifier,), _ = train_members(
         build,
         representation,

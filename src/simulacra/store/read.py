@@ -10,7 +10,7 @@ from typing import Any, Final
 import xarray as xr
 
 from simulacra.errors import printable
-from simulacra.events import EventsError, validate
+from simulacra.events import EventsError, validate, with_source
 from simulacra.store.arrays import STORE_ATTRIBUTE, chunk_file, event_arrays
 from simulacra.store.errors import StoreError
 from simulacra.store.lazy import opened
@@ -49,7 +49,7 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     plan, sizes = _record(path, record) if record is not None else (None, {})
     if plan is not None:
         _check_files(path, plan, sizes)
-    events = opened(path)
+    events = with_source(opened(path), path)
     # xarray passes over an array whose metadata zarr cannot read
     if lost := [name for name in sizes if name not in events.variables]:
         raise StoreError(f"'{path / lost[0] / 'zarr.json'}' is damaged: it describes no array; make the store again")

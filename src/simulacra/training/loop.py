@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from simulacra.training.continuation import Progression, resume_run, save_run, t
 from simulacra.training.interruption import Interruption
 from simulacra.training.machine import check_batch, check_processors
 from simulacra.training.progress import TrainingProgress
-from simulacra.training.schedule import batch_of, schedule, snapshot_due
+from simulacra.training.schedule import batch_of, batch_size_of, schedule, snapshot_due
 from simulacra.training.settings import Experiment, SettingsError, TrainingSettings
 
 
@@ -100,6 +101,11 @@ def train(
         if a loss or a weight is not finite; the last checkpoint stays.
     KeyboardInterrupt
         after Ctrl-C, once the step under way is done and saved.
+
+    Warns
+    -----
+    UserWarning
+        if there are fewer training events than ``training.batch_size``: each step then takes all of them.
     """
     from lightning_fabric import Fabric
 
@@ -117,14 +123,16 @@ def train(
     fabric.launch()
     tensors = trainee.tensors(training)
     n_events = len(next(iter(tensors.values())))
-    batch_size = min(settings.batch_size, n_events)
     check_batch(
         trainee.family,
         trainee.family.players(),
         lambda n: batch_of(tensors, 0, n, n_events, experiment.seed, 0),
         trainee.augment,
-        batch_size,
+        settings.batch_size,
+        n_events=n_events,
     )
+    with nullcontext() if fabric.global_rank == 0 else warnings.catch_warnings(action="ignore"):
+        batch_size = batch_size_of(settings, n_events)
     digest = checkpoint.data_hash(tensors)
     tensors = {name: fabric.to_device(tensor) for name, tensor in tensors.items()}
     family = fabric.setup_module(trainee.family)

@@ -55,9 +55,11 @@ def check_batch(
     batch_of: Callable[[int], dict[str, Tensor]],
     augment: Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]],
     batch_size: int,
+    *,
+    n_events: int,
     memory: int | None = None,
 ) -> None:
-    """Refuse a batch that would not fit into the memory, by what small ones take.
+    """Refuse a batch that would not fit into the memory, however many events the sample has, by what small ones take.
 
     What a loss keeps for its gradient is counted for batches of 32, 64 and 128 events, on a copy of the networks, and
     continued as a parabola: layers take memory in proportion to the events, comparisons of all pairs to their square.
@@ -67,11 +69,14 @@ def check_batch(
     players:
         names of the players, whose losses are looked at one by one.
     batch_of:
-        returns a batch of so many events.
+        returns a batch of so many events, at most ``n_events``.
     augment:
         as of the trainee.
     batch_size:
-        events in a batch.
+        events in a batch, as the settings ask for it: more than ``n_events`` are refused as they would be of a sample
+        that has them, for a number that no sample allows is a slip.
+    n_events:
+        events that there are.
     memory:
         what there is [bytes]; that of the machine if None.
 
@@ -86,16 +91,23 @@ def check_batch(
     with torch.random.fork_rng(devices=[]):
         probe = copy.deepcopy(family)
         rng = torch.Generator().manual_seed(1)
-        taken = [max(_kept(probe, name, augment(batch_of(n), rng), rng) for name in players) for n in PROBES]
+        batches = [_repeated(batch_of(min(n, n_events)), n) for n in PROBES]
+        taken = [max(_kept(probe, name, augment(batch, rng), rng) for name in players) for batch in batches]
     coefficients = BACKWARD * np.maximum(np.polyfit(PROBES, taken, 2), 0.0)
     needed = float(np.polyval(coefficients, batch_size))
     if needed <= memory:
         return
     fits = [n for n in 2 ** np.arange(5, 40) if np.polyval(coefficients, n) <= memory / 2]
+    few = f" (there are {n_events:,} training events)" if n_events < batch_size else ""
     raise SettingsError(
-        f"training.batch_size: a step of {batch_size:,} events needs about {size(needed)}, and this machine has "
-        f"{size(memory)}; lower it, to {max(fits, default=PROBES[0]):,} for example"
+        f"training.batch_size = {batch_size}: a step of {batch_size:,} events needs about {size(needed)}, and this "
+        f"machine has {size(memory)}; lower it, to {min(max(fits, default=PROBES[0]), n_events):,} for example{few}"
     )
+
+
+def _repeated(batch: dict[str, Tensor], n: int) -> dict[str, Tensor]:
+    """Return a batch of ``n`` events, the first ones again where there are fewer."""
+    return {name: tensor[torch.arange(n) % len(tensor)] for name, tensor in batch.items()}
 
 
 def _kept(family: nn.Module, name: str, batch: dict[str, Tensor], rng: torch.Generator) -> int:

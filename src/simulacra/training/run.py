@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.conditions import Band, band_of
-from simulacra.events import names, take_part
+from simulacra.events import names, take_part, with_source
 from simulacra.training.settings import Experiment, SettingsError
 from simulacra.units import alike, in_convention, response_warnings, scale_warnings
 
@@ -80,7 +80,8 @@ def _joined(events: xr.Dataset, more: xr.Dataset, path: str, other: str) -> xr.D
             raise SettingsError(f"{other} cannot be trained on beside {path}: its '{name}' is {held}")
     more = more[list(events.data_vars)].load()
     more = more.assign_coords(event=more["event"] + int(events["event"].max()) + 1 - int(more["event"].min()))
-    return xr.concat([events.load(), more], dim="event", join="exact", combine_attrs="override")
+    joined = xr.concat([events.load(), more], dim="event", join="exact", combine_attrs="override")
+    return with_source(joined, path, other)
 
 
 def _with_fixed_conditions(events: xr.Dataset, wanted: xr.Dataset) -> xr.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import torch
@@ -27,6 +28,24 @@ def snapshot_due(step: int, settings: TrainingSettings) -> bool:
     every = settings.steps // 4 // asked
     before_end, odd = divmod(settings.steps - step, every)
     return not odd and before_end < asked
+
+
+def batch_size_of(settings: TrainingSettings, n_events: int) -> int:
+    """Return how many events a batch has: what the settings ask for, or all events where there are fewer.
+
+    Warns
+    -----
+    UserWarning
+        if there are fewer: an epoch is then one step, which is not what was asked for.
+    """
+    if settings.batch_size <= n_events:
+        return settings.batch_size
+    warnings.warn(
+        f"training.batch_size = {settings.batch_size} is more than there are training events, {n_events}: each step "
+        f"takes all {n_events}; lower it, or train on more events",
+        stacklevel=2,
+    )
+    return n_events
 
 
 def batch_of(
