@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 
-from simulacra.pages import figures, fit_figures
+from simulacra.pages import figures, fit_figures, style
 from simulacra.pages.figures import Binned
 from simulacra.pages.fit_figures import Curve
 
@@ -128,3 +132,42 @@ def test_ellipses_hold_their_share_of_a_gaussian() -> None:
     for share in fit_figures.ELLIPSES:
         inside = Path(fit_figures.ellipse(centre, covariance, share).T).contains_points(drawn).mean()
         assert abs(inside - share) < 4 * np.sqrt(share * (1 - share) / len(drawn))
+
+
+def test_fitted_margins_are_those_that_matplotlib_fits_itself() -> None:
+    def drawn(write: Callable[[Figure], bytes]) -> bytes:
+        with style.new_figure(4.6, 3.0) as figure:
+            axes = figure.subplots(1, 2)
+            axes[0].plot([0.0, 1.0], [0.0, 1234.5], label="a line")
+            axes[0].set_ylabel("a label\nof two lines")
+            axes[1].set_xscale("log")
+            axes[0].legend()
+            return write(figure)
+
+    def slowly(figure: Figure) -> bytes:
+        buffer = io.BytesIO()
+        FigureCanvasSVG(figure)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        return style._compact(buffer.getvalue().decode("utf-8")).encode("utf-8")
+
+    assert drawn(style.svg_of) == drawn(slowly)
+
+
+def draw_without_height() -> None:
+    with style.new_figure(1, -1):
+        pass
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_garbage_is_collected_again_behind_a_figure(collecting: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if collecting else gc.disable)()
+        with style.new_figure(1, 1):
+            assert not gc.isenabled()
+        assert gc.isenabled() == collecting
+        with pytest.raises(ValueError, match="positive"):
+            draw_without_height()
+        assert gc.isenabled() == collecting
+    finally:
+        (gc.enable if before else gc.disable)()

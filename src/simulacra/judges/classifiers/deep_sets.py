@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from simulacra.judges.classifiers.adamw import AdamW
 from simulacra.judges.classifiers.classification import Classification, classification_of
 from simulacra.judges.classifiers.classifier import check_samples, labelled
 from simulacra.judges.classifiers.members import Member, cross_validation
@@ -169,13 +170,13 @@ def _trained(
         each = functional.binary_cross_entropy_with_logits(found, y[rows], reduction="none")
         return (each * w[rows]).sum() / w[rows].sum().clamp(min=1e-12)
 
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = AdamW(network.parameters(), settings.learning_rate, settings.weight_decay)
     batch = min(settings.batch_size, max(1, len(training) // FEWEST_STEPS))
     best, stale, scores = np.inf, 0, np.zeros(len(member.held_out))
     for _ in range(settings.epochs):
         order = training[torch.randperm(len(training), generator=generator)]
         for start in range(0, len(order) - batch + 1, batch):
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             rows = order[start : start + batch]
             loss(log_odds(rows), rows).backward()
             optimizer.step()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from simulacra.judges.classifiers.adamw import AdamW
 from simulacra.judges.classifiers.members import Member
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def perceptron_scores(
             return mean(((found > 0) != (y[validation] > 0.5)).float(), validation).numpy().astype(np.float64)
         return loss(found, validation).numpy().astype(np.float64)
 
-    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = AdamW(parameters, settings.learning_rate, settings.weight_decay)
     best = np.full(len(training), np.inf)
     stale = np.zeros(len(training), dtype=np.int64)
     scores = [np.zeros(len(member.held_out)) for member in members]
@@ -145,7 +146,7 @@ def perceptron_scores(
         order = torch.argsort(torch.rand(training.shape, generator=generator), dim=1)
         shuffled = torch.gather(training, 1, order)
         for start in range(0, n_training - batch + 1, batch):
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             rows = shuffled[:, start : start + batch]
             loss(log_odds(rows), rows).sum().backward()
             optimizer.step()
