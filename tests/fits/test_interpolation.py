@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from biased_gaussian import BOX, BentGaussian, at, drawn
 from torch import Tensor
 
-from biased_gaussian import BOX, BentGaussian, at, drawn
 from simulacra.fits.embedded import embedded
 from simulacra.fits.errors import FitError
 from simulacra.fits.fit import fit
