@@ -11,6 +11,7 @@ towards the box's edges; how far off they are is measured at other points. The m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +29,7 @@ DEGREES: Final = {1: 6, 2: 5, 3: 4}
 CHECKED_POINTS: Final = 12
 CHECKED_EVENTS: Final = 2000
 BLOCK: Final = 20_000
-NODES_A_TERM: Final = 2
+NODES_A_TERM: Final = 1.5
 """Points at which networks are asked, for each coefficient."""
 #: root mean square by which a log ratio may be off
 TOLERANCE: Final = 0.01
@@ -117,7 +118,7 @@ class Interpolation:
             PolynomialRatio(member, space.free, powers, self._low, self._high)
             for member in (members[:1] if mean else members)
         )
-        self._nodes = self._points(max(NODES_A_TERM * len(powers), degree + 3), seed=1)
+        self._nodes = self._points(max(math.ceil(NODES_A_TERM * len(powers)), degree + 3), seed=1)
         design = self.ratios[0].terms(_tensor(self._nodes)).numpy()
         self._solve = np.linalg.pinv(design)
 

@@ -10,7 +10,7 @@ training.
 Newton steps use the networks' own derivatives, event by event. The coefficients' covariance is the sandwich, from each
 drawn event's score and from the reference's in blocks. A plane is fitted first; from there the terms are taken whose
 Takeuchi information criterion (loss plus trace of inverse curvature times scores' covariance) is expected to be least:
-all up to a total degree, or with twice or three times the degree in one parameter. What the polynomial then leaves in
+all up to a total degree, or with two to four times the degree in one parameter. What the polynomial then leaves in
 cells of the box, beyond its noise, is the map's lack of fit (:mod:`simulacra.fits.map_residuals`).
 """
 
@@ -36,14 +36,14 @@ from simulacra.fits.polynomials import powers_up_to
 from simulacra.fits.tilting import sigmoid
 
 HIGHEST_DEGREE: Final = 5
-STRETCHES: Final = (2, 3)
+STRETCHES: Final = (2, 3, 4)
 """How many times the others' degree one parameter may have."""
 #: drawn events that a coefficient must rest on
 EVENTS_A_COEFFICIENT: Final = 100
 #: where one parameter's degree is stretched: the more sets of terms there are to choose from, the more chance chooses
 EVENTS_A_STRETCHED: Final = 1000
 #: degree of one parameter beyond which nothing is tried
-HIGHEST_OF_ONE: Final = 10
+HIGHEST_OF_ONE: Final = 12
 STEPS: Final = 8
 CLOSE: Final = 1e-4
 """Squared length of a step in standard deviations of the coefficients at which it is the last."""
