@@ -32,6 +32,7 @@ PAGES: Final[Mapping[str, Tables]] = {
         "exact weights": reweighting.exact,
         "fits": reweighting.fits,
         "default fits": reweighting.default_fits,
+        "default fits behind the detector": reweighting.detector_fits,
     },
 }
 

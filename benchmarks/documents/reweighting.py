@@ -137,8 +137,17 @@ def fits(found: dict[str, Any]) -> str:
 
 def default_fits(found: dict[str, Any]) -> str:
     """Return the coverage of fits with nothing but defaults, at points of the box."""
+    return _default_fits(found["default-fits"])
+
+
+def detector_fits(found: dict[str, Any]) -> str:
+    """Return the same behind the detector, by the one-classifier form."""
+    return _default_fits(found["default-fits-detector"])
+
+
+def _default_fits(record: dict[str, Any]) -> str:
     rows = []
-    for one in found["default-fits"]["rows"]:
+    for one in record["rows"]:
         low, high = (f"{100 * one[end]:.0f}" for end in ("coverage_low", "coverage_high"))
         rows.append(
             (
