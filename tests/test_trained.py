@@ -232,6 +232,24 @@ def test_events_like_the_last_ones_are_made_as_the_first_ones(generator: Trained
     xr.testing.assert_identical(third.assign_attrs(drop), fresh.assign_attrs(drop))
 
 
+def test_what_is_written_to_events_reaches_no_others(generator: TrainedGenerator) -> None:
+    kept = generator.sample(2, incident_energy=50.0, seed=5)
+    before = kept.copy(deep=True)
+    written = generator.sample(2, incident_energy=50.0, seed=6)
+    for name in ("shower", "incident_energy", "event"):
+        written[name].attrs["note"] = "mine"
+    written.attrs["note"] = "mine"
+    written["shower"].values[:] = 0.0
+    written["more"] = ("event", [1, 2])
+    after = generator.sample(2, incident_energy=50.0, seed=5)
+    for events in (kept, after):
+        assert set(events.variables) == set(before.variables)
+        assert events.attrs["seed"] == 5
+        assert "note" not in events.attrs
+        assert all("note" not in events[name].attrs for name in events.variables)
+        np.testing.assert_array_equal(events["shower"].values, before["shower"].values)
+
+
 def test_seeds_decide(generator: TrainedGenerator) -> None:
     first, again, other = (generator.sample(20, incident_energy="log:1:100", seed=seed) for seed in (1, 1, 2))
     same(first, again)
