@@ -51,7 +51,7 @@ POINTS: Final = (
     {"alphaS": 0.115, "aLund": 0.78, "probStoUD": 0.14},
 )
 TRUTHS: Final = tuple({**DEFAULT, "alphaS": value} for value in (0.1473, 0.1129, 0.1618))
-SIZES: Final = {1: 5_000, 3: 10_000}
+SIZES: Final = {1: 5_000, 3: 5_000}
 REFERENCE: Final = 100_000
 PIECES: Final = 3
 _KINDS: Final = {"point": POINTS, "truth": TRUTHS}
