@@ -6,6 +6,7 @@ import math
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,27 @@ def test_what_is_written_to_events_reaches_no_others(generator: TrainedGenerator
         assert "note" not in events.attrs
         assert all("note" not in events[name].attrs for name in events.variables)
         np.testing.assert_array_equal(events["shower"].values, before["shower"].values)
+
+
+def test_threads_that_share_a_generator_get_their_own_events(generator: TrainedGenerator) -> None:
+    def draw(place: tuple[int, int]) -> bool:
+        first, n = place
+        events = generator.sample(n, incident_energy=50.0, seed=1, first_event=first)
+        return events["event"].values.tolist() == list(range(first, first + n))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            assert all(pool.map(draw, [(0, 2), (10, 2), (0, 3)] * 60))
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("energy", [True, np.bool_(True)])
+def test_a_truth_value_is_no_condition(generator: TrainedGenerator, energy: Any) -> None:
+    with pytest.raises(ValueError, match="'incident_energy' must be a number, an array or a distribution, not True"):
+        generator.sample(2, incident_energy=energy, seed=1)
 
 
 def test_seeds_decide(generator: TrainedGenerator) -> None:

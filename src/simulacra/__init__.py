@@ -61,6 +61,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "reference":
+        return importlib.import_module("simulacra.reference")
     if name not in _HOMES:
         raise AttributeError(f"module 'simulacra' has no attribute '{name}'")
     return getattr(importlib.import_module(f"simulacra.{_HOMES[name]}"), name)

@@ -293,7 +293,8 @@ class TrainedGenerator:
     ) -> xr.Dataset:
         """Return :meth:`to_events`, sooner if the last ones had as many events and the same indices."""
         place = (len(output), attributes["first_event"])
-        if self._latest is None or self._latest[0] != place:
+        latest = self._latest  # once: another thread may put others there
+        if latest is None or latest[0] != place:
             events = self.to_events(output, columns, conditions, **attributes)
             if len(output) <= LARGEST:
                 self._latest = place, events.copy()
@@ -301,7 +302,7 @@ class TrainedGenerator:
         values = {name: one.values for name, one in self.variables_of(output).items()} | dict(columns)
         settings = self._described(conditions) | attributes["settings"]
         return with_values(
-            self._latest[1],
+            latest[1],
             values,
             seed=attributes["seed"],
             settings=settings,
@@ -401,6 +402,10 @@ class TrainedGenerator:
         columns = {}
         for i, name in enumerate(self.trained_range):
             value = conditions[name]
+            if isinstance(value, bool | np.bool_):
+                raise ValueError(  # noqa: TRY004 - as for any other value
+                    f"'{name}' must be a number, an array or a distribution, not {value}"
+                )
             if isinstance(value, float | int):
                 columns[name] = self._same_for_all(name, float(value), n, first)
                 continue

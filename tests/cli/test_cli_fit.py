@@ -276,6 +276,28 @@ def test_what_is_not_fitted_is_held_where_each_run_was(
     assert held == pytest.approx(list(drawn))
 
 
+def test_runs_outside_the_trained_box_are_refused(folder: Path, tmp_path: Path) -> None:
+    drawn = np.repeat(np.linspace(-0.8, 2.5, RUNS), EVENTS_A_RUN)
+    write_events(events_at(drawn, np.zeros(len(drawn)), 8, drawn=True), tmp_path / "outside.zarr")
+    result = fit_command(folder, tmp_path / "out", "--calibrate", tmp_path / "outside.zarr")
+    assert result.exit_code == 2
+    assert re.search(r"run \d has mu = 1\.\d+, outside the trained box, -0\.99\d+ to 0\.99\d+: simulate runs", result.stderr)
+
+
+def test_runs_whose_parameters_are_mirrored_are_refused(folder: Path, tmp_path: Path) -> None:
+    runs = open_events(folder / "runs-in-mu.zarr").load()
+    write_events(runs.assign(mu=runs["mu"].copy(data=-runs["mu"].values)), tmp_path / "mirrored.zarr")
+    result = fit_command(folder, tmp_path / "out", "--free", "mu", "--calibrate", tmp_path / "mirrored.zarr")
+    assert result.exit_code == 2
+    assert "the estimates of mu fall where the truth rises" in result.stderr
+
+
+def test_data_that_are_the_reference_are_refused(folder: Path, tmp_path: Path) -> None:
+    result = fit_command(folder, tmp_path / "out", data="reference")
+    assert result.exit_code == 2
+    assert "20000 events are both in the data and in the reference (seed 1)" in result.stderr
+
+
 def test_the_nested_form_fits_behind_a_detector(folder: Path, tmp_path: Path) -> None:
     found = printed(
         fit_command(

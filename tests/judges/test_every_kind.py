@@ -13,7 +13,7 @@ import xarray as xr
 from events_of_every_kind import array, events_of, number
 from simulacra.judges import judge
 from simulacra.judges.doubts import only_constants
-from simulacra.judges.samples import Sample, sample_of
+from simulacra.judges.samples import JudgeError, Sample, sample_of
 from tiny_calogan import toy_showers
 from toy_clouds import clouds_of
 
@@ -142,3 +142,11 @@ def test_constants_of_every_kind_are_seen_and_what_varies_once_is_none(
     once = sample(once.assign({name: once[name].copy(data=values)}))
     assert not only_constants(truth, once)
     assert not only_constants(once, truth)
+
+
+def test_numbers_whose_moments_are_lost_are_refused() -> None:
+    """Two columns of different width, in a unit in which their squares are 0: nothing could tell them apart."""
+    rng = np.random.default_rng(1)
+    truth, generated = rng.normal(size=(N, 2)), 3 * rng.normal(size=(N, 2)) + 2
+    with pytest.raises(JudgeError, match=r"no value of 'feature_0' is larger than .*: moments of values below 1e-60"):
+        judge(truth * 1e-170, generated * 1e-170, seed=1)

@@ -28,10 +28,10 @@ def reweighter(tmp_path_factory: pytest.TempPathFactory) -> Reweighter:
     [
         ({"seed": 3}, None, "whole, for its seed is 3 and 'toy' was trained on 1 and 2"),
         ({"seed": "3"}, None, "whole"),
-        ({"seed": 1}, "test", "the seed is 1, as of the source"),
-        ({"seed": 2}, "test", "the seed is 2, as of the target"),
+        ({"seed": 1}, "test", "its seed is 1, that of the source"),
+        ({"seed": 2}, "test", "its seed is 2, that of the target"),
         # Other settings with the same seed: the same random numbers.
-        ({"seed": 1, "settings": '{"more": 1}'}, "test", "the seed is 1"),
+        ({"seed": 1, "settings": '{"more": 1}'}, "test", "its seed is 1"),
         ({"seed": 1, "simulator": "another"}, None, "whole"),
         ({"seed": None}, "test", "do not say with which simulator and seed"),
         # A detector's own seed says nothing of the particles.
@@ -39,7 +39,7 @@ def reweighter(tmp_path_factory: pytest.TempPathFactory) -> Reweighter:
         (
             {"simulator": "detector", "seed": 91, "particle_level_simulator": "toy", "particle_level_seed": 1},
             "test",
-            "the seed is 1",
+            "its seed is 1",
         ),
         (
             {"simulator": "detector", "seed": 1, "particle_level_simulator": "toy", "particle_level_seed": 7},

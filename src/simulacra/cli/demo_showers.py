@@ -28,6 +28,8 @@ SIMULATED: Final = 24
 SIMULATED_QUICKLY: Final = 6
 JUDGED_QUICKLY: Final = 1000
 WIDTH: Final = 100
+SHORT: Final = 60
+"""Characters of a reason that the demo's line has room for."""
 NEXT: Final = (
     ("simulacra generate calo-eplus -n 100000 --energy log:1:100 showers.zarr", "as many showers as you like"),
     ("simulacra judge yours.zarr generated.zarr -o report/", "judge your own two files"),
@@ -93,7 +95,8 @@ def _simulate(console: Console, seed: int, n: int) -> float | None:
         with console.status(f"simulating {n} showers"):
             fresh = simulate(settings, seed=seed, n_events=n)
     except (ImportError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        first = str(error).splitlines()[0]
+        reason = first if len(first) <= SHORT else f"{first[:SHORT].rsplit(' ', 1)[0]} ..."
         console.print(f"   [dim]Geant4 does not run here, which the demo does not need: {reason}[/]", soft_wrap=True)
         return None
     # The time of a shower goes with its energy, which differs much among a few.

@@ -101,7 +101,14 @@ def fit(
     from simulacra.cli.reweight import parse_parameters
     from simulacra.fits.default_fit import RatioFit
     from simulacra.fits.errors import FitWarning
-    from simulacra.fits.from_events import embed_events, embed_pairs, embed_reference, runs_of
+    from simulacra.fits.from_events import (
+        embed_events,
+        embed_pairs,
+        embed_reference,
+        refuse_outside,
+        refuse_same,
+        runs_of,
+    )
     from simulacra.fits.log_ratio import parameter_space
     from simulacra.fits.page import fit_page
     from simulacra.formats import read
@@ -130,6 +137,7 @@ def fit(
     known_runs = None
     if runs is not None:
         known_runs = runs_of(runs, [name for name in space.names if name in space.free_names or name in runs.data_vars])
+        refuse_outside(known_runs, space)
 
     _, taken = unseen_part(seen, simulated)
     embedded = embed_events(seen, sample, most=max_events, show=not quiet)
@@ -140,6 +148,7 @@ def fit(
         at_source = embed_reference(model, simulated, most=max_reference, show=not quiet)
     else:
         pairs = embed_pairs(model, particles, seen, simulated, most=max_reference, show=not quiet)
+    refuse_same(sample, simulated)
     with progress("fitting", show=not quiet) as tell, warnings.catch_warnings():
         # A fit holds its warnings, and the command says them.
         warnings.simplefilter("ignore", FitWarning)
@@ -165,7 +174,8 @@ def fit(
     first = 0 if found.calibrated else 1
     for warning in found.warnings[:first]:
         typer.echo(f"Warning: {warning}")
-    typer.echo(f"The reference is taken {taken}.")
+    whole = taken.startswith("whole")
+    typer.echo(f"The reference is taken {taken}." if whole else f"Of the reference is taken only {taken}.")
     for name, (low, high) in found.intervals.items():
         parts = ", ".join(f"{part} {error:.2g}" for part, error in found.error_parts(name).items() if error)
         typer.echo(f"{name} = {found.values[name]:.5g} ± {found.errors[name]:.2g} ({low:.5g} to {high:.5g}; {parts})")
@@ -252,4 +262,10 @@ def _curve(
         held = {name: value for name, value in truth.items() if name not in free}
         estimates.append(estimate(pool.select(rows), {**fixed, **held}))
         truths.append([truth[name] for name in free])
-    return calibration_curve(free, np.array(truths), np.array(estimates))
+    curve = calibration_curve(free, np.array(truths), np.array(estimates))
+    if wrong := [name for name, slope in zip(free, np.diag(curve.slope), strict=True) if slope < 0]:
+        raise ValueError(
+            f"the estimates of {', '.join(wrong)} fall where the truth rises: the runs' parameters are not those that "
+            "they were simulated with, or the reweighter is of something else"
+        )
+    return curve

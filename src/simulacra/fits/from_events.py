@@ -11,6 +11,7 @@ import xarray as xr
 from simulacra.events import Part
 from simulacra.fits.detector_level import SimulatedPairs
 from simulacra.fits.embedded import EmbeddedEvents, embedded
+from simulacra.fits.log_ratio import ParameterSpace
 from simulacra.reweighting.reweighter import Reweighter
 from simulacra.reweighting.samples import rows_of
 from simulacra.reweighting.unseen import unseen_part
@@ -117,6 +118,24 @@ def refuse_drawn(reweighter: Reweighter, events: xr.Dataset) -> None:
         )
 
 
+def refuse_same(data: xr.Dataset, reference: xr.Dataset) -> None:
+    """Refuse data that are the reference itself: their fit is its parameters, whatever they are.
+
+    Raises
+    ------
+    ValueError
+        if both were made by the same simulator with the same seed and settings, and share events.
+    """
+    keys = ("simulator", "seed", "settings")
+    if all(key in data.attrs and str(data.attrs[key]) == str(reference.attrs.get(key)) for key in keys):
+        shared = np.intersect1d(data["event"].values, reference["event"].values)
+        if data.attrs["seed"] != -1 and len(shared):
+            raise ValueError(
+                f"{len(shared)} events are both in the data and in the reference (seed {data.attrs['seed']}): simulate "
+                "one of them with another seed"
+            )
+
+
 @dataclass(frozen=True)
 class KnownTruth:
     """Runs of a simulation, each at parameters of its own: pseudo-experiments for a calibration curve.
@@ -131,6 +150,24 @@ class KnownTruth:
 
     samples: tuple[np.ndarray, ...]
     truths: tuple[dict[str, float], ...]
+
+
+def refuse_outside(runs: KnownTruth, space: ParameterSpace) -> None:
+    """Refuse runs beyond the trained box, where estimates pile up at its edge.
+
+    Raises
+    ------
+    ValueError
+        with the first run and its parameter.
+    """
+    for number, truth in enumerate(runs.truths):
+        for name, low, high in zip(space.names, space.low, space.high, strict=True):
+            slack = 1e-6 * (high - low)
+            if name in truth and not low - slack <= truth[name] <= high + slack:
+                raise ValueError(
+                    f"run {number} has {name} = {truth[name]:g}, outside the trained box, {low:g} to {high:g}: "
+                    "simulate runs inside it"
+                )
 
 
 def runs_of(events: xr.Dataset, parameters: Iterable[str], *, fewest: int = 100) -> KnownTruth:

@@ -154,7 +154,7 @@ class Interpolation:
         found = [_mean(of_member, members) for members in self._averaged]
         coefficients = embedded(found, events.weights, label=events.label)
         off = self._off(events, coefficients)
-        if off > tolerance:
+        if not off <= tolerance:
             raise FitError(
                 f"polynomials of this degree are off by {off:.3g} in the log ratio of {events.label} (at most "
                 f"{tolerance:g} allowed): interpolate with a higher degree, or fit with the networks themselves"
@@ -178,7 +178,8 @@ class Interpolation:
         for number, (members, ratio) in enumerate(zip(self._averaged, self.ratios, strict=True)):
             true = _mean(of_member, members)
             ours = coefficients.of_member(number)[:CHECKED_EVENTS] @ ratio.terms(_tensor(points)).T
-            worst = max(worst, float((ours - true).pow(2).mean(dim=0).sqrt().max()))
+            off = float((ours - true).pow(2).mean(dim=0).sqrt().max())
+            worst = off if math.isnan(off) else max(worst, off)
         return worst
 
     @staticmethod

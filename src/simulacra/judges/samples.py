@@ -26,6 +26,7 @@ CONDITION_DISTANCE: Final = 0.05
 FEWEST_EFFECTIVE: Final = 20.0
 #: beyond which squares and fourth powers of a value overflow
 LARGEST_VALUE: Final = 1e60
+SMALLEST_VALUE: Final = 1e-60
 #: sums and squares of weights of this size are safe
 LARGEST_WEIGHT: Final = 1e100
 
@@ -231,7 +232,7 @@ def _checked_weights(weights: np.ndarray, index: np.ndarray, label: str) -> np.n
 
 
 def _refuse_too_large(events: xr.Dataset, label: str) -> None:
-    """Refuse values whose powers no number holds, with the event."""
+    """Refuse values whose powers no number holds, with the event: too large, or all of them too small."""
     for name, array in events.data_vars.items():
         if array.attrs["role"] in ("condition", "feature") and array.dtype.kind == "f":
             values = np.abs(array.values).reshape(len(array), -1).max(axis=1, initial=0.0)
@@ -240,6 +241,11 @@ def _refuse_too_large(events: xr.Dataset, label: str) -> None:
                 raise JudgeError(
                     f"{label}: '{name}' is {values[row]:.3g} in event {int(events['event'].values[row])}: moments of "
                     f"values beyond {LARGEST_VALUE:g} cannot be computed; mend or remove this event"
+                )
+            if len(values) and 0 < float(values.max()) < SMALLEST_VALUE:
+                raise JudgeError(
+                    f"{label}: no value of '{name}' is larger than {values.max():.3g}: moments of values below "
+                    f"{SMALLEST_VALUE:g} are lost; give it in another unit, or leave it out"
                 )
 
 

@@ -28,7 +28,8 @@ def unseen_part(reweighter: Reweighter, events: xr.Dataset) -> tuple[Part | None
     for which, made in trained.items():
         if made == own:
             return "test", (
-                f"the test part, for the seed is {own[1]}, as of the {which} that '{reweighter.name}' was trained on"
+                f"the test part, for its seed is {own[1]}, that of the {which} that '{reweighter.name}' was trained "
+                "on: with another seed all of it would be"
             )
     seeds = " and ".join(dict.fromkeys(str(made[1]) for made in trained.values() if made))
     return None, f"whole, for its seed is {own[1]} and '{reweighter.name}' was trained on {seeds}"

@@ -1,4 +1,4 @@
-"""AdamW for small networks: the steps of torch's own, bit for bit, in less time.
+"""AdamW for small networks: the steps of torch's own, bit for bit, in less time, where every step has all gradients.
 
 Beside a small network's arithmetic the step of torch's optimizer takes long, and the first optimizer of a process makes
 torch load its compiler, which takes a second and is not used here.
