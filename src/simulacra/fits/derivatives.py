@@ -37,7 +37,7 @@ class LogRatios:
             return None
         each = enumerate(self.members)
         return tuple(
-            _Linear(cast("LinearRatio", member), self.events.of_member(number).numpy(), self.space)
+            _Linear(cast("LinearRatio", member), self.events.of_member(number).cpu().numpy(), self.space)
             for number, member in each
         )
 
