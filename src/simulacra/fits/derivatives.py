@@ -150,13 +150,21 @@ class _Linear:
 
     def slopes(self, free: np.ndarray) -> np.ndarray:
         """Return their derivatives, (C, F)."""
-        point = torch.from_numpy(np.array(free, dtype=np.float64))
-        return np.asarray(torch.func.jacfwd(self._of)(point).numpy())
+        return self._jacobian(torch.from_numpy(np.array(free, dtype=np.float64))).numpy()
 
     def bends(self, free: np.ndarray) -> np.ndarray:
         """Return their second derivatives, (C, F, F)."""
         point = torch.from_numpy(np.array(free, dtype=np.float64))
-        return np.asarray(torch.func.jacfwd(torch.func.jacfwd(self._of))(point).numpy())
+
+        def slopes(at: Tensor) -> Tensor:
+            return self._jacobian(at, further=True)
+
+        found: np.ndarray = torch.autograd.functional.jacobian(slopes, point, vectorize=True).numpy()
+        return found
+
+    def _jacobian(self, point: Tensor, *, further: bool = False) -> Tensor:
+        found: Tensor = torch.autograd.functional.jacobian(self._of, point, create_graph=further, vectorize=True)
+        return found
 
     def _of(self, point: Tensor) -> Tensor:
         offset, selection = (torch.from_numpy(array) for array in self.space.embed())

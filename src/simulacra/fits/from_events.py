@@ -126,14 +126,27 @@ def refuse_same(data: xr.Dataset, reference: xr.Dataset) -> None:
     ValueError
         if both were made by the same simulator with the same seed and settings, and share events.
     """
+    made = [_made_by(events) for events in (data, reference)]
+    if made[0] is None or made[0] != made[1]:
+        return
+    shared = np.intersect1d(data["event"].values, reference["event"].values)
+    if len(shared):
+        raise ValueError(
+            f"{len(shared)} events are both in the data and in the reference (seed {made[0][1]}): simulate one of them "
+            "with another seed"
+        )
+
+
+def _made_by(events: xr.Dataset) -> tuple[str, ...] | None:
+    """Return simulator, seed and settings of the particles; None if they are not told of.
+
+    A detector's own seed does not say which events it saw.
+    """
     keys = ("simulator", "seed", "settings")
-    if all(key in data.attrs and str(data.attrs[key]) == str(reference.attrs.get(key)) for key in keys):
-        shared = np.intersect1d(data["event"].values, reference["event"].values)
-        if data.attrs["seed"] != -1 and len(shared):
-            raise ValueError(
-                f"{len(shared)} events are both in the data and in the reference (seed {data.attrs['seed']}): simulate "
-                "one of them with another seed"
-            )
+    prefix = "particle_level_" if events.attrs.get("simulator") == "detector" else ""
+    if any(f"{prefix}{key}" not in events.attrs for key in keys) or events.attrs[f"{prefix}seed"] == -1:
+        return None
+    return tuple(str(events.attrs[f"{prefix}{key}"]) for key in keys)
 
 
 @dataclass(frozen=True)
