@@ -33,6 +33,7 @@ PAGES: Final[Mapping[str, Tables]] = {
         "fits": reweighting.fits,
         "default fits": reweighting.default_fits,
         "default fits behind the detector": reweighting.detector_fits,
+        "calibrated fit": reweighting.calibrated_fit,
     },
 }
 

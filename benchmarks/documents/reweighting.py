@@ -145,6 +145,14 @@ def detector_fits(found: dict[str, Any]) -> str:
     return _default_fits(found["default-fits-detector"])
 
 
+def calibrated_fit(found: dict[str, Any]) -> str:
+    """Return how long a fit takes that is calibrated by runs at known parameters."""
+    one = found["calibrated-fit"]
+    seconds, cores = (" and ".join(f"{value:.0f} s" for value in one[key]) for key in ("seconds", "core_seconds"))
+    heads = ("calibration events", "runs", "the command took, each time", "of all cores together", "cores")
+    return table(heads, [(f"{one['calibration_events']:,}", f"{one['runs']}", seconds, cores, f"{one['cores']}")])
+
+
 def _default_fits(record: dict[str, Any]) -> str:
     rows = []
     for one in record["rows"]:
