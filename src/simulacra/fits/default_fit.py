@@ -100,9 +100,8 @@ class RatioFit:
         precision: Precision | None = None,
     ) -> Fit:
         """Fit the free parameters to embedded events; as :func:`simulacra.fits.fit.fit`, then calibrated or widened."""
-        members, reference = self.members, self.reference
         found = fit_parameters(
-            members, data, reference, method=self.method, free=free, fixed=fixed, precision=precision
+            self.members, data, self.reference, method=self.method, free=free, fixed=fixed, precision=precision
         )
         return self.finished(found)
 

@@ -14,7 +14,7 @@ from simulacra.fits.embedded import EmbeddedEvents, embedded
 from simulacra.fits.log_ratio import ParameterSpace
 from simulacra.reweighting.reweighter import Reweighter
 from simulacra.reweighting.samples import rows_of
-from simulacra.reweighting.unseen import unseen_part
+from simulacra.reweighting.unseen import simulated_by, unseen_part
 
 
 def embed_events(
@@ -126,8 +126,11 @@ def refuse_same(data: xr.Dataset, reference: xr.Dataset) -> None:
     ValueError
         if both were made by the same simulator with the same seed and settings, and share events.
     """
-    made = [_made_by(events) for events in (data, reference)]
-    if made[0] is None or made[0] != made[1]:
+    made = [simulated_by(events.attrs) for events in (data, reference)]
+    settings = [
+        events.attrs.get("particle_level_settings", events.attrs.get("settings")) for events in (data, reference)
+    ]
+    if made[0] is None or made[0] != made[1] or made[0][1] == "-1" or settings[0] != settings[1]:
         return
     shared = np.intersect1d(data["event"].values, reference["event"].values)
     if len(shared):
@@ -135,18 +138,6 @@ def refuse_same(data: xr.Dataset, reference: xr.Dataset) -> None:
             f"{len(shared)} events are both in the data and in the reference (seed {made[0][1]}): simulate one of them "
             "with another seed"
         )
-
-
-def _made_by(events: xr.Dataset) -> tuple[str, ...] | None:
-    """Return simulator, seed and settings of the particles; None if they are not told of.
-
-    A detector's own seed does not say which events it saw.
-    """
-    keys = ("simulator", "seed", "settings")
-    prefix = "particle_level_" if events.attrs.get("simulator") == "detector" else ""
-    if any(f"{prefix}{key}" not in events.attrs for key in keys) or events.attrs[f"{prefix}seed"] == -1:
-        return None
-    return tuple(str(events.attrs[f"{prefix}{key}"]) for key in keys)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ def unseen_part(reweighter: Reweighter, events: xr.Dataset) -> tuple[Part | None
     the source and the target shows that no event was trained on. Where the seed is the same, or one is not known, the
     events' test part is what training leaves alone, whatever the settings.
     """
-    own = _simulated_by(events.attrs)
-    trained = {which: _simulated_by(reweighter.description.get(which) or {}) for which in ("source", "target")}
+    own = simulated_by(events.attrs)
+    trained = {which: simulated_by(reweighter.description.get(which) or {}) for which in ("source", "target")}
     if own is None:
         return "test", "the test part, for the events do not say with which simulator and seed they were made"
     if unknown := [which for which, made in trained.items() if made is None]:
@@ -35,7 +35,7 @@ def unseen_part(reweighter: Reweighter, events: xr.Dataset) -> tuple[Part | None
     return None, f"whole, for its seed is {own[1]} and '{reweighter.name}' was trained on {seeds}"
 
 
-def _simulated_by(told: Mapping[str, Any]) -> tuple[str, str] | None:
+def simulated_by(told: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return simulator and seed of the particles; None if they are not told of."""
     simulator, seed = told.get("particle_level_simulator"), told.get("particle_level_seed")
     if seed is None and told.get("simulator") != "detector":
