@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.machine import processor
-from benchmarks.reweighting.samples import Sample
+from benchmarks.reweighting.samples import Sample, write_sample
 
 from simulacra.pages.plain import plain
-from simulacra.simulators.pythia import write_collisions
-from simulacra.simulators.pythia_settings import PythiaSettings
 from simulacra.store.whole_files import write_whole
 from simulacra.training.checkpoint import versions
 
 EVENTS_A_RUN: Final = 5_000
 SAMPLES: Final = {
-    "data": Sample(5_000, 3112, {"values": {"alphaS": "0.1473"}}),
-    "reference": Sample(100_000, 3113),
-    "runs": Sample(320_000, 3111, {"vary": {"alphaS": "uniform:0.13:0.175"}, "events_per_draw": EVENTS_A_RUN}),
+    "data": Sample(5_000, 3112, {"values": {"alphaS": "0.1473"}}, EVENTS_A_RUN),
+    "reference": Sample(100_000, 3113, chunk_size=EVENTS_A_RUN),
+    "runs": Sample(
+        320_000, 3111, {"vary": {"alphaS": "uniform:0.13:0.175"}, "events_per_draw": EVENTS_A_RUN}, EVENTS_A_RUN
+    ),
 }
 
 
@@ -43,15 +43,7 @@ def main() -> None:
     paths = {}
     for name, sample in SAMPLES.items():
         paths[name] = str(arguments.folder / f"{name}.zarr")
-        settings = PythiaSettings.model_validate({"process": "z-to-dijets", **sample.settings})
-        write_collisions(
-            paths[name],
-            settings,
-            seed=sample.seed,
-            n_events=sample.n,
-            workers=os.cpu_count() or 1,
-            chunk_size=EVENTS_A_RUN,
-        )
+        write_sample(Path(paths[name]), sample, sample.n, os.cpu_count() or 1)
     seconds, core_seconds, said = [], [], ""
     for _ in range(arguments.times):
         with tempfile.TemporaryDirectory() as output:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from benchmarks.reweighting.samples import DETECTOR_SEED, PARAMETERS, Sample
+from benchmarks.reweighting.samples import DETECTOR_SEED, PARAMETERS, Sample, write_sample
 from rich.console import Console
 from rich.table import Table
 
@@ -35,8 +35,6 @@ from simulacra.pages.plain import plain
 from simulacra.reweighting.reweighter import Reweighter
 from simulacra.simulators.detector import write_detector
 from simulacra.simulators.detector_settings import DetectorSettings
-from simulacra.simulators.pythia import write_collisions
-from simulacra.simulators.pythia_settings import PythiaSettings
 from simulacra.store import open_events
 from simulacra.store.whole_files import write_whole
 from simulacra.training.checkpoint import versions
@@ -59,8 +57,8 @@ CHUNK: Final = 5_000
 BOX: Final = {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.5:0.9", "probStoUD": "uniform:0.1:0.3"}
 #: what the shipped calibration is made of, by ``simulacra calibrate``
 CALIBRATION: Final = {
-    "cal-prior": Sample(5_000_000, 3105, {"vary": BOX, "events_per_draw": 1000}),
-    "cal-default": Sample(1_000_000, 3106),
+    "cal-prior": Sample(5_000_000, 3105, {"vary": BOX, "events_per_draw": 1000}, CHUNK),
+    "cal-default": Sample(1_000_000, 3106, chunk_size=CHUNK),
 }
 
 
@@ -74,9 +72,11 @@ def _pieces_of(name: str) -> int:
 
 
 SAMPLES: Final = {
-    **{f"ref-{k}": Sample(200_000, 3221 + k) for k in range(4)},
+    **{f"ref-{k}": Sample(200_000, 3221 + k, chunk_size=CHUNK) for k in range(4)},
     **{
-        f"{kind}-{k}-{piece}": Sample(200_000, seed + 10 * k + piece, {} if truth == DEFAULT else {"values": _changed})
+        f"{kind}-{k}-{piece}": Sample(
+            200_000, seed + 10 * k + piece, {} if truth == DEFAULT else {"values": _changed}, CHUNK
+        )
         for (kind, truths), seed in zip(_KINDS.items(), (3500, 3600), strict=True)
         for k, truth in enumerate(truths)
         for _changed in [{name: str(value) for name, value in truth.items() if kind == "point" or name == "alphaS"}]
@@ -172,9 +172,7 @@ def sample(run: Run, name: str, model: Reweighter) -> EmbeddedEvents:
     path, kept = run.folder / f"{name}.zarr", run.folder / f"{name}-{summaries_of(model)}.npz"
     if not kept.exists():
         wanted = SAMPLES[name]
-        settings = PythiaSettings.model_validate({"process": "z-to-dijets", **wanted.settings})
-        # A store that is whole is left as it is; one that was begun is gone on with.
-        write_collisions(path, settings, seed=wanted.seed, n_events=wanted.n, chunk_size=CHUNK)
+        write_sample(path, wanted, wanted.n)
         if run.detector:
             particles, path = path, run.folder / f"{name}-seen.zarr"
             write_detector(particles, path, DetectorSettings.load("lep-like"), seed=DETECTOR_SEED)

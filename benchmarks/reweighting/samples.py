@@ -80,14 +80,19 @@ PRIOR: Final = Sample(
 )
 
 
+def write_sample(path: Path, sample: Sample, n: int, workers: int = 1) -> None:
+    """Simulate ``n`` events; a store that is whole is left as it is, one that was begun is gone on with."""
+    settings = PythiaSettings.model_validate({"process": "z-to-dijets", **sample.settings})
+    write_collisions(path, settings, seed=sample.seed, n_events=n, workers=workers, chunk_size=sample.chunk_size)
+
+
 def simulate(folder: Path, name: str, workers: int, scale: float) -> dict[str, Any]:
     """Simulate a sample, and pass it through the detector if it is to be seen; what is there already stays."""
     sample = PRIOR if name == "prior" else SAMPLES[name]
     n = max(sample.fewest_chunks, round(sample.n * scale / sample.chunk_size)) * sample.chunk_size
     path = folder / f"{name}.zarr"
     if not path.exists():
-        settings = PythiaSettings.model_validate({"process": "z-to-dijets", **sample.settings})
-        write_collisions(path, settings, seed=sample.seed, n_events=n, workers=workers, chunk_size=sample.chunk_size)
+        write_sample(path, sample, n, workers)
     stores = [path]
     if sample.detector:
         stores.append(folder / f"{name}-seen.zarr")
