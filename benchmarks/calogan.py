@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulacra import judge, load, read, reference, shipped, take_part
+from simulacra.reports import write
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def main() -> None:
             n_train=int(generator.metadata["training"]["events"]),
             seed=arguments.seed,
         )
-        page = verdict.write(arguments.output / generator.name)
+        page = write(verdict, arguments.output / generator.name)
         record = verdict.to_json()
         result[generator.name] = {key: record[key] for key in ("verdict", "samples", "findings", "warnings", "seed")}
         print(f"{generator.name}: {verdict.headline} {page}")

@@ -35,7 +35,7 @@ from rich.table import Table
 import simulacra
 from simulacra.cli.export import description, drawn_conditions
 from simulacra.deploy.onnx import export, open_session
-from simulacra.judges.classifiers.classifier import Kind, cell_features, classify
+from simulacra.statistics.classifiers.classifier import Kind, cell_features, classify
 from simulacra.systems import system
 from simulacra.trained import TrainedGenerator
 from simulacra.training.checkpoint import fill, read_model

@@ -25,8 +25,8 @@ from scipy.stats import wasserstein_distance
 from simulacra import load, read, take_part
 from simulacra.cli.train import run_experiment
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.classifiers.classifier import classify
 from simulacra.observables.showers import shower_shapes_of
+from simulacra.statistics.classifiers.classifier import classify
 from simulacra.training.checkpoint import read_metadata
 from simulacra.training.settings import read_experiment
 

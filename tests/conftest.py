@@ -98,3 +98,7 @@ def trained_on_five_conditions(tmp_path_factory: pytest.TempPathFactory) -> Path
     experiment = toy_experiment(steps=4).model_copy(update={"system": SYSTEM | {"conditions": FIVE}})
     toy_train(run, experiment, events=toy_showers(five_conditions=True))
     return run
+
+
+# A verdict that the tests of judges and of reports look at, made once a process.
+pytest_plugins = ["judged_verdict_fixture"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from simulacra.judges import Verdict
+from simulacra.reports import record_of
 
 #: events of each sample in the tests that look at records
 N = 210
@@ -33,7 +34,7 @@ def lists_of(value: Any, place: str = "report") -> Iterator[tuple[str, int]]:
 
 def check_record(verdict: Verdict) -> dict[str, Any]:
     """Return the verdict's record, once it is seen to be strict JSON without a number for each event."""
-    record: dict[str, Any] = json.loads(json.dumps(verdict.to_json(), allow_nan=False))
+    record: dict[str, Any] = json.loads(json.dumps(record_of(verdict), allow_nan=False))
     # No binning, curve or matrix of these small samples has as many entries as there are events; findings may be many.
     assert [place for place, length in lists_of(record) if length >= N and place != "report.findings"] == []
     return record

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from benchmarks.tables import table
 
-from simulacra.judges.wording import with_error
+from simulacra.wording import with_error
 
 TARGETS: Final = {
     "vincia": "Vincia",

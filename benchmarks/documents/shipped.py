@@ -7,7 +7,7 @@ from typing import Any, Final
 from benchmarks.documents.showers import NOTHING, finding
 from benchmarks.tables import table
 
-from simulacra.judges.wording import with_error
+from simulacra.wording import with_error
 
 #: of each generator: what it makes showers of and at which conditions
 ALONG_THE_AXIS: Final = "1 to 100 GeV"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from benchmarks.tables import table
 
-from simulacra.judges.wording import with_error
+from simulacra.wording import with_error
 
 #: as arXiv:1705.02355 gives it: the ratio alone, to its own Geant4 on its own processor
 PUBLISHED: Final = ("CaloGAN as published, its own Geant4 and processor", "29 million", "(135)", "", "", "(870)")

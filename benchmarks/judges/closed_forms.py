@@ -27,12 +27,12 @@ from typing import Any, Final
 import numpy as np
 from benchmarks.judges.panel import one_thread
 
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.frechet import frechet_physics_distance
-from simulacra.judges.distances.kernels import kernel_physics_distance, maximum_mean_discrepancy
-from simulacra.judges.distances.slices import slice_distances
-from simulacra.judges.distances.two_sample import WASSERSTEIN, Distance, Lines
-from simulacra.judges.features import Features
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.frechet import frechet_physics_distance
+from simulacra.statistics.distances.kernels import kernel_physics_distance, maximum_mean_discrepancy
+from simulacra.statistics.distances.slices import slice_distances
+from simulacra.statistics.distances.two_sample import WASSERSTEIN, Distance, Lines
+from simulacra.statistics.features import Features
 
 EVENTS: Final = 10_000
 SEEDS: Final = 10

@@ -15,16 +15,16 @@ from typing import Final
 import numpy as np
 from benchmarks.judges.planted import draw
 
-from simulacra.judges.classifiers.classifier import Classification, classify
 from simulacra.judges.classifiers.failures import judge_failures
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.distances.multivariate import compare_all
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
 from simulacra.judges.samples import Sample, features_of, sample_of
+from simulacra.statistics.classifiers.classifier import Classification, classify
+from simulacra.statistics.distances.divisions import Replicates
 
 LEVEL: Final = 0.05
 REPLICATES: Final = 999

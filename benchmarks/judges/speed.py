@@ -30,16 +30,16 @@ from simulacra.judges.classifiers.separability import judge_separability
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.correlations import judge_correlations
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.frechet import frechet_physics_distance
-from simulacra.judges.distances.kernels import kernel_physics_distance, maximum_mean_discrepancy
-from simulacra.judges.distances.manifold import judge_manifold
-from simulacra.judges.distances.slices import slice_distances
-from simulacra.judges.features import standardised
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power
 from simulacra.judges.samples import Sample, sample_of
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.frechet import frechet_physics_distance
+from simulacra.statistics.distances.kernels import kernel_physics_distance, maximum_mean_discrepancy
+from simulacra.statistics.distances.manifold import judge_manifold
+from simulacra.statistics.distances.slices import slice_distances
+from simulacra.statistics.features import standardised
 
 EVENTS, FEATURES = 50_000, 40
 CORRELATION = 0.3

@@ -8,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 from benchmarks.showers.drawing import Job, drawn
 
-from simulacra.judges.classifiers.classifier import Kind, classify
 from simulacra.judges.classifiers.separability import table_of
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.frechet import frechet_physics_distance
-from simulacra.judges.distances.manifold import judge_manifold
-from simulacra.judges.distances.two_sample import effective_size
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.samples import features_of, sample_of
+from simulacra.statistics.classifiers.classifier import Kind, classify
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.frechet import frechet_physics_distance
+from simulacra.statistics.distances.manifold import judge_manifold
+from simulacra.statistics.distances.two_sample import effective_size
 
 #: what the classifiers look at, by the name of the AUC
 LOOKED_AT: Final = {"low_level": "cells", "shapes": "observables"}

@@ -10,7 +10,7 @@ from benchmarks.showers.summary import GOALS, JUDGED, busy
 from benchmarks.tables import Table
 from rich.console import Console
 
-from simulacra.judges.wording import listed, with_error
+from simulacra.wording import listed, with_error
 
 NOTHING: Final = "–"
 SPELLED: Final = {"e+": "e⁺", "gamma": "γ"}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from simulacra.version import __version__
 
 if TYPE_CHECKING:
     from simulacra.events import EventsError, take_part, validate
@@ -41,6 +41,9 @@ _HOMES = {
     "write_events": "store",
 }
 
+#: rooms that are used by their names, such as ``simulacra.reports.write``
+_ROOMS = ("reference", "reports", "systems")
+
 __all__ = [
     "CalorimeterGeometry",
     "EventsError",
@@ -61,8 +64,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "reference":
-        return importlib.import_module("simulacra.reference")
+    if name in _ROOMS:
+        return importlib.import_module(f"simulacra.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'simulacra' has no attribute '{name}'")
     return getattr(importlib.import_module(f"simulacra.{_HOMES[name]}"), name)

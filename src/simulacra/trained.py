@@ -14,7 +14,6 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from simulacra import __version__
 from simulacra.conditions import Band, Distribution
 from simulacra.deploy.graphs import graph_beside, open_graph
 from simulacra.deploy.onnx import device_of
@@ -25,6 +24,7 @@ from simulacra.reweighting.blocks import places_in_blocks
 from simulacra.settings import whole_number
 from simulacra.systems import system
 from simulacra.training.settings import check
+from simulacra.version import __version__
 
 if TYPE_CHECKING:
     from torch import nn

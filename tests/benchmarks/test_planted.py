@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.judges.planted import FAILURES, MODES, NAMES, SHARES, THRESHOLD, correlations, draw, draw_toy
 
 from simulacra.events import validate
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.frechet import frechet_physics_distance
-from simulacra.judges.distances.manifold import judge_manifold
-from simulacra.judges.features import Features, standardised
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.frechet import frechet_physics_distance
+from simulacra.statistics.distances.manifold import judge_manifold
+from simulacra.statistics.features import Features, standardised
 
 N = 20_000
 

@@ -27,9 +27,9 @@ from benchmarks.stages import run_stage
 
 from judged_showers import toy_events
 from simulacra.events import take_part
-from simulacra.judges.classifiers.classifier import classify
 from simulacra.judges.published_results import Published, PublishedResult
 from simulacra.pages.style import new_figure
+from simulacra.statistics.classifiers.classifier import classify
 from simulacra.store import write_events
 from tiny_calogan import toy_showers
 

@@ -72,7 +72,7 @@ def judges(verdict: Verdict, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """Put a recorder in the judges' place."""
     recorder = Recorder(verdict)
     monkeypatch.setattr(judging, "judge", recorder)
-    monkeypatch.setattr(Verdict, "write", lambda verdict, folder: Path(folder) / "report.html")
+    monkeypatch.setattr("simulacra.reports.write", lambda verdict, folder: Path(folder) / "report.html")
     return recorder
 
 

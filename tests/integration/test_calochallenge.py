@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from simulacra.cli import main
 from simulacra.formats import calochallenge, read
-from simulacra.judges.classifiers.classifier import cell_features, classify
+from simulacra.statistics.classifiers.classifier import cell_features, classify
 
 pytestmark = pytest.mark.skipif(
     "GEANT4_DATA_DIR" not in os.environ, reason="GEANT4_DATA_DIR is not set: there are no Geant4 data to simulate with"

@@ -34,11 +34,13 @@ class PlantedVerdict:
     headline: str = "FAIL: not good enough for a full stand-in, cell by cell."
     stated: Stated = field(default_factory=Stated)
 
-    def write(self, folder: Path) -> Path:
-        folder.mkdir(parents=True)
-        page = folder / "report.html"
-        page.write_text("<title>its own report</title>", encoding="utf-8")
-        return page
+
+def write_planted(_: PlantedVerdict, folder: Path) -> Path:
+    """Write a page in the place of a verdict's report."""
+    folder.mkdir(parents=True)
+    page = folder / "report.html"
+    page.write_text("<title>its own report</title>", encoding="utf-8")
+    return page
 
 
 def finding(judge: str, observable: str, value: float, uncertainty: float, truth: float | None, **more: Any) -> Finding:

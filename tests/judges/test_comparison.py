@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from compared_verdicts import Stated, finding, planted
+from compared_verdicts import Stated, finding, planted, write_planted
 
 from browsing import complaints
 from simulacra.cli.compare_generators import compare_command, folders_of, stated_cost
 from simulacra.judges.comparison import Comparison, Contender, compare, front_of
-from simulacra.judges.comparison_page import write_comparison
 from simulacra.judges.headlines import Number
 from simulacra.judges.published_results import read_published
+from simulacra.reports.comparison_page import write_comparison
 
 # milliseconds a shower on a CPU one by one, and AUC on voxels, of the CaloChallenge's data set 2 (arXiv:2410.21611)
 DATASET_2 = {
@@ -286,6 +286,7 @@ def test_the_command_judges_each_and_compares(tmp_path: Path, monkeypatch: pytes
         return planted(0.6 if events is generated["fast"] else 0.8)
 
     monkeypatch.setattr("simulacra.judges.judging.judge", judge)
+    monkeypatch.setattr("simulacra.reports.write", write_planted)
     steps: list[tuple[str, float]] = []
     comparison, page = compare_command(
         truth, generated, tmp_path / "out", progress=lambda *step: steps.append(step), use="cells", seed=3

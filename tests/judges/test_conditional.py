@@ -13,10 +13,10 @@ from sklearn.metrics import roc_auc_score
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.conditional_bins import condition_edges
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.two_sample import standard_deviation, wasserstein_distance
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.two_sample import standard_deviation, wasserstein_distance
 
 
 def judged(truth: Sample, generated: Sample, seed: int = 1, replicates: int = 100, **more: Any) -> dict[str, Finding]:

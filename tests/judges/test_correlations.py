@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from simulacra.judges.distances.correlations import correlation_figure, correlations_of, judge_correlations
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.features import Features, standardised
+from simulacra.judges.distances.correlations import correlations_of, judge_correlations
+from simulacra.reports.correlation_figure import correlation_figure
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.features import Features, standardised
 
 
 def drawn(features: Features, seed: int = 1, replicates: int = 100) -> Replicates:

@@ -7,8 +7,8 @@ import pytest
 
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensembles import EnsembleEvidence, judge_ensemble
-from simulacra.judges.generalisation.ensembles_chapter import band_figure, ensembles_chapter
 from simulacra.judges.samples import Sample
+from simulacra.reports.ensembles_chapter import band_figure, ensembles_chapter
 
 
 def sample_of(observables: dict[str, np.ndarray], weights: np.ndarray | None = None) -> Sample:

@@ -14,6 +14,7 @@ from events_of_every_kind import array, events_of, number
 from simulacra.judges import judge
 from simulacra.judges.doubts import only_constants
 from simulacra.judges.samples import JudgeError, Sample, sample_of
+from simulacra.reports import write
 from tiny_calogan import toy_showers
 from toy_clouds import clouds_of
 
@@ -75,7 +76,7 @@ def test_a_verdict_and_its_page(draw: Callable[[np.random.Generator], xr.Dataset
     # The truth fails by chance beyond two of its standard deviations alone: seldom, with a fixed seed never.
     assert verdict.stated.outcome in ("pass", "undecided")
     assert not verdict.stated.doubts
-    page = verdict.write(tmp_path)
+    page = write(verdict, tmp_path)
     assert verdict.headline in page.read_text(encoding="utf-8")
     record = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     distances = {f["observable"]: f["value"] for f in record["findings"] if f["judge"] == "wasserstein_distance"}
@@ -114,7 +115,7 @@ def test_of_constants_alone_nothing_can_be_told(constant: Callable[[float, int],
     assert doubt.startswith("All variables (conditions aside) are constant")
     assert doubt in verdict.warnings
     assert verdict.advice[0].startswith("Judge variables that vary")
-    assert doubt in verdict.write(tmp_path).read_text(encoding="utf-8")
+    assert doubt in write(verdict, tmp_path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("value", [3.001, 3.0 + 1e-9])

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulacra.judges.classifiers.classifier import Classification, classify
 from simulacra.judges.classifiers.failures import FailureMap, judge_failures
-from simulacra.judges.classifiers.failures_chapter import failures_chapter
-from simulacra.judges.classifiers.importance import importances
-from simulacra.judges.classifiers.regions import Events, find_regions, measured
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
+from simulacra.reports.failures_chapter import failures_chapter
+from simulacra.statistics.classifiers.classifier import Classification, classify
+from simulacra.statistics.classifiers.importance import importances
+from simulacra.statistics.classifiers.regions import Events, find_regions, measured
 
 NAMES = ("width_0", "width_1", "width_2")
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from simulacra.judges.criteria import Criterion, Use, judge_uses, outcome_of
 from simulacra.judges.finding import Finding
-from simulacra.judges.wording import with_error
+from simulacra.wording import with_error
 
 
 def finding(**changes: Any) -> Finding:

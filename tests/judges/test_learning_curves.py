@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulacra.judges.learning_curves import LearningCurves, curves_of, learning_chapter, learning_curves, score_figure
+from simulacra.judges.learning_curves import LearningCurves, curves_of, learning_curves
+from simulacra.reports.learning_chapter import learning_chapter, score_figure
 
 SCORES = (3.0, 1.0, 0.9, 0.95)
 

@@ -9,10 +9,10 @@ from scipy.stats import mannwhitneyu
 from judged_showers import CALOGAN, toy_events
 from simulacra.judges.generalisation.distances_to_training import nearest_at_condition
 from simulacra.judges.generalisation.memorisation import judge_memorisation
-from simulacra.judges.generalisation.memorisation_chapter import memorisation_chapter
-from simulacra.judges.generalisation.nearness import compare_nearness
 from simulacra.judges.samples import Cloud, Sample, sample_of
 from simulacra.pages import Page, write_page
+from simulacra.reports.memorisation_chapter import memorisation_chapter
+from simulacra.statistics.modes.nearness import compare_nearness
 
 FEATURES = 6
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from simulacra.judges.distances.multivariate import KINDS, Multivariate, compare_all
-from simulacra.judges.distances.multivariate_chapter import multivariate_chapter
-from simulacra.judges.features import standardised
+from simulacra.reports.multivariate_chapter import multivariate_chapter
+from simulacra.statistics.features import standardised
 
 
 def found_for(generated_width: float, seed: int) -> Multivariate:

@@ -19,20 +19,20 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.judges.planted import FAILURES, draw
 
-from simulacra.judges.classifiers.classifier import classify
 from simulacra.judges.classifiers.failures import judge_failures
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.correlations import judge_correlations
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.frechet import frechet_physics_distance
-from simulacra.judges.distances.kernels import kernel_physics_distance
-from simulacra.judges.distances.manifold import judge_manifold
-from simulacra.judges.features import Features
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
 from simulacra.judges.samples import Sample, features_of, sample_of
+from simulacra.statistics.classifiers.classifier import classify
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.frechet import frechet_physics_distance
+from simulacra.statistics.distances.kernels import kernel_physics_distance
+from simulacra.statistics.distances.manifold import judge_manifold
+from simulacra.statistics.features import Features
 
 SIZES = {
     "null": 2_000,

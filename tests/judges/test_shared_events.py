@@ -13,6 +13,7 @@ from simulacra.judges.doubts import doubts_about
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample, sample_of
 from simulacra.judges.shared_events import repeated_events, shared_events
+from simulacra.reports import record_of
 
 N = 300
 
@@ -94,7 +95,7 @@ def test_a_sample_against_itself_passes_for_nothing() -> None:
     assert "An AUC lies below one half" in verdict.warnings[1]
     assert verdict.stated.events_needed is None
     assert not any("too few events" in advice for advice in verdict.advice)
-    record = verdict.to_json()
+    record = record_of(verdict)
     assert len(record["verdict"]["uses"][0]["doubts"]) == 2
 
 

@@ -13,12 +13,13 @@ from events_of_every_kind import events_of, number, table
 from judged_showers import toy_events
 from simulacra.judges import JudgeError, judge
 from simulacra.judges.case import NO_ESTIMATOR
-from simulacra.judges.classifiers.classifier import classify
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.histograms import binning_of, histogram
-from simulacra.judges.distances.two_sample import kolmogorov_smirnov_distance, wasserstein_distance
 from simulacra.judges.samples import Sample, sample_of
+from simulacra.reports import write
+from simulacra.statistics.classifiers.classifier import classify
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.histograms import binning_of, histogram
+from simulacra.statistics.distances.two_sample import kolmogorov_smirnov_distance, wasserstein_distance
 
 N = 400
 
@@ -91,7 +92,7 @@ def test_a_verdict_says_which_judges_did_not_look(tmp_path: Path) -> None:
     assert by_name["x"].details["in_units"] == pytest.approx(
         wasserstein_distance(truth["x"].values, values, generated_weights=weights)
     )
-    assert verdict.write(tmp_path).exists()
+    assert write(verdict, tmp_path).exists()
 
 
 def test_showers_with_negative_weights_get_a_verdict() -> None:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from simulacra.judges.generalisation.model_floor import deviation_from_truth, spread_of_members
-from simulacra.judges.generalisation.quantile_cells import quantile_cells, unlike
-from simulacra.judges.generalisation.shares import Shares, shares_of
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power
-from simulacra.judges.generalisation.statistical_power_chapter import statistical_power_chapter
 from simulacra.judges.samples import Sample
 from simulacra.pages import Page, write_page
+from simulacra.reports.statistical_power_chapter import statistical_power_chapter
+from simulacra.statistics.model_floor import deviation_from_truth, spread_of_members
+from simulacra.statistics.modes.shares import Shares, shares_of
+from simulacra.statistics.quantile_cells import quantile_cells, unlike
 
 QUANTILES = 10
 N_TRAIN = 400

@@ -17,10 +17,11 @@ from simulacra.judges import JudgeError, Verdict, judge
 from simulacra.judges.calorimeter.showers import judge_showers
 from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.samples import Sample, check_comparable, compare_conditions, sample_of
 from simulacra.judges.weighted import judge_weighted
+from simulacra.reports import record_of
+from simulacra.statistics.distances.divisions import Replicates
 
 CALOGAN = CalorimeterGeometry.load("calogan")
 
@@ -76,7 +77,7 @@ def test_scans_and_extrapolation(verdict: Verdict) -> None:
 
 
 def test_json_holds_everything_and_no_nan(verdict: Verdict) -> None:
-    record = verdict.to_json()
+    record = record_of(verdict)
     again = json.loads(json.dumps(record, allow_nan=False))
     assert again["verdict"]["outcome"] == "fail"
     assert len(again["findings"]) == len(verdict.findings)

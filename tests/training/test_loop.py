@@ -18,7 +18,7 @@ import torch
 
 import simulacra
 from simulacra.events import take_part
-from simulacra.judges.validation import Validation
+from simulacra.statistics.validation import Validation
 from simulacra.training.checkpoint import CheckpointError, data_hash, read_model, read_state, save_state
 from simulacra.training.continuation import Progression
 from simulacra.training.loop import train

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from simulacra.judges.comparison import Comparison
-    from simulacra.judges.progress import Progress
+    from simulacra.progress import Progress
 
 
 def compare_command(
@@ -55,10 +55,11 @@ def compare_command(
         cannot be judged, with the generator's name.
     """
     from simulacra.judges.comparison import compare
-    from simulacra.judges.comparison_page import write_comparison
     from simulacra.judges.judging import judge
-    from simulacra.judges.progress import silent
     from simulacra.judges.published_results import read_published
+    from simulacra.progress import silent
+    from simulacra.reports import write
+    from simulacra.reports.comparison_page import write_comparison
 
     tell = progress or silent
     folders = folders_of(list(generated))
@@ -73,7 +74,7 @@ def compare_command(
             verdicts[name] = judge(truth, events, progress=step, **options, **(own or {}).get(name, {}))
         except ValueError as error:
             raise type(error)(f"{name}: {error}") from error
-        verdicts[name].write(output / folders[name])
+        write(verdicts[name], output / folders[name])
         reports[name] = f"{folders[name]}/report.html"
     tell("drawing the comparison", 0.99)
     costs = {name: stated_cost(events) for name, events in generated.items()}

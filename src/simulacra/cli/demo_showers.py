@@ -173,6 +173,7 @@ def _judge_one(
     name: str, truth: xr.Dataset, events: xr.Dataset, folder: Path, seed: int, told: Queue[tuple[str, str, float]]
 ) -> Verdict:
     from simulacra.judges import judge
+    from simulacra.reports import write
     from simulacra.trained import load
 
     generator = load(name)
@@ -185,7 +186,7 @@ def _judge_one(
         progress=lambda step, share: told.put((name, step, 0.9 * share)),
     )
     told.put((name, "drawing the report", 0.9))
-    verdict.write(folder)
+    write(verdict, folder)
     return verdict
 
 
@@ -193,8 +194,8 @@ def _tell(console: Console, verdicts: Mapping[str, Verdict]) -> None:
     """Print every classifier's AUC, the verdicts, and why."""
     from rich.table import Table
 
-    from simulacra.judges.report import criterion_rows
-    from simulacra.judges.wording import with_error
+    from simulacra.reports.report import criterion_rows
+    from simulacra.wording import with_error
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("   AUC (0.5: never told from Geant4, 1: always)", header_style="dim", no_wrap=True)
@@ -232,9 +233,9 @@ def _compare(
 ) -> Path:
     """Write the comparison with the picture, and the picture by itself; return the page's path."""
     from simulacra.cli.compare_generators import stated_cost
-    from simulacra.judges.beside_truth import beside_truth_figure
     from simulacra.judges.comparison import compare
-    from simulacra.judges.comparison_page import write_comparison
+    from simulacra.reports.beside_truth import beside_truth_figure
+    from simulacra.reports.comparison_page import write_comparison
     from simulacra.store.whole_files import write_whole
 
     picture = beside_truth_figure(verdicts)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simulacra.fits.embedded import EmbeddedEvents
     from simulacra.fits.from_events import KnownTruth
     from simulacra.fits.result import Fit
-    from simulacra.judges.progress import Progress
+    from simulacra.progress import Progress
     from simulacra.reweighting.reweighter import Reweighter
 
 Method = Literal["likelihood_ratio", "classifier_loss"]

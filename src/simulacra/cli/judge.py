@@ -107,6 +107,7 @@ def judge(
     from simulacra.events import take_part
     from simulacra.formats import calochallenge, read
     from simulacra.judges.judging import judge as judge_events
+    from simulacra.reports import write
 
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder for the report")
@@ -175,14 +176,14 @@ def judge(
             own["members"] = (*own["members"], *(events for one in others for events in (one.events, *one.members)))
             verdict = judge_events(true_events, first.events, progress=tell, **options, **own)
             tell("drawing the report", 0.99)
-            page = verdict.write(output)
+            page = write(verdict, output)
             lines = _lines(verdict)
     for line in (*lines, f"Report: {page}"):
         typer.echo(line)
 
 
 def _lines(verdict: Verdict) -> list[str]:
-    from simulacra.judges.report import criterion_rows
+    from simulacra.reports.report import criterion_rows
 
     lines = [verdict.headline, verdict.summary, *(f"Warning: {warning}" for warning in verdict.warnings)]
     rows = criterion_rows(verdict)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulacra.judges.progress import Progress
+    from simulacra.progress import Progress
 
 
 @contextlib.contextmanager

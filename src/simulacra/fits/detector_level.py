@@ -38,7 +38,7 @@ from simulacra.fits.log_ratio import LogRatio, ParameterSpace, parameter_space
 from simulacra.fits.objective import About, Linearised, Objective
 from simulacra.fits.result import Fit
 from simulacra.fits.tilting import centred, sigmoid, tilted
-from simulacra.judges.distances.two_sample import effective_size
+from simulacra.statistics.distances.two_sample import effective_size
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulacra.judges.distances.two_sample import effective_size
+from simulacra.statistics.distances.two_sample import effective_size
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -24,7 +24,7 @@ from simulacra.fits.derivatives import log_ratios
 from simulacra.fits.embedded import EmbeddedEvents
 from simulacra.fits.log_ratio import LogRatio, ParameterSpace
 from simulacra.fits.tilting import centred, covariance, log_mean_exp, sigmoid, tilted
-from simulacra.judges.distances.two_sample import effective_size
+from simulacra.statistics.distances.two_sample import effective_size
 
 Method = Literal["likelihood_ratio", "classifier_loss"]
 

@@ -13,10 +13,10 @@ import numpy as np
 from simulacra.fits.calibration_curve import CalibrationCurve
 from simulacra.fits.coverage import Coverage, ParameterCoverage
 from simulacra.fits.result import Fit
-from simulacra.judges.wording import with_error
 from simulacra.pages.fit_figures import Curve, ellipses_figure, intervals_figure, pull_figure, scan_figure
 from simulacra.pages.page import Card, Chapter, Outcome, Page, Picture
 from simulacra.pages.write import picture
+from simulacra.wording import with_error
 
 METHODS: Final = {
     "likelihood_ratio": "learned likelihood ratio",

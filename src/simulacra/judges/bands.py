@@ -20,11 +20,11 @@ import numpy as np
 
 from simulacra.conditions import Band
 from simulacra.judges.distances.distributions import scale_of
-from simulacra.judges.distances.divisions import REPLICATES, Replicates, p_value
-from simulacra.judges.distances.two_sample import WASSERSTEIN, Lines, Scores, mean_scores
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import JudgeError, Sample
-from simulacra.judges.wording import with_error
+from simulacra.statistics.distances.divisions import REPLICATES, Replicates, p_value
+from simulacra.statistics.distances.two_sample import WASSERSTEIN, Lines, Scores, mean_scores
+from simulacra.wording import with_error
 
 FEWEST_EVENTS: Final = 100
 POINTS: Final = 512

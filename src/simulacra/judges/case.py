@@ -13,14 +13,14 @@ import xarray as xr
 from simulacra.formats.binning import Binning
 from simulacra.formats.jetnet import in_common
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.two_sample import of_pool
-from simulacra.judges.features import Features
-from simulacra.judges.outliers import far_outside
 from simulacra.judges.samples import JudgeError, Sample, check_comparable, compare_conditions, features_of, sample_of
 from simulacra.judges.shared_events import repeated_events, shared_events
-from simulacra.judges.wording import listed, shorten
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.two_sample import of_pool
+from simulacra.statistics.features import Features
+from simulacra.statistics.outliers import far_outside
 from simulacra.units import alike, in_convention, response_warnings, scale_warnings
+from simulacra.wording import listed, shorten
 
 #: judges that need weights which are not negative: trees, neighbours, clusters, covariances' roots
 NO_ESTIMATOR: Final = (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from simulacra.judges.headlines import AUC, HEADLINES, Headline, Number, what_of
-from simulacra.judges.wording import listed, with_error
+from simulacra.wording import listed, with_error
 
 if TYPE_CHECKING:
     from simulacra.judges.published_results import Published

@@ -10,7 +10,7 @@ import numpy as np
 
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import with_error
+from simulacra.wording import with_error
 
 #: below one half by so many standard deviations; of independent samples four classifiers do so once in 190 verdicts
 BELOW: Final = 3.0

@@ -23,7 +23,6 @@ from simulacra.judges.calorimeter.scans import (
 )
 from simulacra.judges.calorimeter.showers import judge_showers
 from simulacra.judges.case import prepared
-from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, Protocol
 from simulacra.judges.classifiers.corrected import judge_corrected
 from simulacra.judges.classifiers.failures import judge_failures
 from simulacra.judges.classifiers.separability import Roc, judge_separability
@@ -37,16 +36,17 @@ from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensembles import judge_ensemble
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
-from simulacra.judges.generalisation.model_floor import FEWEST_MEMBERS
 from simulacra.judges.generalisation.neighbours import judge_neighbours
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power
 from simulacra.judges.learning_curves import LearningCurves
 from simulacra.judges.limits import USES
 from simulacra.judges.plain_arrays import Plain, as_events
-from simulacra.judges.progress import Progress, silent
 from simulacra.judges.samples import JudgeError, Sample
 from simulacra.judges.verdict import Verdict
 from simulacra.judges.weighted import judge_weighted
+from simulacra.progress import Progress, silent
+from simulacra.statistics.classifiers.classifier import CELL_THRESHOLD, Protocol
+from simulacra.statistics.model_floor import FEWEST_MEMBERS
 
 MOST_EVENTS: Final = 50_000
 

@@ -12,9 +12,9 @@ import xarray as xr
 from simulacra.event_weights import weights_of
 from simulacra.events import REQUIRED_ATTRIBUTES, names, validate
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.features import Features, standardised
 from simulacra.observables import observe
 from simulacra.observables.particle_numbers import KINDS, NEUTRINOS, is_kind
+from simulacra.statistics.features import Features, standardised
 from simulacra.variations import PREFIX
 
 Kind = Literal["showers", "clouds", "arrays", "table"]

@@ -18,9 +18,9 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.outliers import single_precision
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import listed
+from simulacra.statistics.outliers import single_precision
+from simulacra.wording import listed
 
 #: of float32 numbers, so many that differ from 0 agree by chance in no sample that fits in a memory
 VALUES_ENOUGH: Final = 4

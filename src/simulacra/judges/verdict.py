@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from simulacra.judges.calorimeter.scans import Extrapolation, Scan
 from simulacra.judges.calorimeter.showers import ShowerEvidence
 from simulacra.judges.classifiers.separability import Roc
 from simulacra.judges.criteria import SIGMAS, WITH_WEIGHTS, UseJudgement, advice_on
-from simulacra.judges.distances.histograms import Comparison
 from simulacra.judges.evidence import Evidence
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.neighbours import Neighbours
-from simulacra.judges.wording import with_error
+from simulacra.statistics.distances.histograms import Comparison
+from simulacra.wording import with_error
 
 
 @dataclass(frozen=True)
@@ -118,15 +116,3 @@ class Verdict:
     def advice(self) -> list[str]:
         """What to do, point by point."""
         return advice_on(self.stated, self.uses)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain JSON values; no number is NaN."""
-        from simulacra.judges.record import record_of
-
-        return record_of(self)
-
-    def write(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``report.html`` and ``report.json`` into a folder and return the page's path."""
-        from simulacra.judges.report import write_report
-
-        return write_report(self, Path(folder))

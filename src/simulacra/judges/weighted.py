@@ -8,10 +8,10 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.calorimeter.showers import judge_showers
 from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.conditional import judge_conditional
-from simulacra.judges.distances.divisions import Replicates
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.mode_coverage import judge_modes
 from simulacra.judges.samples import Sample
+from simulacra.statistics.distances.divisions import Replicates
 
 
 def judge_weighted(

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from simulacra import __version__
 from simulacra.pages.page import Page, Picture
 from simulacra.pages.plain import plain
 from simulacra.pages.style import image_uri
 from simulacra.pages.tables import class_of, columns_of_numbers
 from simulacra.store.whole_files import write_whole
+from simulacra.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -21,9 +21,9 @@ import xarray as xr
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simulacra.judges.validation import Validation
 from simulacra.models.event_classifier import EMBEDDING_BLOCK, EventClassifier
 from simulacra.reweighting.samples import Sample, join_inputs
+from simulacra.statistics.validation import Validation
 from simulacra.training.checkpoint import data_hash
 
 VALIDATION_SEED: Final = 5

@@ -21,8 +21,8 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.distances.histograms import Histogram, binning_of, histogram
 from simulacra.reweighting.prior_weights import checked_weights, effective_events
+from simulacra.statistics.distances.histograms import Histogram, binning_of, histogram
 
 FEWEST_IN_BIN: Final = 10
 PAIRS: Final = 200

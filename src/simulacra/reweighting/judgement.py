@@ -13,12 +13,11 @@ import xarray as xr
 
 from simulacra.event_weights import weights_of
 from simulacra.events import Part
-from simulacra.judges.progress import Progress, silent
-from simulacra.judges.wording import listed
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.observables.clouds import cloud_observables
 from simulacra.observables.observe import observe
 from simulacra.pages import Page
+from simulacra.progress import Progress, silent
 from simulacra.reweighting.calibration import Reliability, judge_reliability
 from simulacra.reweighting.clipping import ClippedWeights, ClippingPolicy, NoClipping, clip_weights
 from simulacra.reweighting.closure import Closure, Observable, judge_closure
@@ -32,6 +31,7 @@ from simulacra.reweighting.support import Support, find_empty_regions
 from simulacra.reweighting.trees import TreeReweighter
 from simulacra.reweighting.weights_summary import WeightsSummary, summarise_weights
 from simulacra.variations import variation_ratios
+from simulacra.wording import listed
 
 MOST: Final = 40_000
 TREE_EVENTS: Final = 40_000

@@ -8,8 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulacra.judges.distances.histograms import Histogram
-from simulacra.judges.wording import shorten, with_error
 from simulacra.pages import Card, Chapter, Outcome, Page, picture
 from simulacra.pages.figures import (
     Binned,
@@ -24,6 +22,8 @@ from simulacra.reweighting.closure import LEAST_P_VALUE, Closure
 from simulacra.reweighting.exact import ExactCheck
 from simulacra.reweighting.support import LEAST_SHARE, Support
 from simulacra.reweighting.weights_summary import WeightsSummary
+from simulacra.statistics.distances.histograms import Histogram
+from simulacra.wording import shorten, with_error
 
 FORMAT: Final = "simulacra-reweighting-1"
 FAR_IN_AUC: Final = 0.02

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulacra.judges.distances.two_sample import effective_size
+from simulacra.statistics.distances.two_sample import effective_size
 
 
 class WeightError(ValueError):

@@ -135,6 +135,6 @@ def _timed(make: Callable[[], object], n: int) -> Measured:
 
 
 def _with_error(measured: Measured) -> str:
-    from simulacra.judges.wording import with_error
+    from simulacra.wording import with_error
 
     return with_error(measured.value, measured.uncertainty)

@@ -9,13 +9,10 @@ import numpy as np
 import xarray as xr
 
 from simulacra.events import take_part
-from simulacra.judges.classifiers.classification import Kind
-from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, Classification, classify
 from simulacra.judges.classifiers.separability import table_of
-from simulacra.judges.progress import Progress, silent
 from simulacra.judges.samples import Sample, sample_of
-from simulacra.judges.wording import with_error
 from simulacra.pages import Card, Chapter, Page
+from simulacra.progress import Progress, silent
 from simulacra.reweighting.clipping import MaximumClipping
 from simulacra.reweighting.judgement import Judgement, judge_reweighter
 from simulacra.reweighting.page import SecondClassifier
@@ -24,6 +21,9 @@ from simulacra.reweighting.refined import Generator, RefinedGenerator
 from simulacra.reweighting.refinement import of_showers
 from simulacra.reweighting.refinement_cost import Cost, measure_cost
 from simulacra.reweighting.refiner import Refiner
+from simulacra.statistics.classifiers.classification import Kind
+from simulacra.statistics.classifiers.classifier import CELL_THRESHOLD, Classification, classify
+from simulacra.wording import with_error
 
 #: generated showers that the classifiers see for each true one
 TIMES: Final = 2

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from simulacra.generators.adversarial import Adversarial
-    from simulacra.judges.validation import Validation
+    from simulacra.statistics.validation import Validation
 
 Channels = tuple[
     Annotated[int, Field(ge=1, le=256)], Annotated[int, Field(ge=1, le=256)], Annotated[int, Field(ge=1, le=256)]
@@ -80,7 +80,7 @@ class Trainer:
         import torch
 
         from simulacra.generators.adversarial import Adversarial
-        from simulacra.judges.calorimeter.validation import ShowerValidation
+        from simulacra.kinds.showers import ShowerValidation
         from simulacra.models.shower_gan import ShowerGame, ShowerOpponent
 
         validate(events, conditions=settings.conditions, features=("shower",))

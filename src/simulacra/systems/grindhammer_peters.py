@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from simulacra.judges.validation import Validation
     from simulacra.models.parametrised_shower import ParametrisedShower
+    from simulacra.statistics.validation import Validation
 
 __all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
 
@@ -55,7 +55,7 @@ class Trainer:
         import torch
 
         from simulacra.generators.maximum_likelihood import MaximumLikelihood
-        from simulacra.judges.calorimeter.validation import ShowerValidation
+        from simulacra.kinds.showers import ShowerValidation
         from simulacra.models.longitudinal_fit import fit_longitudinal
 
         validate(events, conditions=tuple(CONDITIONS), features=("shower",))
@@ -132,7 +132,7 @@ class Trainer:
         return found
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
-        """Judge by shower shapes (:class:`~simulacra.judges.calorimeter.validation.ShowerValidation`)."""
+        """Judge by shower shapes (:class:`~simulacra.kinds.showers.ShowerValidation`)."""
         import torch
 
         energy = torch.as_tensor(events["incident_energy"].values.astype(np.float32)[:, None])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from simulacra.generators.points import PointFamily
-    from simulacra.judges.validation import Validation
+    from simulacra.statistics.validation import Validation
 
 __all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
 
@@ -67,7 +67,7 @@ class Trainer:
 
     def __init__(self, settings: Settings, events: xr.Dataset) -> None:
         """Build the networks and fit the representations to ``events``, the training part."""
-        from simulacra.judges.calorimeter.validation import ShowerValidation
+        from simulacra.kinds.showers import ShowerValidation
 
         validate(events, conditions=settings.conditions, features=("shower",))
         self.settings = settings

@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from simulacra.judges.validation import error_of_difference
+from simulacra.statistics.validation import error_of_difference
 from simulacra.training import checkpoint
 from simulacra.training.settings import Experiment, TrainingSettings
 
@@ -26,8 +26,8 @@ class Progression:
 
     The best checkpoint is that of the lowest validated score. Patience looks at something else: *progress* is a score
     that lies below the one at the last progress by more than the error of their difference
-    (:func:`~simulacra.judges.validation.error_of_difference`), so that a run does not go on for luck alone. Small steps
-    in the right direction add up: they are compared with the last progress, not with each other.
+    (:func:`~simulacra.statistics.validation.error_of_difference`), so that a run does not go on for luck alone. Small
+    steps in the right direction add up: they are compared with the last progress, not with each other.
 
     Attributes
     ----------

@@ -17,7 +17,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from simulacra.generators.last_layer import LastLayerPosterior
-from simulacra.judges.validation import Validation
+from simulacra.statistics.validation import Validation
 from simulacra.training import checkpoint
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
 from simulacra.training.interruption import Interruption
@@ -58,8 +58,8 @@ class Trainee(Protocol):
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation | dict[str, float]:
         """Judge the generator; ``score`` is what the best checkpoint has least of.
 
-        With replicates of the score (:class:`~simulacra.judges.validation.Validation`) patience looks for changes that
-        are larger than their error; plain numbers come without, and any decrease counts.
+        With replicates of the score (:class:`~simulacra.statistics.validation.Validation`) patience looks for changes
+        that are larger than their error; plain numbers come without, and any decrease counts.
         """
 
 

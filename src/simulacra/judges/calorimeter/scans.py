@@ -10,11 +10,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 import xarray as xr
 
-from simulacra.judges.distances.profiles import Profile, profile
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import with_error
 from simulacra.observables import observe
+from simulacra.statistics.distances.profiles import Profile, profile
+from simulacra.wording import with_error
 
 NOISES: Final = 5
 ENERGY_POINTS: Final = 25

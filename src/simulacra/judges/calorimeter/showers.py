@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.distances.divisions import Divisions, Replicates, p_value
-from simulacra.judges.distances.profiles import Profile, bin_edges, profile
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import with_error
+from simulacra.statistics.distances.divisions import Divisions, Replicates, p_value
+from simulacra.statistics.distances.profiles import Profile, bin_edges, profile
+from simulacra.wording import with_error
 
 NULL_REPLICATES: Final = 100
 # Cells that are summed at once: a copy of all cells of all showers might not fit into the memory.

@@ -14,19 +14,19 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.classifiers.classifier import CELL_THRESHOLD, labelled
-from simulacra.judges.classifiers.members import Member, cross_validation
-from simulacra.judges.classifiers.perceptron import Perceptron, perceptron_scores
-from simulacra.judges.classifiers.platt import fit_platt
 from simulacra.judges.classifiers.separability import Roc, findings_of, table_of
-from simulacra.judges.classifiers.trees import tree_scores
 from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.two_sample import effective_size
 from simulacra.judges.finding import Finding
-from simulacra.judges.outliers import reined
 from simulacra.judges.samples import Sample
+from simulacra.statistics.classifiers.classifier import CELL_THRESHOLD, labelled
+from simulacra.statistics.classifiers.members import Member, cross_validation
+from simulacra.statistics.classifiers.perceptron import Perceptron, perceptron_scores
+from simulacra.statistics.classifiers.platt import fit_platt
+from simulacra.statistics.classifiers.trees import tree_scores
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.two_sample import effective_size
+from simulacra.statistics.outliers import reined
 
 FEWEST_EVENTS: Final = 200
 FOLDS: Final = 3

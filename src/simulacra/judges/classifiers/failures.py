@@ -14,13 +14,13 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.classifiers.classification import Classification
-from simulacra.judges.classifiers.failure_maps import ConditionCurve, Plane, curve_of, plane_of
-from simulacra.judges.classifiers.importance import Importance, importances
-from simulacra.judges.classifiers.regions import Events, Region, find_regions
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample, features_of
-from simulacra.judges.wording import with_error
+from simulacra.statistics.classifiers.classification import Classification
+from simulacra.statistics.classifiers.failure_maps import ConditionCurve, Plane, curve_of, plane_of
+from simulacra.statistics.classifiers.importance import Importance, importances
+from simulacra.statistics.classifiers.regions import Events, Region, find_regions
+from simulacra.wording import with_error
 
 LEVEL: Final = 0.05
 MOST_MEASURED: Final = 20_000

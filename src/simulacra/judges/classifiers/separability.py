@@ -9,7 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulacra.judges.classifiers.classifier import (
+from simulacra.judges.finding import Finding
+from simulacra.judges.samples import Cloud, Sample, features_of
+from simulacra.progress import Progress, silent
+from simulacra.statistics.classifiers.classifier import (
     CELL_THRESHOLD,
     Classification,
     Kind,
@@ -17,12 +20,9 @@ from simulacra.judges.classifiers.classifier import (
     cell_features,
     classify,
 )
-from simulacra.judges.classifiers.deep_sets import classify_clouds
-from simulacra.judges.finding import Finding
-from simulacra.judges.outliers import reined
-from simulacra.judges.progress import Progress, silent
-from simulacra.judges.samples import Cloud, Sample, features_of
-from simulacra.judges.wording import with_error
+from simulacra.statistics.classifiers.deep_sets import classify_clouds
+from simulacra.statistics.outliers import reined
+from simulacra.wording import with_error
 
 NOUN: Final[dict[Kind, str]] = {
     "trees": "Boosted trees",

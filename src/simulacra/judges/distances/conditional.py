@@ -9,10 +9,11 @@ compared by
   value is the size of the shift and of the ratio's logarithm),
 * the area under a classifier's ROC curve, where its out-of-fold log-odds are given.
 
-Events are exchanged, halved and drawn again within bins (:mod:`simulacra.judges.distances.divisions`), and limits,
+Events are exchanged, halved and drawn again within bins (:mod:`simulacra.statistics.distances.divisions`), and limits,
 bands and p-values are those of the largest over all bins and observables of a condition
-(:mod:`simulacra.judges.distances.simultaneous`): 5 % of perfect generators are accused, by each judge and condition,
-not by each bin. The classifier is not trained again on exchanged events: its p-value takes the log-odds as they are.
+(:mod:`simulacra.statistics.distances.simultaneous`): 5 % of perfect generators are accused, by each judge and
+condition, not by each bin. The classifier is not trained again on exchanged events: its p-value takes the log-odds as
+they are.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from typing import Final
 import numpy as np
 
 from simulacra.judges.distances.conditional_bins import ConditionEvidence, condition_edges, judged_in_bins
-from simulacra.judges.distances.divisions import REPLICATES
-from simulacra.judges.distances.simultaneous import Simultaneous
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import MINUS, listed, with_error
+from simulacra.statistics.distances.divisions import REPLICATES
+from simulacra.statistics.distances.simultaneous import Simultaneous
+from simulacra.wording import MINUS, listed, with_error
 
 LEVEL: Final = 0.05
 MOST_NAMES: Final = 3

@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.distances.cumulative import Grid
 from simulacra.judges.distances.distributions import scale_of
-from simulacra.judges.distances.divisions import BLOCKS, Divisions, Replicates
-from simulacra.judges.distances.simultaneous import Simultaneous, simultaneous
-from simulacra.judges.distances.two_sample import WASSERSTEIN, Lines, effective_size
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import MINUS
+from simulacra.statistics.distances.cumulative import Grid
+from simulacra.statistics.distances.divisions import BLOCKS, Divisions, Replicates
+from simulacra.statistics.distances.simultaneous import Simultaneous, simultaneous
+from simulacra.statistics.distances.two_sample import WASSERSTEIN, Lines, effective_size
+from simulacra.wording import MINUS
 
 BINS: Final = 6
 FEWEST_IN_BIN: Final = 100

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.histograms import Comparison, binning_of, histogram, joined
-from simulacra.judges.distances.two_sample import (
+from simulacra.judges.finding import Finding
+from simulacra.judges.samples import Sample
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.histograms import Comparison, binning_of, histogram, joined
+from simulacra.statistics.distances.two_sample import (
     KOLMOGOROV_SMIRNOV,
     WASSERSTEIN,
     Distance,
     Lines,
     standard_deviation,
 )
-from simulacra.judges.finding import Finding
-from simulacra.judges.outliers import reined
-from simulacra.judges.samples import Sample
-from simulacra.judges.wording import with_error
+from simulacra.statistics.outliers import reined
+from simulacra.wording import with_error
 
 
 def judge_distributions(

@@ -11,16 +11,16 @@ import numpy as np
 from pydantic import JsonValue
 
 from simulacra.judges.distances.correlations import Correlations, judge_correlations
-from simulacra.judges.distances.divisions import Replicates
-from simulacra.judges.distances.frechet import frechet_physics_distance
-from simulacra.judges.distances.kernels import KernelDistance, kernel_physics_distance, maximum_mean_discrepancy
-from simulacra.judges.distances.manifold import NEIGHBOURS, SCORES, judge_manifold
-from simulacra.judges.distances.slices import slice_distances
-from simulacra.judges.distances.two_sample import Distance
-from simulacra.judges.features import Features
 from simulacra.judges.finding import Finding
-from simulacra.judges.progress import Progress, silent
-from simulacra.judges.wording import decimals, with_error
+from simulacra.progress import Progress, silent
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.frechet import frechet_physics_distance
+from simulacra.statistics.distances.kernels import KernelDistance, kernel_physics_distance, maximum_mean_discrepancy
+from simulacra.statistics.distances.manifold import NEIGHBOURS, SCORES, judge_manifold
+from simulacra.statistics.distances.slices import slice_distances
+from simulacra.statistics.distances.two_sample import Distance
+from simulacra.statistics.features import Features
+from simulacra.wording import decimals, with_error
 
 CLEAR: Final = 0.01
 

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from simulacra.judges.generalisation.neighbours import nearest
-from simulacra.judges.generalisation.strata import Strata, condition_table
 from simulacra.judges.samples import Sample
+from simulacra.statistics.modes.strata import Strata, condition_table
 
 #: share of the training events that count as of near-equal conditions
 NEAR: Final = 0.1

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.distances.histograms import Binning, Histogram, binning_of, histogram, joined
 from simulacra.judges.samples import Sample
+from simulacra.statistics.distances.histograms import Binning, Histogram, binning_of, histogram, joined
 
 LEVELS: Final = (0.6827, 0.9545)
 BLOCKS: Final = 200

@@ -29,7 +29,7 @@ import numpy as np
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensemble_bands import Coverage, Draws, EnsembleHistogram, Inside, observed
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import with_error
+from simulacra.wording import with_error
 
 REPLICATES: Final = 400
 SIGNIFICANT: Final = 0.05

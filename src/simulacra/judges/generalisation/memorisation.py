@@ -10,10 +10,10 @@ from pydantic import JsonValue
 
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.distances_to_training import TrainingEvents
-from simulacra.judges.generalisation.nearness import Nearness, compare_nearness
-from simulacra.judges.generalisation.strata import Strata, condition_table
 from simulacra.judges.samples import Sample, some_rows
-from simulacra.judges.wording import with_error
+from simulacra.statistics.modes.nearness import Nearness, compare_nearness
+from simulacra.statistics.modes.strata import Strata, condition_table
+from simulacra.wording import with_error
 
 MEMORISED_P_VALUE: Final = 0.01
 MOST_QUERIES: Final = 2000

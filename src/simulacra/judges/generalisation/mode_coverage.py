@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.generalisation.mode_report import ModeReport
-from simulacra.judges.generalisation.modes import ModeAlarm
-from simulacra.judges.generalisation.strata import condition_table
 from simulacra.judges.samples import Sample
-from simulacra.judges.wording import with_error
+from simulacra.statistics.modes.mode_alarm import ModeAlarm
+from simulacra.statistics.modes.mode_report import ModeReport
+from simulacra.statistics.modes.strata import condition_table
+from simulacra.wording import with_error
 
 
 @dataclass(frozen=True)

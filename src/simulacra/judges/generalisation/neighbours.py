@@ -17,7 +17,7 @@ import numpy as np
 
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample, some_rows
-from simulacra.judges.wording import with_error
+from simulacra.wording import with_error
 
 MOST_QUERIES: Final = 1000
 MOST_REFERENCES: Final = 20_000

@@ -1,7 +1,7 @@
 r"""What generated events are worth: the number of truth events that tell as much, observable by observable.
 
 The generated events' deviation from the truth has a statistical part, 1 / N_generated, and the generator's floor
-1 / N_model (:mod:`simulacra.judges.generalisation.model_floor`), so that n generated events are worth
+1 / N_model (:mod:`simulacra.statistics.model_floor`), so that n generated events are worth
 
 .. math:: N_\mathrm{equiv}(n) = \left( \frac{1}{n} + \frac{1}{N_\mathrm{model}} \right)^{-1}
 
@@ -19,10 +19,10 @@ import numpy as np
 from pydantic import JsonValue
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.generalisation.model_floor import Deviation, Floor, deviation_from_truth, spread_of_members
-from simulacra.judges.generalisation.quantile_cells import QuantileCells, quantile_cells, unlike
-from simulacra.judges.generalisation.shares import shares_of
 from simulacra.judges.samples import Sample
+from simulacra.statistics.model_floor import Deviation, Floor, deviation_from_truth, spread_of_members
+from simulacra.statistics.modes.shares import shares_of
+from simulacra.statistics.quantile_cells import QuantileCells, quantile_cells, unlike
 
 JOINT: Final = 3
 REPLICATES: Final = 400

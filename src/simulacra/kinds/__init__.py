@@ -1,0 +1,1 @@
+"""What the systems of one kind of event share."""

@@ -1,0 +1,37 @@
+"""The chapter on a band of a condition that was held out of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from simulacra.judges.finding import Finding
+from simulacra.pages import Chapter
+from simulacra.reports.finding_rows import probability, truth_beside
+from simulacra.wording import with_error
+
+TEXT: Final = (
+    "The 1-Wasserstein distance of each observable inside the band less that in slices beside it, both beyond what "
+    "truth against truth scores there, in standard deviations of the truth. Above 0: worse inside than beside. p is "
+    "that of the largest such difference over all observables."
+)
+
+
+def band_chapter(findings: Sequence[Finding]) -> Chapter:
+    """Return the chapter of what :func:`~simulacra.judges.bands.judge_band` found."""
+    about = [finding for finding in findings if finding.judge == "held_out_band"]
+    return Chapter(
+        "band",
+        f"Held out of training: {about[0].region}",
+        (about[0].sentence, TEXT),
+        columns=("observable", "worse inside [σ]", "truth–truth", "p"),
+        rows=tuple(
+            (
+                finding.observable.replace("_", " "),
+                with_error(finding.value, finding.uncertainty),
+                truth_beside(finding),
+                probability(finding),
+            )
+            for finding in (about[0], *sorted(about[1:], key=lambda one: -one.value))
+        ),
+    )

@@ -1,0 +1,156 @@
+"""Generators beside the truth in one picture: where they differ most from it, and how well they are told from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from simulacra.pages.figures import ratio_panel
+from simulacra.pages.style import (
+    DIAGONAL,
+    GRID,
+    INK,
+    SERIES,
+    TRUTH,
+    axis_label,
+    band,
+    new_figure,
+    points,
+    svg_of,
+    title,
+)
+from simulacra.statistics.classifiers.classifier import FALSE_POSITIVE_GRID
+from simulacra.statistics.distances.histograms import Comparison, Histogram
+
+if TYPE_CHECKING:
+    from matplotlib.figure import SubFigure
+
+    from simulacra.judges.classifiers.separability import Roc
+    from simulacra.judges.verdict import Verdict
+
+#: observables that are drawn, and of the figure [inch]
+OBSERVABLES: Final = 3
+MOST_BINS: Final = 17
+SIZE: Final = (10.4, 6.9)
+MARGINS: Final = {"left": 0.145, "right": 0.975, "bottom": 0.15, "top": 0.9, "hspace": 0.09}
+
+
+def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
+    """Draw generators that were judged on the same truth beside it, as an SVG file.
+
+    Above, the observables in which one of them is furthest from the truth beyond chance, with the ratio to the truth;
+    below, the ROC curves of the best classifier on each kind of input (observables, cells), and what truth against
+    truth scores.
+
+    Parameters
+    ----------
+    verdicts:
+        of each generator by its name, on the same truth with the same seed; at most five.
+
+    Raises
+    ------
+    ValueError
+        if there are none or too many.
+    """
+    if not 0 < len(verdicts) <= len(SERIES):
+        raise ValueError(f"the picture shows one to {len(SERIES)} generators, not {len(verdicts)}")
+    first = next(iter(verdicts.values()))
+    shown = worst_observables(verdicts)
+    inputs = list(dict.fromkeys(input_of(roc) for verdict in verdicts.values() for roc in verdict.rocs))[:OBSERVABLES]
+    with new_figure(*SIZE, fitted=False) as figure:
+        # It also stands where pages are dark.
+        figure.set_facecolor("white")
+        rows: Any = figure.subfigures(2, 1, height_ratios=[1.12, 1])
+        above, below = rows
+        for part, name in zip(np.ravel(above.subfigures(1, max(len(shown), 1))), shown, strict=False):
+            _histogram(part, name, verdicts, first.truth_label)
+        for part, name in zip(np.ravel(below.subfigures(1, len(inputs))), inputs, strict=True):
+            _curves(part, name, verdicts)
+        return svg_of(figure)
+
+
+def worst_observables(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Return the observables in which any of the generators is furthest from the truth, by W1 beyond truth's own."""
+    worst: dict[str, float] = {}
+    common = [{one.observable for one in verdict.comparisons} for verdict in verdicts.values()]
+    for verdict in verdicts.values():
+        for finding in verdict.plain_findings:
+            if finding.judge == "wasserstein_distance" and all(finding.observable in names for names in common):
+                beyond = finding.value - (finding.truth_value or 0.0)
+                worst[finding.observable] = max(beyond, worst.get(finding.observable, -np.inf))
+    return sorted(worst, key=lambda name: -worst[name])[:OBSERVABLES]
+
+
+def merged(edges: np.ndarray, histograms: Sequence[Histogram]) -> tuple[np.ndarray, list[Histogram]]:
+    """Return histograms on the same bins with neighbours joined until there are few, for a small picture.
+
+    The joined error leaves out that shares of one sample are held to their sum, and so is a little too large.
+    """
+    n = len(edges) - 1
+    starts = np.arange(0, n, max(1, -(-n // MOST_BINS)))
+    joined = [
+        Histogram(
+            np.add.reduceat(one.share, starts), np.sqrt(np.add.reduceat(one.error**2, starts)), one.below, one.above
+        )
+        for one in histograms
+    ]
+    return np.append(edges[starts], edges[-1]), joined
+
+
+def input_of(roc: Roc) -> str:
+    """Return what a classifier looked at, such as "cells" of "cells (trees)"."""
+    return roc.observable.partition(" (")[0].replace("_", " ")
+
+
+def _histogram(part: SubFigure, observable: str, verdicts: Mapping[str, Verdict], truth_label: str) -> None:
+    found: dict[str, Comparison] = {
+        name: next(one for one in verdict.comparisons if one.observable == observable)
+        for name, verdict in verdicts.items()
+    }
+    first = next(iter(found.values()))
+    edges, (truth, *generated) = merged(
+        first.binning.edges, (first.truth, *(comparison.generated for comparison in found.values()))
+    )
+    logarithmic = first.binning.logarithmic
+    middle = np.sqrt(edges[1:] * edges[:-1]) if logarithmic else (edges[1:] + edges[:-1]) / 2
+    top, bottom = part.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.25], gridspec_kw=MARGINS)
+    top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth_label)
+    band(top, edges, truth.share - truth.error, truth.share + truth.error)
+    for name, one, colour in zip(found, generated, SERIES, strict=False):
+        seen = one.share > 0
+        points(top, middle[seen], one.share[seen], one.error[seen], colour, size=3.2, label=name)
+    highest = max(float(one.share.max()) for one in (truth, *generated))
+    top.set_ylim(0, 1.1 * highest)
+    top.set_title(axis_label(first.long_name, first.units), x=-0.12, ha="left", fontsize=8.5, color=INK)
+    top.legend(loc="upper right", handletextpad=0.3, borderaxespad=0.1)
+    top.tick_params(labelleft=False)
+    top.set_ylabel("Events")
+    others = [(one.share, one.error, colour) for one, colour in zip(generated, SERIES, strict=False)]
+    ratio_panel(bottom, edges, [middle] * len(others), (truth.share, truth.error), others)
+    if logarithmic:
+        bottom.set_xscale("log")
+
+
+def _curves(part: SubFigure, looked_at: str, verdicts: Mapping[str, Verdict]) -> None:
+    """Draw the ROC curve of the better classifier on one kind of input for each generator."""
+    axes = part.subplots(gridspec_kw=MARGINS)
+    axes.plot([0, 1], [0, 1], color=DIAGONAL, linewidth=0.8)
+    for (name, verdict), colour in zip(verdicts.items(), SERIES, strict=False):
+        rocs = [roc for roc in verdict.rocs if input_of(roc) == looked_at]
+        if not rocs:
+            continue
+        best = max(rocs, key=lambda roc: roc.judged.auc)
+        judged = best.judged
+        low, high = judged.efficiency - judged.efficiency_error, judged.efficiency + judged.efficiency_error
+        axes.fill_between(FALSE_POSITIVE_GRID, low, high, color=colour, alpha=0.2, linewidth=0)
+        label = f"{name}: AUC {judged.auc:.3f} ± {judged.uncertainty:.3f}"
+        axes.plot(FALSE_POSITIVE_GRID, judged.efficiency, color=colour, linewidth=1.6, label=label)
+        truth = best.truth
+    label = f"truth against truth: {truth.auc:.3f} ± {truth.uncertainty:.3f}"
+    axes.plot(FALSE_POSITIVE_GRID, truth.efficiency, color=TRUTH, linewidth=1.0, linestyle=(0, (3, 2)), label=label)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="Truth called generated", ylabel="Generated called generated")
+    title(axes, f"Told apart by a classifier on {looked_at}")
+    axes.grid(color=GRID, linewidth=0.7)
+    axes.legend(loc="lower right", borderaxespad=0.2)

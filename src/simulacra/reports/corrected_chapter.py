@@ -1,0 +1,61 @@
+"""The chapter on generated events that carry a classifier's weights: what they mend, and what they cost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from simulacra.judges.classifiers.corrected import Correction
+from simulacra.judges.criteria import UseJudgement
+from simulacra.pages import Chapter, Picture
+from simulacra.pages.style import GENERATED, image_uri, new_figure, plain_numbers, svg_of
+from simulacra.wording import with_error
+
+TEXT: Final = (
+    "Classifiers learned from one half of the events what tells generated events from truth; the other half of the "
+    "generated events carries their odds as weights and is judged anew, the classifiers too, with the same limits. "
+    "Weights cannot mend a region that has no generated events."
+)
+
+
+def corrected_chapter(correction: Correction, stated: UseJudgement) -> Chapter:
+    """Return the chapter of what :func:`~simulacra.judges.classifiers.corrected.judge_corrected` found."""
+    plain = {judgement.criterion.title: judgement for judgement in stated.judgements}
+    rows = []
+    for judgement in stated.weighted:
+        criterion, finding = judgement.criterion, judgement.finding
+        before = plain[criterion.title]
+        rows.append(
+            (
+                criterion.title,
+                with_error(before.finding.value, before.finding.uncertainty, criterion.units),
+                before.outcome,
+                with_error(finding.value, finding.uncertainty, criterion.units),
+                judgement.outcome,
+            )
+        )
+    return Chapter(
+        "weights",
+        "With weights",
+        (correction.sentence, TEXT),
+        (Picture(image_uri(weights_figure(correction)), "Histogram of the weights of generated events"),),
+        columns=("criterion", "as it is", "", "with weights", ""),
+        rows=tuple(rows),
+    )
+
+
+def weights_figure(correction: Correction) -> bytes:
+    """Draw how the weights are spread."""
+    logarithms = np.log10(np.maximum(correction.weights, 1e-3))
+    with new_figure(4.2, 3.0) as figure:
+        axes = figure.subplots()
+        counts, edges = np.histogram(logarithms, bins=40)
+        axes.stairs(counts, 10**edges, fill=True, color=GENERATED, alpha=0.4)
+        axes.set_xscale("log")
+        plain_numbers(axes.xaxis, float(10 ** (edges[-1] - edges[0])))
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=0.5)
+        axes.set_xlabel("Weight")
+        axes.set_ylabel("Generated events a bin")
+        return svg_of(figure)

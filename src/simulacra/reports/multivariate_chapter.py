@@ -1,0 +1,77 @@
+"""The chapter on all observables at once: one table of distances, and the correlations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulacra.judges.distances.multivariate import KINDS, Multivariate
+from simulacra.judges.finding import Finding
+from simulacra.pages import Chapter, Picture
+from simulacra.pages.style import image_uri
+from simulacra.reports.correlation_figure import correlation_figure
+from simulacra.reports.finding_rows import probability
+from simulacra.statistics.distances.divisions import REPLICATES
+
+TEXT: Final = (
+    "Distances of all {what} at once, in standard deviations σ of the truth. Truth against truth: mean and standard "
+    "deviation over random halves of the truth, at the samples' sizes. p: share of random divisions of all events that "
+    "score as badly; below {least:.3f} cannot be told. No distance sees everything, so there are several, and of {n} "
+    "p-values one below 0.05 is what chance alone would give: look for several, or for one that is far smaller."
+)
+UNBIASED: Final = (
+    "The Frechet and kernel distances and the energy distance are squares. Those of Frechet and of the kernels are "
+    "corrected for the samples' sizes: they are 0 on average for equal distributions and may be negative. Other "
+    "programs scale features otherwise, so compare with truth against truth, not with a published number."
+)
+MANIFOLD: Final = (
+    "Precision, recall, density and coverage look at the nearest neighbours (arXiv:2002.09797, k = 5) of {n:,} events "
+    "of each sample; a low value of precision, recall or coverage is a bad one."
+)
+
+
+def multivariate_chapter(
+    found: Multivariate, labels: tuple[str, str] = ("truth", "generated"), what: str = "observables"
+) -> Chapter:
+    """Return the chapter on what :func:`~simulacra.judges.distances.multivariate.compare_all` found.
+
+    Parameters
+    ----------
+    found:
+        the findings and correlations.
+    labels:
+        what truth and generated events are called.
+    what:
+        what the features are.
+    """
+    texts = [
+        TEXT.format(what=what, least=1 / (REPLICATES + 1), n=len(found.findings)),
+        UNBIASED,
+        *(MANIFOLD.format(n=f.n_truth) for f in found.findings if f.judge == "coverage"),
+        *(f.sentence for f in found.findings if f.judge in ("correlations", "rank_correlations")),
+    ]
+    pictures = []
+    if found.correlations is not None:
+        svg = correlation_figure(found.correlations, *labels)
+        i, j = (found.correlations.names[k].replace("_", " ") for k in found.correlations.worst)
+        pictures.append(
+            Picture(
+                image_uri(svg, "svg+xml"),
+                f"Correlations of the {what} in both samples, and their difference",
+                f"The pair whose correlation differs most, {i} and {j}, is marked",
+            )
+        )
+    return Chapter(
+        "multivariate",
+        f"All {what} at once",
+        tuple(texts),
+        large_pictures=tuple(pictures),
+        columns=("distance", "value", "truth–truth", "p", "sensitive to"),
+        rows=tuple(_row(finding) for finding in found.findings),
+    )
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    kind = KINDS[finding.judge]
+    units = f" [{kind.units}]" if kind.units not in ("1", "share") else ""
+    truth = "–" if finding.truth_value is None else kind.say(finding.truth_value, finding.truth_uncertainty or 0.0)
+    return f"{kind.title}{units}", kind.say(finding.value, finding.uncertainty), truth, probability(finding), kind.sees

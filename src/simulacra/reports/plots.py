@@ -1,0 +1,229 @@
+"""The figures of a report: histograms, ROC curves and profiles, each as an SVG text with statistical errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulacra.judges.calorimeter.scans import Extrapolation, Scan
+from simulacra.judges.calorimeter.showers import EnergyProfiles
+from simulacra.judges.classifiers.separability import Roc
+from simulacra.pages.figures import ratio_panel
+from simulacra.pages.style import (
+    GENERATED,
+    GRID,
+    MARGINS,
+    SERIES,
+    TRUTH,
+    axis_label,
+    band,
+    new_figure,
+    points,
+    svg_of,
+    title,
+)
+from simulacra.statistics.classifiers.classifier import FALSE_POSITIVE_GRID
+from simulacra.statistics.distances.histograms import Comparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def histogram_figure(comparison: Comparison, truth_label: str, generated_label: str) -> bytes:
+    """Draw one observable in both samples, and their ratio below."""
+    edges = comparison.binning.edges
+    truth, generated = comparison.truth, comparison.generated
+    middle = np.sqrt(edges[1:] * edges[:-1]) if comparison.binning.logarithmic else (edges[1:] + edges[:-1]) / 2
+    with new_figure(4.2, 3.5, fitted=False) as figure:
+        margins = {**MARGINS, "top": 0.985}
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
+        top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth_label)
+        top.stairs(truth.share, edges, color=TRUTH, linewidth=1.0)
+        band(top, edges, truth.share - truth.error, truth.share + truth.error)
+        seen = generated.share > 0
+        points(
+            top, middle[seen], generated.share[seen], generated.error[seen], GENERATED, size=2.6, label=generated_label
+        )
+        for place, beyond in ((0, generated.below), (-1, generated.above)):
+            if beyond > 0:
+                top.plot(
+                    middle[place],
+                    generated.share[place],
+                    "o",
+                    color=GENERATED,
+                    markerfacecolor="white",
+                    markersize=3.6,
+                    zorder=4,
+                )
+        top.set_ylabel("Share of events a bin")
+        top.set_ylim(0, 1.32 * max(truth.share.max(), generated.share.max()))
+        top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
+        ratio_panel(
+            bottom, edges, [middle], (truth.share, truth.error), [(generated.share, generated.error, GENERATED)]
+        )
+        if comparison.binning.logarithmic:
+            bottom.set_xscale("log")
+        bottom.set_xlabel(axis_label(comparison.long_name, comparison.units))
+        for axes in (top, bottom):
+            axes.yaxis.set_label_coords(-0.145, 0.5)
+        return svg_of(figure)
+
+
+def roc_figure(rocs: Sequence[Roc]) -> bytes:
+    """Draw the ROC curve of each classifier with its error over folds, and truth against truth dashed."""
+    with new_figure(4.6, 4.2) as figure:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color="#8a94a0", linewidth=0.8)
+        for roc, colour in zip(rocs, SERIES, strict=False):
+            judged = roc.judged
+            label = f"{roc.observable.replace('_', ' ')}: AUC {judged.auc:.3f} ± {judged.uncertainty:.3f}"
+            axes.plot(FALSE_POSITIVE_GRID, judged.efficiency, color=colour, linewidth=1.5, label=label)
+            low, high = judged.efficiency - judged.efficiency_error, judged.efficiency + judged.efficiency_error
+            axes.fill_between(FALSE_POSITIVE_GRID, low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(FALSE_POSITIVE_GRID, roc.truth.efficiency, color=colour, linewidth=1.0, linestyle=(0, (3, 2)))
+        axes.plot([], [], color=TRUTH, linewidth=1.0, linestyle=(0, (3, 2)), label="truth against truth")
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_xlabel("Truth events called generated")
+        axes.set_ylabel("Generated events called generated")
+        axes.grid(color=GRID, linewidth=0.7)
+        axes.legend(loc="lower right")
+        return svg_of(figure)
+
+
+def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: str, *, width: bool = False) -> bytes:
+    """Draw the mean (or the width over the mean) against the incident energy, and generated over truth below."""
+    sides = []
+    for side in (profiles.truth, profiles.generated):
+        scale = np.where(side.mean != 0, side.mean, 1.0)
+        value, error = (side.width / scale, side.width_error / scale) if width else (side.mean, side.mean_error)
+        sides.append((side.position, value, error))
+    (x, truth, truth_error), (x_generated, generated, generated_error) = sides
+    with new_figure(4.2, 3.6, fitted=False) as figure:
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=MARGINS)
+        points(top, x, truth, truth_error, TRUTH, marker="s", line="-", label=truth_label)
+        points(top, x_generated, generated, generated_error, GENERATED, line="-", label=generated_label)
+        top.set_ylabel("Width / mean" if width else "Mean")
+        title(top, f"{profiles.long_name}: resolution" if width else profiles.long_name)
+        top.margins(y=0.25)
+        top.grid(color=GRID, linewidth=0.7)
+        top.legend(loc="upper left", ncols=2, borderaxespad=0.1)
+        fine = truth > 0
+        if fine.any():
+            ratio, error = generated[fine] / truth[fine], generated_error[fine] / truth[fine]
+            relative = truth_error[fine] / truth[fine]
+            bottom.fill_between(x[fine], 1 - relative, 1 + relative, color=TRUTH, alpha=0.22, linewidth=0)
+            points(bottom, x_generated[fine], ratio, error, GENERATED)
+        bottom.axhline(1, color=TRUTH, linewidth=0.8)
+        bottom.set_ylabel("Ratio")
+        bottom.margins(y=0.15)
+        bottom.grid(color=GRID, linewidth=0.7)
+        for axes in (top, bottom):
+            axes.ticklabel_format(axis="y", useOffset=False)
+        _energy_axis(bottom)
+        for axes in (top, bottom):
+            axes.yaxis.set_label_coords(-0.145, 0.5)
+        return svg_of(figure)
+
+
+def scan_figure(scan: Scan, observable: str, label: str, truth: EnergyProfiles | None, truth_label: str) -> bytes:
+    """Draw an observable against the condition that moves, one line a noise, over the truth's mean and width."""
+    with new_figure(4.2, 3.0, fitted=False) as figure:
+        axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15})
+        if truth is not None:
+            x, side = truth.truth.position, truth.truth
+            axes.fill_between(x, side.mean - side.width, side.mean + side.width, color=TRUTH, alpha=0.2, linewidth=0)
+            axes.plot(x, side.mean, color=TRUTH, linewidth=1.0, label=f"{truth_label}, mean ± width")
+        for number, row in enumerate(scan.observables[observable]):
+            colour = SERIES[number % len(SERIES)]
+            axes.plot(scan.values, row, ".-", color=colour, markersize=3.5, linewidth=0.9, label=f"noise {number + 1}")
+        title(axes, label)
+        axes.grid(color=GRID, linewidth=0.7)
+        axes.margins(y=0.25)
+        axes.legend(ncols=2, fontsize=7, loc="best", handletextpad=0.4)
+        if scan.condition == "incident_energy":
+            _energy_axis(axes)
+        else:
+            axes.set_xlabel(f"{scan.condition.replace('_', ' ').capitalize()} [mm]")
+        return svg_of(figure)
+
+
+def extrapolation_figure(
+    found: Extrapolation, observable: str, label: str, truth: EnergyProfiles | None, truth_label: str
+) -> bytes:
+    """Draw means against the incident energy inside and, hollow and on a shaded ground, beyond the trained range."""
+    side = found.profiles[observable]
+    with new_figure(4.2, 3.0, fitted=False) as figure:
+        axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15})
+        if truth is not None:
+            side_of_truth = truth.truth
+            points(
+                axes,
+                side_of_truth.position,
+                side_of_truth.mean,
+                side_of_truth.mean_error,
+                TRUTH,
+                marker="s",
+                line="-",
+                label=truth_label,
+            )
+        for mask, face, text in (
+            (~found.outside, GENERATED, "trained range"),
+            (found.outside, "white", "extrapolation"),
+        ):
+            points(
+                axes,
+                found.energies[mask],
+                side.mean[mask],
+                side.mean_error[mask],
+                GENERATED,
+                size=5,
+                face=face,
+                label=f"generated, {text}",
+            )
+        low, high = found.energies.min() * 0.85, found.energies.max() * 1.18
+        for start, stop in ((low, found.trained[0]), (found.trained[1], high)):
+            axes.axvspan(start, stop, color="#e69f00", alpha=0.14, linewidth=0)
+        axes.set_xlim(low, high)
+        title(axes, label)
+        axes.margins(y=0.3)
+        axes.grid(color=GRID, linewidth=0.7)
+        axes.legend(fontsize=7)
+        _energy_axis(axes)
+        return svg_of(figure)
+
+
+def distance_figure(generated: np.ndarray, truth: np.ndarray, reference: str, labels: tuple[str, str]) -> bytes:
+    """Draw the distances to the nearest reference shower, of generated and of unseen truth showers."""
+    edges = np.linspace(0, float(max(np.quantile(generated, 0.99), np.quantile(truth, 0.99))), 36)
+    with new_figure(4.6, 3.0) as figure:
+        axes = figure.subplots()
+        for values, colour, label in ((truth, TRUTH, f"unseen {labels[0]}"), (generated, GENERATED, labels[1])):
+            counts = np.histogram(values, edges)[0]
+            share, error = counts / len(values), np.sqrt(counts) / len(values)
+            axes.stairs(
+                share,
+                edges,
+                color=colour,
+                linewidth=1.2,
+                label=label,
+                fill=colour == TRUTH,
+                alpha=1 if colour != TRUTH else 0.3,
+            )
+            points(axes, (edges[1:] + edges[:-1]) / 2, share, error, colour, marker="none")
+        axes.set_xlabel(f"Hellinger distance to the nearest {reference} shower")
+        axes.set_ylabel("Share of showers a bin")
+        axes.set_xlim(0, edges[-1])
+        axes.legend()
+        return svg_of(figure)
+
+
+def _energy_axis(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("Incident energy [GeV]")

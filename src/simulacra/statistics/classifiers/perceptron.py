@@ -1,0 +1,180 @@
+"""Several small multilayer perceptrons, trained side by side as two-sample classifiers.
+
+The kind is the CaloChallenge's (arXiv:2410.21611: leaky ReLU, Adam, the best epoch by a validation sample), its width
+one that a CPU trains in seconds. The members of one call (the folds of a cross-validation, times its repetitions) go
+through batched matrix products, so that k folds cost hardly more than one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from simulacra.statistics.classifiers.adamw import AdamW
+from simulacra.statistics.classifiers.members import Member
+
+if TYPE_CHECKING:
+    import torch
+
+EVALUATION_BLOCK: Final = 2000
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """Settings of a classifier.
+
+    Attributes
+    ----------
+    hidden_layers, width:
+        layers with an activation behind them, and units of each.
+    epochs, patience:
+        most passes through the training events, and how many without a better validation end the training.
+    batch_size, learning_rate, weight_decay:
+        of AdamW, which is Adam without decay.
+    validation_share:
+        of the training events, if a member has no validation events of its own.
+    chosen_by:
+        what the best epoch has least: the loss, or the share of events on the wrong side of even odds.
+    """
+
+    hidden_layers: int = 2
+    width: int = 128
+    epochs: int = 30
+    patience: int = 6
+    batch_size: int = 250
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    validation_share: float = 0.15
+    chosen_by: Literal["loss", "accuracy"] = "loss"
+
+
+# arXiv:2410.21611 and its evaluate.py: an input layer and two hidden layers, all of 2048 units; no early stopping. (It
+# computes in float64, this in float32.)
+CALOCHALLENGE: Final = Perceptron(
+    hidden_layers=3,
+    width=2048,
+    epochs=50,
+    patience=50,
+    batch_size=1000,
+    learning_rate=2e-4,
+    weight_decay=0.0,
+    chosen_by="accuracy",
+)
+LARGE_SAMPLES: Final = Perceptron(width=64, epochs=20, patience=3, batch_size=1000, learning_rate=2e-3)
+
+
+def perceptron_scores(
+    features: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    members: Sequence[Member],
+    seed: int,
+    settings: Perceptron | None = None,
+) -> list[np.ndarray]:
+    """Return the log-odds of label 1 that each member gives to the events that it judges, at its best epoch.
+
+    Parameters
+    ----------
+    features:
+        (N, F), finite.
+    labels:
+        0 or 1, (N,).
+    weights:
+        weight of each event in the loss, (N,), of either sign, with the mean 1.
+    members:
+        which events each is trained on; a member with fewer than the others sees its own several times an epoch.
+    seed:
+        of the initial weights and the order of the batches.
+    """
+    import torch
+    from torch.nn import functional
+
+    settings = settings or Perceptron()
+    generator = torch.Generator().manual_seed(seed)
+    parts = [member.parts(settings.validation_share) for member in members]
+    training, validation, held_out = (
+        torch.from_numpy(_of_one_length(rows))
+        for rows in ([p[0] for p in parts], [p[1] for p in parts], [m.held_out for m in members])
+    )
+    x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
+    y = torch.from_numpy(np.asarray(labels, dtype=np.float32))
+    w = torch.from_numpy(np.asarray(weights, dtype=np.float32))
+    signed = bool((w < 0).any())
+
+    centre = torch.stack([x[rows].mean(dim=0) for rows in training])[:, None, :]
+    scale = torch.stack([x[rows].std(dim=0) for rows in training])[:, None, :]
+    scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))
+    widths = [x.shape[1], *[settings.width] * settings.hidden_layers, 1]
+    parameters = _initial(len(training), widths, generator)
+
+    def log_odds(rows: torch.Tensor) -> torch.Tensor:
+        hidden = (x[rows] - centre) / scale
+        for k in range(0, len(parameters) - 2, 2):
+            hidden = functional.leaky_relu(torch.baddbmm(parameters[k + 1], hidden, parameters[k]), 0.01)
+        return torch.baddbmm(parameters[-1], hidden, parameters[-2]).squeeze(-1)
+
+    def judged(rows: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.cat([log_odds(block) for block in rows.split(EVALUATION_BLOCK, dim=1)], dim=1)
+
+    def loss(log_odds: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        each = functional.binary_cross_entropy_with_logits(log_odds, y[rows], reduction="none")
+        return mean(each, rows)
+
+    def mean(each: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        if signed:  # The sum over a batch may be 0; the mean weight of all events is 1.
+            return (each * w[rows]).mean(dim=1)
+        return (each * w[rows]).sum(dim=1) / w[rows].sum(dim=1).clamp(min=1e-12)
+
+    def judgement() -> np.ndarray:
+        found = judged(validation)
+        if settings.chosen_by == "accuracy":
+            return mean(((found > 0) != (y[validation] > 0.5)).float(), validation).numpy().astype(np.float64)
+        return loss(found, validation).numpy().astype(np.float64)
+
+    optimizer = AdamW(parameters, settings.learning_rate, settings.weight_decay)
+    best = np.full(len(training), np.inf)
+    stale = np.zeros(len(training), dtype=np.int64)
+    scores = [np.zeros(len(member.held_out)) for member in members]
+    n_training = training.shape[1]
+    batch = min(settings.batch_size, n_training)
+    for _ in range(settings.epochs):
+        order = torch.argsort(torch.rand(training.shape, generator=generator), dim=1)
+        shuffled = torch.gather(training, 1, order)
+        for start in range(0, n_training - batch + 1, batch):
+            optimizer.zero_grad()
+            rows = shuffled[:, start : start + batch]
+            loss(log_odds(rows), rows).sum().backward()
+            optimizer.step()
+        current = judgement()
+        better = (current < best) & (stale < settings.patience)
+        best, stale = np.where(better, current, best), np.where(better, 0, stale + 1)
+        if better.any():
+            latest = judged(held_out).numpy()
+            for member in np.flatnonzero(better):
+                scores[member] = latest[member, : len(scores[member])].astype(np.float64)
+        if (stale >= settings.patience).all():
+            break
+    return scores
+
+
+def _of_one_length(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Return rows, repeated until they are as many as those of the member with most, (K, n): products are batched."""
+    longest = max(map(len, rows))
+    return np.stack([np.resize(some, longest) for some in rows])
+
+
+def _initial(members: int, widths: Sequence[int], generator: torch.Generator) -> list[torch.Tensor]:
+    import torch
+
+    parameters = []
+    for fan_in, fan_out in itertools.pairwise(widths):
+        bound = fan_in**-0.5
+        for shape in ((members, fan_in, fan_out), (members, 1, fan_out)):
+            values = (torch.rand(shape, generator=generator) * 2 - 1) * bound
+            parameters.append(values.requires_grad_())
+    return parameters
