@@ -33,12 +33,12 @@ from rich.console import Console
 from rich.table import Table
 
 import simulacra
-from simulacra.cli.export import description, drawn_conditions
 from simulacra.deploy.onnx import export, open_session
 from simulacra.statistics.classifiers.classifier import Kind, cell_features, classify
 from simulacra.systems import system
 from simulacra.trained import TrainedGenerator
 from simulacra.training.checkpoint import fill, read_model
+from simulacra.workflows.export import description, drawn_conditions
 
 BATCHES: Final = (1, 100, 1024)
 PREFERRED: Final = "calo-eplus"

@@ -23,12 +23,12 @@ from safetensors import safe_open
 from scipy.stats import wasserstein_distance
 
 from simulacra import load, read, take_part
-from simulacra.cli.train import run_experiment
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.observables.showers import shower_shapes_of
 from simulacra.statistics.classifiers.classifier import classify
 from simulacra.training.checkpoint import read_metadata
 from simulacra.training.settings import read_experiment
+from simulacra.workflows.train import run_experiment
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "calogan-eplus.toml"
 WIDTHS = {

@@ -11,6 +11,8 @@ import pytest
 # Before anything imports numpy or torch, which read it once: the workers of `make test` share the cores between them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Systems of a user's own, which join by being files: before simulacra.systems is imported, which reads it once.
+os.environ["SIMULACRA_SYSTEMS"] = str(Path(__file__).parent / "systems" / "toys")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -17,7 +17,7 @@ from simulacra.conditions import Distribution
 )
 def test_each_form_is_read_and_written(text: str, kind: str, low: float, high: float) -> None:
     found = Distribution.parse(text)
-    assert (found.kind, found.low, found.high) == (kind, low, high)
+    assert (found.form, found.low, found.high) == (kind, low, high)
     assert Distribution.parse(str(found)) == found
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import simulacra
 from simulacra.deploy.graphs import graph_beside
-from simulacra.trained import WEIGHTS, TrainedGenerator
+from simulacra.trained import TrainedGenerator, TrainedModel
+from simulacra.trained.find import WEIGHTS
 from simulacra.training.settings import read_experiment
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
@@ -37,7 +38,7 @@ def test_its_graph_makes_its_showers(shipped: TrainedGenerator, monkeypatch: pyt
     """The graph was exported once: it must still be of these weights and do what today's module does."""
     asked = conditions(shipped, "log:1:100")
     exact = shipped.sample(300, seed=5, exact=True, **asked)["shower"].values
-    monkeypatch.delattr(TrainedGenerator, "_by_torch")
+    monkeypatch.delattr(TrainedModel, "_by_torch")
     quick = shipped.sample(300, seed=5, **asked)["shower"].values
     scale = exact.max(axis=1, keepdims=True)
     beyond = np.abs(quick - exact) > 1e-5 * scale

@@ -94,8 +94,8 @@ def main() -> None:
 
 def retrain(folder: Path) -> tuple[str, str]:
     """Train both continuous reweighters from their experiment files and return their folders."""
-    from simulacra.cli.train import train_reweighter
     from simulacra.training.settings import read_experiment
+    from simulacra.workflows.train import train_reweighter
 
     runs = []
     for name in ("dctr-z", "srgn-z"):

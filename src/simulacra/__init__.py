@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from simulacra.judges import judge
     from simulacra.reweighting import Reweighter, fit_reweighter
     from simulacra.store import open_events, write_events
-    from simulacra.trained import ExtrapolationWarning, TrainedGenerator, load, shipped
+    from simulacra.trained import ExtrapolationWarning, TrainedGenerator, TrainedScore, load, shipped
+    from simulacra.workflows.export import export
+    from simulacra.workflows.generate import generate
+    from simulacra.workflows.train import train
 
 # Imported when first asked for, so that `import simulacra` takes no time.
 _HOMES = {
@@ -30,13 +33,17 @@ _HOMES = {
     "ExtrapolationWarning": "trained",
     "Reweighter": "reweighting",
     "TrainedGenerator": "trained",
+    "TrainedScore": "trained",
+    "export": "workflows.export",
     "fit_reweighter": "reweighting",
+    "generate": "workflows.generate",
     "judge": "judges",
     "load": "trained",
     "open_events": "store",
     "read": "formats",
     "shipped": "trained",
     "take_part": "events",
+    "train": "workflows.train",
     "validate": "events",
     "write_events": "store",
 }
@@ -50,14 +57,18 @@ __all__ = [
     "ExtrapolationWarning",
     "Reweighter",
     "TrainedGenerator",
+    "TrainedScore",
     "__version__",
+    "export",
     "fit_reweighter",
+    "generate",
     "judge",
     "load",
     "open_events",
     "read",
     "shipped",
     "take_part",
+    "train",
     "validate",
     "write_events",
 ]

@@ -1,20 +1,23 @@
-"""Distributions that conditions are drawn from (``50``, ``uniform:1:100``, ``log:1:100``), and bands of conditions."""
+"""Conditions: what a system says of each, the distributions that they are drawn from, and bands of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 
 import numpy as np
+
+#: in the place of a distribution: that of the training sample, which the model file keeps
+EMPIRICAL: Final = "empirical"
 
 
 @dataclass(frozen=True)
 class Distribution:
     """A fixed value (``low`` = ``high``), or uniform in the value or in its logarithm between ``low`` and ``high``."""
 
-    kind: Literal["fixed", "uniform", "log"]
+    form: Literal["fixed", "uniform", "log"]
     low: float
     high: float
 
@@ -23,9 +26,9 @@ class Distribution:
             raise ValueError(f"bounds must be finite, not {self.low} and {self.high}")
         if self.low > self.high:
             raise ValueError(f"the lower bound {self.low:g} is above the upper bound {self.high:g}")
-        if self.kind == "log" and self.low <= 0:
+        if self.form == "log" and self.low <= 0:
             raise ValueError(f"a log-uniform distribution needs a lower bound above 0, not {self.low:g}")
-        if self.kind == "fixed" and self.low != self.high:
+        if self.form == "fixed" and self.low != self.high:
             raise ValueError(f"a fixed value has one bound, not {self.low:g} and {self.high:g}")
 
     @classmethod
@@ -49,16 +52,124 @@ class Distribution:
         raise ValueError(f"'{text}' is neither a number (50), nor uniform:LOW:HIGH, nor log:LOW:HIGH")
 
     def __str__(self) -> str:
-        return f"{self.low:g}" if self.kind == "fixed" else f"{self.kind}:{self.low:g}:{self.high:g}"
+        return f"{self.low:g}" if self.form == "fixed" else f"{self.form}:{self.low:g}:{self.high:g}"
+
+    @property
+    def exact(self) -> str:
+        """The text that :meth:`parse` reads as the same numbers, to the last bit."""
+        return repr(self.low) if self.form == "fixed" else f"{self.form}:{self.low!r}:{self.high!r}"
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return ``n`` draws, (n,) float64."""
-        if self.kind == "fixed":
+        if self.form == "fixed":
             return np.full(n, self.low)
         u = rng.random(n)
-        if self.kind == "uniform":
+        if self.form == "uniform":
             return self.low + (self.high - self.low) * u
         return self.low * (self.high / self.low) ** u
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Some whole numbers, each as probable as the others: the places of names in a list, or a range of integers."""
+
+    values: tuple[int, ...]
+    text: str
+
+    @property
+    def low(self) -> float:
+        """The lowest number."""
+        return float(min(self.values))
+
+    @property
+    def high(self) -> float:
+        """The highest number."""
+        return float(max(self.values))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return ``n`` draws, (n,) float64."""
+        return np.asarray(self.values, dtype=np.float64)[rng.integers(len(self.values), size=n)]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a system says of one of its conditions.
+
+    Attributes
+    ----------
+    units:
+        its unit, as in the events.
+    long_name:
+        what it is, in one line.
+    kind:
+        "float"; "integer"; "choice", one of ``choices``, which events hold as its place in them (0, 1, ...); or
+        "empirical", a float that is distributed as in the training sample, wherever nothing else is asked for. A sample
+        of the training events' integers, choices and empirical conditions is kept in the model file.
+    positive:
+        whether it must be above 0.
+    choices:
+        the names of a choice.
+    """
+
+    units: str
+    long_name: str
+    kind: Literal["float", "integer", "choice", "empirical"] = "float"
+    positive: bool = False
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.kind == "choice") != (len(set(self.choices)) > 1):
+            raise ValueError(f"'{self.long_name}': a choice has several names, and nothing else has any")
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a whole number."""
+        return self.kind in ("integer", "choice")
+
+    def parse(self, text: str) -> Distribution | Choice:
+        """Read what ``generate --condition NAME=DIST`` takes: a number, ``uniform:1:100`` or ``log:1:100``.
+
+        Of integers, ``uniform:2:10`` means the whole numbers from 2 to 10. Of a choice, it takes one of the names, or
+        several, as in ``gluon,top``.
+
+        Raises
+        ------
+        ValueError
+            with what is possible, if ``text`` is none of these.
+        """
+        if self.kind == "choice":
+            return Choice(tuple(self.place_of(name.strip()) for name in text.split(",")), text)
+        drawn = Distribution.parse(text)
+        if self.kind != "integer":
+            return drawn
+        if drawn.form == "log" or not (drawn.low.is_integer() and drawn.high.is_integer()):
+            raise ValueError(f"'{text}' has other numbers than whole ones: give 5, or uniform:2:10")
+        return Choice(tuple(range(int(drawn.low), int(drawn.high) + 1)), str(drawn))
+
+    def place_of(self, name: str) -> int:
+        """Return the place of a name among the choices.
+
+        Raises
+        ------
+        ValueError
+            with the names, if it is none of them.
+        """
+        if name not in self.choices:
+            raise ValueError(f"'{name}' is none of the choices {', '.join(self.choices)}")
+        return self.choices.index(name)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Further attributes of the variable in events: what the numbers of a choice mean (CF conventions)."""
+        if self.kind != "choice":
+            return {}
+        return {
+            "flag_values": list(range(len(self.choices))),
+            "flag_meanings": " ".join(name.replace(" ", "_") for name in self.choices),
+        }
 
 
 @dataclass(frozen=True)

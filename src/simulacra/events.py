@@ -69,12 +69,15 @@ def make_events(
 ) -> xr.Dataset:
     """Return validated events from variables and their provenance.
 
-    ``settings`` is stored as JSON; ``first_event`` is the index of the first event in the whole sample.
+    ``settings`` is stored as JSON; ``first_event`` is the index of the first event in the whole sample. Variables
+    without the dimension ``event`` become coordinates.
     """
-    n = next(iter(variables.values())).sizes["event"]
+    of_events = {name: values for name, values in variables.items() if "event" in values.dims}
+    n = next(iter(of_events.values())).sizes["event"]
+    coordinates = {name: values for name, values in variables.items() if name not in of_events}
     events = xr.Dataset(
-        dict(variables),
-        coords={"event": np.arange(first_event, first_event + n, dtype=np.int64)},
+        of_events,
+        coords=coordinates | {"event": np.arange(first_event, first_event + n, dtype=np.int64)},
         attrs={
             "conventions": "simulacra-events-1",
             "simulator": simulator,

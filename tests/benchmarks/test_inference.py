@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import simulacra
 from benchmarks import inference
-from simulacra.cli.export import drawn_conditions
 from simulacra.deploy.onnx import open_session
+from simulacra.workflows.export import drawn_conditions
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'simulacra[export]'")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'simulacra[export]'")

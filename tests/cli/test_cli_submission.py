@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from simulacra.cli.submission import conditions_like, events_like, resolved, span, store_beside, write_submission
 from simulacra.formats import FormatError, calochallenge, read
 from simulacra.store import write_events
+from simulacra.workflows.submission import conditions_like, events_like, resolved, span, store_beside, write_submission
 from tiny_calogan import toy_showers
 
 ENERGIES = np.array([256.0, 512.0, 4194304.0, 256.0])  # MeV

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
-from simulacra.cli.export import energies
 from simulacra.deploy.onnx import LARGEST, OPSET, Parity, ParityError, Session
 from simulacra.deploy.onnx import export as export_onnx
 from simulacra.geometry import CalorimeterGeometry
@@ -249,9 +248,9 @@ def test_noise_that_is_not_finite_is_answered_with_nan(path: Path) -> None:
 
 def test_conditions_that_may_be_negative_are_answered(trained_on_five_conditions: Path, tmp_path: Path) -> None:
     trained = simulacra.load(trained_on_five_conditions)
-    assert energies(trained) == [0]
+    assert trained.above_zero == [0]
     rows = np.array([[50, 0, 0, 0.1, 1], [50, -3, -0.0, 0.1, 1], [50, np.nan, 0, 0.1, 1]], np.float32)
-    export_onnx(trained.module, 5, tmp_path / "x.onnx", {}, conditions=rows[:1], above_zero=energies(trained))
+    export_onnx(trained.module, 5, tmp_path / "x.onnx", {}, conditions=rows[:1], above_zero=trained.above_zero)
     session = Session(tmp_path / "x.onnx")
     made = session.run(np.zeros((3, session.latent), np.float32), rows)
     assert np.isnan(made).all(axis=1).tolist() == [False, False, True]

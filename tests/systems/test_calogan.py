@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from simulacra.events import EventsError
+from simulacra.kinds.description import describe
+from simulacra.kinds.showers import CARRIES, CONDITIONS
 from simulacra.observables.showers import shower_shapes_of
-from simulacra.systems.calogan import Settings, Trainer, describe
+from simulacra.systems.calogan import Settings, Trainer
 from tiny_calogan import FIVE, SYSTEM, toy_showers
 
 
@@ -57,9 +59,9 @@ def test_score_of_the_truth_itself_is_zero_and_of_other_showers_is_not(monkeypat
     made, events = trainer(), toy_showers(60, seed=9)
     truth = events["shower"].values
     rng = torch.Generator().manual_seed(1)
-    monkeypatch.setattr(made, "sample", lambda conditions, rng: truth)
+    monkeypatch.setattr(made.showers, "sample", lambda model, conditions, rng: truth)
     assert made.validate(events, rng).values["score"] == pytest.approx(0, abs=1e-12)
-    monkeypatch.setattr(made, "sample", lambda conditions, rng: 1.1 * truth)
+    monkeypatch.setattr(made.showers, "sample", lambda model, conditions, rng: 1.1 * truth)
     judged = made.validate(events, rng).values
     assert judged["wasserstein/energy_response"] == pytest.approx(0.08 / 0.02, rel=0.5)  # 10 % of 0.8, width 0.02
     assert judged["wasserstein/sparsity_0"] == pytest.approx(0, abs=1e-12)
@@ -70,10 +72,10 @@ def test_the_score_is_the_mean_over_shapes_and_four_bins_of_energy(monkeypatch: 
     """The definition that the shipped records go by, written out."""
     made, events = trainer(), toy_showers(200, seed=9)
     other = toy_showers(200, seed=10)["shower"].values
-    monkeypatch.setattr(made, "sample", lambda conditions, rng: other)
+    monkeypatch.setattr(made.showers, "sample", lambda model, conditions, rng: other)
     energy = events["incident_energy"].values
-    truth = shower_shapes_of(events["shower"].values, energy, made.geometry)
-    fake = shower_shapes_of(other, energy, made.geometry)
+    truth = shower_shapes_of(events["shower"].values, energy, made.showers.geometry)
+    fake = shower_shapes_of(other, energy, made.showers.geometry)
     bins = np.searchsorted(np.quantile(energy, [0.25, 0.5, 0.75]), energy)
     distances: dict[str, list[float]] = {}
     for name in truth:
@@ -90,7 +92,7 @@ def test_the_score_is_the_mean_over_shapes_and_four_bins_of_energy(monkeypatch: 
 
 def test_trained_range_is_what_was_asked_of_the_simulator() -> None:
     events = toy_showers(2000)
-    low, high = describe(Settings(), events)["condition_ranges"]["incident_energy"]
+    low, high = describe(events, CONDITIONS, ("incident_energy",), CARRIES)["condition_ranges"]["incident_energy"]
     assert (low, high) == (1.0, 100.0)
     assert float(events["incident_energy"].min()) != 1.0
 
@@ -104,10 +106,10 @@ def test_a_band_held_out_at_the_end_of_the_range_shortens_it(
 ) -> None:
     held_out = [["incident_energy", *band]]
     events = toy_showers(2000).assign_attrs(settings='{"energy": "log:1:100"}', hold_out=json.dumps(held_out))
-    described = describe(Settings(), events)
+    described = describe(events, CONDITIONS, ("incident_energy",), CARRIES)
     assert described["condition_ranges"]["incident_energy"] == expected
     assert described["hold_out"] == held_out
-    assert "hold_out" not in describe(Settings(), toy_showers(50))
+    assert "hold_out" not in describe(toy_showers(50), CONDITIONS, ("incident_energy",), CARRIES)
 
 
 def test_last_layer_is_of_weights_in_training_that_the_model_has_too() -> None:
@@ -143,7 +145,7 @@ def test_showers_without_energy_are_refused() -> None:
 def test_sampling_in_validation_is_in_order() -> None:
     made, events = trainer(), toy_showers(40)
     conditions = made.tensors(events)["conditions"]
-    showers = made.sample(conditions, torch.Generator().manual_seed(1))
+    showers = made.showers.sample(made.family.average, conditions, torch.Generator().manual_seed(1))
     assert showers.shape == (40, 40)
     ratio = showers.sum(axis=1) / (1000 * events["incident_energy"].values)
     np.testing.assert_allclose(ratio, 0.8, atol=0.5)

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_systems import CASES, SMALL
+from test_variants import CASES, VARIANTS
 
-from simulacra.cli.export import description, drawn_conditions, energies
 from simulacra.deploy import onnx
 from simulacra.deploy.onnx import OPSET, TOLERANCE, Parity, Session, export, open_session
 from simulacra.events import take_part
@@ -17,6 +16,7 @@ from simulacra.representations import imposed_shapes
 from simulacra.systems import system
 from simulacra.trained import TrainedGenerator, load
 from simulacra.training.checkpoint import save_model
+from simulacra.workflows.export import description, drawn_conditions
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'simulacra[export]'")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'simulacra[export]'")
@@ -34,7 +34,7 @@ def test_the_exported_file_makes_the_same_events(
         # Untrained, on 40 cells, it asks for shapes that its cells cannot have: the steps towards them are long, and
         # rounding shows in up to a percent of the values. What is shipped is held to the limit below.
         monkeypatch.setattr(onnx, "JUMPS", 0.02)
-    data, events = SMALL[kind][i]
+    data, events = VARIANTS[kind][i]
     module = system(kind)
     torch.manual_seed(1)
     trainer = module.Trainer(module.Settings.model_validate(data), take_part(events, "train"))
@@ -43,7 +43,7 @@ def test_the_exported_file_makes_the_same_events(
     trained = TrainedGenerator(tmp_path / "model.safetensors")
     conditions = drawn_conditions(trained)
     path = tmp_path / "small.onnx"
-    positive = energies(trained)
+    positive = trained.above_zero
     export(trained.module, conditions.shape[1], path, description(trained), conditions=conditions, above_zero=positive)
 
     session = open_session(path)

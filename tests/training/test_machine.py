@@ -13,7 +13,7 @@ from simulacra.reweighting.trees import TreeSettings
 from simulacra.simulators.detector_settings import DetectorSettings
 from simulacra.simulators.geant4 import Geant4Settings
 from simulacra.simulators.pythia_settings import PythiaSettings
-from simulacra.systems import names, reweights, system
+from simulacra.systems import makes, names, trained_system
 from simulacra.training import loop, machine
 from simulacra.training.machine import check_batch, check_processors
 from simulacra.training.settings import Experiment, SettingsError, TrainingSettings, check
@@ -57,7 +57,7 @@ def test_the_settings_of_experiments_are_refused_likewise() -> None:
             check(Experiment, experiment | change, "x")
 
 
-GENERATORS = [name for name in names() if not reweights(name)]
+TRAINED = [name for name in names() if makes(name) != "weights"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ GENERATORS = [name for name in names() if not reweights(name)]
         DetectorSettings,
         Geant4Settings,
         PythiaSettings,
-        *(system(name).Settings for name in GENERATORS),
+        *(trained_system(name).Settings for name in TRAINED),
     ],
 )
 def test_no_settings_take_a_truth_value_for_a_number_or_an_infinite_one(model: type[BaseModel]) -> None:
@@ -82,7 +82,7 @@ def test_no_settings_take_a_truth_value_for_a_number_or_an_infinite_one(model: t
 
 
 def test_a_truth_value_stays_one_where_it_belongs() -> None:
-    showerflow = system("showerflow").Settings
+    showerflow = trained_system("showerflow").Settings
     assert check(showerflow, {"reflections": False}, "x").reflections is False
 
 

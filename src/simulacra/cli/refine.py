@@ -56,11 +56,11 @@ def refine(
     from simulacra.reweighting.refinement import drawn_beside, fit_refiner
     from simulacra.reweighting.refinement_report import judge_refiner
     from simulacra.reweighting.support import SupportError
-    from simulacra.trained import load
+    from simulacra.trained import load_generator
 
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder")
-    trained = load(generator)
+    trained = load_generator(generator)
     showers = read(truth, particle=particle)
     settings = _settings(trained, showers, sees, overrides or [])
     generated = drawn_beside(trained, showers, times=times, seed=seed)

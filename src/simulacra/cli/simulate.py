@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from simulacra.cli.options import pairs
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -125,9 +126,9 @@ def pythia(
             {
                 "process": process,
                 "card": "" if card is None else card,
-                "values": _pairs("--set", set_values or ()),
+                "values": pairs("--set", set_values or ()),
                 "shower": shower,
-                "vary": _pairs("--vary", vary or ()),
+                "vary": pairs("--vary", vary or ()),
                 "events_per_draw": events_per_draw,
                 "variations": tuple(variation or ()),
                 "max_particles": max_particles,
@@ -175,18 +176,6 @@ def _say(summary: WriteSummary, what: str, each: str) -> None:
         f"{summary.n_events:,} {what} in {summary.path}{resumed}: "
         f"{summary.seconds_per_event:.3g} s of one core {each}, {summary.seconds:.1f} s in all"
     )
-
-
-def _pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, separator, value = (part.strip() for part in text.partition("="))
-        if not (name and separator and value):
-            raise ValueError(f"{option} takes NAME=VALUE, not '{text}'")
-        if name in pairs:
-            raise ValueError(f"{option}: '{name}' is given twice")
-        pairs[name] = value
-    return pairs
 
 
 def _faults(error: ValidationError) -> str:

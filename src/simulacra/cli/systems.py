@@ -12,14 +12,15 @@ def systems() -> None:
 
     from simulacra.reweighting.reweighter import WEIGHTS as REWEIGHTERS
     from simulacra.reweighting.reweighter import shipped_reweighters
-    from simulacra.systems import names, system
-    from simulacra.trained import WEIGHTS, shipped
+    from simulacra.systems import any_system, names
+    from simulacra.trained import shipped
+    from simulacra.trained.find import WEIGHTS
     from simulacra.training.checkpoint import read_metadata
 
     console = Console()
-    table = Table("system", "what it is", title="systems", title_justify="left")
+    table = Table("system", "makes", "what it is", title="systems", title_justify="left")
     for name in names():
-        table.add_row(name, (system(name).__doc__ or "").strip().splitlines()[0])
+        table.add_row(name, any_system(name).MAKES, (any_system(name).__doc__ or "").strip().splitlines()[0])
     console.print(table)
     table = Table(
         Column("generator", no_wrap=True),

@@ -121,6 +121,7 @@ def export(
     conditions: np.ndarray | None = None,
     precision: Precision = "float32",
     above_zero: Sequence[int] = (),
+    first_input: str = "noise",
 ) -> Parity:
     """Write the module as ONNX: inputs ``noise`` (N, latent) and ``conditions`` (N, C), output ``output``.
 
@@ -143,6 +144,8 @@ def export(
     above_zero:
         numbers of the conditions that must be above 0. What the file answers to others, and to what is not finite,
         :class:`~simulacra.deploy.refusal.Refusing` tells; its metadata say "NaN" under "impossible_conditions".
+    first_input:
+        name of the first input: a score takes "inputs", events and no noise.
 
     Raises
     ------
@@ -163,7 +166,7 @@ def export(
     latent = int(module.latent)  # type: ignore[arg-type]
     rows = _conditions(conditions, n_conditions, batch)
     careful = Refusing(module.eval(), torch.from_numpy(rows[0].copy()).to(device_of(module)), above_zero)
-    model = traced(careful, n_conditions, batch)
+    model = traced(careful, n_conditions, batch, first_input)
     parity = compared(module, Session(model.SerializeToString()), rows)
     parity.check()
     if precision == "int8":
@@ -190,7 +193,9 @@ def require_exporter() -> None:
         raise ImportError(f"{error.name} is not installed: pip install 'simulacra[export]'") from error
 
 
-def traced(module: nn.Module, n_conditions: int, batch: int | None = None) -> onnx.ModelProto:
+def traced(
+    module: nn.Module, n_conditions: int, batch: int | None = None, first_input: str = "noise"
+) -> onnx.ModelProto:
     """Return a module in evaluation as ONNX, without what the exporter notes of the machine that it runs on.
 
     Raises
@@ -215,7 +220,7 @@ def traced(module: nn.Module, n_conditions: int, batch: int | None = None) -> on
             module.eval(),
             example,
             str(draft),
-            input_names=["noise", "conditions"],
+            input_names=[first_input, "conditions"],
             output_names=["output"],
             opset_version=OPSET,
             dynamic_shapes=None if batch else (events, events),
@@ -227,7 +232,7 @@ def traced(module: nn.Module, n_conditions: int, batch: int | None = None) -> on
     fixed = [i.name for i in model.graph.input if not i.type.tensor_type.shape.dim[0].dim_param]
     if fixed and batch is None:
         raise ValueError(
-            "the module's code hangs on the number of events (the length of a tensor in it became a number): write "
+            "the module's code depends on the number of events (the length of a tensor in it became a number): write "
             "x.shape[0] for len(x) in its forward, or export for a fixed number with batch=N"
         )
     graph = model.graph

@@ -46,7 +46,8 @@ class Refusing(nn.Module):
                 asked = asked & (conditions[:, column] > 0)
             conditions = torch.where(asked[:, None], conditions, self.possible)
         output: Tensor = self.module(noise, conditions)
-        right = (asked & _finite(output.flatten(1))).reshape(-1, *[1] * (output.dim() - 1))
+        rows = output.flatten(1) if output.dim() > 1 else output[:, None]
+        right = (asked & _finite(rows)).reshape(-1, *[1] * (output.dim() - 1))
         return torch.where(right, output, torch.nan)
 
 

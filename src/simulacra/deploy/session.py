@@ -55,7 +55,8 @@ class Session:
             options.add_external_initializers(list(weights), values)
         source = path if isinstance(path, bytes) else str(path)
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        self.latent = int(self._session.get_inputs()[0].shape[1])
+        first = self._session.get_inputs()[0]
+        self._first, self.latent = first.name, int(first.shape[1])
         stored = self._session.get_modelmeta().custom_metadata_map
         self.metadata: dict[str, Any] = json.loads(stored.get("simulacra", "{}"))
 
@@ -79,7 +80,7 @@ class Session:
         return self._joined(len(noise), (self._run(z, rows) for z, rows in pieces))
 
     def _run(self, noise: np.ndarray, conditions: np.ndarray) -> np.ndarray:
-        made: np.ndarray = self._session.run(None, {"noise": noise, "conditions": conditions})[0]
+        made: np.ndarray = self._session.run(None, {self._first: noise, "conditions": conditions})[0]
         return made
 
     @staticmethod

@@ -1,18 +1,142 @@
-"""The validation of a generator of showers in training, by their shapes."""
+"""What systems of showers share: conditions, what events carry, mirror images, validation by shower shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
 import xarray as xr
+from pydantic import Field
 
+from simulacra.conditions import Condition
+from simulacra.events import validate, variable
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.kinds.description import columns_of, describe
 from simulacra.observables.showers import shower_shapes_of
 from simulacra.statistics.validation import Validation, ValidationJudge
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
 SEED: Final = 17
+#: showers that are drawn at a time where a model in training is validated
+DRAWN_AT_A_TIME: Final = 256
+
+ConditionName = Literal["incident_energy", "impact_x", "impact_y", "polar_angle", "azimuthal_angle"]
+ConditionNames = Annotated[tuple[ConditionName, ...], Field(min_length=1)]
+
+CONDITIONS: Final[Mapping[str, Condition]] = {
+    "incident_energy": Condition("GeV", "energy of the incident particle", positive=True),
+    "impact_x": Condition("mm", "impact point along x (eta) on the front face"),
+    "impact_y": Condition("mm", "impact point along y (phi) on the front face"),
+    "polar_angle": Condition("rad", "angle between the incident particle and the calorimeter's axis"),
+    "azimuthal_angle": Condition("rad", "azimuth of the incident particle"),
+}
+#: attributes of the training sample that generated showers carry too
+CARRIES: Final = ("geometry", "particle")
+
+
+def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:  # noqa: ARG001
+    """Return the event variables of what a module makes, (N, cells) [MeV]."""
+    return {
+        "shower": variable(
+            output,
+            "cell",
+            units="MeV",
+            long_name="energy deposited in the cell, absorber and active medium",
+            role="feature",
+        )
+    }
+
+
+class Showers:
+    """Showers that a system is trained on: the detector, tensors, mirror images and validation.
+
+    Parameters
+    ----------
+    events:
+        the training part.
+    conditions:
+        names of what the generator is conditioned on, ``incident_energy`` first.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        if the events have no showers or lack a condition.
+    """
+
+    def __init__(self, events: xr.Dataset, conditions: Sequence[str]) -> None:
+        validate(events, conditions=conditions, features=("shower",))
+        self.conditions = tuple(conditions)
+        self.geometry = CalorimeterGeometry.from_events(events)
+        self.description = describe(events, CONDITIONS, conditions, CARRIES)
+        self.validation = ShowerValidation(self.geometry, conditions)
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``shower`` (N, cells) [MeV] and ``conditions`` (N, C) in physical units."""
+        import torch
+
+        return {
+            "shower": torch.as_tensor(events["shower"].values.astype(np.float32)),
+            "conditions": columns_of(events, self.conditions),
+        }
+
+    def mirrored(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Mirror each shower along phi and eta with probability 1/2: the detector cannot tell the difference.
+
+        Every tensor of a value per cell is mirrored, and ``conditions``; others, such as energies of sections, stay.
+        """
+        import torch
+
+        conditions = batch["conditions"]
+        rows, columns = (torch.rand(2, len(conditions), generator=rng) < 0.5).to(conditions.device)
+        return {name: self._reflected(name, tensor, rows, columns) for name, tensor in batch.items()}
+
+    def all_mirror_images(self, shower: Tensor, conditions: Tensor | None = None) -> dict[str, Tensor]:
+        """Return ``shower`` (4 N, cells) and ``conditions`` (4 N, C): as given, and mirrored along one axis or both."""
+        import torch
+
+        batch = {"shower": shower} if conditions is None else {"shower": shower, "conditions": conditions}
+        images = []
+        for rows, columns in ((False, False), (False, True), (True, False), (True, True)):
+            masks = (torch.full((len(shower),), rows), torch.full((len(shower),), columns))
+            images.append({name: self._reflected(name, tensor, *masks) for name, tensor in batch.items()})
+        return {name: torch.cat([image[name] for image in images]) for name in batch}
+
+    def _reflected(self, name: str, tensor: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        from simulacra.models.shower_gan import reflect, reflect_conditions
+
+        if name == "conditions":
+            return reflect_conditions(tensor, self.conditions, rows, columns)
+        return reflect(tensor, self.geometry, rows, columns) if tensor.shape[1:] == (self.geometry.n_cells,) else tensor
+
+    def sample(self, model: nn.Module, conditions: Tensor, rng: torch.Generator) -> np.ndarray:
+        """Return a model's showers, (N, cells) [MeV], at conditions (N, C)."""
+        import torch
+
+        noise = torch.randn(len(conditions), int(model.latent), generator=rng)  # type: ignore[arg-type]
+        device = next(model.parameters()).device
+        pieces = []
+        with torch.inference_mode():
+            for z, c in zip(noise.split(DRAWN_AT_A_TIME), conditions.split(DRAWN_AT_A_TIME), strict=True):
+                pieces.append(model(z.to(device), c.to(device)).cpu())
+        return torch.cat(pieces).numpy()
+
+    def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
+        """Judge a model by the shapes of its showers at the conditions of ``events``."""
+        return self.validation.check(events, self.sample(model, columns_of(events, self.conditions), rng))
+
+
+def example(**system: Any) -> dict[str, Any]:
+    """Return an experiment on the showers that the package ships, with settings of a system; it trains in seconds."""
+    return {
+        "name": f"example-{system['kind']}",
+        "data": {"path": "reference:calogan-eplus", "max_events": 600},
+        "system": system,
+        "training": {"steps": 4, "batch_size": 32, "validate_every": 2, "checkpoint_every": 2, "accelerator": "cpu"},
+    }
 
 
 class ShowerValidation:

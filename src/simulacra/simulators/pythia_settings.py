@@ -76,7 +76,7 @@ def _text_of_value(value: Any) -> Any:
 
 def _text_of_distribution(value: Any) -> Any:
     if isinstance(value, Distribution):
-        return repr(value.low) if value.kind == "fixed" else f"{value.kind}:{value.low!r}:{value.high!r}"
+        return value.exact
     text = repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str):
         Distribution.parse(text)

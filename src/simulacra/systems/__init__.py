@@ -1,21 +1,41 @@
-"""One file a paper. Adding a system is adding its file here: ``names`` lists the folder, nothing registers."""
+"""One file a paper. Adding a system is adding its file here: ``names`` lists the folder, nothing registers.
+
+Your own system is a file like these in a folder of yours that the environment variable ``SIMULACRA_SYSTEMS`` names.
+
+>>> import simulacra
+>>> simulacra.systems.makes("calogan")
+'events'
+"""
 
 from simulacra.systems.find import (
-    ReweightingModule,
-    SystemModule,
-    generators,
+    GeneratingSystem,
+    ReweightingSystem,
+    ScoringSystem,
+    System,
+    TrainedSystem,
+    add_folders,
+    any_system,
+    makes,
     names,
     reweighting_system,
-    reweights,
+    scoring_system,
     system,
+    trained_system,
 )
 
 __all__ = [
-    "ReweightingModule",
-    "SystemModule",
-    "generators",
+    "GeneratingSystem",
+    "ReweightingSystem",
+    "ScoringSystem",
+    "System",
+    "TrainedSystem",
+    "any_system",
+    "makes",
     "names",
     "reweighting_system",
-    "reweights",
+    "scoring_system",
     "system",
+    "trained_system",
 ]
+
+__path__ = add_folders(__path__)

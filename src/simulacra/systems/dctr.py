@@ -15,26 +15,22 @@ calibrated on events that no member was trained on.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from simulacra.kinds import collisions
+from simulacra.kinds.collisions import CONDITIONS, first_events, reweighter_settings
 from simulacra.reweighting.settings import ReweighterSettings
-from simulacra.training.settings import SettingsError, TrainingSettings
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from simulacra.reweighting.reweighter import Reweighter
     from simulacra.systems.find import Read
     from simulacra.training.settings import Experiment
 
-#: Pythia's parameters by their short names
-CONDITIONS: Final = {
-    "alphaS": ("1", "strong coupling at the Z mass of the final-state shower (TimeShower:alphaSvalue)"),
-    "aLund": ("1", "parameter a of the Lund fragmentation function (StringZ:aLund)"),
-    "probStoUD": ("1", "production of strange against up or down quarks (StringFlav:probStoUD)"),
-}
+__all__ = ["CONDITIONS", "MAKES", "Settings", "example", "fit"]
+
+MAKES: Final = "weights"
 
 
 class Settings(ReweighterSettings):
@@ -85,20 +81,7 @@ def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, pr
     return reweighter
 
 
-def first_events(events: xr.Dataset, most: int | None) -> xr.Dataset:
-    """Return the first events of a sample, all of them if ``most`` is None."""
-    return events.isel(event=slice(most))
-
-
-def reweighter_settings(settings: ReweighterSettings, training: TrainingSettings) -> ReweighterSettings:
-    """Return the settings of the reweighter alone, with the experiment's training.
-
-    Raises
-    ------
-    SettingsError
-        if the system's table holds a training of its own.
-    """
-    if "training" in settings.model_fields_set:
-        raise SettingsError("'system.training' has no effect: write the training into the table [training]")
-    fields = {name: getattr(settings, name) for name in ReweighterSettings.model_fields}
-    return ReweighterSettings(**(fields | {"training": training}))
+def example(folder: Path) -> dict[str, Any]:
+    """Return a small experiment, on Pythia's events that are simulated into ``folder``."""
+    source, target = collisions.example_samples(folder)
+    return collisions.example(target, kind="dctr", source=str(source))

@@ -1,16 +1,19 @@
-"""Find a system by its kind, which is the name of its file."""
+"""Find a system by its kind, which is the name of its file, in this folder or in those of ``SIMULACRA_SYSTEMS``."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 import numpy as np
 import xarray as xr
 from pydantic import BaseModel
+
+from simulacra.conditions import Condition
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,80 +24,180 @@ if TYPE_CHECKING:
 
 #: opens the events that a path names
 Read = Callable[[str], xr.Dataset]
+Makes = Literal["events", "weights", "scores"]
+#: environment variable with further folders of systems, separated as in PATH: what lies there is run, so trust it
+FOLDERS: Final = "SIMULACRA_SYSTEMS"
 
 
-class ReweightingModule(Protocol):
-    """What the file of a system that reweights offers: it makes weights for events, not events."""
+class System(Protocol):
+    """What every system's file offers. It imports torch inside functions alone, so that settings are read without it.
 
+    Attributes
+    ----------
+    MAKES:
+        "events"; "weights" for given events; or "scores" of given events, such as a density or an anomaly score.
+    Settings:
+        frozen; its ``kind`` is the file's name.
+    CONDITIONS:
+        what a model may be conditioned on, by name; there may be none.
+    """
+
+    MAKES: Makes
     Settings: type[BaseModel]
-    CONDITIONS: Mapping[str, tuple[str, str]]
+    CONDITIONS: Mapping[str, Condition]
     __doc__: str
+
+    def example(self, folder: Path) -> dict[str, Any]:
+        """Return a small experiment that trains in seconds, as a TOML file holds it.
+
+        Events that do not come with the package are written into ``folder`` first.
+        """
+
+
+class ReweightingSystem(System, Protocol):
+    """What the file of a system that makes weights offers."""
 
     def fit(self, experiment: Experiment, settings: Any, run: Path, read: Read, *, progress: bool = True) -> Reweighter:
         """Train the reweighter of an experiment into a run folder."""
 
 
-class SystemModule(Protocol):
-    """What a system's file offers. It imports torch inside functions alone, so that settings are read without it."""
-
-    Settings: type[BaseModel]
-    CONDITIONS: Mapping[str, tuple[str, str]]
-    __doc__: str
+class TrainedSystem(System, Protocol):
+    """What a system offers whose network the training loop trains: one that makes events, or scores."""
 
     def Trainer(self, settings: Any, events: xr.Dataset) -> Trainee:  # noqa: N802
         """Build the networks and fit their representation to the training events."""
 
     def build(self, settings: Any, description: Mapping[str, Any]) -> nn.Module:
-        """Return the module that a checkpoint fills: (noise (N, latent), conditions (N, C)) -> output."""
+        """Return the module that a checkpoint fills.
+
+        It maps (noise (N, latent), conditions (N, C)) to an array (N, ...); a system that makes scores maps
+        (inputs (N, latent), conditions (N, C)) to scores (N,).
+        """
 
     def fold(self, module: nn.Module) -> nn.Module:
         """Return the module for use: the same function of the same inputs in as few operations as can be."""
 
-    def to_variables(self, output: np.ndarray) -> dict[str, xr.Variable]:
-        """Return the variables of events from the module's output."""
+
+class GeneratingSystem(TrainedSystem, Protocol):
+    """What the file of a system that makes events offers.
+
+    Attributes
+    ----------
+    CARRIES:
+        names of those attributes of the training sample that generated events carry too: a detector's ``geometry``, the
+        ``particle``, the frame of coordinates, the survey.
+    """
+
+    CARRIES: Sequence[str]
+
+    def to_variables(self, output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:
+        """Return the variables of events from the module's output and the model's description.
+
+        A variable without the dimension ``event`` becomes a coordinate of the events, such as the pixels' positions.
+        """
+
+
+class ScoringSystem(TrainedSystem, Protocol):
+    """What the file of a system that makes scores offers.
+
+    Attributes
+    ----------
+    SCORE:
+        the score's units and long name. A higher score means an event that is less like the background.
+    """
+
+    SCORE: tuple[str, str]
+
+    def to_inputs(self, events: xr.Dataset, description: Mapping[str, Any]) -> np.ndarray:
+        """Return what the module takes of events, (N, latent) float32."""
+
+
+def add_folders(path: list[str]) -> list[str]:
+    """Return the package's search path with the folders that the environment names behind it."""
+    return [*path, *filter(None, os.environ.get(FOLDERS, "").split(os.pathsep))]
 
 
 def names() -> list[str]:
-    """Return the kinds of system that exist: the files in this folder."""
+    """Return the kinds of system that exist: the files in the folders."""
     import simulacra.systems
 
     found = (module.name for module in pkgutil.iter_modules(simulacra.systems.__path__))
     return sorted(name for name in found if name != "find")
 
 
-def reweights(kind: str) -> bool:
-    """Return whether the system of a kind makes weights for events rather than events."""
-    return hasattr(_module(kind), "fit")
-
-
-def generators() -> list[str]:
-    """Return the kinds of system that make events."""
-    return [name for name in names() if not reweights(name)]
-
-
-def reweighting_system(kind: str) -> ReweightingModule:
-    """Return the system of a kind that reweights.
+def makes(kind: str) -> Makes:
+    """Return what the system of a kind makes: "events", "weights" or "scores".
 
     Raises
     ------
     ValueError
         with the kinds that exist.
     """
-    return cast("ReweightingModule", _module(kind))
+    return any_system(kind).MAKES
 
 
-def system(kind: str) -> SystemModule:
+def any_system(kind: str) -> System:
+    """Return the system of a kind.
+
+    Raises
+    ------
+    ValueError
+        with the kinds that exist.
+    """
+    if kind not in names():
+        raise ValueError(f"there is no system of kind {kind!r}; there are: {', '.join(names())}")
+    return cast("System", importlib.import_module(f"simulacra.systems.{kind}"))
+
+
+def system(kind: str) -> GeneratingSystem:
     """Return the system of a kind that makes events.
 
     Raises
     ------
     ValueError
-        with the kinds that exist.
+        with the kinds that exist, or with what it makes instead.
     """
-    return cast("SystemModule", _module(kind))
+    return cast("GeneratingSystem", _that_makes("events", kind))
 
 
-def _module(kind: str) -> Any:
-    if kind not in names():
-        raise ValueError(f"there is no system of kind {kind!r}; there are: {', '.join(names())}")
-    return importlib.import_module(f"simulacra.systems.{kind}")
+def reweighting_system(kind: str) -> ReweightingSystem:
+    """Return the system of a kind that makes weights.
+
+    Raises
+    ------
+    ValueError
+        with the kinds that exist, or with what it makes instead.
+    """
+    return cast("ReweightingSystem", _that_makes("weights", kind))
+
+
+def scoring_system(kind: str) -> ScoringSystem:
+    """Return the system of a kind that makes scores.
+
+    Raises
+    ------
+    ValueError
+        with the kinds that exist, or with what it makes instead.
+    """
+    return cast("ScoringSystem", _that_makes("scores", kind))
+
+
+def trained_system(kind: str) -> TrainedSystem:
+    """Return the system of a kind whose network the training loop trains.
+
+    Raises
+    ------
+    ValueError
+        with the kinds that exist, or with what it makes instead.
+    """
+    found = any_system(kind)
+    if found.MAKES == "weights":
+        raise ValueError(f"'{kind}' makes weights: it has no network of its own to train here")
+    return cast("TrainedSystem", found)
+
+
+def _that_makes(made: Makes, kind: str) -> System:
+    found = any_system(kind)
+    if made != found.MAKES:
+        raise ValueError(f"'{kind}' makes {found.MAKES}, not {made}")
+    return found

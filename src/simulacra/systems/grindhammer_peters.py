@@ -17,16 +17,16 @@ then maximises the likelihood of where the energy lies in the radial numbers, an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 
-from simulacra.events import validate
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.kinds import showers
+from simulacra.kinds.showers import CARRIES, Showers, to_variables
 from simulacra.settings import CheckedSettings
-from simulacra.systems import calogan
-from simulacra.systems.calogan import to_variables
 
 if TYPE_CHECKING:
     import torch
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from simulacra.models.parametrised_shower import ParametrisedShower
     from simulacra.statistics.validation import Validation
 
-__all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
+__all__ = ["CARRIES", "CONDITIONS", "MAKES", "Settings", "Trainer", "build", "example", "fold", "to_variables"]
 
-CONDITIONS: Final = {"incident_energy": calogan.CONDITIONS["incident_energy"]}
-VALIDATED: Final = 512  # showers at a time
+MAKES: Final = "events"
+CONDITIONS: Final = {"incident_energy": showers.CONDITIONS["incident_energy"]}
 
 
 class Settings(CheckedSettings):
@@ -55,18 +55,16 @@ class Trainer:
         import torch
 
         from simulacra.generators.maximum_likelihood import MaximumLikelihood
-        from simulacra.kinds.showers import ShowerValidation
         from simulacra.models.longitudinal_fit import fit_longitudinal
 
-        validate(events, conditions=tuple(CONDITIONS), features=("shower",))
+        self.showers = Showers(events, tuple(CONDITIONS))
         if moving := [
             name for name in ("impact_x", "impact_y", "polar_angle") if name in events and events[name].any()
         ]:
             raise ValueError(
                 f"a parametrised shower runs along the axis, but {', '.join(moving)} of these events varies"
             )
-        self.geometry = CalorimeterGeometry.from_events(events)
-        self.description = describe(events)
+        self.geometry, self.description = self.showers.geometry, self.showers.description
         self.module: ParametrisedShower = build(settings, self.description)
         fit = fit_longitudinal(self.module, *self._sections(events))
         with torch.no_grad():
@@ -75,7 +73,6 @@ class Trainer:
             # The sections before the last start from its spots, too: training moves them.
             self.module.spots.copy_(torch.from_numpy(fit.last_spot).expand_as(self.module.spots))
         self.family = MaximumLikelihood(self.module, self)
-        self._validation = ShowerValidation(self.geometry, tuple(CONDITIONS))
 
     def _sections(self, events: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
         shower = events["shower"].values
@@ -95,8 +92,7 @@ class Trainer:
 
         sections, energy = self._sections(events)
         return {
-            "shower": torch.as_tensor(events["shower"].values.astype(np.float32)),
-            "conditions": torch.as_tensor(energy.astype(np.float32)[:, None]),
+            **self.showers.tensors(events),
             "profile": torch.as_tensor(profiles(self.module, sections, energy).astype(np.float32)),
         }
 
@@ -133,20 +129,7 @@ class Trainer:
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge by shower shapes (:class:`~simulacra.kinds.showers.ShowerValidation`)."""
-        import torch
-
-        energy = torch.as_tensor(events["incident_energy"].values.astype(np.float32)[:, None])
-        device, pieces = self.module.lost.device, []
-        with torch.inference_mode():
-            for piece in energy.split(VALIDATED):
-                noise = torch.randn(len(piece), self.module.latent, generator=rng)
-                pieces.append(self.module(noise.to(device), piece.to(device)).cpu())
-        return self._validation.check(events, torch.cat(pieces).numpy())
-
-
-def describe(events: xr.Dataset) -> dict[str, Any]:
-    """Return what the training sample fixed and a checkpoint must know."""
-    return calogan.describe(calogan.Settings(conditions=("incident_energy",)), events)
+        return self.showers.validate(self.module, events, rng)
 
 
 def build(settings: Settings, description: Mapping[str, Any]) -> ParametrisedShower:  # noqa: ARG001
@@ -159,3 +142,8 @@ def build(settings: Settings, description: Mapping[str, Any]) -> ParametrisedSho
 def fold(module: nn.Module) -> nn.Module:
     """Return the module for use: itself."""
     return module.eval()
+
+
+def example(folder: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Return a small experiment, on showers that the package ships."""
+    return showers.example(kind="grindhammer_peters")

@@ -17,10 +17,10 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from simulacra.events import validate
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.kinds import showers
+from simulacra.kinds.showers import CARRIES, CONDITIONS, ConditionNames, Showers, to_variables
 from simulacra.settings import CheckedSettings
-from simulacra.systems.calogan import CONDITIONS, Condition, describe, to_variables
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from simulacra.generators.points import PointFamily
     from simulacra.statistics.validation import Validation
 
-__all__ = ["CONDITIONS", "Settings", "Trainer", "build", "fold", "to_variables"]
+__all__ = ["CARRIES", "CONDITIONS", "MAKES", "Settings", "Trainer", "build", "example", "fold", "to_variables"]
 
+MAKES: Final = "events"
 #: showers that the quantiles are fitted to; more would not move them
 MOST_FITTED: Final = 25_000
 #: and cells of showers: as many showers of 6480 cells as this would fill the memory several times over
@@ -49,7 +50,7 @@ class Settings(CheckedSettings):
     """
 
     kind: Literal["showerflow"] = "showerflow"
-    conditions: tuple[Condition, ...] = ("incident_energy",)
+    conditions: ConditionNames = ("incident_energy",)
     family: Literal["flow_matching", "flow", "autoencoder"] = "flow_matching"
     teacher: str | None = None
     width: Annotated[int, Field(ge=1, le=8192)] = 512
@@ -67,24 +68,26 @@ class Trainer:
 
     def __init__(self, settings: Settings, events: xr.Dataset) -> None:
         """Build the networks and fit the representations to ``events``, the training part."""
-        from simulacra.kinds.showers import ShowerValidation
-
-        validate(events, conditions=settings.conditions, features=("shower",))
         self.settings = settings
-        self.geometry = CalorimeterGeometry.from_events(events)
-        self.description = describe(settings, events)
+        self.showers = Showers(events, settings.conditions)
+        self.description = self.showers.description
         self.family: PointFamily = self._distilled() if settings.teacher else self._untrained(events)
-        self._validation = ShowerValidation(self.geometry, settings.conditions)
         self._validated: tuple[xr.Dataset, list[dict[str, Tensor]]] | None = None
 
     def _untrained(self, events: xr.Dataset) -> PointFamily:
+        import torch
+
         from simulacra.generators.flow import NormalisingFlow
         from simulacra.generators.flow_matching import FlowMatching
         from simulacra.generators.variational import Variational
 
         model: Any = build(self.settings, self.description)
-        most = min(MOST_FITTED, MOST_CELLS_FITTED // self.geometry.n_cells)
-        self._fit(model, *self._physical(events.isel(event=slice(0, most))))
+        most = min(MOST_FITTED, MOST_CELLS_FITTED // self.showers.geometry.n_cells)
+        fitted = self.showers.tensors(events.isel(event=slice(0, most)))
+        if self.settings.reflections:
+            # The representations learn from showers and their mirror images, as the networks do.
+            fitted = self.showers.all_mirror_images(**fitted)
+        model.fit(fitted["shower"], fitted["conditions"], torch.Generator().manual_seed(0))
         families = {"flow_matching": FlowMatching, "flow": NormalisingFlow, "autoencoder": Variational}
         return families[self.settings.family](model, average_decay=self.settings.average_decay)
 
@@ -111,35 +114,6 @@ class Trainer:
             fill(module, weights, str(path))
         return Distillation(student, teacher, average_decay=self.settings.average_decay)
 
-    def _fit(self, model: Any, shower: Tensor, conditions: Tensor) -> None:
-        """Fit the representations to showers and their mirror images, as the networks learn them."""
-        import torch
-
-        from simulacra.models.shower_gan import reflect, reflect_conditions
-
-        if self.settings.reflections:
-            mirrored = []
-            for rows, columns in ((False, False), (False, True), (True, False), (True, True)):
-                masks = (torch.full((len(shower),), rows), torch.full((len(shower),), columns))
-                mirrored.append(
-                    (
-                        reflect(shower, self.geometry, *masks),
-                        reflect_conditions(conditions, self.settings.conditions, *masks),
-                    )
-                )
-            shower, conditions = (torch.cat(parts) for parts in zip(*mirrored, strict=True))
-        model.fit(shower, conditions, torch.Generator().manual_seed(0))
-
-    def _physical(self, events: xr.Dataset) -> tuple[Tensor, Tensor]:
-        """Return showers (N, cells) [MeV] and conditions (N, C) in physical units."""
-        import torch
-
-        conditions = np.stack([events[name].values for name in self.settings.conditions], axis=1)
-        return (
-            torch.as_tensor(events["shower"].values.astype(np.float32)),
-            torch.as_tensor(conditions.astype(np.float32)),
-        )
-
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
         """Return ``shower`` [MeV], ``scores`` and ``thresholds`` (N, cells), ``energies`` (N, S) [MeV], ``conditions``.
 
@@ -147,47 +121,20 @@ class Trainer:
         """
         import torch
 
-        shower, conditions = self._physical(events)
+        physical = self.showers.tensors(events)
         shares = self.family.average.cell_shares
         with torch.no_grad():
-            energies = shares.energies(shower)
+            energies = shares.energies(physical["shower"])
             return {
-                "shower": shower,
-                "scores": shares.scores(shower),
+                **physical,
+                "scores": shares.scores(physical["shower"]),
                 "thresholds": shares.thresholds(energies),
                 "energies": energies,
-                "conditions": conditions,
             }
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
         """Mirror each shower along phi and eta with probability 1/2: the detector cannot tell the difference."""
-        import torch
-
-        from simulacra.models.shower_gan import reflect, reflect_conditions
-
-        if not self.settings.reflections:
-            return dict(batch)
-        rows, columns = (torch.rand(2, len(batch["scores"]), generator=rng) < 0.5).to(batch["scores"].device)
-        return {
-            "shower": reflect(batch["shower"], self.geometry, rows, columns),
-            "scores": reflect(batch["scores"], self.geometry, rows, columns),
-            "thresholds": reflect(batch["thresholds"], self.geometry, rows, columns),
-            "energies": batch["energies"],
-            "conditions": reflect_conditions(batch["conditions"], self.settings.conditions, rows, columns),
-        }
-
-    def sample(self, conditions: Tensor, rng: torch.Generator) -> np.ndarray:
-        """Return showers (N, cells) [MeV] of the averaged model."""
-        import torch
-
-        model = self.family.average
-        noise = torch.randn(len(conditions), model.latent, generator=rng)
-        device = next(model.parameters()).device
-        pieces = []
-        with torch.inference_mode():
-            for z, c in zip(noise.split(256), conditions.split(256), strict=True):
-                pieces.append(model(z.to(device), c.to(device)).cpu())
-        return torch.cat(pieces).numpy()
+        return self.showers.mirrored(batch, rng) if self.settings.reflections else dict(batch)
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge the averaged model by its losses: they see what shower shapes, which stand beside, are too coarse for.
@@ -205,7 +152,7 @@ class Trainer:
         device = next(self.family.parameters()).device
         batches = [{name: tensor.to(device) for name, tensor in batch.items()} for batch in batches]
         losses = self.family.validation_losses(batches * VALIDATION_DRAWS, rng)
-        found = self._validation.check(events, self.sample(self._physical(events)[1], rng))
+        found = self.showers.validate(self.family.average, events, rng)
         rows = np.mean([loss.double().numpy() for loss in losses.values()], axis=0)
         times = np.random.default_rng(len(rows)).poisson(1.0, (REPLICATES, len(batches)))
         rows = rows.reshape(VALIDATION_DRAWS, -1).mean(axis=0)
@@ -237,3 +184,8 @@ def fold(module: nn.Module) -> nn.Module:
     from simulacra.models.folded_shower_flow import FoldedShowerFlow
 
     return FoldedShowerFlow(module.eval()).eval()  # type: ignore[arg-type]
+
+
+def example(folder: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Return a small experiment, on showers that the package ships."""
+    return showers.example(kind="showerflow", width=16, blocks=1, knots=4, section_steps=1, cell_steps=1)

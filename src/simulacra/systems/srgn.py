@@ -13,19 +13,22 @@ detector simulation is needed.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from simulacra.kinds import collisions
+from simulacra.kinds.collisions import CONDITIONS, first_events, reweighter_settings
 from simulacra.reweighting.settings import ReweighterSettings
-from simulacra.systems.dctr import CONDITIONS, first_events, reweighter_settings
 
 if TYPE_CHECKING:
     from simulacra.reweighting.reweighter import Reweighter
     from simulacra.systems.find import Read
     from simulacra.training.settings import Experiment
 
-__all__ = ["CONDITIONS", "Settings", "fit"]
+__all__ = ["CONDITIONS", "MAKES", "Settings", "example", "fit"]
+
+MAKES: Final = "weights"
 
 
 class Settings(ReweighterSettings):
@@ -59,3 +62,14 @@ def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, pr
         seed=experiment.seed,
         progress=progress,
     )
+
+
+def example(folder: Path) -> dict[str, Any]:
+    """Return a small experiment, on Pythia's events that are simulated into ``folder`` and seen by a detector."""
+    from simulacra.simulators.detector import write_detector
+    from simulacra.simulators.detector_settings import DetectorSettings
+
+    particle, _ = collisions.example_samples(folder)
+    seen = folder / "seen.zarr"
+    write_detector(particle, seen, DetectorSettings.load("lep-like"), seed=3, progress=False)
+    return collisions.example(seen, kind="srgn", particle=str(particle), reweighter="dctr-z")

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from simulacra.generators.last_layer import LastLayerPosterior
 from simulacra.statistics.validation import Validation
 from simulacra.training import checkpoint
+from simulacra.training.conditions import empirical_conditions
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
 from simulacra.training.interruption import Interruption
 from simulacra.training.machine import check_batch, check_processors
 from simulacra.training.progress import TrainingProgress
-from simulacra.training.schedule import batch_of, batch_size_of, schedule, snapshot_due
+from simulacra.training.schedule import batch_of, batch_size_of, optimizer_of, schedule, snapshot_due
 from simulacra.training.settings import Experiment, SettingsError, TrainingSettings
 
 
@@ -134,15 +135,11 @@ def train(
     with nullcontext() if fabric.global_rank == 0 else warnings.catch_warnings(action="ignore"):
         batch_size = batch_size_of(settings, n_events)
     digest = checkpoint.data_hash(tensors)
+    conditions = empirical_conditions(training, trainee.description.get("empirical_conditions", ()))
     tensors = {name: fabric.to_device(tensor) for name, tensor in tensors.items()}
     family = fabric.setup_module(trainee.family)
     optimizers: dict[str, Any] = {
-        name: torch.optim.Adam(
-            module.parameters(),
-            lr=settings.learning_rate * settings.learning_rate_factors.get(name, 1.0),
-            betas=settings.betas,
-        )
-        for name, module in trainee.family.players().items()
+        name: optimizer_of(settings, name, module) for name, module in trainee.family.players().items()
     }
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in optimizers.items()}
     optimizers = {name: fabric.setup_optimizers(optimizer) for name, optimizer in optimizers.items()}
@@ -181,6 +178,10 @@ def train(
                     optimizers[name].zero_grad(set_to_none=True)
                     loss, extra = family(name, trainee.augment(batch, rng), step, rng)
                     fabric.backward(loss)
+                    if settings.gradient_clipping is not None:
+                        fabric.clip_gradients(
+                            family, optimizers[name], max_norm=settings.gradient_clipping, error_if_nonfinite=False
+                        )
                     optimizers[name].step()
                     logs |= {f"loss/{name}": loss.detach(), **extra}
                 trainee.family.after_step(step)
@@ -216,7 +217,8 @@ def train(
                             file.write(json.dumps(row) + "\n")
                         if progression.best_step == progression.step:
                             record = _record(experiment, trainee, progression, n_events, batch_size, digest)
-                            checkpoint.save_model(run / "model.safetensors", trainee.family.average, record)
+                            kept = trainee.family.average.state_dict() | conditions
+                            checkpoint.save_tensors(run / "model.safetensors", kept, record)
                     display.judged(progression, judged["score"], found.score_error, settings.patience)
                     save()
                 elif progression.step % settings.checkpoint_every == 0:

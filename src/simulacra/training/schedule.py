@@ -1,4 +1,4 @@
-"""What happens at which step: the learning rate, the events of a batch, the snapshots of the last layer."""
+"""What happens at which step: the optimizer, the learning rate, the events of a batch, snapshots of the last layer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ import warnings
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from simulacra.training.settings import TrainingSettings
+
+
+def optimizer_of(settings: TrainingSettings, player: str, module: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer of a player's parameters."""
+    rate = settings.learning_rate * settings.learning_rate_factors.get(player, 1.0)
+    parameters, decay = module.parameters(), settings.weight_decay
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=settings.betas[0], weight_decay=decay)
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=rate, betas=settings.betas, weight_decay=decay)
 
 
 def schedule(step: int, settings: TrainingSettings) -> float:

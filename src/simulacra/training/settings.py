@@ -39,6 +39,10 @@ class TrainingSettings(CheckedSettings):
     Upper bounds are where a number can only be a slip, such as 10^12 steps. What the machine can do is looked at before
     training starts (:mod:`~simulacra.training.machine`); a learning rate that is too high shows in the loss alone.
 
+    ``optimizer`` is Adam, AdamW (whose ``weight_decay`` is decoupled from the gradient), or stochastic gradient
+    descent with the momentum ``betas[0]``. ``gradient_clipping`` is the largest norm that a player's gradient may have,
+    None for any.
+
     ``patience`` is the number of validations without progress after which training stops (see
     :class:`~simulacra.training.continuation.Progression`). ``last_layer_snapshots`` is how often the last layer's
     weights are noted in the last quarter of the steps, for :mod:`~simulacra.generators.last_layer`; 0 for never.
@@ -48,6 +52,9 @@ class TrainingSettings(CheckedSettings):
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Annotated[float, Field(gt=0)] = 5e-4
     learning_rate_factors: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(default_factory=dict)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    gradient_clipping: Annotated[float, Field(gt=0)] | None = None
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.5, 0.99)
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.05
     validate_every: Annotated[int, Field(ge=1)] = 500

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import xarray as xr
 
-    from simulacra.conditions import Distribution
+    from simulacra.conditions import Choice, Distribution
     from simulacra.reweighting.refiner import Refiner
     from simulacra.trained import TrainedGenerator
 
@@ -29,9 +29,9 @@ class Refinement(NamedTuple):
 
 
 def refinement_of(
-    members: Sequence[TrainedGenerator], path: str, asked: Mapping[str, Distribution], *, unweighted: bool
-) -> tuple[Refinement, list[str]]:
-    """Return a refinement that fits the generator, and what is to be said about it.
+    members: Sequence[TrainedGenerator], path: str, asked: Mapping[str, Distribution | Choice], *, unweighted: bool
+) -> tuple[Refinement, str]:
+    """Return a refinement that fits the generator, and a sentence on what it costs.
 
     Raises
     ------
@@ -44,13 +44,10 @@ def refinement_of(
         raise ValueError("a refiner is for one generator, and this is an ensemble: refine one of its members")
     refiner = Refiner.load(path)
     refiner.require(members[0])
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        refiner.warn_outside({name: (value.low, value.high) for name, value in asked.items()})
+    refiner.warn_outside({name: (value.low, value.high) for name, value in asked.items()})
     cost = f"an event takes about {refiner.maximum:.3g} candidates" if unweighted else "they have a mean of about 1"
     cut = f"weights are cut off at {refiner.maximum:.4g}, which removed {refiner.clipped_share:.2%} of their sum when "
-    sentences = [f"{cut}it was trained; {cost}", *(f"warning: {warning.message}" for warning in said)]
-    return Refinement(str(refiner.path), refiner.sha256, unweighted), sentences
+    return Refinement(str(refiner.path), refiner.sha256, unweighted), f"{cut}it was trained; {cost}"
 
 
 def refined_events(

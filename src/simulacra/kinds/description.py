@@ -1,0 +1,93 @@
+"""What every model file says of the sample that its model was trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.conditions import Condition, Distribution
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: what simulators call a condition in their settings, where it is not its name
+SETTING: Final = {"incident_energy": "energy"}
+
+
+def describe(
+    events: xr.Dataset, conditions: Mapping[str, Condition], used: Sequence[str], carries: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what the training sample fixed and a model file must say: trained ranges, provenance and what it carries.
+
+    Parameters
+    ----------
+    events:
+        the training part.
+    conditions:
+        those that the system knows, by name.
+    used:
+        names of those that the model is conditioned on, in the order of the network's columns.
+    carries:
+        names of the attributes that generated events carry too, such as ``geometry``; "" where the sample has none.
+    """
+    held_out = json.loads(events.attrs.get("hold_out", "[]"))
+    asked = {name: _asked_of_the_simulator(name, events) for name in used if conditions[name].kind == "float"}
+    forms = {name: drawn.form for name, drawn in asked.items() if drawn is not None and drawn.low < drawn.high}
+    # What no simulator tells is drawn as it is in the sample.
+    kept = [name for name in used if name not in forms]
+    return {
+        **{name: events.attrs.get(name, "") for name in carries},
+        "condition_ranges": {name: trained_range(name, events, conditions[name]) for name in used},
+        **({"condition_distributions": forms} if forms else {}),
+        **({"empirical_conditions": kept} if kept else {}),
+        "simulator": events.attrs["simulator"],
+        "simulator_version": events.attrs["simulator_version"],
+        "seconds_per_event": float(events.attrs["seconds_per_event"]),
+        **({"hold_out": held_out} if held_out else {}),
+    }
+
+
+def _asked_of_the_simulator(name: str, events: xr.Dataset) -> Distribution | None:
+    """Return the distribution that a simulator drew a condition from, if the sample's settings tell."""
+    try:
+        return Distribution.parse(str(json.loads(events.attrs["settings"]).get(SETTING.get(name, name))))
+    except ValueError:
+        return None
+
+
+def trained_range(name: str, events: xr.Dataset, condition: Condition) -> tuple[float, float]:
+    """Return the range of a condition that the sample was drawn from, or what it spans if its settings do not tell.
+
+    A band at the range's end that was held out is not part of it; one in its middle is.
+    """
+    if condition.kind == "choice":
+        return 0.0, float(len(condition.choices) - 1)
+    lowest, highest = float(events[name].min()), float(events[name].max())
+    asked = _asked_of_the_simulator(name, events) if condition.kind == "float" else None
+    if asked is None:
+        if condition.kind != "float" or not condition.positive:
+            return lowest, highest
+        # The extremes of a foreign file fall a little short of what its simulator was asked for. They are rounded
+        # outwards at most: what was trained on is not outside of the trained range.
+        return min(lowest, float(f"{lowest:.2g}")), max(highest, float(f"{highest:.2g}"))
+    if not asked.low < asked.high:
+        return lowest, highest
+    low, high = asked.low, asked.high
+    for held, start, stop in json.loads(events.attrs.get("hold_out", "[]")):
+        if held == name and start <= low < stop:
+            low = stop
+        if held == name and start < high <= stop:
+            high = start
+    return low, high
+
+
+def columns_of(events: xr.Dataset, used: Sequence[str]) -> Tensor:
+    """Return conditions as a network takes them, (N, C) float32, in physical units."""
+    import torch
+
+    columns = [events[name].values.astype(np.float32) for name in used]
+    return torch.as_tensor(np.stack(columns, axis=1) if columns else np.empty((events.sizes["event"], 0), np.float32))

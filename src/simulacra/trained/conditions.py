@@ -1,0 +1,228 @@
+"""The conditions of a trained model: which there are, how they are drawn, what is refused, what is warned of."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from simulacra.conditions import EMPIRICAL, Choice, Condition, Distribution
+from simulacra.trained.blocks import BLOCK, CONDITION, blocks_of, random_numbers
+
+#: a condition between these is finite and above 0 in single precision
+SMALLEST_NORMAL: Final = float(np.finfo(np.float32).tiny)
+LARGEST_SINGLE: Final = float(np.finfo(np.float32).max)
+#: the stream of random numbers that chooses a training event, whose conditions are then taken together
+TOGETHER: Final = 2**20
+
+Value = float | str | Distribution | Choice | np.ndarray
+
+
+class ExtrapolationWarning(UserWarning):
+    """Events were asked for outside the conditions that the generator was trained on."""
+
+
+class TrainedConditions:
+    """What a model is conditioned on.
+
+    Parameters
+    ----------
+    model:
+        what the model is called in messages.
+    declared:
+        what its system says of each condition, by name.
+    description:
+        of the model file: ``condition_ranges``, (low, high) of each, in the order of the network's columns, and
+        ``condition_distributions``, how the training sample was drawn ("uniform" or "log"), where that is known.
+    empirical:
+        conditions of training events, (K,) each, by name: those of one place belong to one event.
+
+    Raises
+    ------
+    ValueError
+        if the file knows a condition that the system does not know.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        declared: Mapping[str, Condition],
+        description: Mapping[str, Any],
+        empirical: Mapping[str, np.ndarray],
+    ) -> None:
+        self.model = model
+        self.ranges = {name: (float(low), float(high)) for name, (low, high) in description["condition_ranges"].items()}
+        if unknown := [name for name in self.ranges if name not in declared]:
+            raise ValueError(f"its system knows no condition {unknown}, only {list(declared)}")
+        self.declared = {name: declared[name] for name in self.ranges}
+        self.empirical = dict(empirical)
+        forms = dict(description.get("condition_distributions", {}))
+        # Files from before distributions were noted: energies were drawn from the logarithm, all others uniformly.
+        self._forms = {
+            name: str(forms.get(name, "log" if one.positive else "uniform")) for name, one in self.declared.items()
+        }
+
+    def __repr__(self) -> str:
+        return ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in self.ranges.items()) or "no conditions"
+
+    def default(self, name: str) -> str:
+        """Return the distribution that a condition has in the training sample, as text."""
+        if name in self.empirical:
+            return EMPIRICAL
+        low, high = self.ranges[name]
+        one = self.declared[name]
+        if one.kind == "choice":
+            return ",".join(one.choices)
+        form = "uniform" if one.whole or low <= 0 else self._forms[name]
+        return Distribution(form, low, high).exact if low < high else repr(low)  # type: ignore[arg-type]
+
+    def completed(self, asked: Mapping[str, Value]) -> dict[str, Value]:
+        """Return what was asked for, and for every other condition the training sample's distribution.
+
+        Raises
+        ------
+        ValueError
+            if a condition is unknown.
+        """
+        if unknown := [name for name in asked if name not in self.ranges]:
+            known = ", ".join(f"{name} [{one.units}]" for name, one in self.declared.items())
+            takes = f"takes the conditions {known}" if known else "takes no conditions"
+            raise ValueError(f"'{self.model}' {takes}: unknown {unknown}")
+        return {name: asked[name] if name in asked else self.default(name) for name in self.ranges}
+
+    def parse(self, name: str, text: str) -> Distribution | Choice:
+        """Return what a text asks for: see :meth:`simulacra.conditions.Condition.parse`; "empirical" gives its range.
+
+        Raises
+        ------
+        ValueError
+            with the condition's name, if the text means nothing.
+        """
+        try:
+            if text != EMPIRICAL:
+                return self.declared[name].parse(text)
+            column = self._empirical(name)
+            return Distribution("uniform", float(column.min()), float(column.max()))
+        except ValueError as error:
+            raise ValueError(f"'{name}': {error}") from None
+
+    def _empirical(self, name: str) -> np.ndarray:
+        if name not in self.empirical:
+            raise ValueError(
+                f"'{self.model}' keeps no values of training events: give a number, uniform:LOW:HIGH or log:LOW:HIGH"
+            )
+        return self.empirical[name]
+
+    def columns(self, n: int, seed: int, first: int, asked: Mapping[str, Value]) -> dict[str, np.ndarray]:
+        """Return each condition of ``n`` events from ``first`` on, (n,) float32, in the order of the network's columns.
+
+        Parameters
+        ----------
+        asked:
+            each condition, of :meth:`completed`: a number, an array (n,), a distribution or its text; of a choice, a
+            name, several names, or an array of names.
+
+        Raises
+        ------
+        ValueError
+            if a value is of no meaning, not finite, or not above 0 where it must be.
+        """
+        columns = {}
+        for i, (name, given) in enumerate(asked.items()):
+            value = given
+            if isinstance(value, bool | np.bool_):
+                raise ValueError(  # noqa: TRY004 - as for any other value
+                    f"'{name}' must be a number, an array or a distribution, not {value}"
+                )
+            if isinstance(value, float | int):
+                columns[name] = self._same_for_all(name, float(value), n, first)
+                continue
+            if isinstance(value, str):
+                value = self._rows(name, n, seed, first) if value == EMPIRICAL else self.parse(name, value)
+            if isinstance(value, Distribution | Choice):
+                drawn = [value.draw(BLOCK, random_numbers(seed, CONDITION, i, b)) for b in blocks_of(first, n)]
+                skipped = first % BLOCK
+                column = np.concatenate(drawn)[skipped : skipped + n]
+            else:
+                column = self._given(name, value, n)
+            self._refuse(name, column, first)
+            columns[name] = column.astype(np.float32)
+        return columns
+
+    def _rows(self, name: str, n: int, seed: int, first: int) -> np.ndarray:
+        """Return a condition of training events drawn at random, (n,): the same events for each condition."""
+        try:
+            kept = self._empirical(name)
+        except ValueError as error:
+            raise ValueError(f"'{name}': {error}") from None
+        draws = [
+            random_numbers(seed, CONDITION, TOGETHER, b).integers(len(kept), size=BLOCK) for b in blocks_of(first, n)
+        ]
+        skipped = first % BLOCK
+        return np.asarray(kept[np.concatenate(draws)[skipped : skipped + n]], dtype=np.float64)
+
+    def _given(self, name: str, value: Any, n: int) -> np.ndarray:
+        column = np.asarray(value)
+        if column.dtype.kind in "UO" and self.declared[name].kind == "choice":
+            column = np.array([self.declared[name].place_of(str(one)) for one in column.ravel()]).reshape(column.shape)
+        column = np.asarray(column, dtype=np.float64)
+        column = np.full(n, float(column)) if column.ndim == 0 else column
+        if column.shape != (n,):
+            raise ValueError(f"'{name}' must be a number or an array ({n},), not {column.shape}")
+        return column
+
+    def _same_for_all(self, name: str, value: float, n: int, first: int) -> np.ndarray:
+        """Return one value of a condition for ``n`` events, (n,) float32, refused as any other."""
+        if not (SMALLEST_NORMAL < value < LARGEST_SINGLE) or self.declared[name].whole:
+            self._refuse(name, np.full(n, value), first)
+        return np.full(n, value, np.float32)
+
+    def _refuse(self, name: str, column: np.ndarray, first: int) -> None:
+        one, (low, high) = self.declared[name], self.ranges[name]
+        with np.errstate(over="ignore", under="ignore"):
+            # What the network is given: beyond single precision a number becomes 0 or infinite.
+            single = column.astype(np.float32)
+        wrong, need = ~np.isfinite(single), "finite"
+        if one.whole:
+            wrong, need = wrong | (single != np.round(single)), "a whole number"
+        if one.positive:
+            wrong, need = wrong | (single <= 0), f"{need} and above 0"
+        if one.kind == "choice":
+            wrong, need = wrong | (single < 0) | (single > high), f"one of {', '.join(one.choices)}, or its place"
+        if wrong.any():
+            i = int(np.flatnonzero(wrong)[0])
+            unit = "" if one.units == "1" else f" {one.units}"
+            raise ValueError(
+                f"'{name}' is {column[i]:g}{unit} in event {first + i}: it must be {need} "
+                f"(trained from {low:g} to {high:g}{unit})"
+            )
+
+    def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
+        """Warn if a range of conditions reaches outside the trained one."""
+        for name, (lowest, highest) in asked.items():
+            low, high = self.ranges[name]
+            slack = 1e-6 * (high - low)
+            if lowest < low - slack or highest > high + slack:
+                units = self.declared[name].units
+                warnings.warn(
+                    f"'{name}' from {lowest:g} to {highest:g} {units} reaches outside the trained range of {low:g} to "
+                    f"{high:g} {units}: '{self.model}' extrapolates there, judge it before you trust it",
+                    ExtrapolationWarning,
+                    stacklevel=3,
+                )
+
+
+def stacked(columns: Mapping[str, np.ndarray], n: int) -> np.ndarray:
+    """Return conditions as the network takes them, (n, C): it may have none."""
+    if len(columns) == 1:
+        return next(iter(columns.values()))[:, None]
+    return np.stack(list(columns.values()), axis=1) if columns else np.empty((n, 0), np.float32)
+
+
+def range_of(column: np.ndarray) -> tuple[float, float]:
+    """Return the lowest and the highest value of a condition, (n,)."""
+    if len(column) == 1:
+        return float(column[0]), float(column[0])
+    return float(column.min()), float(column.max())

@@ -1,0 +1,149 @@
+"""Export a trained model as one ONNX file, which says what goes in and what comes out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from simulacra.deploy.onnx import Parity, Precision
+    from simulacra.trained import TrainedGenerator, TrainedModel, TrainedScore
+
+
+def export(
+    model: str | os.PathLike[str] | TrainedModel,
+    output: str | os.PathLike[str],
+    *,
+    batch: int | None = None,
+    precision: Precision = "float32",
+) -> Parity:
+    """Write a trained model as one ONNX file and return how closely it does what torch does.
+
+    Of a generator it maps (noise, conditions in physical units) to events in physical units; of a score, (inputs,
+    conditions) to scores. The file is compared with torch before it is written.
+
+    Parameters
+    ----------
+    model:
+        a trained model, or the name, run folder or file that ``simulacra.load`` takes.
+    output:
+        the file to write.
+    batch:
+        fix the number of events per call; any number if None.
+    precision:
+        "int8" computes large layers in whole numbers: faster, and no longer the same function.
+
+    Raises
+    ------
+    ImportError
+        if the packages that write ONNX are not installed, with how to get them.
+    simulacra.deploy.onnx.ParityError
+        if the file does not do what torch does.
+    ValueError
+        if the model is a reweighter, or can only be exported for a fixed number of events.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> parity = simulacra.export("calogan-eplus", folder / "calogan.onnx")
+    >>> parity.jumps < 1e-3
+    True
+    """
+    from simulacra.deploy.onnx import export as export_onnx
+    from simulacra.trained import TrainedGenerator, TrainedModel, load
+
+    trained = model if isinstance(model, TrainedModel) else load(model)
+    if not isinstance(trained, TrainedModel):
+        raise ValueError(  # noqa: TRY004 - the name is of the wrong model, not of the wrong type
+            f"'{model}' is a reweighter, which has no export: export the generator that it weighs"
+        )
+    generates = isinstance(trained, TrainedGenerator)
+    conditions = drawn_conditions(trained)
+    return export_onnx(
+        trained.module,
+        conditions.shape[1],
+        Path(output),
+        description(trained),
+        batch=batch,
+        conditions=conditions,
+        precision=precision,
+        above_zero=trained.above_zero,
+        first_input="noise" if generates else "inputs",
+    )
+
+
+def drawn_conditions(trained: TrainedModel, n: int = 256) -> np.ndarray:
+    """Return conditions from all over the trained range, (n, C) float32."""
+    rng = np.random.default_rng(0)
+    drawn = np.empty((n, len(trained.trained_range)), np.float32)
+    for column, (name, (low, high)) in enumerate(trained.trained_range.items()):
+        drawn[:, column] = rng.uniform(low, high, n)
+        if trained.conditions.declared[name].whole:
+            drawn[:, column] = np.round(drawn[:, column])
+    return drawn
+
+
+def description(trained: TrainedModel) -> dict[str, Any]:
+    """Return what an exported file says about itself.
+
+    ``inputs`` and ``outputs`` hold names, shapes and units. For programs without a reader of JSON the same is there as
+    plain text: ``conditions``, "incident_energy GeV 1 100; ..." (name, unit, trained from, to), ``output``, ``units``,
+    and of showers ``cell_places``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
+    """
+    from simulacra.trained import TrainedGenerator
+
+    latent = int(trained.module.latent)  # type: ignore[arg-type]
+    conditions = [
+        {"name": name, "units": trained.conditions.declared[name].units, "low": low, "high": high}
+        for name, (low, high) in trained.trained_range.items()
+    ]
+    if isinstance(trained, TrainedGenerator):
+        first, outputs = {"noise": {"distribution": "standard normal", "length": latent}}, _outputs(trained)
+    else:
+        first, outputs = {"inputs": {"length": latent}}, [_score(trained)]  # type: ignore[arg-type]
+    described = trained.description
+    cells = {"cell_places": places(str(described["geometry"]))} if "geometry" in described else {}
+    return {
+        "name": trained.name,
+        **trained.description,
+        "inputs": {**first, "conditions": conditions},
+        "outputs": outputs,
+        "conditions": "; ".join(f"{c['name']} {c['units']} {c['low']:g} {c['high']:g}" for c in conditions),
+        "output": ", ".join(str(one["name"]) for one in outputs),
+        "units": ", ".join(str(one["units"]) for one in outputs),
+        **cells,
+        "training": trained.metadata["training"],
+        "weights_sha256": trained.weights_sha256,
+    }
+
+
+def _outputs(trained: TrainedGenerator) -> list[dict[str, Any]]:
+    import torch
+
+    latent = int(trained.module.latent)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        example = trained.module(torch.zeros(1, latent), torch.from_numpy(drawn_conditions(trained, 1))).numpy()
+    return [
+        {"name": name, "units": one.attrs["units"], "long_name": one.attrs["long_name"], "shape": list(one.shape[1:])}
+        for name, one in trained.variables_of(example).items()
+        if one.dims[:1] == ("event",)
+    ]
+
+
+def _score(trained: TrainedScore) -> dict[str, Any]:
+    units, long_name = trained.score_attributes
+    return {"name": "score", "units": units, "long_name": long_name, "shape": []}
+
+
+def places(geometry: str) -> str:
+    """Return a point in the active medium of each cell of a geometry (JSON), in its middle layer, "x y z ..." [mm]."""
+    from simulacra.geometry import CalorimeterGeometry
+
+    cells = CalorimeterGeometry.from_json(geometry)
+    middle = np.array([section.layers // 2 for section in cells.sections])[cells.section_of_cell]
+    depth = middle * cells.layer_thickness + cells.absorber.thickness + cells.active.thickness / 2
+    points = np.stack([cells.cell_x, cells.cell_y, cells.cell_front + depth], axis=1)
+    return " ".join(f"{value:.6g}" for value in points.ravel())

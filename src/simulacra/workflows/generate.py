@@ -1,0 +1,396 @@
+"""Events of a trained generator into a store, in constant memory, resumable."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from simulacra.store import Chunk, WriteSummary
+    from simulacra.trained import TrainedGenerator
+    from simulacra.workflows.refined_events import Refinement
+
+Runtime = Literal["torch", "onnx"]
+RUNTIMES: Final = ("torch", "onnx")
+
+
+def generate(
+    generator: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    n_events: int | None = None,
+    *,
+    conditions: Mapping[str, str | float] | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> WriteSummary:
+    """Generate events into a store. Interrupted, the same call goes on where it stopped.
+
+    An ensemble's members, or the draws of a last layer, make equally many events each, one member's behind the other's;
+    the variable ``member`` says whose an event is.
+
+    Parameters
+    ----------
+    generator:
+        name of a shipped generator, a run folder, an ensemble's folder or a model file.
+    output:
+        the Zarr store to write, or a file of another ``file_format``.
+    n_events:
+        1000 if None, or as many as the sample of ``like`` has.
+    conditions:
+        a number or a distribution of each condition, as text: ``{"incident_energy": "log:1:100"}``. Those that are not
+        given are drawn as they are distributed in the training sample.
+    progress:
+        whether to show a progress bar.
+    options:
+        the other fields of :class:`Generation`.
+
+    Raises
+    ------
+    ValueError
+        if the options do not fit each other or the generator.
+    simulacra.store.StoreError
+        if the store cannot be written.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> summary = simulacra.generate(
+    ...     "calogan-eplus", folder / "showers.zarr", 100, conditions={"incident_energy": 50}, progress=False
+    ... )
+    >>> simulacra.open_events(folder / "showers.zarr")["shower"].dims
+    ('event', 'cell')
+    """
+    asked = {name: str(value) for name, value in (conditions or {}).items()}
+    return Generation(str(generator), Path(output), n_events, conditions=asked, **options).prepared().write(progress)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What is to be generated.
+
+    Attributes
+    ----------
+    generator, output, n_events, conditions:
+        as :func:`generate` takes them.
+    like:
+        a store or a file: make events at the conditions of its events, one by one.
+    file_format:
+        "store", or "calochallenge": an HDF5 file that the challenge's evaluation reads.
+    threshold:
+        of "calochallenge": a voxel below it is empty [MeV]; by default that of the challenge's set.
+    seed:
+        the same seed gives the same events.
+    last_layer_draws:
+        use so many draws of the last layer, trained with snapshots, as members.
+    batch_size:
+        events in memory at a time; the events do not depend on it.
+    workers:
+        processes; the events do not depend on it.
+    runtime:
+        "torch", or "onnx": faster, equal to within rounding; a generator without a graph is exported first.
+    device:
+        on which torch makes the events.
+    refine:
+        folder of a refiner that weighs the events.
+    unweight:
+        accept or reject events by the refiner's weights instead.
+    overwrite:
+        replace a store that is there.
+    """
+
+    generator: str
+    output: Path
+    n_events: int | None = None
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    like: Path | None = None
+    file_format: str = "store"
+    threshold: float | None = None
+    seed: int = 1
+    last_layer_draws: int | None = None
+    batch_size: int = 8192
+    workers: int = 1
+    runtime: Runtime = "torch"
+    device: str = "cpu"
+    refine: str | None = None
+    unweight: bool = False
+    overwrite: bool = False
+
+    def prepared(self) -> PreparedGeneration:
+        """Load the generator, and look for every fault before the store is begun.
+
+        Raises
+        ------
+        ValueError
+            if the options do not fit each other or the generator.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            if conditions reach outside the trained range.
+        """
+        from simulacra.trained import ExtrapolationWarning, load_members
+        from simulacra.workflows.submission import LIKE, events_like, span, store_beside
+
+        if self.runtime not in RUNTIMES:
+            raise ValueError(f"--runtime is one of {', '.join(RUNTIMES)}, not '{self.runtime}'")
+        if self.runtime == "onnx" and self.device != "cpu":
+            raise ValueError(f"ONNX Runtime makes events on the CPU alone, not on '{self.device}'")
+        if self.unweight and self.refine is None:
+            raise ValueError("--unweight goes by a refiner's weights: name it with --refine")
+        if self.refine is not None and not self.unweight and self.file_format != "store":
+            raise ValueError(
+                f"a file of the format {self.file_format} holds no weights: add --unweight, or write a store"
+            )
+        store = store_beside(self.output, self.file_format, overwrite=self.overwrite)
+        taken: dict[str, str] = {}
+        n_events = self.n_events
+        if self.like is not None:
+            n_events, taken = events_like(self.like, tuple(load_members(self.generator)[0].trained_range), n_events)
+        n_events = n_events or 1000
+        members = members_of(self.generator, self.last_layer_draws, n_events)
+        trained = members[0]
+        trained.to(self.device)
+        conditions = trained.conditions.completed(dict(self.conditions) | taken)
+        texts = {name: str(value) for name, value in conditions.items()}
+        asked_for = {
+            name: span(value, name, tuple(texts)) if value.startswith(LIKE) else trained.conditions.parse(name, value)
+            for name, value in texts.items()
+        }
+        for bound in ("low", "high"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExtrapolationWarning)
+                ends = {name: getattr(value, bound) for name, value in asked_for.items()}
+                one = trained.sample(1, seed=self.seed, **ends)
+        trained.warn_outside({name: (value.low, value.high) for name, value in asked_for.items()})
+        fingerprint = {
+            "generator": trained.name,
+            "weights": ",".join(member.weights_sha256 for member in members),
+            "seed": self.seed,
+            **texts,
+        }
+        refinement, sentence = None, ""
+        if self.refine is not None:
+            from simulacra.workflows.refined_events import refinement_of
+
+            refinement, sentence = refinement_of(members, self.refine, asked_for, unweighted=self.unweight)
+            fingerprint |= refinement.fingerprint
+        graphs = tuple(self.runtime == "onnx" and has_graph(member) for member in members)
+        # Rounding differs: events of several runtimes, devices, or of a graph and a whole file do not belong together.
+        if self.runtime != "torch":
+            fingerprint["runtime"] = f"{self.runtime}, by their graphs" if all(graphs) else self.runtime
+        if self.device != "cpu":
+            fingerprint["device"] = self.device
+        return PreparedGeneration(
+            self, store, n_events, members, graphs, texts, fingerprint, one.nbytes, refinement, sentence
+        )
+
+
+@dataclass(frozen=True)
+class PreparedGeneration:
+    """What is to be generated, with the generator loaded and every option checked."""
+
+    asked: Generation
+    store: Path
+    n_events: int
+    members: tuple[TrainedGenerator, ...]
+    graphs: tuple[bool, ...]
+    conditions: Mapping[str, str]
+    fingerprint: Mapping[str, Any]
+    bytes_per_event: int
+    refinement: Refinement | None
+    refinement_sentence: str
+
+    @property
+    def name(self) -> str:
+        """The generator's name."""
+        return self.members[0].name
+
+    def write(self, progress: bool = True) -> WriteSummary:
+        """Make the events, streamed to disk in constant memory.
+
+        Raises
+        ------
+        simulacra.store.StoreError
+            if the store cannot be written.
+        """
+        from simulacra.store import write_store
+
+        asked = self.asked
+        with tempfile.TemporaryDirectory() as folder:
+            files = [
+                exported(member, Path(folder) / f"{i}.onnx") if asked.runtime == "onnx" and not graph else None
+                for i, (member, graph) in enumerate(zip(self.members, self.graphs, strict=True))
+            ]
+            sources = tuple(
+                Source(str(member.path), member.last_layer_draw, member.weights_sha256, file, graph, asked.device)
+                for member, file, graph in zip(self.members, files, self.graphs, strict=True)
+            )
+            return write_store(
+                self.store,
+                Generate(sources, tuple(self.conditions.items()), asked.seed, self.n_events, self.refinement),
+                n_events=self.n_events,
+                chunk_size=asked.batch_size,
+                fingerprint=dict(self.fingerprint),
+                workers=asked.workers,
+                label=self.name,
+                progress=progress,
+                overwrite=asked.overwrite,
+                bytes_per_event=self.bytes_per_event,
+            )
+
+    def as_file(self) -> float | None:
+        """Write the store's events in the format that was asked for, and remove the store.
+
+        Returns
+        -------
+        float or None
+            the threshold below which voxels are empty [MeV]; None if a store was asked for.
+        """
+        from simulacra.workflows.submission import write_submission
+
+        asked = self.asked
+        if self.store == asked.output:
+            return None
+        return write_submission(
+            self.store, asked.output, threshold=asked.threshold, like=asked.like, overwrite=asked.overwrite
+        )
+
+
+def members_of(generator: str, last_layer_draws: int | None, n_events: int) -> tuple[TrainedGenerator, ...]:
+    """Return the generators that share the work."""
+    from simulacra.trained import load_members
+
+    members = load_members(generator)
+    if last_layer_draws is not None:
+        if len(members) > 1:
+            raise ValueError(f"'{generator}' is an ensemble already: --last-layer-draws is for one of its members")
+        members = tuple(members[0].with_last_layer(draw) for draw in range(last_layer_draws))
+    if len(members) > n_events:
+        raise ValueError(f"{n_events} events are too few for {len(members)} members: ask for more (-n)")
+    return members
+
+
+def has_graph(trained: TrainedGenerator) -> bool:
+    """Return whether a graph that ONNX Runtime opens lies beside the generator's weights and belongs to them."""
+    from simulacra.deploy.graphs import graph_beside, open_graph
+
+    if trained.last_layer_draw is not None:
+        return False
+    with warnings.catch_warnings():
+        # That one is damaged or of other weights costs no more than an export here.
+        warnings.simplefilter("ignore", UserWarning)
+        return open_graph(graph_beside(trained.path), trained.module, trained.weights_sha256, threads=1) is not None
+
+
+def exported(trained: TrainedGenerator, path: Path) -> str:
+    """Export a generator and return the file's path."""
+    from simulacra.workflows.export import export
+
+    export(trained, path)
+    return str(path)
+
+
+class Source(NamedTuple):
+    """A member: its file, which draw of its last layer it is, what its weights are, and what ONNX Runtime makes of it.
+
+    That is the file ``onnx``, or the ``graph`` beside its weights; torch makes the events if there is neither.
+    """
+
+    path: str
+    draw: int | None
+    weights_sha256: str
+    onnx: str | None
+    graph: bool = False
+    device: str = "cpu"
+
+
+@functools.cache
+def _loaded(source: Source) -> TrainedGenerator:
+    from simulacra.trained import load_generator
+
+    trained = load_generator(source.path)
+    if source.draw is not None:
+        trained = trained.with_last_layer(source.draw)
+    if trained.weights_sha256 != source.weights_sha256:
+        raise ValueError(f"{source.path} has changed since the first events were made: begin another store")
+    if source.onnx is None and not source.graph:
+        trained.to(source.device)
+        return trained
+    from simulacra.deploy.graphs import graph_beside, open_graph
+    from simulacra.deploy.runtime_module import RuntimeModule
+    from simulacra.deploy.session import open_session
+
+    if source.onnx is not None:
+        session = open_session(source.onnx)
+    elif (found := open_graph(graph_beside(trained.path), trained.module, trained.weights_sha256, threads=1)) is None:
+        raise ValueError(f"{graph_beside(trained.path)} is gone since the first events were made: begin another store")
+    else:
+        session = found
+    trained.module = RuntimeModule(session)
+    return trained
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Makes one chunk of a generated store (picklable, so that processes can be given it).
+
+    Of ``n_events`` events the members make equally many each, in their order.
+    """
+
+    sources: tuple[Source, ...]
+    conditions: tuple[tuple[str, str], ...]
+    seed: int
+    n_events: int
+    refinement: Refinement | None = None
+
+    def __call__(self, chunk: Chunk) -> xr.Dataset:
+        """Return the events of the chunk."""
+        import xarray as xr
+
+        pieces = []
+        for member, source in enumerate(self.sources):
+            first, last = (self.n_events * k // len(self.sources) for k in (member, member + 1))
+            start, stop = max(chunk.start, first), min(chunk.stop, last)
+            if start < stop:
+                pieces.append(self._events(source, member, start, stop))
+        if len(pieces) == 1:
+            return pieces[0]
+        seconds = sum(piece.attrs["seconds_per_event"] * piece.sizes["event"] for piece in pieces)
+        joined = xr.concat(pieces, "event", combine_attrs="override")
+        return joined.assign_attrs(seconds_per_event=seconds / (chunk.stop - chunk.start))
+
+    def _events(self, source: Source, member: int, start: int, stop: int) -> xr.Dataset:
+        import numpy as np
+
+        from simulacra.events import variable
+        from simulacra.trained import ExtrapolationWarning
+        from simulacra.workflows.submission import resolved
+
+        with warnings.catch_warnings():
+            # Said once, before the store was begun.
+            warnings.simplefilter("ignore", ExtrapolationWarning)
+            conditions = resolved(dict(self.conditions), start, stop)
+            place: dict[str, Any] = {"seed": self.seed, "first_event": start, **conditions}
+            if self.refinement is None:
+                events = _loaded(source).sample(stop - start, exact=True, **place)
+            else:
+                from simulacra.workflows.refined_events import refined_events
+
+                events = refined_events(_loaded(source), self.refinement, stop - start, **place)
+        # Conditions like those of a sample are arrays here, whose lengths differ from chunk to chunk.
+        settings = json.loads(events.attrs["settings"]) | dict(self.conditions)
+        events.attrs["settings"] = json.dumps(settings, sort_keys=True)
+        if len(self.sources) > 1:
+            whose = np.full(stop - start, member, dtype=np.int32)
+            # A label, no property of the event: as a mask it is neither asked for, nor judged.
+            events["member"] = variable(whose, units="1", long_name="generator that made the event", role="mask")
+        return events
