@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from simulacra.pages.plain import plain
-from simulacra.store.whole_files import write_whole
+from simulacra.whole_files import write_whole
 
 Stage = Callable[..., dict[str, Any]]
 

@@ -236,7 +236,7 @@ def _compare(
     from simulacra.judges.comparison import compare
     from simulacra.reports.beside_truth import beside_truth_figure
     from simulacra.reports.comparison_page import write_comparison
-    from simulacra.store.whole_files import write_whole
+    from simulacra.whole_files import write_whole
 
     picture = beside_truth_figure(verdicts)
     write_whole(output / "beside-geant4.svg", picture.decode("utf-8"))
