@@ -11,11 +11,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
-
 from simulacra.pages.plain import plain
-from simulacra.store.whole_files import write_whole
+from simulacra.progress import ProgressBar
+from simulacra.whole_files import write_whole
 
 Stage = Callable[..., dict[str, Any]]
 
@@ -59,13 +57,14 @@ def run_stages(folder: Path, stages: Mapping[str, tuple[Any, ...]], workers: int
     found = {name: result for name in stages if (result := done(folder, name)) is not None}
     left = [name for name in stages if name not in found]
     context = multiprocessing.get_context("spawn")
-    bar = Progress(*Progress.get_default_columns(), console=Console(width=100), disable=not left)
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool, bar:
-        task = bar.add_task("stages", total=len(left))
+    with (
+        ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool,
+        ProgressBar("stages", len(stages), len(found), show=bool(left), kept=True) as bar,
+    ):
         running = {pool.submit(run_stage, folder, name, *stages[name]): name for name in left}
         for future in as_completed(running):
             name = running[future]
             found[name] = future.result()
-            bar.console.print(f"  {name}: {found[name]['seconds']:.0f} s")
-            bar.advance(task)
+            bar.say(f"  {name}: {found[name]['seconds']:.0f} s")
+            bar.update(len(found))
     return {name: found[name] for name in stages}

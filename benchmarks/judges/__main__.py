@@ -24,8 +24,8 @@ from benchmarks.judges.tables import print_tables
 from benchmarks.stages import hold_scale, run_stage, run_stages
 
 from simulacra.pages.plain import plain
-from simulacra.store.whole_files import write_whole
 from simulacra.training.checkpoint import versions
+from simulacra.whole_files import write_whole
 
 #: of a sample in a quick look: all judges work with so many
 FEWEST_EVENTS: Final = 400

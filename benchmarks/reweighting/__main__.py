@@ -23,8 +23,8 @@ from benchmarks.reweighting.tables import print_tables
 from benchmarks.stages import hold_scale, run_stage, run_stages
 
 from simulacra.pages.plain import plain
-from simulacra.store.whole_files import write_whole
 from simulacra.training.checkpoint import versions
+from simulacra.whole_files import write_whole
 
 FIT_TARGETS = ("alphaS", "aLund", "probStoUD", "three")
 

@@ -21,8 +21,8 @@ from benchmarks.machine import processor
 from benchmarks.reweighting.samples import Sample, write_sample
 
 from simulacra.pages.plain import plain
-from simulacra.store.whole_files import write_whole
 from simulacra.training.checkpoint import versions
+from simulacra.whole_files import write_whole
 
 EVENTS_A_RUN: Final = 5_000
 SAMPLES: Final = {

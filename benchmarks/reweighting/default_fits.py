@@ -36,8 +36,8 @@ from simulacra.reweighting.reweighter import Reweighter
 from simulacra.simulators.detector import write_detector
 from simulacra.simulators.detector_settings import DetectorSettings
 from simulacra.store import open_events
-from simulacra.store.whole_files import write_whole
 from simulacra.training.checkpoint import versions
+from simulacra.whole_files import whole_file, write_whole
 
 DEFAULT: Final = {"alphaS": 0.1365, "aLund": 0.68, "probStoUD": 0.217}
 #: the source's parameters, and four points towards corners of the box that are no neighbours
@@ -178,10 +178,8 @@ def sample(run: Run, name: str, model: Reweighter) -> EmbeddedEvents:
             write_detector(particles, path, DetectorSettings.load("lep-like"), seed=DETECTOR_SEED)
         found = model.embed(open_events(path))
         summaries = {f"summary_{k}": z.numpy() for k, z in enumerate(found.summaries)}
-        beside = kept.with_name(f".{kept.name}")
-        with beside.open("wb") as file:
+        with whole_file(kept) as fresh, fresh.open("wb") as file:
             np.savez(file, weights=found.weights, **summaries)  # type: ignore[arg-type]
-        beside.replace(kept)
     with np.load(kept, allow_pickle=False) as held:
         members = [torch.from_numpy(held[f"summary_{k}"]) for k in range(model.size)]
         return embedded(members, held["weights"], label=name)

@@ -31,8 +31,8 @@ from benchmarks.stages import run_stages
 
 from simulacra.judges.published_results import read_published
 from simulacra.pages.plain import plain
-from simulacra.store.whole_files import write_whole
-from simulacra.training.checkpoint import versions, write_atomically
+from simulacra.training.checkpoint import versions
+from simulacra.whole_files import write_whole
 
 QUICK_SHOWERS: Final = 400
 QUICK_SECONDS: Final = 0.1
@@ -114,7 +114,7 @@ def main() -> None:
     write_whole(output / "showers.json", json.dumps(record, indent=1) + "\n")
     write_whole(output / "showers.md", print_tables(record))
     for suffix, drawing in zip(("svg", "png"), front(record, published), strict=True):
-        write_atomically(output / f"showers.{suffix}", drawing)
+        write_whole(output / f"showers.{suffix}", drawing)
     print(f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes; written to {output / 'showers.json'}")
 
 

@@ -1,8 +1,13 @@
-"""How a judge tells how far it has come."""
+"""How far a long job has come: what functions tell, and bars on standard error, drawn by rich."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
 
 Progress = Callable[[str, float], None]
 """Called with the name of a step and the share of the work that is done before it."""
@@ -10,3 +15,94 @@ Progress = Callable[[str, float], None]
 
 def silent(_step: str, _share: float) -> None:
     """Tell nothing."""
+
+
+class ProgressBar:
+    """A bar with what is done, the time taken and the time left; no bar where standard error is no terminal.
+
+    Parameters
+    ----------
+    label:
+        what is done.
+    total, done:
+        the size of the job, and how much of it was there before.
+    show:
+        whether anything is shown at all.
+    counted:
+        whether the parts are counted, as "3/20"; the share in percent if not.
+    kept:
+        whether the bar stays when the job is done.
+    """
+
+    def __init__(
+        self, label: str, total: float, done: float = 0, *, show: bool, counted: bool = True, kept: bool = False
+    ) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self._console = Console(file=sys.stderr)
+        self.show, self.drawn = show, show and self._console.is_terminal
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn() if counted else progress.TaskProgressColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[text]}", markup=False),
+            console=self._console,
+            transient=not kept,
+            disable=not self.drawn,
+            speed_estimate_period=600,
+        )
+        self._task = self._bar.add_task(label, total=total, text="")
+        self.update(done)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, done: float | None = None, *, label: str | None = None, text: str | None = None) -> None:
+        """Show how much is done, another label, or a text behind the bar."""
+        fields: dict[str, Any] = {} if text is None else {"text": text}
+        self._bar.update(self._task, completed=done, description=label, **fields)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar, or without it."""
+        if self.show:
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def step_progress(label: str, *, show: bool) -> Iterator[Progress]:
+    """Show the steps of a job, the share that is done and the time left."""
+    with ProgressBar(label, 1.0, show=show, counted=False) as bar:
+        yield lambda step, share: bar.update(share, label=step)
+
+
+@contextlib.contextmanager
+def event_progress(label: str, n_events: int, n_done: int, *, show: bool) -> Iterator[Callable[[int], None]]:
+    """Show how far a job of ``n_events`` has come, of which ``n_done`` were there before.
+
+    What is given is called with the number of events that are done since the last call. One line is printed at the end;
+    where there is no terminal, none for a job that took under a second.
+    """
+    start, made = time.perf_counter(), 0
+    with ProgressBar(label, n_events, n_done, show=show) as bar:
+
+        def advance(n: int) -> None:
+            nonlocal made
+            made += n
+            rate = made / max(time.perf_counter() - start, 1e-9)
+            bar.update(n_done + made, text=f"{rate:,.4g}/s")
+
+        yield advance
+    seconds = time.perf_counter() - start
+    if made and (bar.drawn or seconds >= 1):
+        earlier = f"; {n_done:,} were there already" if n_done else ""
+        bar.say(f"{label}: {made:,} in {seconds:,.1f} s, {made / seconds:,.4g}/s{earlier}")

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.showers import __main__ as benchmark
 from benchmarks.showers import drawing, models, quality, refined, speed, summary, truth
 from benchmarks.showers.drawing import Job
-from benchmarks.showers.figure import PUBLISHED, front
-from benchmarks.showers.labels import write_labels
+from benchmarks.showers.figure import front
 from benchmarks.showers.models import Entry
 from benchmarks.showers.tables import print_tables
 from benchmarks.showers.truth import Sources
@@ -28,7 +26,7 @@ from benchmarks.stages import run_stage
 from judged_showers import toy_events
 from simulacra.events import take_part
 from simulacra.judges.published_results import Published, PublishedResult
-from simulacra.pages.style import new_figure
+from simulacra.pages.front import PUBLISHED
 from simulacra.statistics.classifiers.classifier import classify
 from simulacra.store import write_events
 from tiny_calogan import toy_showers
@@ -308,23 +306,6 @@ def test_the_figure_shows_what_is_judged_and_what_is_published() -> None:
     untrained = front_record()
     untrained["particles"]["e+"]["models"] = untrained["particles"]["e+"]["models"][:1]
     assert front(untrained, None)[0].count(b"<use") < svg.count(b"<use")
-
-
-def test_names_cover_neither_points_nor_each_other() -> None:
-    with new_figure(4, 3) as figure:
-        axes = figure.subplots()
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
-        figure.draw_without_rendering()
-        places = [(0.5, 0.5), (0.505, 0.5), (0.5, 0.51), (0.999, 0.2)]
-        write_labels(axes, places, ["one", "another", "third", "at the edge"], "#000000")
-        written = {text.get_text(): text for text in axes.texts}
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        boxes = {name: text.get_window_extent(renderer) for name, text in written.items()}
-    assert set(boxes) >= {"one", "at the edge"}
-    assert boxes["at the edge"].x1 < axes.bbox.x1
-    names = list(boxes)
-    assert not any(boxes[a].overlaps(boxes[b]) for i, a in enumerate(names) for b in names[:i])
 
 
 # a run

@@ -107,6 +107,14 @@ def test_figure_is_an_svg_without_nan_and_the_same_each_time(draw: Callable[[], 
     assert draw() == image
 
 
+def test_bins_that_hold_events_from_beyond_the_edges_are_hollow() -> None:
+    def hollow(beyond: tuple[bool, bool]) -> int:
+        after = Binned("after", np.full(10, 0.1), np.full(10, 0.01), beyond=beyond)
+        return figures.histograms_figure(EDGES, binned("truth"), [after], name="x").count(b"fill: #ffffff")
+
+    assert [hollow((False, False)), hollow((True, False)), hollow((True, True))] == [0, 1, 2]
+
+
 def test_too_many_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="5 samples beside the truth at most, not 6"):
         figures.histograms_figure(EDGES, binned("truth"), [binned("x")] * 6, name="x")

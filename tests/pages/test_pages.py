@@ -14,7 +14,6 @@ import pytest
 from simulacra.pages import Card, Chapter, Page, html_of, picture, write_page
 from simulacra.pages.figures import weights_figure
 from simulacra.pages.plain import plain
-from simulacra.store.whole_files import whole_file, write_whole
 
 
 def example() -> Page:
@@ -111,22 +110,6 @@ def test_a_full_disk_leaves_the_old_page(tmp_path: Path, monkeypatch: pytest.Mon
         write_page(tmp_path, example())
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == "old"
-
-
-def test_an_interrupted_writer_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file.bin"
-    write_whole(path, "old")
-
-    def interrupted() -> None:
-        with whole_file(path) as fresh:
-            fresh.write_bytes(b"half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert [p.name for p in tmp_path.iterdir()] == ["file.bin"]
-    assert path.read_text(encoding="utf-8") == "old"
-    assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_plain_values_keep_what_json_can_hold() -> None:

@@ -87,6 +87,24 @@ def test_a_classifier_that_learned_nothing_gives_weights_near_one() -> None:
     assert fit_temperature(np.zeros(10_000), labels)(np.zeros(2)) == pytest.approx(np.zeros(2))
 
 
+def test_log_odds_that_hardly_differ_get_no_steep_map() -> None:
+    rng = np.random.default_rng(11)
+    log_odds, labels = 0.3 + 1e-6 * rng.normal(size=60), np.repeat([0, 1], 30)
+    if np.corrcoef(log_odds, labels)[0, 1] < 0:
+        log_odds = 0.6 - log_odds
+    found = fit_temperature(log_odds, labels)
+    assert found.slope == 100
+    assert np.abs(found(log_odds)).max() < 0.01
+
+
+def test_negative_weights_that_leave_no_map_are_refused() -> None:
+    log_odds = np.concatenate([np.linspace(-1, 1, 50), np.linspace(-1, 1, 50)])
+    labels = np.repeat([0, 1], 50)
+    weights = np.where(np.abs(log_odds) > 0.7, -1.0, 1.0)
+    with pytest.raises(ValueError, match="negative weights outweigh"):
+        fit_temperature(log_odds, labels, weights)
+
+
 def test_reliability_of_true_odds_is_flat() -> None:
     """Over 100 samples, p-values below 0.05 in 5 % of them: at most 14 but in 1e-4 of runs; so with unequal classes."""
     p_values = []

@@ -13,7 +13,8 @@ from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.prior_weights import WeightError
 from simulacra.reweighting.reweighter import build
 from simulacra.reweighting.samples import Sample, represent
-from simulacra.reweighting.second_classifier import Separation, area_with_error, reweighted, separate
+from simulacra.reweighting.second_classifier import area_between, reweighted, separate
+from simulacra.statistics.classifiers.ranks import Area
 
 SETTINGS = small_settings()
 
@@ -29,7 +30,7 @@ def pair(n: int, seed: int, shift: float = 0.5) -> tuple[Sample, Sample, np.ndar
     return one, other, source
 
 
-def separated(source: Sample, target: Sample, run: Path) -> Separation:
+def separated(source: Sample, target: Sample, run: Path) -> Area:
     torch.manual_seed(1)
     return separate(source, target, fresh, fresh(), SETTINGS.network, run, seed=3)
 
@@ -38,7 +39,7 @@ def test_areas_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(1)
     ours, theirs = rng.normal(0.5, 1, 400), rng.normal(size=300)
     weights = rng.exponential(size=300), rng.exponential(size=400)
-    found = area_with_error(theirs, ours, *weights, rng)
+    found = area_between([theirs, ours], weights)
     labels = np.repeat([0, 1], [300, 400])
     expected = roc_auc_score(labels, np.concatenate([theirs, ours]), sample_weight=np.concatenate(weights))
     assert found.auc == pytest.approx(expected, abs=1e-12)
@@ -49,20 +50,19 @@ def test_areas_are_those_of_scikit_learn() -> None:
 def test_ties_count_half(values: int) -> None:
     rng = np.random.default_rng(2)
     theirs, ours = rng.integers(0, values, 300).astype(float), rng.integers(0, values, 200).astype(float)
-    found = area_with_error(theirs, ours, np.ones(300), np.ones(200), rng)
+    found = area_between([theirs, ours], [np.ones(300), np.ones(200)])
     expected = roc_auc_score(np.repeat([0, 1], [300, 200]), np.concatenate([theirs, ours]))
     assert found.auc == pytest.approx(expected, abs=1e-12)
     if values == 1:
-        assert found == Separation(0.5, 0.0)
+        assert found.uncertainty == pytest.approx(0, abs=1e-12)
 
 
-def test_the_error_is_that_of_repeated_samples() -> None:
-    """The bootstrap's mean error against the spread of 200 samples, which is known to 5 %."""
+@pytest.mark.parametrize("with_signs", [False, True])
+def test_the_error_is_that_of_repeated_samples(with_signs: bool) -> None:
+    """The mean error against the spread of 200 samples, which is known to 5 %."""
     rng = np.random.default_rng(3)
-    found = [
-        area_with_error(rng.normal(size=200), rng.normal(0.5, 1, 200), np.ones(200), np.ones(200), rng)
-        for _ in range(200)
-    ]
+    weights = [rng.choice([-1.0, 1.0], n, p=[0.2, 0.8]) if with_signs else np.ones(n) for n in (200, 200)]
+    found = [area_between([rng.normal(size=200), rng.normal(0.5, 1, 200)], weights) for _ in range(200)]
     spread = np.std([one.auc for one in found], ddof=1)
     assert np.mean([one.uncertainty for one in found]) == pytest.approx(spread, rel=0.2)
 
@@ -71,10 +71,10 @@ def test_events_of_weight_minus_one_take_others_away() -> None:
     rng = np.random.default_rng(4)
     theirs, ours = rng.normal(size=500), rng.normal(0.5, 1, 500)
     extra = rng.normal(-2, 1, 100)
-    plain = area_with_error(theirs, ours, np.ones(500), np.ones(500), rng)
+    plain = area_between([theirs, ours], [np.ones(500), np.ones(500)])
     both = np.concatenate([ours, extra, extra])
     weights = np.concatenate([np.ones(600), -np.ones(100)])
-    assert area_with_error(theirs, both, np.ones(500), weights, rng).auc == pytest.approx(plain.auc, abs=1e-12)
+    assert area_between([theirs, both], [np.ones(500), weights]).auc == pytest.approx(plain.auc, abs=1e-12)
 
 
 def test_equal_samples_are_not_told_apart(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from simulacra.judges.classifiers import separability
 from simulacra.judges.samples import Sample
-from simulacra.statistics.classifiers.classifier import cell_features, classify, weighted_auc
+from simulacra.statistics.classifiers.classifier import cell_features, classify
 from simulacra.statistics.classifiers.members import cross_validation
 from simulacra.statistics.classifiers.perceptron import CALOCHALLENGE, Perceptron
 from simulacra.statistics.classifiers.platt import fit_platt
-from simulacra.statistics.classifiers.ranks import area_and_influence, standard_error, standard_score
+from simulacra.statistics.classifiers.ranks import area_of, standard_score
 
 QUICK = Perceptron(width=32, epochs=15)
 
@@ -26,12 +26,12 @@ def gaussians(n: int, shift: float, seed: int, dimensions: int = 4) -> tuple[np.
     return truth, generated
 
 
-def test_weighted_auc_by_hand() -> None:
+def test_areas_by_hand() -> None:
     scores, labels = np.array([0.1, 0.4, 0.4, 0.8]), np.array([0, 1, 0, 1])
     # Pairs (1 over 0): 0.4 > 0.1, 0.4 = 0.4, 0.8 > 0.1, 0.8 > 0.4.
-    assert weighted_auc(scores, labels, np.ones((1, 4)))[0] == pytest.approx(3.5 / 4)
-    assert weighted_auc(scores, labels, np.array([[1.0, 1.0, 0.0, 1.0]]))[0] == pytest.approx(1.0)
-    assert weighted_auc(scores, labels, np.array([[1.0, 3.0, 1.0, 1.0]]))[0] == pytest.approx((3 + 1.5 + 2) / 8)
+    assert area_of(scores, labels, np.ones(4)).auc == pytest.approx(3.5 / 4)
+    assert area_of(scores, labels, np.array([1.0, 1.0, 0.0, 1.0])).auc == pytest.approx(1.0)
+    assert area_of(scores, labels, np.array([1.0, 3.0, 1.0, 1.0])).auc == pytest.approx((3 + 1.5 + 2) / 8)
 
 
 @pytest.mark.parametrize("kind", ["perceptron", "trees"])
@@ -154,15 +154,17 @@ def test_information_of_equal_samples_is_not_above_zero() -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_error_of_an_area_is_that_of_a_bootstrap(weighted: bool) -> None:
+    from sklearn.metrics import roc_auc_score
+
     rng = np.random.default_rng(13)
     labels = np.repeat([0, 1], 400)
     scores = np.round(rng.normal(0.5 * labels, 1), 1)  # with ties
     weights = rng.gamma(2, 0.5, 800) if weighted else np.ones(800)
-    area, influence = area_and_influence(scores, labels, weights)
-    drawn = weighted_auc(scores, labels, rng.poisson(1.0, (600, 800)) * weights)
-    assert area == pytest.approx(weighted_auc(scores, labels, weights[None])[0])
+    found = area_of(scores, labels, weights)
+    drawn = [roc_auc_score(labels, scores, sample_weight=rng.poisson(1.0, 800) * weights) for _ in range(600)]
+    assert found.auc == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights))
     # A standard deviation of 600 draws is known to 3 %.
-    assert standard_error(influence) == pytest.approx(drawn.std(), rel=0.12)
+    assert found.uncertainty == pytest.approx(np.std(drawn), rel=0.12)
 
 
 def test_the_standard_score_is_that_of_the_rank_sum_test() -> None:

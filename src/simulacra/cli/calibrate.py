@@ -26,9 +26,9 @@ def calibrate(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Measure where a reweighter's fits end up over its whole box and write its file anew, with that calibration."""
-    from simulacra.cli.progress import progress
     from simulacra.fits.box_calibration import calibrate_over_box
     from simulacra.formats import read
+    from simulacra.progress import step_progress
     from simulacra.reweighting.reweighter import Reweighter
     from simulacra.reweighting.unseen import unseen_part
 
@@ -40,7 +40,7 @@ def calibrate(
         part, taken = unseen_part(model, events)
         if part is not None:
             typer.echo(f"Taken of {label}: {taken}")
-    with progress("calibrating", show=not quiet) as tell:
+    with step_progress("calibrating", show=not quiet) as tell:
         calibrated = calibrate_over_box(model, *samples.values(), most=max_events, progress=tell)
     calibrated.save(output)
     for method, told in calibrated.fit_calibration.items():

@@ -144,10 +144,10 @@ def _judge(
     judge_one: Callable[..., Verdict] | None = None,
 ) -> dict[str, Verdict]:
     """Judge each generator in a process of its own, and write its report."""
-    from simulacra.cli.progress import progress
+    from simulacra.progress import step_progress
 
     context = multiprocessing.get_context("spawn")
-    with progress("judging", show=True) as tell, context.Manager() as manager:
+    with step_progress("judging", show=True) as tell, context.Manager() as manager:
         told: Queue[tuple[str, str, float]] = manager.Queue()
         shares = dict.fromkeys(events, 0.0)
         with ProcessPoolExecutor(len(events), context, _begin, (list(sys.path),)) as pool:
@@ -236,7 +236,7 @@ def _compare(
     from simulacra.judges.comparison import compare
     from simulacra.reports.beside_truth import beside_truth_figure
     from simulacra.reports.comparison_page import write_comparison
-    from simulacra.store.whole_files import write_whole
+    from simulacra.whole_files import write_whole
 
     picture = beside_truth_figure(verdicts)
     write_whole(output / "beside-geant4.svg", picture.decode("utf-8"))

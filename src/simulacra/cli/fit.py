@@ -97,7 +97,6 @@ def fit(
     """
     import warnings
 
-    from simulacra.cli.progress import progress
     from simulacra.cli.reweight import parse_parameters
     from simulacra.fits.default_fit import RatioFit
     from simulacra.fits.errors import FitWarning
@@ -113,6 +112,7 @@ def fit(
     from simulacra.fits.page import fit_page
     from simulacra.formats import read
     from simulacra.pages import write_page
+    from simulacra.progress import step_progress
     from simulacra.reweighting.reweighter import Reweighter
     from simulacra.reweighting.unseen import unseen_part
 
@@ -149,7 +149,7 @@ def fit(
     else:
         pairs = embed_pairs(model, particles, seen, simulated, most=max_reference, show=not quiet)
     refuse_same(sample, simulated)
-    with progress("fitting", show=not quiet) as tell, warnings.catch_warnings():
+    with step_progress("fitting", show=not quiet) as tell, warnings.catch_warnings():
         # A fit holds its warnings, and the command says them.
         warnings.simplefilter("ignore", FitWarning)
         if particles is None:

@@ -103,10 +103,10 @@ def judge(
 ) -> None:
     """Compare generated events with truth: a verdict, a page to read and the same numbers as JSON."""
     from simulacra.cli.judged_events import judged_of, named
-    from simulacra.cli.progress import progress
     from simulacra.events import take_part
     from simulacra.formats import calochallenge, read
     from simulacra.judges.judging import judge as judge_events
+    from simulacra.progress import step_progress
     from simulacra.reports import write
 
     if output.exists() and not output.is_dir():
@@ -139,7 +139,7 @@ def judge(
         "max_events": max_events,
         "cell_threshold": cell_threshold,
     }
-    with progress("judging", show=not quiet) as tell:
+    with step_progress("judging", show=not quiet) as tell:
         samples = {
             name: judged_of(
                 true_events,

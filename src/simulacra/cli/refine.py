@@ -50,9 +50,9 @@ def refine(
 
     Then: simulacra generate GENERATOR STORE --refine FOLDER [--unweight].
     """
-    from simulacra.cli.progress import progress
     from simulacra.formats import read
     from simulacra.pages import write_page
+    from simulacra.progress import step_progress
     from simulacra.reweighting.refinement import drawn_beside, fit_refiner
     from simulacra.reweighting.refinement_report import judge_refiner
     from simulacra.reweighting.support import SupportError
@@ -81,7 +81,7 @@ def refine(
         raise ValueError(f"{error}{remedy}{other}") from error
     for warning in refiner.reweighter.description["warnings"]:
         typer.echo(f"Warning: {warning}")
-    with progress("judging", show=not quiet) as tell:
+    with step_progress("judging", show=not quiet) as tell:
         report = judge_refiner(trained, refiner, showers, generated, seed=seed, progress=tell)
     page = report.page()
     typer.echo(page.headline)

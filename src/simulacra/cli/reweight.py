@@ -223,11 +223,11 @@ def _judge(
     seed: int,
     show: bool,
 ) -> Judgement:
-    from simulacra.cli.progress import progress
+    from simulacra.progress import step_progress
     from simulacra.reweighting.judgement import judge_reweighter
     from simulacra.reweighting.reweighter import OutsideBoxWarning
 
-    with progress("judging", show=show) as tell, warnings.catch_warnings():
+    with step_progress("judging", show=show) as tell, warnings.catch_warnings():
         warnings.simplefilter("ignore", OutsideBoxWarning)
         return judge_reweighter(
             reweighter,

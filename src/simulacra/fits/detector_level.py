@@ -37,8 +37,9 @@ from simulacra.fits.fit import Precision, fit_with
 from simulacra.fits.log_ratio import LogRatio, ParameterSpace, parameter_space
 from simulacra.fits.objective import About, Linearised, Objective
 from simulacra.fits.result import Fit
-from simulacra.fits.tilting import centred, sigmoid, tilted
+from simulacra.fits.tilting import centred, tilted
 from simulacra.statistics.distances.two_sample import effective_size
+from simulacra.statistics.logistic import sigmoid
 
 
 @dataclass(frozen=True)

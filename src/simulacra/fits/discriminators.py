@@ -12,11 +12,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from simulacra.fits.errors import FitError
-from simulacra.fits.tilting import sigmoid
+from simulacra.statistics.logistic import fit_logistic, sigmoid
 
-NEWTON_STEPS: Final = 100
-DECREMENT: Final = 1e-13
-"""Twice the distance to the least loss at which one more step is the last."""
 SEPARATED: Final = 1e-6
 """Loss below which samples do not overlap and coefficients grow without end."""
 
@@ -96,66 +93,27 @@ class LogisticDiscriminator:
         FitError
             if it does not converge, as where negative weights leave no minimum.
         """
-        width = data.shape[1]
-        beta = np.zeros(width) if start is None else start.copy()
-        penalty = np.full(width, self.ridge)
+        penalty = np.full(data.shape[1], self.ridge)
         penalty[-1] = 0.0
-        loss, on_data, on_simulation = self._loss(beta, data, data_shares, simulation, shares, penalty)
-        for _ in range(NEWTON_STEPS):
-            slope = data.T @ (-data_shares * sigmoid(-on_data)) + simulation.T @ (shares * sigmoid(on_simulation))
-            slope += penalty * beta
-            curvature = _curvature(on_data, data, data_shares) + _curvature(on_simulation, simulation, shares)
-            curvature[np.diag_indices(width)] += penalty
-            try:
-                step = np.linalg.solve(curvature, slope)
-            except np.linalg.LinAlgError as error:
-                raise FitError(_STUCK) from error
-            decrement = float(slope @ step)
-            if not np.isfinite(decrement) or decrement < -1e-9:
-                raise FitError(_STUCK)
-            if decrement < DECREMENT:
-                if loss < SEPARATED:
-                    raise FitError(_STUCK)
-                # One more step doubles the digits of g, on which the derivatives by theta rest.
-                beta = beta - step
-                loss, on_data, on_simulation = self._loss(beta, data, data_shares, simulation, shares, penalty)
-                return Separation(loss, on_data, on_simulation, beta, curvature)
-            for halving in range(40):
-                moved = beta - step * 0.5**halving
-                after = self._loss(moved, data, data_shares, simulation, shares, penalty)
-                if after[0] <= loss:
-                    break
-            else:
-                # Not even the smallest step lowers the loss: this is the minimum to the last digit, or there is none.
-                if decrement < 1e-9:
-                    return Separation(loss, on_data, on_simulation, beta, curvature)
-                raise FitError(_STUCK)
-            beta, (loss, on_data, on_simulation) = moved, after
-        raise FitError(_STUCK)
-
-    @staticmethod
-    def _loss(
-        beta: np.ndarray,
-        data: np.ndarray,
-        data_shares: np.ndarray,
-        simulation: np.ndarray,
-        shares: np.ndarray,
-        penalty: np.ndarray,
-    ) -> tuple[float, np.ndarray, np.ndarray]:
-        on_data, on_simulation = data @ beta, simulation @ beta
-        loss = data_shares @ np.logaddexp(0.0, -on_data) + shares @ np.logaddexp(0.0, on_simulation)
-        return float(loss + 0.5 * penalty @ np.square(beta)), on_data, on_simulation
+        found = fit_logistic(
+            np.concatenate([data, simulation]),
+            np.repeat([1.0, 0.0], [len(data), len(simulation)]),
+            np.concatenate([data_shares, shares]),
+            np.zeros(len(penalty)) if start is None else start,
+            penalty=penalty,
+            # The derivatives by theta depend on the last digits of g.
+            exact=True,
+        )
+        if not found.converged or found.loss < SEPARATED:
+            raise FitError(_STUCK)
+        on_data, on_simulation = np.split(found.log_odds, [len(data)])
+        return Separation(found.loss, on_data, on_simulation, found.coefficients, found.curvature)
 
 
 _STUCK: Final = (
     "the detector-level classifier finds no minimum: data and simulation are separable, or negative weights dominate; "
     "raise the ridge, use fewer features, or a reference with fewer negative weights"
 )
-
-
-def _curvature(log_odds: np.ndarray, features: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    result: np.ndarray = (features.T * (shares * sigmoid(log_odds) * sigmoid(-log_odds))) @ features
-    return result
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from simulacra.fits.map_residuals import Contribution, lack_of_fit
 from simulacra.fits.objective import Method
 from simulacra.fits.parameter_map import ParameterMap, map_terms
 from simulacra.fits.polynomials import powers_up_to
-from simulacra.fits.tilting import sigmoid
+from simulacra.statistics.logistic import sigmoid
 
 HIGHEST_DEGREE: Final = 5
 STRETCHES: Final = (2, 3, 4)

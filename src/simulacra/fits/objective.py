@@ -23,8 +23,9 @@ import numpy as np
 from simulacra.fits.derivatives import log_ratios
 from simulacra.fits.embedded import EmbeddedEvents
 from simulacra.fits.log_ratio import LogRatio, ParameterSpace
-from simulacra.fits.tilting import centred, covariance, log_mean_exp, sigmoid, tilted
+from simulacra.fits.tilting import centred, covariance, log_mean_exp, tilted
 from simulacra.statistics.distances.two_sample import effective_size
+from simulacra.statistics.logistic import sigmoid
 
 Method = Literal["likelihood_ratio", "classifier_loss"]
 

@@ -41,9 +41,3 @@ def covariance(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return the covariance, (F, F), of rows (M, F) under shares that sum to 1."""
     result: np.ndarray = rows.T @ centred(rows, shares)
     return np.asarray((result + result.T) / 2)
-
-
-def sigmoid(log_odds: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-l)) without overflow."""
-    result: np.ndarray = np.exp(-np.logaddexp(0.0, -log_odds))
-    return result

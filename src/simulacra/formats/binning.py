@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from simulacra.formats.errors import FormatError
 from simulacra.formats.particles import BY_NUMBER, geant4_name
 from simulacra.geometry import CalorimeterGeometry, CylindricalSection
+from simulacra.whole_files import write_whole
 
 
 class BinningLayer(BaseModel):
@@ -221,7 +222,7 @@ def write_binning(binning: Binning, path: str | os.PathLike[str]) -> None:
         ET.SubElement(element, "Layer", {"id": str(layer.id), "r_edges": edges, "n_bin_alpha": str(layer.alpha_bins)})
     ET.indent(root, "   ")
     try:
-        Path(path).write_text(ET.tostring(root, encoding="unicode") + "\n", encoding="utf-8")
+        write_whole(Path(path), ET.tostring(root, encoding="unicode") + "\n")
     except OSError as error:
         raise FormatError(f"cannot write '{path}': {error}") from error
 

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.formats.errors import FormatError
+from simulacra.whole_files import whole_file
 
 #: events that are written at a time
 BLOCK: Final = 2000
@@ -51,15 +52,11 @@ def created(path: Path) -> Iterator[h5py.File]:
     FormatError
         if it cannot be written.
     """
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with h5py.File(fresh, "w") as file:
+        with whole_file(path) as fresh, h5py.File(fresh, "w") as file:
             yield file
-        fresh.replace(path)
     except (OSError, RuntimeError) as error:
         raise FormatError(f"cannot write '{path}': {error}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def values(file: h5py.File, name: str, shape: tuple[int | None, ...], rows: slice) -> np.ndarray:

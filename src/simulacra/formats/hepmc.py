@@ -42,6 +42,7 @@ from simulacra.variations import (
     variation_weights,
     variations_of,
 )
+from simulacra.whole_files import whole_file
 
 __all__ = ["is_hepmc", "read", "write"]
 
@@ -139,20 +140,16 @@ def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
             "room": events.sizes["particle"],
         }
     )
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with pyhepmc.io.WriterAscii(str(fresh), run) as file:
+        with whole_file(path) as fresh, pyhepmc.io.WriterAscii(str(fresh), run) as file:
             file.precision = 16  # digits after the point, so 17 in all
             for event in _to_hepmc(pyhepmc, events, variations, conditions):
                 event.run_info = run
                 file.write(event)
                 if file.failed():
                     raise FormatError(f"cannot write '{path}': is the disk full?")
-        fresh.replace(path)
     except (OSError, RuntimeError) as error:
         raise FormatError(f"cannot write '{path}': {error}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _pyhepmc() -> Any:

@@ -41,12 +41,15 @@ class Binned:
         share of the events in each bin and its statistical error, (bins,) each.
     step:
         whether it is drawn as a line of steps; as points with error bars if not.
+    beyond:
+        whether the first and the last bin hold events from beyond the edges; the points there are hollow.
     """
 
     label: str
     share: np.ndarray
     error: np.ndarray
     step: bool = False
+    beyond: tuple[bool, bool] = (False, False)
 
 
 def histograms_figure(
@@ -80,23 +83,12 @@ def histograms_figure(
     """
     if len(others) > len(SERIES):
         raise ValueError(f"a histogram shows {len(SERIES)} samples beside the truth at most, not {len(others)}")
-    middle = np.sqrt(edges[1:] * edges[:-1]) if logarithmic else (edges[1:] + edges[:-1]) / 2
-    # Before stands for blue, after for orange, on every page.
-    colours = SERIES[: len(others)] if len(others) > 1 else (GENERATED,)
     with new_figure(4.2, 3.6, fitted=False) as figure:
         margins = {**MARGINS, "top": 0.985}
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
-        top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth.label)
-        top.stairs(truth.share, edges, color=TRUTH, linewidth=1.0)
-        band(top, edges, truth.share - truth.error, truth.share + truth.error)
-        middles = _apart(edges, middle, others)
-        for sample, colour, place in zip(others, colours, middles, strict=True):
-            if sample.step:
-                top.stairs(sample.share, edges, color=colour, linewidth=1.2, label=sample.label)
-            else:
-                seen = sample.share != 0
-                marks = place[seen], sample.share[seen], sample.error[seen]
-                points(top, *marks, colour, size=2.6, label=sample.label)
+        # Before stands for blue, after for orange, on every page.
+        colours = SERIES if len(others) > 1 else (GENERATED,)
+        draw_histograms(top, bottom, edges, truth, others, colours, logarithmic=logarithmic, span=span)
         top.set_ylabel(value_label)
         highest = max(float(sample.share.max()) for sample in (truth, *others))
         # The legend lies above the curves, one more line for every two samples.
@@ -109,49 +101,75 @@ def histograms_figure(
         else:
             top.set_ylim(0, (1.08 + 0.14 * rows) * highest)
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
-        shown = [(s.share, s.error, c) for s, c in zip(others, colours, strict=True)]
-        steps = [sample.step for sample in others]
-        ratio_panel(bottom, edges, middles, (truth.share, truth.error), shown, span=span, steps=steps)
-        if logarithmic:
-            bottom.set_xscale("log")
         bottom.set_xlabel(axis_label(name, units))
         for axes in (top, bottom):
             axes.yaxis.set_label_coords(-0.145, 0.5)
         return svg_of(figure)
 
 
-def ratio_panel(
-    axes: Axes,
+def draw_histograms(
+    top: Axes,
+    bottom: Axes,
     edges: np.ndarray,
-    middles: Sequence[np.ndarray],
-    truth: tuple[np.ndarray, np.ndarray],
-    others: Sequence[tuple[np.ndarray, np.ndarray, str]],
+    truth: Binned,
+    others: Sequence[Binned],
+    colours: Sequence[str],
     *,
+    logarithmic: bool = False,
     span: float = RATIO_SPAN,
-    steps: Sequence[bool] = (),
+    size: float = 2.6,
 ) -> None:
-    """Draw samples over the truth where the truth has events; arrows stand for ratios off the panel.
+    """Draw histograms on two axes: the shares above, and the ratios to the truth below.
 
     Parameters
     ----------
-    edges, middles:
-        of the bins, (bins + 1,), and where the points of each of the others stand, (bins,) each.
-    truth, others:
-        share and error a bin, (bins,) each; of the others also the colour.
-    span:
-        the panel reaches from 1 - span to 1 + span.
-    steps:
-        which of the others are drawn as steps; none if empty.
+    top, bottom:
+        of one figure, with a common axis of values. Titles, legends and limits of the shares are the caller's.
+    colours:
+        of the others.
+    size:
+        of the points [pt].
+
+    The other parameters are those of :func:`histograms_figure`.
     """
+    middle = np.sqrt(edges[1:] * edges[:-1]) if logarithmic else (edges[1:] + edges[:-1]) / 2
+    top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth.label)
+    top.stairs(truth.share, edges, color=TRUTH, linewidth=1.0)
+    band(top, edges, truth.share - truth.error, truth.share + truth.error)
+    middles = _apart(edges, middle, others)
+    for sample, colour, place in zip(others, colours, middles, strict=False):
+        if sample.step:
+            top.stairs(sample.share, edges, color=colour, linewidth=1.2, label=sample.label)
+            continue
+        seen = sample.share != 0
+        points(top, place[seen], sample.share[seen], sample.error[seen], colour, size=size, label=sample.label)
+        hollow = [end for end, beyond in zip((0, -1), sample.beyond, strict=True) if beyond]
+        at_ends = place[hollow], sample.share[hollow]
+        top.plot(*at_ends, "o", color=colour, markerfacecolor="white", markersize=size + 1, zorder=4)
+    _ratio_panel(bottom, edges, truth, others, colours, middles, span)
+    if logarithmic:
+        bottom.set_xscale("log")
+
+
+def _ratio_panel(
+    axes: Axes,
+    edges: np.ndarray,
+    truth: Binned,
+    others: Sequence[Binned],
+    colours: Sequence[str],
+    middles: Sequence[np.ndarray],
+    span: float,
+) -> None:
+    """Draw samples over the truth where the truth has events; arrows stand for ratios off the panel."""
     low, high = 1 - span, 1 + span
-    known = truth[0] > 0
-    relative = np.divide(truth[1], truth[0], out=np.zeros_like(truth[0]), where=known)
+    known = truth.share > 0
+    relative = np.divide(truth.error, truth.share, out=np.zeros_like(truth.share), where=known)
     band(axes, edges, np.where(known, 1 - relative, 1), np.where(known, 1 + relative, 1))
     axes.axhline(1, color=TRUTH, linewidth=0.8)
-    for number, ((share, share_error, colour), middle) in enumerate(zip(others, middles, strict=True)):
-        ratio = np.divide(share, truth[0], out=np.ones_like(truth[0]), where=known)
-        error = np.divide(share_error, truth[0], out=np.zeros_like(truth[0]), where=known)
-        if steps and steps[number]:
+    for sample, colour, middle in zip(others, colours, middles, strict=False):
+        ratio = np.divide(sample.share, truth.share, out=np.ones_like(truth.share), where=known)
+        error = np.divide(sample.error, truth.share, out=np.zeros_like(truth.share), where=known)
+        if sample.step:
             axes.stairs(np.where(known, ratio, np.nan), edges, baseline=None, color=colour, linewidth=1.0)
             continue
         shown = known & (ratio >= low) & (ratio <= high)

@@ -13,8 +13,8 @@ from simulacra.pages.page import Page, Picture
 from simulacra.pages.plain import plain
 from simulacra.pages.style import image_uri
 from simulacra.pages.tables import class_of, columns_of_numbers
-from simulacra.store.whole_files import write_whole
 from simulacra.version import __version__
+from simulacra.whole_files import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simulacra.pages.figures import ratio_panel
+from simulacra.pages.figures import Binned, draw_histograms
 from simulacra.pages.style import (
     DIAGONAL,
     GRID,
@@ -15,9 +15,7 @@ from simulacra.pages.style import (
     SERIES,
     TRUTH,
     axis_label,
-    band,
     new_figure,
-    points,
     svg_of,
     title,
 )
@@ -113,24 +111,16 @@ def _histogram(part: SubFigure, observable: str, verdicts: Mapping[str, Verdict]
     edges, (truth, *generated) = merged(
         first.binning.edges, (first.truth, *(comparison.generated for comparison in found.values()))
     )
-    logarithmic = first.binning.logarithmic
-    middle = np.sqrt(edges[1:] * edges[:-1]) if logarithmic else (edges[1:] + edges[:-1]) / 2
     top, bottom = part.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.25], gridspec_kw=MARGINS)
-    top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth_label)
-    band(top, edges, truth.share - truth.error, truth.share + truth.error)
-    for name, one, colour in zip(found, generated, SERIES, strict=False):
-        seen = one.share > 0
-        points(top, middle[seen], one.share[seen], one.error[seen], colour, size=3.2, label=name)
+    others = [Binned(name, one.share, one.error) for name, one in zip(found, generated, strict=True)]
+    shown = Binned(truth_label, truth.share, truth.error)
+    draw_histograms(top, bottom, edges, shown, others, SERIES, logarithmic=first.binning.logarithmic, size=3.2)
     highest = max(float(one.share.max()) for one in (truth, *generated))
     top.set_ylim(0, 1.1 * highest)
     top.set_title(axis_label(first.long_name, first.units), x=-0.12, ha="left", fontsize=8.5, color=INK)
     top.legend(loc="upper right", handletextpad=0.3, borderaxespad=0.1)
     top.tick_params(labelleft=False)
     top.set_ylabel("Events")
-    others = [(one.share, one.error, colour) for one, colour in zip(generated, SERIES, strict=False)]
-    ratio_panel(bottom, edges, [middle] * len(others), (truth.share, truth.error), others)
-    if logarithmic:
-        bottom.set_xscale("log")
 
 
 def _curves(part: SubFigure, looked_at: str, verdicts: Mapping[str, Verdict]) -> None:

@@ -14,8 +14,8 @@ from simulacra.judges.headlines import Headline, Number
 from simulacra.pages import Chapter, Page, html_of, picture
 from simulacra.pages.plain import plain
 from simulacra.reports.comparison_figures import front_figure, headline_figure
-from simulacra.store.whole_files import write_whole
 from simulacra.version import __version__
+from simulacra.whole_files import write_whole
 from simulacra.wording import with_error
 
 FORMAT: Final = "simulacra-comparison-1"

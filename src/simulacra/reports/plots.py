@@ -10,15 +10,13 @@ import numpy as np
 from simulacra.judges.calorimeter.scans import Extrapolation, Scan
 from simulacra.judges.calorimeter.showers import EnergyProfiles
 from simulacra.judges.classifiers.separability import Roc
-from simulacra.pages.figures import ratio_panel
+from simulacra.pages.figures import Binned, histograms_figure
 from simulacra.pages.style import (
     GENERATED,
     GRID,
     MARGINS,
     SERIES,
     TRUTH,
-    axis_label,
-    band,
     new_figure,
     points,
     svg_of,
@@ -33,42 +31,16 @@ if TYPE_CHECKING:
 
 def histogram_figure(comparison: Comparison, truth_label: str, generated_label: str) -> bytes:
     """Draw one observable in both samples, and their ratio below."""
-    edges = comparison.binning.edges
     truth, generated = comparison.truth, comparison.generated
-    middle = np.sqrt(edges[1:] * edges[:-1]) if comparison.binning.logarithmic else (edges[1:] + edges[:-1]) / 2
-    with new_figure(4.2, 3.5, fitted=False) as figure:
-        margins = {**MARGINS, "top": 0.985}
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
-        top.stairs(truth.share, edges, fill=True, color=TRUTH, alpha=0.22, label=truth_label)
-        top.stairs(truth.share, edges, color=TRUTH, linewidth=1.0)
-        band(top, edges, truth.share - truth.error, truth.share + truth.error)
-        seen = generated.share > 0
-        points(
-            top, middle[seen], generated.share[seen], generated.error[seen], GENERATED, size=2.6, label=generated_label
-        )
-        for place, beyond in ((0, generated.below), (-1, generated.above)):
-            if beyond > 0:
-                top.plot(
-                    middle[place],
-                    generated.share[place],
-                    "o",
-                    color=GENERATED,
-                    markerfacecolor="white",
-                    markersize=3.6,
-                    zorder=4,
-                )
-        top.set_ylabel("Share of events a bin")
-        top.set_ylim(0, 1.32 * max(truth.share.max(), generated.share.max()))
-        top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
-        ratio_panel(
-            bottom, edges, [middle], (truth.share, truth.error), [(generated.share, generated.error, GENERATED)]
-        )
-        if comparison.binning.logarithmic:
-            bottom.set_xscale("log")
-        bottom.set_xlabel(axis_label(comparison.long_name, comparison.units))
-        for axes in (top, bottom):
-            axes.yaxis.set_label_coords(-0.145, 0.5)
-        return svg_of(figure)
+    beyond = generated.below > 0, generated.above > 0
+    return histograms_figure(
+        comparison.binning.edges,
+        Binned(truth_label, truth.share, truth.error),
+        [Binned(generated_label, generated.share, generated.error, beyond=beyond)],
+        name=comparison.long_name,
+        units=comparison.units,
+        logarithmic=comparison.binning.logarithmic,
+    )
 
 
 def roc_figure(rocs: Sequence[Roc]) -> bytes:

@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 
 from simulacra.reweighting.prior_weights import class_weights
+from simulacra.statistics.logistic import fit_logistic, sigmoid
 
 NULLS: Final = 200
 RELIABILITY_BINS: Final = 20
@@ -110,10 +111,9 @@ def fit_temperature(
     Raises
     ------
     ValueError
-        if a log-odds is not finite, a class is empty, or the classifier orders events the wrong way or perfectly.
+        if a log-odds is not finite, a class is empty, the classifier orders events the wrong way or perfectly, or
+        negative weights leave no best map.
     """
-    from scipy.optimize import minimize
-
     x, y, w = _checked(log_odds, labels, weights)
     counted = w != 0
     if x[counted & (y == 1)].min() > x[counted & (y == 0)].max():
@@ -123,28 +123,26 @@ def fit_temperature(
         )
     scale = float(np.sqrt(np.average(x**2))) or 1.0
 
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        z = parameters[0] * x / scale + (parameters[1] if with_offset else 0.0)
-        residual = w * (_sigmoid(z) - y)
-        value = np.sum(w * (np.logaddexp(0.0, z) - y * z))
-        slope = residual @ x / scale
-        return float(value), np.array([slope, residual.sum()] if with_offset else [slope])
-
     w = w / w.sum()
-    start = np.array([scale, 0.0] if with_offset else [scale])
-    bounds = [(-STEEPEST * scale, STEEPEST * scale), (-50.0, 50.0)][: len(start)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9})
-    slope, offset = float(found.x[0]) / scale, float(found.x[1]) if with_offset else 0.0
+    columns = [x / scale, np.ones(len(x))] if with_offset else [x / scale]
+    found = fit_logistic(np.stack(columns, axis=1), y, w, np.eye(len(columns))[0] * scale, exact=True)
+    if not found.converged:
+        raise ValueError("negative weights outweigh the others along the log-odds: use samples with fewer of them")
+    slope, offset = float(found.coefficients[0]) / scale, float(found.coefficients[1]) if with_offset else 0.0
     if slope <= 0:
         # A classifier of equal samples has learned nothing, and the slope is as often below 0 as above.
         events = 1.0 / float(np.sum(w**2))
-        gain = 2 * events * (float(np.log(2.0)) - float(found.fun))
+        gain = 2 * events * (float(np.log(2.0)) - found.loss)
         if gain > WRONG_WAY**2:
             raise ValueError(
                 f"the best slope of the log-odds is {slope:.3g}: the classifier orders these events the wrong way; "
                 "check that the labels are 0 for the source and 1 for the target"
             )
         return TemperatureMap(0.0, 0.0)
+    if slope > STEEPEST:
+        # Log-odds that are all but equal by chance follow the labels: a line through their mean that is steep enough.
+        offset += (slope - STEEPEST) * float(w @ x) if with_offset else 0.0
+        slope = STEEPEST
     return TemperatureMap(slope, offset)
 
 
@@ -225,7 +223,7 @@ def judge_reliability(
     Parameters and errors are those of :func:`fit_temperature`; the p-value is one of ``NULLS`` drawings of labels.
     """
     x, y, w = _checked(log_odds, labels, weights)
-    probability = _sigmoid(x)
+    probability = sigmoid(x)
     edges = np.unique(np.quantile(x, np.linspace(0, 1, bins + 1)[1:-1]))
     index = np.searchsorted(edges, x, side="right")
     total = np.bincount(index, w, len(edges) + 1)
@@ -255,10 +253,6 @@ def judge_reliability(
         float(nulls.std(ddof=1)),
         (1 + int(np.count_nonzero(nulls >= value))) / (1 + NULLS),
     )
-
-
-def _sigmoid(z: np.ndarray) -> np.ndarray:
-    return np.asarray(np.exp(-np.logaddexp(0.0, -z)))
 
 
 def _checked(

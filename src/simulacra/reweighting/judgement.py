@@ -25,7 +25,7 @@ from simulacra.reweighting.exact import ExactCheck, check_exact
 from simulacra.reweighting.page import SecondClassifier, reweighting_page
 from simulacra.reweighting.reweighter import Embedded, Reweighter, build
 from simulacra.reweighting.samples import Sample, SampleError, blocks_of, represent, with_variables
-from simulacra.reweighting.second_classifier import area_with_error, reweighted, separate, taken
+from simulacra.reweighting.second_classifier import area_between, reweighted, separate, taken
 from simulacra.reweighting.settings import FeaturesSettings
 from simulacra.reweighting.support import Support, find_empty_regions
 from simulacra.reweighting.trees import TreeReweighter
@@ -330,8 +330,7 @@ def _second(
     def fresh() -> EventClassifier:
         return build(settings, description)
 
-    rng = np.random.default_rng(seed)
-    before = area_with_error(log_odds[0], log_odds[1], samples[0].weights, samples[1].weights, rng)
+    before = area_between(log_odds, [sample.weights for sample in samples])
     with tempfile.TemporaryDirectory(prefix="simulacra-") as temporary:
         folder = Path(temporary) if run is None else run
         half = len(samples[1]) // 2

@@ -12,9 +12,9 @@ import xarray as xr
 from simulacra.event_weights import weights_of
 from simulacra.events import EventsError, Part, part_of, validate
 from simulacra.observables import observe
+from simulacra.progress import event_progress
 from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.settings import NetworkSettings, ParticleFlowSettings, ShowersSettings
-from simulacra.store.progress import event_progress
 from simulacra.units import in_convention
 
 if TYPE_CHECKING:

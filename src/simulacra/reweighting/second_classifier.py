@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +16,9 @@ from simulacra.reweighting.members import train_members
 from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.samples import Sample
 from simulacra.reweighting.settings import NetworkSettings, ReweighterSettings
+from simulacra.statistics.classifiers.ranks import Area, area_of
 from simulacra.training.settings import TrainingSettings
 
-BOOTSTRAPS: Final = 100
 #: shares of the events that train, and that choose the checkpoint; the rest are judged
 SHARES: Final = (0.5, 0.15)
 TRAINING: Final = TrainingSettings(
@@ -35,14 +34,6 @@ TRAINING: Final = TrainingSettings(
 )
 
 
-@dataclass(frozen=True)
-class Separation:
-    """How well a classifier tells two samples apart: the area under its ROC curve and its bootstrap error."""
-
-    auc: float
-    uncertainty: float
-
-
 def separate(
     source: Sample,
     target: Sample,
@@ -53,7 +44,7 @@ def separate(
     *,
     seed: int,
     progress: bool = False,
-) -> Separation:
+) -> Area:
     """Train a classifier on half of the events and return how well it tells the others apart.
 
     Parameters
@@ -65,7 +56,7 @@ def separate(
     run:
         folder for the training; what was trained there with the same events is taken up.
     seed:
-        of the division, the training and the bootstrap.
+        of the division and the training.
     """
     rng = np.random.default_rng(seed)
     parts = [_divided(sample, rng) for sample in (source, target)]
@@ -86,39 +77,21 @@ def separate(
         data="reweighted source and target",
         progress=progress,
     )
-    scores, weights = [], []
     with torch.inference_mode():
-        for part in parts:
-            scores.append(classifier.log_odds(classifier.embed(part[2].inputs)).double().numpy())
-            weights.append(part[2].weights)
-    return area_with_error(scores[0], scores[1], weights[0], weights[1], rng)
+        scores = [classifier.log_odds(classifier.embed(part[2].inputs)).double().numpy() for part in parts]
+    return area_between(scores, [part[2].weights for part in parts])
 
 
-def area_with_error(
-    source_scores: np.ndarray,
-    target_scores: np.ndarray,
-    source_weights: np.ndarray,
-    target_weights: np.ndarray,
-    rng: np.random.Generator,
-) -> Separation:
-    """Return the probability that a target event scores above a source event, with Poisson bootstrap error.
+def area_between(scores: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> Area:
+    """Return the probability that a target event scores above a source event, and its error.
 
-    Weights of either sign count as they are.
+    Parameters
+    ----------
+    scores, weights:
+        of source and target events, (N,) and (M,); weights of either sign count as they are.
     """
-    # Events of one score stand at one place: half of the source's count as below the target's.
-    places = np.unique(np.concatenate([source_scores, target_scores]), return_inverse=True)[1]
-    target = np.repeat([False, True], [len(source_scores), len(target_scores)])
-    weights = np.concatenate([source_weights, target_weights])
-    value = _area(places, weights, target)
-    replicas = [_area(places, weights * rng.poisson(1.0, len(weights)), target) for _ in range(BOOTSTRAPS)]
-    return Separation(value, float(np.std(replicas, ddof=1)))
-
-
-def _area(places: np.ndarray, weights: np.ndarray, target: np.ndarray) -> float:
-    size = int(places.max()) + 1
-    theirs = np.bincount(places[~target], weights[~target], size)
-    ours = np.bincount(places[target], weights[target], size)
-    return float(ours @ (np.cumsum(theirs) - 0.5 * theirs) / (ours.sum() * theirs.sum()))
+    labels = np.repeat([0, 1], [len(part) for part in scores])
+    return area_of(np.concatenate(scores), labels, np.concatenate(weights))
 
 
 def _divided(sample: Sample, rng: np.random.Generator) -> tuple[Sample, Sample, Sample]:

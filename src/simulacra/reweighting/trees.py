@@ -6,7 +6,7 @@ The classifier f that tells target from source gives weights f/(1-f), as in the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,6 +14,7 @@ from pydantic import Field
 from simulacra.reweighting.calibration import CalibrationMap, fit_isotonic, fit_temperature
 from simulacra.reweighting.prior_weights import WeightError, class_weights
 from simulacra.settings import CheckedSettings
+from simulacra.statistics.classifiers.trees import bin_edges, binned, fit_trees
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -96,8 +97,18 @@ class TreeReweighter:
         for label in (0, 1):
             rows = rng.permutation(np.flatnonzero(labels == label))
             held_out[rows[: max(1, round(self.settings.calibration_share * len(rows)))]] = True
-        self._edges = [_bin_edges(column) for column in features[~held_out].T]
-        self._model = _train(self._binned(features[~held_out]), labels[~held_out], own[~held_out], self.settings, rng)
+        self._edges = bin_edges(features[~held_out], BINS)
+        self._model = fit_trees(
+            binned(features[~held_out], self._edges),
+            labels[~held_out],
+            own[~held_out],
+            int(rng.integers(2**31)),
+            bins=BINS,
+            fewest_in_leaf=self.settings.fewest_in_leaf,
+            trees=self.settings.trees,
+            learning_rate=self.settings.learning_rate,
+            leaves=self.settings.leaves,
+        )
         raw = self._raw(features[held_out])
         fit = fit_isotonic if self.settings.calibration == "isotonic" else fit_temperature
         self.calibration = fit(raw, labels[held_out], own[held_out])
@@ -119,36 +130,7 @@ class TreeReweighter:
     def _raw(self, features: np.ndarray) -> np.ndarray:
         if self._model is None:
             raise ValueError("the trees were not trained: call fit first")
-        return np.asarray(self._model.decision_function(self._binned(features)), dtype=np.float64)
-
-    def _binned(self, features: np.ndarray) -> np.ndarray:
-        # Trees need the order alone; on few values they skip the weighted quantiles that they are slow at.
-        pairs = zip(self._edges, features.T, strict=True)
-        columns = [np.searchsorted(edges, column, side="right") for edges, column in pairs]
-        return np.column_stack(columns).astype(np.float32)
-
-
-def _train(
-    features: np.ndarray, labels: np.ndarray, own: np.ndarray, settings: TreeSettings, rng: np.random.Generator
-) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    model = HistGradientBoostingClassifier(
-        max_iter=settings.trees,
-        learning_rate=settings.learning_rate,
-        max_leaf_nodes=settings.leaves,
-        min_samples_leaf=settings.fewest_in_leaf,
-        max_bins=BINS,
-        early_stopping=True,
-        validation_fraction=0.15,
-        n_iter_no_change=15,
-        random_state=int(rng.integers(2**31)),
-    )
-    return model.fit(features, labels, sample_weight=own)
-
-
-def _bin_edges(column: np.ndarray) -> np.ndarray:
-    return np.unique(np.quantile(column, np.linspace(0, 1, BINS)[1:-1]))
+        return np.asarray(self._model.decision_function(binned(features, self._edges)), dtype=np.float64)
 
 
 def _features(features: np.ndarray, sample: str) -> np.ndarray:

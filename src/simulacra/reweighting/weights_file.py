@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from simulacra.reweighting.prior_weights import checked_weights
-from simulacra.store.whole_files import whole_file
+from simulacra.whole_files import whole_file
 
 CONVENTIONS: Final = "simulacra-weights-1"
 KEY: Final = b"simulacra"

@@ -8,18 +8,15 @@ It holds ``plan.json``, ``lock`` (held with ``flock`` by the process that writes
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from simulacra.errors import printable
 from simulacra.store.arrays import chunk_file, event_arrays
 from simulacra.store.errors import StoreError
 from simulacra.store.metadata import MARKER, PLAN, Marker, read_file
 from simulacra.store.plan import Chunk, Plan
+from simulacra.whole_files import locked, write_whole
 
 
 def partial_path(path: Path) -> Path:
@@ -36,8 +33,7 @@ class Partial:
         self.data = self.folder / "data"
         self.done = self.folder / "done"
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Hold the store against every other process; the system lets go of it when this process dies.
 
         Raises
@@ -45,31 +41,12 @@ class Partial:
         StoreError
             with the number of the process that holds it.
         """
-        while True:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = self.folder / "lock"
-            try:
-                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            except FileNotFoundError:
-                continue
-            try:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    holder = printable(os.read(descriptor, 32).decode(errors="replace")) or "unknown"
-                    raise StoreError(
-                        f"'{self.path}' is being written by the process {holder}; wait for it, stop it, or choose "
-                        "another path"
-                    ) from None
-                # the former holder may have finished and removed the folder between our open and our lock
-                if os.fstat(descriptor).st_nlink == 0:
-                    continue
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"{os.getpid()}\n".encode())
-                yield
-                return
-            finally:
-                os.close(descriptor)
+        return locked(
+            self.folder / "lock",
+            lambda holder: StoreError(
+                f"'{self.path}' is being written by the process {holder}; wait for it, stop it, or choose another path"
+            ),
+        )
 
     def plan(self) -> Plan | None:
         """Return the plan that the folder was begun with, or None if there is none."""
@@ -91,7 +68,7 @@ class Partial:
         if earlier is None or (earlier != plan and not self.markers(earlier)):
             self.clear()
             self.done.mkdir()
-            write_atomically(self.folder / "plan.json", plan.to_json())
+            write_whole(self.folder / "plan.json", plan.to_json(), alone=True)
         elif earlier != plan:
             lines = "; ".join(plan.differences(earlier))
             raise StoreError(
@@ -119,7 +96,7 @@ class Partial:
     def mark(self, chunk: Chunk, *, seconds: float, seconds_per_event: float, sizes: dict[str, int]) -> None:
         """Write down that a chunk is done."""
         marker = {"seconds": seconds, "seconds_per_event": seconds_per_event, "bytes": sizes}
-        write_atomically(self.done / f"{chunk.index:08d}.json", json.dumps(marker))
+        write_whole(self.done / f"{chunk.index:08d}.json", json.dumps(marker), alone=True)
 
     def markers(self, plan: Plan) -> dict[int, Marker]:
         """Return the marker of each chunk that is done; one whose files are not as they were written is not."""
@@ -136,14 +113,3 @@ class Partial:
                 if written and all((self.data / f).stat().st_size == n for f, n in marker.bytes.items()):
                     found[index] = marker
         return found
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise

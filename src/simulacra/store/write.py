@@ -16,11 +16,11 @@ import numpy as np
 import xarray as xr
 
 from simulacra.events import validate
+from simulacra.progress import event_progress
 from simulacra.store.arrays import create, finish, write_chunk
 from simulacra.store.errors import FULL_DISK, StoreError, StoreExistsError, full_disk, size
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
-from simulacra.store.progress import event_progress
 from simulacra.store.read import read_plan
 from simulacra.store.workers import ChunkError, Workers, attempt
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
+from simulacra import whole_files
 from simulacra.errors import printable
 
 FORMAT: Final = "simulacra-model-1"
@@ -25,15 +25,9 @@ class CheckpointError(ValueError):
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        whole_files.write_whole(path, data, alone=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CheckpointError(f"could not write {path}: {error.strerror}; what was there before is intact") from error
 
 
@@ -155,23 +149,11 @@ def versions() -> dict[str, str]:
     return {**found, "python": platform.python_version(), "host": platform.platform(), "machine": platform.machine()}
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> AbstractContextManager[None]:
     """Hold a run folder for one process; a second one gets an error that names the first."""
-    import fcntl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+", encoding="utf-8", errors="replace") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = printable(file.read()) or "unknown"
-            raise CheckpointError(
-                f"{folder} is in use by process {holder}: wait for it, or choose another folder"
-            ) from None
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    return whole_files.locked(
+        folder / ".lock",
+        lambda holder: CheckpointError(
+            f"{folder} is in use by process {holder}: wait for it, or choose another folder"
+        ),
+    )

@@ -23,7 +23,7 @@ from simulacra.training.conditions import empirical_conditions
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
 from simulacra.training.interruption import Interruption
 from simulacra.training.machine import check_batch, check_processors
-from simulacra.training.progress import TrainingProgress
+from simulacra.training.progress import training_progress
 from simulacra.training.schedule import batch_of, batch_size_of, optimizer_of, schedule, snapshot_due
 from simulacra.training.settings import Experiment, SettingsError, TrainingSettings
 
@@ -156,7 +156,7 @@ def train(
             checkpoint.write_atomically(run / "experiment.toml", source.encode())
             checkpoint.write_atomically(run / "resolved.json", experiment.model_dump_json(indent=2).encode())
             truncate_metrics(metrics, progression.step)
-        with TrainingProgress(experiment.name, settings.steps, progression.step, show=progress and first) as display:
+        with training_progress(experiment.name, settings.steps, progression.step, show=progress and first) as display:
 
             def save() -> None:
                 _refuse_nan_weights(trainee.family, progression.step)

@@ -32,11 +32,10 @@ from simulacra.statistics.classifiers.classification import (
 )
 from simulacra.statistics.classifiers.members import cross_validation, single_split
 from simulacra.statistics.classifiers.perceptron import CALOCHALLENGE, LARGE_SAMPLES, Perceptron, perceptron_scores
-from simulacra.statistics.classifiers.ranks import weighted_auc
 from simulacra.statistics.classifiers.trees import tree_scores
 from simulacra.statistics.outliers import reined
 
-__all__ = ["FALSE_POSITIVE_GRID", "Classification", "Kind", "Protocol", "cell_features", "classify", "weighted_auc"]
+__all__ = ["FALSE_POSITIVE_GRID", "Classification", "Kind", "Protocol", "cell_features", "classify"]
 
 Protocol = Literal["cross-validation", "calochallenge"]
 

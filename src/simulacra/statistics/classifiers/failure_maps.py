@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.statistics.classifiers.ranks import area_and_influence, standard_error
+from simulacra.statistics.classifiers.ranks import area_of
 from simulacra.statistics.classifiers.regions import Events
 
 CONDITION_BINS: Final = 8
@@ -80,8 +80,8 @@ def curve_of(name: str, values: np.ndarray, events: Events, log_odds: np.ndarray
     for number in range(bins):
         inside = (place == number) & (events.weights > 0)
         if len(set(events.labels[inside])) == 2:
-            auc[number], influence = area_and_influence(log_odds[inside], events.labels[inside], events.weights[inside])
-            auc_error[number] = standard_error(influence)
+            area = area_of(log_odds[inside], events.labels[inside], events.weights[inside])
+            auc[number], auc_error[number] = area.auc, area.uncertainty
     return ConditionCurve(name, edges, auc, auc_error, odds, ratio, error)
 
 

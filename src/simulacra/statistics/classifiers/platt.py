@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from simulacra.statistics.logistic import fit_logistic
+
 LARGEST: Final = 30.0
-STEPS: Final = 50
 
 
 def fit_platt(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
@@ -30,28 +31,9 @@ def fit_platt(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> 
         effective = weights[rows].sum() ** 2 / np.sum(weights[rows] ** 2)
         target[rows] = (effective + 1) / (effective + 2) if label else 1 / (effective + 2)
     scale = float(np.sqrt(share @ log_odds**2)) or 1.0
-    x = np.stack([np.clip(log_odds / scale, -1e3, 1e3), np.ones(len(labels))], axis=1)
-
-    def loss(parameters: np.ndarray) -> float:
-        z = x @ parameters
-        return float(share @ (np.logaddexp(0.0, z) - target * z))
-
-    parameters = np.array([scale, 0.0])
-    current = loss(parameters)
-    for _ in range(STEPS):
-        probability = sigmoid(x @ parameters)
-        gradient = x.T @ (share * (probability - target))
-        curvature = (x * (share * probability * (1 - probability))[:, None]).T @ x + 1e-12 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        length = 1.0
-        while (after := loss(parameters - length * step)) > current and length > 1e-6:
-            length /= 2
-        parameters, before, current = parameters - length * step, current, after
-        if before - current < 1e-12:
-            break
-    if parameters[0] <= 0:
-        return 0.0, 0.0
-    return float(parameters[0] / scale), float(parameters[1])
+    features = np.stack([np.clip(log_odds / scale, -1e3, 1e3), np.ones(len(labels))], axis=1)
+    slope, offset = fit_logistic(features, target, share, np.array([scale, 0.0])).coefficients
+    return (float(slope / scale), float(offset)) if slope > 0 else (0.0, 0.0)
 
 
 def calibrated(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -80,8 +62,3 @@ def information(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray) -
         value -= 0.5 * mean
         variance += 0.25 * float(np.sum(share**2 * (loss - mean) ** 2))
     return value, float(np.sqrt(variance))
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-z)) without overflow."""
-    return np.asarray(np.exp(-np.logaddexp(0.0, -z)))

@@ -11,27 +11,23 @@ sum of their squares is its error (DeLong et al. 1988), which a bootstrap over e
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
-def weighted_auc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve for each row of weights, (B,); ties count half.
+@dataclass(frozen=True)
+class Area:
+    """The area under an ROC curve, the probability that an event of label 1 scores above one of label 0; its error."""
 
-    Parameters
-    ----------
-    scores, labels:
-        (N,); label 1 is expected to score higher.
-    weights:
-        (B, N).
-    """
-    order = np.argsort(scores, kind="stable")
-    first = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
-    sorted_weights = weights[:, order]
-    signal = np.add.reduceat(sorted_weights * (labels[order] == 1), first, axis=1)
-    background = np.add.reduceat(sorted_weights * (labels[order] == 0), first, axis=1)
-    below = np.cumsum(background, axis=1) - 0.5 * background
-    area: np.ndarray = (signal * below).sum(axis=1) / (signal.sum(axis=1) * background.sum(axis=1))
-    return area
+    auc: float
+    uncertainty: float
+
+
+def area_of(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Area:
+    """Return the area under the ROC curve with its error; the parameters are those of :func:`area_and_influence`."""
+    area, influence = area_and_influence(scores, labels, weights)
+    return Area(area, standard_error(influence))
 
 
 def area_and_influence(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -40,7 +36,7 @@ def area_and_influence(scores: np.ndarray, labels: np.ndarray, weights: np.ndarr
     Parameters
     ----------
     scores, labels, weights:
-        (N,); label 1 is expected to score higher.
+        (N,); label 1 is expected to score higher, and weights may have either sign.
     """
     signal = labels == 1
     place, n_places = _places(scores)

@@ -1,13 +1,16 @@
-"""Boosted decision trees as two-sample classifiers."""
+"""Boosted decision trees as two-sample classifiers: scikit-learn's, on features in bins."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from simulacra.statistics.classifiers.members import Member
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 TREE_BINS: Final = 63
 EVENTS_A_LEAF: Final = 150
@@ -28,37 +31,73 @@ def tree_scores(
     weights:
         non-negative weight of each event in the loss, (N,).
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     rng = np.random.default_rng(seed)
     weighted = bool(np.ptp(weights) > 0)
     if weighted:
-        features = _few_values(features)
+        features = binned(features, bin_edges(features, TREE_BINS))
     scores = []
     for member in members:
         rows = member.training
-        model = HistGradientBoostingClassifier(
-            max_iter=300,
-            max_leaf_nodes=15,
+        model = fit_trees(
+            features[rows],
+            labels[rows],
+            weights[rows] if weighted else None,
+            int(rng.integers(2**31)),
+            bins=TREE_BINS,
             # Small differences between large samples drown in the fluctuations of small leaves.
-            min_samples_leaf=int(np.clip(len(rows) // EVENTS_A_LEAF, *LEAVES)),
-            max_bins=TREE_BINS,
+            fewest_in_leaf=int(np.clip(len(rows) // EVENTS_A_LEAF, *LEAVES)),
             # With hundreds of cells a tenth of them a split loses nothing and is several times as fast.
-            max_features=min(1.0, max(0.1, 20 / features.shape[1])),
-            early_stopping=True,
-            validation_fraction=0.15,
-            n_iter_no_change=15,
-            random_state=int(rng.integers(2**31)),
+            features_a_split=min(1.0, max(0.1, 20 / features.shape[1])),
         )
-        model.fit(features[rows], labels[rows], sample_weight=weights[rows] if weighted else None)
         scores.append(np.asarray(model.decision_function(features[member.held_out]), dtype=np.float64))
     return scores
 
 
-def _few_values(features: np.ndarray) -> np.ndarray:
-    """Return features on few values each, for the weighted quantiles that the trees would take are very slow."""
-    few = np.empty_like(features)
-    for column in range(features.shape[1]):
-        edges = np.unique(np.quantile(features[:, column], np.linspace(0, 1, TREE_BINS)[1:-1]))
-        few[:, column] = np.searchsorted(edges, features[:, column], side="right")
-    return few
+def fit_trees(
+    features: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+    seed: int,
+    *,
+    bins: int,
+    fewest_in_leaf: int,
+    trees: int = 300,
+    learning_rate: float = 0.1,
+    leaves: int = 15,
+    features_a_split: float = 1.0,
+) -> HistGradientBoostingClassifier:
+    """Return boosted trees that a validation part of the events has stopped.
+
+    Parameters
+    ----------
+    features, labels, weights:
+        (N, F), (N,) and (N,), the weights not negative; with weights, features on at most ``bins`` values each.
+    bins, fewest_in_leaf, trees, learning_rate, leaves, features_a_split:
+        scikit-learn's max_bins, min_samples_leaf, max_iter, learning_rate, max_leaf_nodes and max_features.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model = HistGradientBoostingClassifier(
+        max_iter=trees,
+        learning_rate=learning_rate,
+        max_leaf_nodes=leaves,
+        min_samples_leaf=fewest_in_leaf,
+        max_bins=bins,
+        max_features=features_a_split,
+        early_stopping=True,
+        validation_fraction=0.15,
+        n_iter_no_change=15,
+        random_state=seed,
+    )
+    return model.fit(features, labels, sample_weight=weights)
+
+
+def bin_edges(features: np.ndarray, bins: int) -> list[np.ndarray]:
+    """Return for each feature of (N, F) the edges between bins of equally many events, at most (bins - 1,) each."""
+    return [np.unique(np.quantile(column, np.linspace(0, 1, bins)[1:-1])) for column in features.T]
+
+
+def binned(features: np.ndarray, edges: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the number of the bin of each value, (N, F): trees need the order alone, and so skip slow quantiles."""
+    columns = [np.searchsorted(one, column, side="right") for one, column in zip(edges, features.T, strict=True)]
+    return np.column_stack(columns).astype(np.float32)
