@@ -1,4 +1,4 @@
-"""The front as a figure: each AUC against what a shower costs, a row of panels a particle."""
+"""The front as a figure: each AUC against the time per shower, one row of panels per particle."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def front(record: dict[str, Any], published: Published | None) -> tuple[bytes, b
                 title(axes, f"{SPELLED[particle]}, {TITLES[which]}")
                 axes.set_ylabel("AUC (0.5: as Geant4)")
                 if row == len(rows) - 1:
-                    axes.set_xlabel(f"ms a shower, one CPU thread, batch {BATCH}")
+                    axes.set_xlabel(f"ms per shower, one CPU thread, batch {BATCH}")
         _legend(figure, drawn, [name for name in drawn if name in judged], published)
         if published is not None:
             figure.draw_without_rendering()  # Where a name has room is known once the panels have their places.
