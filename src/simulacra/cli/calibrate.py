@@ -1,4 +1,4 @@
-"""``simulacra calibrate``: the calibration of fits over a reweighter's whole box, into its file."""
+"""``simulacra calibrate``: calibrate the fits of a reweighter over its whole box of parameters."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ import typer
 
 def calibrate(
     reweighter: Annotated[
-        str, typer.Argument(help="Reweighter continuous in the parameters: shipped one's name, file or folder.")
+        str, typer.Argument(help="Reweighter continuous in the parameters: shipped name, file or folder.")
     ],
     drawn: Annotated[
         Path,
-        typer.Argument(help="Store or file of events drawn over its box (--vary), with a seed it was not trained on."),
+        typer.Argument(
+            help="Store or file of events drawn over its box (--vary), with another seed than its training."
+        ),
     ],
     reference: Annotated[
-        Path, typer.Argument(help="Store or file simulated at its source's parameters, likewise of another seed.")
+        Path, typer.Argument(help="Store or file simulated at its source's parameters, also with another seed.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the reweighter with its calibration.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the reweighter with its calibration.")],
     max_events: Annotated[
-        int | None, typer.Option("--max-events", min=1000, help="The most events of each sample; all by default.")
+        int | None,
+        typer.Option("--max-events", min=1000, help="Largest number of events of each sample; all by default."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure where a reweighter's fits end up over its whole box and write its file anew, with that calibration."""
+    """Measure the bias of a reweighter's fits over its whole box, and write its file with this calibration."""
     from simulacra.cli.progress import progress
     from simulacra.fits.box_calibration import calibrate_over_box
     from simulacra.formats import read

@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 def export(
     generator: Annotated[str, typer.Argument(help="Name of a shipped generator, a run folder or a model file.")],
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX (the one format there is).")] = True,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX (the only format).")] = True,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File; NAME.onnx if not given.")] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Fix the number of events of a call, which some runtimes make use of.")
+        int | None, typer.Option(min=1, help="Fix the number of events per call; some runtimes are faster then.")
     ] = None,
     precision: Annotated[
         str,
         typer.Option(
-            help="Of the large layers: float32, or int8, which is faster and only nearly the same function: judge it."
+            help="Of the large layers: float32, or int8, which is faster but not exactly the same function (judge it)."
         ),
     ] = "float32",
     graph: Annotated[
         bool,
         typer.Option(
             "--graph",
-            help="Write the graph without weights instead, beside the model file: sample() then runs in ONNX Runtime.",
+            help="Write only the graph, without weights, next to the model file: sample() then runs in ONNX Runtime.",
         ),
     ] = False,
 ) -> None:
-    """Export a generator as one ONNX file, from (noise, conditions in physical units) to events in physical units.
+    """Export a generator as one ONNX file that maps noise and physical conditions to events in physical units.
 
-    The file is compared with torch before it is written; its metadata say what goes in and what comes out, and what
-    the file answers to impossible conditions, such as an energy of 0: NaN.
+    The file is compared with torch before it is written. Its metadata describe inputs and outputs. For impossible
+    conditions, such as an energy of 0, it returns NaN.
     """
     from simulacra.deploy.onnx import OPSET, Precision
     from simulacra.deploy.onnx import export as export_onnx
@@ -82,7 +82,7 @@ def _write_graph(trained: TrainedGenerator) -> None:
 
 
 def energies(trained: TrainedGenerator) -> list[int]:
-    """Return the numbers of the conditions that are energies, and so above 0."""
+    """Return the positions of the conditions that are energies, which must be above 0."""
     from simulacra.systems import system
 
     units = system(str(trained.metadata["experiment"]["system"]["kind"])).CONDITIONS
@@ -90,7 +90,7 @@ def energies(trained: TrainedGenerator) -> list[int]:
 
 
 def drawn_conditions(trained: TrainedGenerator, n: int = 256) -> np.ndarray:
-    """Return conditions from all over the trained range, (n, C) float32."""
+    """Return conditions uniform in the trained range, (n, C) float32."""
     rng = np.random.default_rng(0)
     drawn = np.empty((n, len(trained.trained_range)), np.float32)
     for column, (low, high) in enumerate(trained.trained_range.values()):
@@ -99,11 +99,11 @@ def drawn_conditions(trained: TrainedGenerator, n: int = 256) -> np.ndarray:
 
 
 def description(trained: TrainedGenerator) -> dict[str, Any]:
-    """Return what an exported file says about itself.
+    """Return the metadata of an exported file.
 
-    ``inputs`` and ``outputs`` hold names, shapes and units. For programs without a reader of JSON the same is there as
+    ``inputs`` and ``outputs`` hold names, shapes and units. For programs without a JSON reader, the same is given as
     plain text: ``conditions``, "incident_energy GeV 1 100; ..." (name, unit, trained from, to), ``output``, ``units``,
-    and of showers ``cell_places``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
+    and for showers ``cell_places``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
     """
     import torch
 

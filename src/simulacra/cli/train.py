@@ -1,4 +1,4 @@
-"""``simulacra train``: an experiment file to a run folder."""
+"""``simulacra train``: train what an experiment file describes into a run folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def train(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Run folder; runs/NAME if not given. An unfinished run in it goes on."),
+        typer.Option("-o", "--output", help="Run folder; runs/NAME if not given. An unfinished run in it continues."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -30,17 +30,22 @@ def train(
         list[str] | None,
         typer.Option(
             "--hold-out",
-            help="Neither train nor validate on events in this band, such as energy:30:50. Repeatable.",
+            help="Leave events in this band, such as energy:30:50, out of training and validation. Repeatable.",
             metavar="CONDITION:LOW:HIGH",
         ),
     ] = None,
     members: Annotated[
         int | None,
-        typer.Option("--members", min=2, help="Train an ensemble of so many, with seeds of their own, in one folder."),
+        typer.Option(
+            "--members", min=2, help="Train an ensemble of this many members with different seeds, in one folder."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Train a generator or a reweighter. Killed, the same command goes on where it stopped, bit for bit on a CPU."""
+    """Train a generator or a reweighter.
+
+    If it was killed, run the same command again to continue where it stopped, bit for bit on a CPU.
+    """
     from simulacra.training.settings import read_experiment
 
     settings = read_experiment(experiment, overrides or [])
@@ -69,13 +74,13 @@ def train(
 
 
 def holding_out(experiment: Experiment, bands: list[str]) -> Experiment:
-    """Return the experiment with further bands held out of its data."""
+    """Return the experiment with further bands left out of its data."""
     data = experiment.data.model_copy(update={"hold_out": (*experiment.data.hold_out, *bands)})
     return experiment.model_copy(update={"data": data})
 
 
 def refuse_for_reweighters(experiment: Experiment, members: int | None) -> None:
-    """Refuse what is for generators alone."""
+    """Refuse options that are only for generators."""
     if experiment.data.hold_out:
         raise ValueError("a band is held out of a generator's training; a reweighter has none, leave hold_out away")
     if members:
@@ -92,7 +97,7 @@ def refuse_other_run(run: Path, members: int | None) -> None:
 
 
 def train_reweighter(experiment: Experiment, run: Path, source: str, *, progress: bool = True) -> str:
-    """Train the experiment's reweighter into ``run`` and say how that went."""
+    """Train the experiment's reweighter into ``run`` and return a summary in words."""
     from simulacra.systems import reweighting_system
     from simulacra.training.checkpoint import write_atomically
     from simulacra.training.settings import check
@@ -133,7 +138,7 @@ def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: 
 
 
 def read_sample(path: str) -> xr.Dataset:
-    """Read a training sample: a file or store, or ``reference:NAME`` for one that the package ships."""
+    """Read a training sample: a file or store, or ``reference:NAME`` for a shipped sample."""
     from simulacra import reference
     from simulacra.formats import read
 
