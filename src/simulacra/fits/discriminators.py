@@ -1,7 +1,7 @@
-"""Classifiers that are trained to the bottom of their loss: what tells detector-level data from weighted simulation.
+"""Classifiers trained to the minimum of their loss, between detector-level data and weighted simulation.
 
-``LogisticDiscriminator`` is linear in the features that it is given, so its loss is convex and its minimum exact, in a
-handful of Newton steps. ``PerceptronDiscriminator`` is general, slower, and its minimum as good as LBFGS finds it.
+``LogisticDiscriminator`` is linear in its features, so its loss is convex and a few Newton steps find the exact
+minimum. ``PerceptronDiscriminator`` is general and slower; LBFGS finds its minimum approximately.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from simulacra.fits.tilting import sigmoid
 
 NEWTON_STEPS: Final = 100
 DECREMENT: Final = 1e-13
-"""Twice the distance to the least loss at which one more step is the last."""
+"""Twice the distance to the lowest loss below which one more step is the last."""
 SEPARATED: Final = 1e-6
-"""Loss below which samples do not overlap and coefficients grow without end."""
+"""Loss below which samples do not overlap and coefficients grow without bound."""
 
 
 @dataclass(frozen=True)
 class Separation:
-    """How well a discriminator tells two samples apart, at its minimum.
+    """How well a discriminator separates two samples, at its minimum.
 
     Attributes
     ----------
     loss:
-        -mean of log g over the data - mean of log(1 - g) over the simulation, least over g, plus the penalty.
+        -mean of log g over the data - mean of log(1 - g) over the simulation, minimised over g, plus the penalty.
     data_log_odds, simulation_log_odds:
         log g / (1 - g), (N,) and (M,).
     parameters:
-        of g, from which the next minimisation starts.
+        parameters of g, the start of the next minimisation.
     curvature:
-        second derivatives of the loss by g's parameters, (D, D); None where these are not known.
+        second derivatives of the loss by the parameters of g, (D, D); None if they are not known.
     """
 
     loss: float
@@ -60,11 +60,11 @@ class Discriminator(Protocol):
         Parameters
         ----------
         data, simulation:
-            standardised features, (N, D) and (M, D), the last of them constantly 1.
+            standardised features, (N, D) and (M, D); the last one is constant 1.
         data_shares, shares:
             weights that sum to 1, (N,) and (M,).
         start:
-            parameters of a g nearby.
+            parameters of a similar g.
         """
 
 
@@ -75,8 +75,8 @@ class LogisticDiscriminator:
     Attributes
     ----------
     ridge:
-        penalty on half the sum of the squared coefficients of the standardised features, the constant's excepted. A
-        small one keeps features that repeat each other harmless; a large one weakens g, but biases no estimate.
+        penalty on half the sum of the squared coefficients of the standardised features, without the constant's. A
+        small one makes redundant features harmless; a large one weakens g but does not bias the estimate.
     """
 
     ridge: float = 1e-6
@@ -89,12 +89,12 @@ class LogisticDiscriminator:
         shares: np.ndarray,
         start: np.ndarray | None,
     ) -> Separation:
-        """Return the best g by Newton's method, each step halved until the loss falls.
+        """Return the best g by Newton's method; each step is halved until the loss decreases.
 
         Raises
         ------
         FitError
-            if it does not converge, as where negative weights leave no minimum.
+            if it does not converge, for example if negative weights leave no minimum.
         """
         width = data.shape[1]
         beta = np.zeros(width) if start is None else start.copy()
@@ -148,7 +148,7 @@ class LogisticDiscriminator:
 
 
 _STUCK: Final = (
-    "the detector-level classifier finds no minimum: data and simulation are separable, or negative weights dominate; "
+    "the detector-level classifier has no minimum: data and simulation are separable, or negative weights dominate; "
     "raise the ridge, use fewer features, or a reference with fewer negative weights"
 )
 
@@ -160,7 +160,7 @@ def _curvature(log_odds: np.ndarray, features: np.ndarray, shares: np.ndarray) -
 
 @dataclass(frozen=True)
 class PerceptronDiscriminator:
-    """A small network with one hidden layer and a penalty, minimised by LBFGS from the same start every time.
+    """A small network with one hidden layer and a penalty, minimised by LBFGS, always from the same start.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class PerceptronDiscriminator:
     ridge:
         penalty on half the sum of all squared weights; keeps g from telling single events apart.
     steps:
-        most iterations.
+        largest number of iterations.
     seed:
         of the initial weights.
     """
@@ -187,7 +187,7 @@ class PerceptronDiscriminator:
         shares: np.ndarray,
         start: np.ndarray | None,
     ) -> Separation:
-        """Return the best g that LBFGS finds; going on from a nearby one keeps the loss smooth in the weights."""
+        """Return the best g that LBFGS finds; starting from a similar one keeps the loss smooth in the weights."""
         from scipy.optimize import minimize
 
         width = data.shape[1]
