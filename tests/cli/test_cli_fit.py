@@ -166,7 +166,7 @@ def test_a_reference_of_another_seed_is_taken_whole(folder: Path, tmp_path: Path
     printed(result)
     (told,) = record_of(tmp_path / "out")["fits"].values()
     assert told["n_reference"] == 3000
-    assert "The reference is taken whole, for its seed is 9 and 'toy' was trained on 1 and 2." in result.stdout
+    assert "The reference is taken whole, because its seed is 9 and 'toy' was trained on 1 and 2." in result.stdout
 
 
 def test_one_without_a_calibration_says_so_before_any_number(folder: Path, tmp_path: Path) -> None:
