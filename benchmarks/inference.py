@@ -141,7 +141,7 @@ def unfolded(trained: TrainedGenerator) -> torch.nn.Module:
 def taking_turns(
     calls: Mapping[str, Call], trained: TrainedGenerator, batch: int, rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Return the time a shower of each call, noise drawn within, over rounds in which they take turns, [ms]."""
+    """Return the time per shower of each call, with the noise drawn, over rounds in which they take turns, [ms]."""
     rng = np.random.default_rng(1)
     conditions = drawn_conditions(trained, batch)
     repeats = max(1, SHOWERS_A_ROUND[batch] // batch)
@@ -190,7 +190,7 @@ def told_apart(single: Path, whole: Path, conditions: np.ndarray) -> dict[str, A
 def show(record: Mapping[str, Any]) -> None:
     """Print the table."""
     geant4 = record["geant4"]
-    title = f"{record['generator']}: ms a shower on one thread of {record['processor']}, best / median of turns"
+    title = f"{record['generator']}: ms per shower on one thread of {record['processor']}, best / median of turns"
     table = Table(title=title)
     for heading in ("", *(f"batch {batch}" for batch in BATCHES)):
         table.add_column(heading, justify="right" if heading else "left")
@@ -205,7 +205,7 @@ def show(record: Mapping[str, Any]) -> None:
     console.print(table)
     if geant4:
         console.print(
-            f"Geant4 {geant4['version']}: {geant4['milliseconds']:.0f} +- {geant4['error']:.0f} ms a shower of "
+            f"Geant4 {geant4['version']}: {geant4['milliseconds']:.0f} +- {geant4['error']:.0f} ms per shower of "
             f"{record['energy']} GeV; in brackets, how many times as long that is as the median"
         )
     for kind in JUDGED_BY if record["whole_numbers"] else ():

@@ -1,4 +1,4 @@
-"""The timing table: Geant4 and CaloGAN on the same geometry, in milliseconds a shower, in one run, on one CPU thread.
+"""The timing table: Geant4 and CaloGAN on the same geometry, in milliseconds per shower, in one run, on one CPU thread.
 
 End to end, from the conditions to the energy in MeV in each cell; energies uniform in 1 to 100 GeV, as in
 arXiv:1712.10321, whose ratios to Geant4 on a CPU were 135 (batch 1) and 870 (batch 1024). Run: ``make bench-timing``;
@@ -65,7 +65,7 @@ def geant4_milliseconds(n: int, seed: int) -> dict[str, float | int | str] | Non
 
 
 def milliseconds(call: Call, batch: int, n_conditions: int, rounds: int, seconds: float) -> tuple[float, float, float]:
-    """Return the median time a shower and its 16 and 84 % quantiles over rounds, [ms]."""
+    """Return the median time per shower and its 16 and 84 % quantiles over rounds, [ms]."""
     rng = np.random.default_rng(1)
 
     def once() -> float:
@@ -169,7 +169,7 @@ def _weights(module: torch.nn.Module) -> int:
 
 
 def _print(result: dict) -> None:
-    table = Table(title="ms a shower, one CPU thread, energies uniform in 1-100 GeV (ratio to Geant4)")
+    table = Table(title="ms per shower, one CPU thread, energies uniform in 1-100 GeV (ratio to Geant4)")
     for heading in ("", "weights", *(f"batch {batch}" for batch in BATCHES)):
         table.add_column(heading, justify="right" if heading else "left")
     if result["geant4"]:

@@ -1,4 +1,4 @@
-"""What the judges see of planted failures, how often they accuse a perfect sample, and what they cost."""
+"""What the judges see of planted failures, how often they raise a false alarm, and how long they take."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def failures(found: dict[str, Any]) -> str:
 
 
 def false_alarms(found: dict[str, Any]) -> str:
-    """Return how often each judge calls equal samples different, in two columns."""
+    """Return how often each judge calls samples of one distribution different, in two columns."""
     cells = [
         (JUDGES[name].title, f"{100 * one['rate']:.1f} ± {100 * one['error']:.1f} %")
         for name, one in found["judges"]["false_alarms"].items()
     ]
     half = -(-len(cells) // 2)
     right = [*cells[half:], *[("", "")] * (2 * half - len(cells))]
-    heads = ("judge", "accused although perfect")
+    heads = ("judge", "false alarms")
     return table((*heads, "", *heads), [(*a, "", *b) for a, b in zip(cells[:half], right, strict=True)])
 
 
@@ -45,6 +45,6 @@ def closed_forms(found: dict[str, Any]) -> str:
 
 
 def times(found: dict[str, Any]) -> str:
-    """Return what each judge costs."""
+    """Return how long each judge takes."""
     made = tables.speed(found["judges"])
     return f"{made.title[0].upper()}{made.title[1:]}:\n\n{table(made.columns, made.rows)}"

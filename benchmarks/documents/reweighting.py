@@ -128,7 +128,7 @@ def fits(found: dict[str, Any]) -> str:
         "scatter of one fit",
         "bias as fitted",
         "bias calibrated",
-        "68 % intervals that hold the truth",
+        "68 % intervals that contain the truth",
         "pull width",
         "fits",
     )
@@ -173,7 +173,7 @@ def _default_fits(record: dict[str, Any]) -> str:
         "fitted",
         "fits",
         "bias",
-        "68 % intervals that hold the truth",
+        "68 % intervals that contain the truth",
         "mean pull",
         "pull width",
     )

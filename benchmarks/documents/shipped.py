@@ -25,12 +25,12 @@ INPUTS: Final = {"low_level": "cells", "shapes": "observables"}
 
 
 def shipped(found: dict[str, Any]) -> str:
-    """Return a row for each shipped generator, and for Geant4 beside itself."""
+    """Return a row for each shipped generator, and for Geant4 against Geant4."""
     models = [model for there in found["showers"]["particles"].values() for model in there["models"]]
     rows = []
     for there, spelled in zip(found["showers"]["particles"].values(), ("e⁺", "γ"), strict=True):
         itself = next(model for model in there["models"] if model["family"] == "Geant4")
-        rows.append(("Geant4 beside itself", spelled, *_areas(itself), f"{there['geant4_milliseconds']:.3g}", NOTHING))
+        rows.append(("Geant4 against Geant4", spelled, *_areas(itself), f"{there['geant4_milliseconds']:.3g}", NOTHING))
     for name, (particle, conditions) in SHIPPED.items():
         model = next((m for m in models if m["weights"] == name and m["refiner"] is None), None)
         cells = [NOTHING] * 4
@@ -40,7 +40,7 @@ def shipped(found: dict[str, Any]) -> str:
         elif name in found["calogan"]:
             cells = [*(_larger(found["calogan"][name], what) for what in INPUTS.values()), NOTHING, NOTHING]
         rows.append((f"`{name}`", f"{particle}, {conditions}", *cells))
-    heads = ("", "showers of", "AUC on cells", "AUC on shapes", f"ms a shower, batch {BATCH}", "trained on showers")
+    heads = ("", "showers of", "AUC on cells", "AUC on shapes", f"ms per shower, batch {BATCH}", "trained on showers")
     return table(heads, rows)
 
 

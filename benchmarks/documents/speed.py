@@ -1,4 +1,4 @@
-"""Milliseconds a shower, and how many times as long Geant4 takes."""
+"""Milliseconds per shower, and how many times as long Geant4 takes."""
 
 from __future__ import annotations
 

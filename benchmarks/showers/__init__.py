@@ -1,1 +1,1 @@
-"""The front of shower generators: how well they are told from Geant4, and what a shower costs, in one run."""
+"""The front of shower generators: how well they are told from Geant4, and the time per shower, in one run."""

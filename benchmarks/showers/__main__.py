@@ -1,4 +1,4 @@
-"""The front of shower generators: AUCs, distances, memorisation and milliseconds a shower on one truth, in one run.
+"""The front of shower generators: AUCs, distances, memorisation and milliseconds per shower on one truth, in one run.
 
 The truth is the shipped Geant4 reference sample of each particle, or the test part of a larger file (``--truth``),
 whose training part then tells whether showers were learned by heart. The models are those of ``models.toml``; one that
@@ -190,13 +190,13 @@ def _status(entry: Entry, held: list[str]) -> tuple[str, dict[str, Any] | None]:
 
 
 def _particle(arguments: argparse.Namespace, source: Sources, events: Any) -> dict[str, Any]:
-    cost, error, said = milliseconds(events), None, "its time a shower is that of the machine that made the truth"
+    cost, error, said = milliseconds(events), None, "its time per shower is that on the machine that made the truth"
     if cost is None:
-        said = "the truth does not tell what a shower costs"
+        said = "the truth does not say how long a shower took"
     if arguments.geant4 is not None:
         try:
             cost, error = measured_milliseconds(events, source.particle, arguments.geant4, arguments.seed)
-            said = f"its time a shower measured here with {arguments.geant4} showers, ± {error:.2g} ms"
+            said = f"its time per shower was measured here with {arguments.geant4} showers, ± {error:.2g} ms"
         except (ImportError, RuntimeError, ValueError) as fault:
             print(f"Geant4 does not run here ({fault}): {said}")
     return {

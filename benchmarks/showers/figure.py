@@ -42,7 +42,7 @@ def front(record: dict[str, Any], published: Published | None) -> tuple[bytes, b
             title(axes, f"{SPELLED[particle]}, {TITLES[which]}")
             axes.set_ylabel("AUC (0.5: as Geant4)")
         for axes in panels[-1]:
-            axes.set_xlabel(f"ms a shower, one CPU thread, batch {BATCH}")
+            axes.set_xlabel(f"ms per shower, one CPU thread, batch {BATCH}")
         _legend(figure, drawn, [name for name in drawn if name in judged], published)
         figure.draw_without_rendering()  # Where a name has room is known once the panels have their places.
         for axes, here in zip(panels.ravel(), marks, strict=True):

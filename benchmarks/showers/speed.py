@@ -1,4 +1,4 @@
-"""What a shower costs on one CPU thread, from conditions and noise to MeV in cells, noise drawing included."""
+"""The time per shower on one CPU thread, from conditions to MeV in cells, including the time to draw the noise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPREAD: Final = (0.16, 0.5, 0.84)
 
 
 def speed(_folder: Path, job: Job, seconds: float) -> dict[str, Any]:
-    """Return the milliseconds a shower at each batch: by the torch module, by ONNX Runtime, and the less of the two.
+    """Return the milliseconds per shower at each batch: by the torch module, by ONNX Runtime, and the less of the two.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def speed(_folder: Path, job: Job, seconds: float) -> dict[str, Any]:
 
 
 def measured(call: Call, conditions: np.ndarray, batch: int, seconds: float) -> dict[str, float]:
-    """Return the median time a shower over repetitions, and between which times 68 % of them lie, [ms].
+    """Return the median time per shower over repetitions, and between which times 68 % of them lie, [ms].
 
     ``cores`` is the processor's time over the clock's: below 1 where others used the core too, and the times are too
     long.

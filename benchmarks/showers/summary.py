@@ -8,7 +8,7 @@ from typing import Any, Final
 from benchmarks.showers.models import Entry
 from benchmarks.showers.speed import BATCHES
 
-#: AUC at most, and milliseconds a shower at most by the batch, on one CPU thread
+#: AUC at most, and milliseconds per shower at most by the batch, on one CPU thread
 GOALS: Final[dict[str, Any]] = {"low_level": 0.56, "shapes": 0.54, "milliseconds": {"1": 1.0, "100": 0.3}}
 #: processor's time over the clock's, below which a machine counts as busy
 FEWEST_CORES: Final = 0.9

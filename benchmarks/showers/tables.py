@@ -15,20 +15,20 @@ from simulacra.wording import listed, with_error
 NOTHING: Final = "–"
 SPELLED: Final = {"e+": "e⁺", "gamma": "γ"}
 SAID: Final = """\
-Geant4 showers that no training has seen: {truths}. Every generator makes showers at the truth's own conditions, with
-the same seed ({seed}). AUC: the larger of boosted trees and a perceptron, {folds}-fold, on the cells above
-{threshold:g} MeV with the sums of the sections, and on the shower shapes; 0.5 is Geant4 itself, and Geant4 against
-Geant4 says what chance makes of it. FPD: in squared standard deviations, times 10³. Memorised: the p-value of showers
-lying nearer to training showers than unseen ones do, and in brackets the share of pairs in which they do (50 % if
-nothing is memorised). Milliseconds a shower: one CPU thread, from conditions and noise to MeV in cells, the noise drawn
-within; the median, by the faster of torch and ONNX Runtime, on {processor}. Refined showers are weighted, also where
-they are judged, by classifiers of their own; their milliseconds, weighing included, count for an effective shower.
-Parameters, minutes and showers of the training and the size are those in the model's file; a distilled model's are
-without its teacher's.
+The truth is Geant4 showers that no training has seen: {truths}. Every generator makes showers at the conditions of the
+truth, with the same seed ({seed}). AUC: the larger of boosted trees and a perceptron, {folds}-fold, on the cells above
+{threshold:g} MeV with the sums of the sections, and on the shower shapes. Geant4 itself has 0.5; the row Geant4 against
+Geant4 shows the statistical fluctuation. FPD: in squared standard deviations, times 10³. Memorised: the p-value for
+generated showers lying nearer to training showers than unseen Geant4 showers do, and in brackets the share of pairs in
+which they do (50 % if nothing is memorised). Milliseconds per shower: one CPU thread, from conditions and noise to MeV
+in cells, including the time to draw the noise; the median, with the faster of torch and ONNX Runtime, on {processor}.
+Refined showers carry weights, and are judged with them; their milliseconds are per effective shower and include the
+time to compute the weight. Parameters, training minutes, training showers and file size are read from the model's file;
+those of a distilled model do not include its teacher.
 """
 GOAL: Final = (
-    "Goals: AUC at most {low_level:g} on cells and {shapes:g} on shapes, at most {batch_100:g} ms a shower at batch "
-    "100 and {batch_1:g} ms at batch 1. All are reached by {by}."
+    "Goals: AUC at most {low_level:g} on cells and {shapes:g} on shapes, at most {batch_100:g} ms per shower at "
+    "batch 100 and {batch_1:g} ms at batch 1. All are reached by {by}."
 )
 PAGE_WIDTH: Final = 120
 
@@ -43,7 +43,7 @@ def print_tables(record: dict[str, Any]) -> str:
 
 
 def page_of(record: dict[str, Any]) -> str:
-    """Return all tables, and what is said of them, for a page."""
+    """Return all tables, and the text about them, for a page."""
     said = [fill(text, PAGE_WIDTH) for text in _paragraphs(record)]
     return "\n\n".join([*said, *(table.markdown() for table in _tables(record))]) + "\n"
 
@@ -57,7 +57,7 @@ def _tables(record: dict[str, Any]) -> list[Table]:
 
 
 def _paragraphs(record: dict[str, Any]) -> list[str]:
-    """Return what the tables show, on what, and which goals are reached."""
+    """Return what the tables show, on which truth, and which goals are reached."""
     truths = listed([f"{there['truth']} ({there['showers']:,}, {name})" for name, there in record["particles"].items()])
     settings = record["settings"]
     said = SAID.format(
@@ -73,7 +73,7 @@ def _paragraphs(record: dict[str, Any]) -> list[str]:
     paragraphs.append(_goal(record))
     rows = [(name, model) for name, there in record["particles"].items() for model in there["models"]]
     if late := [f"{model['label']} ({name})" for name, model in rows if busy(model)]:
-        paragraphs.append(f"Other programs ran beside the timing of {listed(late)}: their milliseconds are too many.")
+        paragraphs.append(f"Other programs ran during the timing of {listed(late)}: their milliseconds are too high.")
     return paragraphs
 
 
@@ -130,7 +130,7 @@ def _classifiers(particle: str, there: dict[str, Any]) -> Table:
 
 def _speeds(particle: str, there: dict[str, Any]) -> Table:
     heads = tuple(f"{name}, batch {batch}" for name in ("torch", "ONNX") for batch in BATCHES)
-    table = Table(f"ms a shower (68 % of repetitions), {SPELLED[particle]}", ("", *heads, "effective share"))
+    table = Table(f"ms per shower (68 % of repetitions), {SPELLED[particle]}", ("", *heads, "effective share"))
     for model in _judged(there):
         if "speed" not in model:
             continue

@@ -71,15 +71,15 @@ def pair(sources: Sources) -> tuple[xr.Dataset, xr.Dataset, str]:
 
 
 def milliseconds(events: xr.Dataset) -> float | None:
-    """Return what a shower costs in Geant4 [ms] on the machine that made the sample, or None if it does not tell."""
+    """Return the time per shower in Geant4 [ms] on the machine that made the sample; None if it is not recorded."""
     seconds = float(events.attrs.get("seconds_per_event", math.nan))
     return 1000.0 * seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 def measured_milliseconds(events: xr.Dataset, particle: str, n: int, seed: int) -> tuple[float, float]:
-    """Return what a shower of these energies costs in Geant4 on one thread here, and its error [ms], from n showers.
+    """Return the time per shower of these energies in Geant4 on one thread here, and its error [ms], from n showers.
 
-    The time is proportional to the energy, whose mean is known, where that of a few draws varies.
+    The time is taken as proportional to the energy, because the mean energy is known and that of a few draws varies.
 
     Raises
     ------

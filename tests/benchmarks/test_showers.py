@@ -282,7 +282,7 @@ def test_times_of_a_busy_machine_are_called_so() -> None:
     record = front_record()
     assert "Other programs" not in print_tables(record)
     record["particles"]["e+"]["models"][1]["milliseconds"]["100"]["cores"] = 0.5
-    assert "Other programs ran beside the timing of toy (e+)" in print_tables(record)
+    assert "Other programs ran during the timing of toy (e+)" in print_tables(record)
 
 
 def test_tables_show_what_is_missing_and_what_a_weighted_shower_costs(capsys: pytest.CaptureFixture[str]) -> None:

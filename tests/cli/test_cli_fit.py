@@ -166,19 +166,19 @@ def test_a_reference_of_another_seed_is_taken_whole(folder: Path, tmp_path: Path
     printed(result)
     (told,) = record_of(tmp_path / "out")["fits"].values()
     assert told["n_reference"] == 3000
-    assert "The reference is taken whole, for its seed is 9 and 'toy' was trained on 1 and 2." in result.stdout
+    assert "The reference is taken whole, because its seed is 9 and 'toy' was trained on 1 and 2." in result.stdout
 
 
 def test_one_without_a_calibration_says_so_before_any_number(folder: Path, tmp_path: Path) -> None:
     result = fit_command(folder, tmp_path / "out")
     first = result.stdout.splitlines()[0]
-    assert first.startswith("Warning: this fit is not calibrated: by themselves its intervals hold statistics only")
-    assert "nothing is known of that" in first
+    assert first.startswith("Warning: this fit is not calibrated: without correction its intervals are statistical")
+    assert ", which is unknown" in first
     record = record_of(tmp_path / "out")
     (told,) = record["fits"].values()
     assert f"Warning: {told['warnings'][0]}" == first
     assert told["bias_covariance"] is None
-    assert "statistics only" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "statistical only" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_calibration_over_the_box_is_made_by_one_command_and_used_by_default(folder: Path, tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_a_fit_that_should_not_be_trusted_says_so_once(folder: Path, tmp_path: P
         assert result.exit_code == 0, result.output
         assert result.stderr == ""
         warned = [line for line in result.stdout.splitlines() if line.startswith("Warning: ")]
-        assert sum("stands at the upper edge of the trained box" in line for line in warned) == 1
+        assert sum("is at the upper edge of the trained box" in line for line in warned) == 1
         assert len(set(warned)) == len(warned)
         (told,) = record_of(output)["fits"].values()
         assert [f"Warning: {said}" for said in told["warnings"]] == warned
@@ -331,10 +331,10 @@ def test_a_fit_that_should_not_be_trusted_says_so_once(folder: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--free", "rho"], r"'rho' is none of the parameters; they are mu, nu"),
+        (["--free", "rho"], r"'rho' is not a parameter; the parameters are mu, nu"),
         (["--free", "mu,mu"], "named twice among the free ones"),
         (["--free", ","], "--free names no parameter"),
-        (["--fix", "rho=1"], "'rho' is none of the parameters; they are mu, nu"),
+        (["--fix", "rho=1"], "'rho' is not a parameter; the parameters are mu, nu"),
         (["--fix", "mu=nan"], "'mu=nan' is not NAME=VALUE"),
         (["--fix", "mu=3"], r"mu = 3 \(fixed\) lies outside the trained box, -0\.99"),
         (["--free", "mu", "--fix", "mu=0.1"], "mu is both free and fixed"),

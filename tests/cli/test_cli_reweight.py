@@ -170,7 +170,7 @@ def test_outside_the_box_is_said_once(continuous: tuple[Path, Result], folder: P
     use = ["reweight", folder / "source.zarr", "--with", continuous[0], "--quiet", "-o", tmp_path]
     result = simulacra_command(*use, "--at", "mu=1.5")
     assert result.exit_code == 0, result.output
-    assert result.output.count("lies outside the trained box (-1 to 1)") == 1
+    assert result.output.count("is outside the trained box (-1 to 1)") == 1
     assert result.stderr == ""
 
 
@@ -230,9 +230,9 @@ MU = ["--parameters", "mu", "--set", "reference.mu=0"]
         ("source", "negative", [], "the weights of the target add up to -.*, which is not positive"),
         ("source", "other", [], r"the events lack \['x'\]"),
         ("other", "source", [], r"the events lack \['x'\]"),
-        ("source", "shifted", MU, "the target was not drawn in mu: it has no conditions"),
-        ("source", "fixed", MU, "'mu' is 0.5 in all of the target: leave it out of the parameters, or vary it"),
-        ("drawn", "drawn", ["--parameters", "mu"], "the source was drawn in 'mu' too"),
+        ("source", "shifted", MU, "mu was not drawn in the target, which has no conditions"),
+        ("source", "fixed", MU, "'mu' is 0.5 in all events of the target: leave it out of the parameters, or vary it"),
+        ("drawn", "drawn", ["--parameters", "mu"], "'mu' was also drawn in the source"),
         ("source", "drawn", ["--parameters", "mu"], "value of 'mu' is not known: give it as reference.mu"),
         ("source", "drawn", ["--at", "mu=0.3"], "--at names mu, --parameters does not: give both"),
         ("source", "shifted", ["--exact", "up"], "holds no 'up' for --exact; it holds"),
@@ -360,7 +360,7 @@ def test_train_in_the_folder_of_another_reweighter_is_refused(trained: tuple[Pat
         ("system.source=", "'source': String should have at least 1 character"),
         ("system.training.steps=3", "'system.training' has no effect: write the training into the table [training]"),
         ("data.max_events=20", "validation events of 20 in all: at least 8 are needed"),
-        ('system.parameters=["nu"]', "'reference' names ['mu'], which are not among the parameters ['nu']"),
+        ('system.parameters=["nu"]', "'reference' names ['mu'], which are not parameters; the parameters are ['nu']"),
         ("system.calibration=isotonic", "isotonic calibration is for one fixed target"),
     ],
 )

@@ -113,7 +113,7 @@ def test_bad_curves_are_refused() -> None:
         calibration_curve(["a"], truths, rng.normal(0, 0.1, (20, 1)))
     with pytest.raises(FitError, match="same true a"):
         calibration_curve(["a"], np.ones((20, 1)), truths)
-    with pytest.raises(FitError, match="move together"):
+    with pytest.raises(FitError, match="are correlated"):
         calibration_curve(["a", "b"], np.hstack([truths, truths]), np.hstack([truths, truths]))
     with pytest.raises(ValueError, match="needs 4 pseudo-experiments, not 3"):
         calibration_curve(["a"], truths[:3], truths[:3])
@@ -127,7 +127,7 @@ def test_misuse_is_refused() -> None:
     rng = np.random.default_rng(8)
     one = fit([gaussian()], sample(rng.normal(0, 1, 500)), sample(rng.normal(0, 1, 5000)))
     truths = rng.uniform(-1, 1, (20, 1))
-    with pytest.raises(ValueError, match="the curve is of other, the fit of mean"):
+    with pytest.raises(ValueError, match="the curve is for other, the fit for mean"):
         calibrate(one, calibration_curve(["other"], truths, truths))
     curve = calibration_curve(["mean"], truths, truths)
     with pytest.raises(ValueError, match="calibrated already"):

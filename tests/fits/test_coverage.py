@@ -138,7 +138,7 @@ def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match="truth of mean is not given"):
         pseudo_experiments(lambda value: gaussian_fit(value, 1.0), [1.0, 2.0], {"median": 1.0})
     found = pseudo_experiments(lambda value: gaussian_fit(value, 1.0), [1.0], {"mean": 1.0})
-    with pytest.raises(ValueError, match="1 pseudo-experiments gave an answer"):
+    with pytest.raises(ValueError, match="1 pseudo-experiments gave a result"):
         found.of("mean")
     with pytest.raises(ValueError, match="'median' was not fitted"):
         found.of("median")

@@ -18,7 +18,7 @@ METHODS: tuple[Method, ...] = ("likelihood_ratio", "classifier_loss")
 COVARIANCE = np.array([[1.0, 0.6, 0.2], [0.6, 1.5, -0.3], [0.2, -0.3, 0.8]])
 
 
-@pytest.mark.filterwarnings("ignore:only 1.8.. effective reference:simulacra.fits.errors.FitWarning")
+@pytest.mark.filterwarnings("ignore:there are only 1.8.. effective reference:simulacra.fits.errors.FitWarning")
 def test_gaussian_likelihood_fit_is_the_mean() -> None:
     # -theta xbar + log <exp(theta y)> over a symmetric reference: with y = +-a, exp-mean is cosh(theta a).
     rng = np.random.default_rng(1)
@@ -58,7 +58,7 @@ def test_unbiased_with_unit_pulls(method: Method) -> None:
     assert abs(inside / 120 - 0.683) < 4 * math.sqrt(0.683 * 0.317 / 120)
 
 
-@pytest.mark.filterwarnings("ignore:only .* effective reference:simulacra.fits.errors.FitWarning")
+@pytest.mark.filterwarnings("ignore:there are only .* effective reference:simulacra.fits.errors.FitWarning")
 def test_pulls_need_the_references_share() -> None:
     # Half as much reference as data: without its share pulls are sqrt(1 + 500 / 250) wide.
     rng = np.random.default_rng(4)
@@ -258,7 +258,7 @@ def test_profile_follows_skewness() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_beyond_the_box_is_warned(method: Method) -> None:
     rng = np.random.default_rng(18)
-    with pytest.warns(FitWarning, match="mean = .* stands at the upper edge .* may lie outside the trained box"):
+    with pytest.warns(FitWarning, match="mean = .* is at the upper edge .* may lie outside the trained box"):
         one = fit(
             [gaussian(-0.5, 0.5)], sample(rng.normal(1, 1, 2000)), sample(rng.normal(0, 1, 20_000)), method=method
         )
@@ -324,7 +324,7 @@ def test_parameters_are_checked() -> None:
 
     with pytest.raises(ValueError, match=r"mean = 3 .* outside the trained box, -2 to 2"):
         go(start={"mean": 3.0})
-    with pytest.raises(ValueError, match="'alphaS' is none of the parameters; they are mean"):
+    with pytest.raises(ValueError, match="'alphaS' is not a parameter; the parameters are mean"):
         go(free=["alphaS"])
     with pytest.raises(ValueError, match="no parameter is free"):
         go(fixed={"mean": 0.0})

@@ -124,4 +124,4 @@ def test_warnings_stand_on_the_page() -> None:
     with pytest.warns(UserWarning, match="edge"):
         one = fit([gaussian(-0.2, 0.2)], sample(rng.normal(1, 1, 300)), sample(rng.normal(0, 1, 3000)))
     page = fit_page({"fit": one}, title="toy")
-    assert "fit: mean = 0.2 stands at the upper edge" in page.warnings[0]
+    assert "fit: mean = 0.2 is at the upper edge" in page.warnings[0]

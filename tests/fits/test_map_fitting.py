@@ -129,7 +129,7 @@ def test_a_map_is_the_same_after_a_file_and_a_damaged_one_is_refused() -> None:
             ParameterMap.from_json(told | change)
     with pytest.raises(MapError, match="damaged"):
         ParameterMap.from_json(["banana"])
-    with pytest.raises(MapError, match="the calibration is of mean, width"):
+    with pytest.raises(MapError, match="the calibration is for mean, width"):
         mapped([gaussian()], found)
 
 

@@ -134,5 +134,5 @@ def test_negative_weights_that_take_over_are_refused() -> None:
     reference = sample(np.array([-1.0, 1.0]), np.array([2.0, -1.0]))
     samples = Samples([gaussian()], sample(np.array([1.0, 2.0])), reference, parameter_space([gaussian()]))
     assert np.isfinite(LikelihoodRatio(samples).value(np.array([0.1])))
-    with pytest.raises(FitError, match="negative weights outweigh"):
+    with pytest.raises(FitError, match="negative weights exceed"):
         LikelihoodRatio(samples).value(np.array([1.0]))

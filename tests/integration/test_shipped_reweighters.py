@@ -51,7 +51,7 @@ def test_each_is_small_names_its_box_and_weighs_its_own_source_by_one(folder: Pa
         assert list(reweighter.bounds) == ["alphaS", "aLund", "probStoUD"]
         events = open_events(folder / f"{store}.zarr").isel(event=slice(200))
         np.testing.assert_array_equal(reweighter.weights(events, normalise=False), 1.0)
-        with pytest.warns(OutsideBoxWarning, match=r"alphaS = 0.3 lies outside the trained box \(0.1 to 0.18\)"):
+        with pytest.warns(OutsideBoxWarning, match=r"alphaS = 0.3 is outside the trained box \(0.1 to 0.18\)"):
             reweighter.weights(events, alphaS=0.3)
 
 

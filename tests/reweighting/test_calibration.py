@@ -130,11 +130,11 @@ def test_reliability_finds_overconfidence() -> None:
     ("log_odds", "labels", "weights", "message"),
     [
         (np.array([0.0, np.nan]), np.array([0, 1]), None, "1 log-odds are not finite"),
-        (np.zeros(2), np.array([0, 2]), None, "labels are 0"),
+        (np.zeros(2), np.array([0, 2]), None, "labels must be 0"),
         (np.zeros(2), np.zeros(2), None, "the target holds no events"),
         (np.zeros(2), np.ones(2), None, "the source holds no events"),
-        (np.zeros(2), np.zeros(3), None, "one of each for every event"),
-        (np.zeros(2), np.array([0, 1]), np.ones(3), "give one for every event"),
+        (np.zeros(2), np.zeros(3), None, "one of each per event"),
+        (np.zeros(2), np.array([0, 1]), np.ones(3), "give one per event"),
         (np.zeros(3), np.array([0, 1, 1]), np.array([1.0, 0, 0]), "all 2 weights of the target are zero"),
         (np.zeros(3), np.array([0, 0, 1]), np.array([1.0, -2, 1]), "of the source add up to -1"),
     ],
@@ -158,7 +158,7 @@ def test_temperature_refuses_wrong_and_perfect_classifiers() -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"slope": np.ones(1)}, "are of no calibration"),
+        ({"slope": np.ones(1)}, "are not a calibration"),
         ({"slope": -np.ones(1), "offset": np.zeros(1)}, "slope is -1.0"),
         ({"slope": np.array([np.nan]), "offset": np.zeros(1)}, "damaged"),
         ({"knots": np.array([1.0, 0.0]), "values": np.zeros(2)}, "do not increase"),

@@ -139,7 +139,7 @@ def test_one_hundred_times_as_many_source_events_do_not_scale_the_ratio(tmp_path
     assert abs(np.mean((found - log_ratio(GRID))[middle])) < 0.3
     (warning,) = reweighter.description["warnings"]
     assert "the source has" in warning
-    assert "the weights are right, but no more precise than the target's" in warning
+    assert "the weights are right, but their precision is limited by the" in warning
 
 
 def test_the_loss_does_not_hang_on_the_sizes_or_the_sums_of_the_weights() -> None:
@@ -332,7 +332,7 @@ def refused(
 
 def test_samples_without_overlap_are_refused(tmp_path: Path) -> None:
     source, target = samples(500, 500, 1, shift=30.0)
-    match = r"source and target do not overlap in x \(x above .* 0 source events\): no weights can turn one into"
+    match = r"source and target do not overlap in x \(x above .* 0 source events\): weights cannot turn one into"
     refused(tmp_path / "run", gaussian_events(source), gaussian_events(target), NoOverlapError, match)
 
 
@@ -349,7 +349,7 @@ def test_a_region_without_source_events_is_refused_or_said(tmp_path: Path) -> No
 @pytest.mark.parametrize("n", [1, 20])
 def test_too_few_events_are_refused(tmp_path: Path, n: int) -> None:
     source, target = two(500, n)
-    match = r"^the target has \d+ (train|validation) events of \d+ in all: at least 8 are needed; give it more"
+    match = r"^the target has \d+ (train|validation) events of \d+ in all: at least 8 are needed; give more"
     refused(tmp_path / "run", source, target, SampleError, match)
     refused(tmp_path / "run", target, source, SampleError, match.replace("target", "source"))
 
@@ -401,13 +401,13 @@ def test_a_source_without_weights_counts_each_event_as_one(tmp_path: Path) -> No
 def test_parameters_that_cannot_be_learned_are_refused(tmp_path: Path) -> None:
     run, source = tmp_path / "run", two(500, 500)[0]
     asked = continuous_settings()
-    refused(run, source, source, SampleError, "the target was not drawn in mu: it has no conditions", asked=asked)
+    refused(run, source, source, SampleError, "mu was not drawn in the target, which has no conditions", asked=asked)
     fixed = gaussian_events(np.random.default_rng(1).normal(size=500), mu=np.full(500, 0.5))
-    refused(run, source, fixed, SampleError, "'mu' is 0.5 in all of the target: leave it out", asked=asked)
+    refused(run, source, fixed, SampleError, "'mu' is 0.5 in all events of the target: leave it out", asked=asked)
     drawn = drawn_in_mu(500, 1)
     unknown = continuous_settings(reference={})
     refused(run, source, drawn, SampleError, r"'mu' is not known: give it as reference\.mu", asked=unknown)
-    refused(run, drawn_in_mu(500, 2), drawn, SampleError, "the source was drawn in 'mu' too", asked=unknown)
+    refused(run, drawn_in_mu(500, 2), drawn, SampleError, "'mu' was also drawn in the source", asked=unknown)
     bad = drawn_in_mu(500, 1)
     bad["mu"][17] = np.nan
     refused(run, source, bad, SampleError, "the target: 'mu' is nan in event 17; 1 such events", asked=asked)
@@ -426,7 +426,9 @@ def test_variables_that_are_not_there_are_refused(tmp_path: Path) -> None:
 def test_settings_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ValueError, match="isotonic calibration is for one fixed target: with parameters, choose"):
         continuous_settings(calibration="isotonic")
-    with pytest.raises(ValueError, match=r"'reference' names \['nu'\], which are not among the parameters \['mu'\]"):
+    with pytest.raises(
+        ValueError, match=r"'reference' names \['nu'\], which are not parameters; the parameters are \['mu'\]"
+    ):
         continuous_settings(reference={"nu": 1.0})
     with pytest.raises(ValueError, match="Extra inputs are not permitted"):
         small_settings(layers=3)

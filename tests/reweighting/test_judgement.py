@@ -110,7 +110,7 @@ def test_a_page_at_parameters_says_if_they_lie_outside(tmp_path: Path) -> None:
     events = gaussian_events(source), gaussian_events(target)
     with pytest.warns(OutsideBoxWarning):
         judged = judge_reweighter(reweighter, *events, parameters={"mu": 0.5}, second=False, trees=False)
-    assert any("mu = 0.5 lies outside the trained box" in warning for warning in judged.warnings)
+    assert any("mu = 0.5 is outside the trained box" in warning for warning in judged.warnings)
     assert judged.second == ()
     inside = judge_reweighter(reweighter, *events, parameters={"mu": 0.3}, second=False, trees=False)
     assert inside.warnings == ()

@@ -21,11 +21,11 @@ def test_single_negative_weights_are_let_through() -> None:
     [
         (None, 0, "the source holds no events"),
         (np.ones(2), 3, r"3 events and weights of shape \(2,\)"),
-        (np.ones((3, 1)), 3, "give one for each event"),
+        (np.ones((3, 1)), 3, "give one per event"),
         (np.array([1.0, np.nan, np.inf]), 3, "weight 1 of the source is nan: 2 are not finite"),
         (np.zeros(3), 3, "all 3 weights of the source are zero"),
         (np.array([1.0, -2.0, 0.0]), 3, "add up to -1, which is not positive"),
-        (np.array([0.1, 0.2, -0.3]), 3, "which is not positive: negative weights outweigh"),
+        (np.array([0.1, 0.2, -0.3]), 3, "which is not positive: negative weights exceed"),
     ],
 )
 def test_weights_that_mean_nothing_are_refused(weights: np.ndarray | None, n: int, message: str) -> None:

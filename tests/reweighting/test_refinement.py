@@ -119,7 +119,7 @@ def test_damaged_and_foreign_files_are_refused(refiner: Refiner, tmp_path: Path)
     details = metadata["description"].pop("refinement")
     plain = tmp_path / "plain.safetensors"
     save_tensors(plain, tensors, metadata)
-    with pytest.raises(CheckpointError, match="refines no generator"):
+    with pytest.raises(CheckpointError, match="not a refiner"):
         Refiner.load(plain)
     for wrong in ({"normalisation": 0.0}, {"normalisation": None}, {"geometry": "{}"}):
         metadata["description"]["refinement"] = details | wrong
@@ -130,7 +130,7 @@ def test_damaged_and_foreign_files_are_refused(refiner: Refiner, tmp_path: Path)
 
 def test_other_events_and_other_detectors_are_refused(generator: ShiftedShowers, tmp_path: Path) -> None:
     truth = true_showers(200)
-    with pytest.raises(SampleError, match="refinement is of showers"):
+    with pytest.raises(SampleError, match="refinement is for showers"):
         fit_refiner(generator, truth.drop_vars("shower"), tmp_path)
     from simulacra import reference
 

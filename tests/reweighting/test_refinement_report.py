@@ -84,7 +84,7 @@ def test_the_page_and_its_numbers(report: RefinementReport, tmp_path: Path) -> N
     few = replace(report, judgement=replace(report.judgement, closures=report.judgement.closures[:3]))
     page = write_page(tmp_path, few.page())
     text = page.read_text(encoding="utf-8")
-    assert "What an effective shower costs" in text
+    assert "Time of an effective shower" in text
     assert "Can they still be told apart?" in text
     numbers = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert numbers["cost"]["effective"]["value"] == pytest.approx(report.cost.effective.value)

@@ -71,7 +71,7 @@ def test_parameters_not_named_stay_at_the_sources(continuous: tuple[Reweighter, 
 
 def test_outside_the_box_is_warned_of(continuous: tuple[Reweighter, Path], events: xr.Dataset) -> None:
     reweighter = continuous[0]
-    with pytest.warns(OutsideBoxWarning, match=r"mu = 1\.2 lies outside the trained box \(-1 to 1\): 'toy' extrapol"):
+    with pytest.warns(OutsideBoxWarning, match=r"mu = 1\.2 is outside the trained box \(-1 to 1\): 'toy' extrapol"):
         outside = reweighter.weights(events, mu=1.2)
     assert np.isfinite(outside).all()
     reweighter.weights(events, mu=1.0)
@@ -104,7 +104,7 @@ def test_a_weight_that_is_not_finite_is_refused(continuous: tuple[Reweighter, Pa
     reweighter.calibration = TemperatureMap(1e6, 0.0)
     events = gaussian_events(np.array([-1.0, 2.0]))
     with pytest.raises(
-        FloatingPointError, match=r"weight of event 1 is not finite \(log ratio .*\): the source hardly"
+        FloatingPointError, match=r"weight of event 1 is not finite \(log ratio .*\): the source has almost"
     ):
         reweighter.weights(events, mu=0.9)
 
@@ -112,7 +112,7 @@ def test_a_weight_that_is_not_finite_is_refused(continuous: tuple[Reweighter, Pa
 def test_events_that_lack_the_variable_are_refused(isotonic: tuple[Reweighter, Path]) -> None:
     with pytest.raises(SampleError, match=r"the events lack \['x'\]"):
         isotonic[0].weights(gaussian_events(np.zeros(5), name="y"))
-    with pytest.raises(SampleError, match=r"the sample was not drawn in mu: it has no conditions"):
+    with pytest.raises(SampleError, match=r"mu was not drawn in the sample, which has no conditions"):
         Reweighter.embed(*_with_theta(isotonic), with_theta=True)
 
 
@@ -188,7 +188,9 @@ def test_it_says_what_it_is(continuous: tuple[Reweighter, Path]) -> None:
 
 
 def test_a_generators_file_is_no_reweighter(trained_run: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"model\.safetensors is no reweighter: simulacra reweight makes them"):
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors is not a reweighter; simulacra reweight makes reweighters"
+    ):
         Reweighter.load(trained_run / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"there is no model file .*reweighter\.safetensors"):
         Reweighter.load(trained_run)
@@ -224,7 +226,7 @@ def test_a_file_that_lacks_what_it_should_tell_is_refused(
     told = json.loads(header["simulacra"])
     del told[key]
     save_file(load_file(path), tmp_path / "mute.safetensors", header | {"simulacra": json.dumps(told)})
-    with pytest.raises(CheckpointError, match=rf"mute\.safetensors does not tell its '{key}': it is damaged"):
+    with pytest.raises(CheckpointError, match=rf"mute\.safetensors does not contain its '{key}': it is damaged"):
         Reweighter.load(tmp_path / "mute.safetensors")
 
 

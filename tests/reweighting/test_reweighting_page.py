@@ -123,7 +123,7 @@ def test_missing_support_is_warned_about_and_no_pass() -> None:
 
 def test_what_makes_no_page_is_refused() -> None:
     summary = summarise_weights(np.ones(3))
-    with pytest.raises(ValueError, match="one observable at least"):
+    with pytest.raises(ValueError, match="at least one observable"):
         reweighting_page("a", "b", summary, (), weights={"w": np.ones(3)})
     closures = judged(0.5)
     with pytest.raises(ValueError, match="'trees' was judged by"):

@@ -112,7 +112,7 @@ def test_disjoint_samples_are_refused_even_if_allowed() -> None:
     rng = np.random.default_rng(6)
     found = find_empty_regions({"energy": rng.uniform(0, 1, 500)}, {"energy": rng.uniform(1e3, 2e3, 500)})
     assert found.disjoint == "energy"
-    with pytest.raises(NoOverlapError, match=r"do not overlap in energy.*check that both are the same process"):
+    with pytest.raises(NoOverlapError, match=r"do not overlap in energy.*check that both have the same process"):
         require_support(found, allowed=True)
 
 
@@ -152,10 +152,10 @@ def test_negative_weights_that_cancel_leave_no_region() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "options", "message"),
     [
-        ({}, {}, {}, "nothing to look at"),
+        ({}, {}, {}, "nothing to check"),
         ({"x": np.ones(3)}, {"y": np.ones(3)}, {}, "give the same"),
         ({"x": np.ones(3)}, {"x": np.array([1.0, np.nan])}, {}, "x of the target is not finite in 1 events"),
-        ({"x": np.ones((3, 2))}, {"x": np.ones(3)}, {}, "one number an event"),
+        ({"x": np.ones((3, 2))}, {"x": np.ones(3)}, {}, "one number per event"),
         ({"x": np.ones(3)}, {"x": np.ones(3)}, {"source_log_odds": np.ones(3)}, "for both or none"),
         ({"x": np.ones(0)}, {"x": np.ones(3)}, {}, "the source holds no events"),
         ({"x": np.ones(3)}, {"x": np.ones(3)}, {"target_weights": np.zeros(3)}, "all 3 weights of the target are zero"),

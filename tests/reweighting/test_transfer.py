@@ -147,7 +147,7 @@ def test_pairs_that_are_none_are_refused(exact: Reweighter, tmp_path: Path) -> N
 def test_settings_that_do_not_fit_the_particle_level_are_refused(exact: Reweighter, tmp_path: Path) -> None:
     detector, particle = levels(300)
     for settings, match in (
-        (small_settings(parameters=("nu",)), r"'exact' has the parameters \['mu'\], the settings ask for \['nu'\]"),
+        (small_settings(parameters=("nu",)), r"'exact' has the parameters \['mu'\], the settings have \['nu'\]"),
         (
             continuous_settings(),
             "a detector-level ratio is not calibrated.*set calibration = 'none', not 'temperature'",

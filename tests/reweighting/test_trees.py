@@ -60,11 +60,16 @@ def test_the_same_seed_gives_the_same_weights_and_equal_samples_weights_near_one
     ("source", "target", "options", "message"),
     [
         (np.ones((60, 2)), np.ones((60, 3)), {}, "2 features and the target 3"),
-        (np.ones((60, 2)), np.ones((49, 2)), {}, "50 events of either sample at least, not 60 of the source and 49"),
-        (np.ones(60), np.ones((60, 2)), {}, "a row of numbers"),
-        (np.ones((60, 2)), np.ones((0, 2)), {}, "a row of numbers"),
+        (np.ones((60, 2)), np.ones((49, 2)), {}, "50 events of each sample, not 60 of the source and 49"),
+        (np.ones(60), np.ones((60, 2)), {}, "one row of numbers"),
+        (np.ones((60, 2)), np.ones((0, 2)), {}, "one row of numbers"),
         (np.full((60, 1), np.nan), np.ones((60, 1)), {}, "not finite in 60 events, the first in row 0"),
-        (np.ones((60, 1)), np.ones((60, 1)), {"target_weights": np.r_[-1.0, np.ones(59)]}, "networks' reweighter"),
+        (
+            np.ones((60, 1)),
+            np.ones((60, 1)),
+            {"target_weights": np.r_[-1.0, np.ones(59)]},
+            "a reweighter with networks",
+        ),
         (np.ones((60, 1)), np.ones((60, 1)), {"source_weights": np.zeros(60)}, "are zero"),
     ],
 )

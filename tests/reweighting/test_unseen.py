@@ -26,7 +26,7 @@ def reweighter(tmp_path_factory: pytest.TempPathFactory) -> Reweighter:
 @pytest.mark.parametrize(
     ("told", "part", "why"),
     [
-        ({"seed": 3}, None, "whole, for its seed is 3 and 'toy' was trained on 1 and 2"),
+        ({"seed": 3}, None, "whole, because its seed is 3 and 'toy' was trained on 1 and 2"),
         ({"seed": "3"}, None, "whole"),
         ({"seed": 1}, "test", "its seed is 1, that of the source"),
         ({"seed": 2}, "test", "its seed is 2, that of the target"),
@@ -44,7 +44,7 @@ def reweighter(tmp_path_factory: pytest.TempPathFactory) -> Reweighter:
         (
             {"simulator": "detector", "seed": 1, "particle_level_simulator": "toy", "particle_level_seed": 7},
             None,
-            "whole, for its seed is 7",
+            "whole, because its seed is 7",
         ),
     ],
 )

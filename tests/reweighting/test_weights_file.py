@@ -76,7 +76,7 @@ def test_other_programs_can_read_it(tmp_path: Path) -> None:
         ({"weight": np.zeros(3)}, "all 3 weights of the file are zero"),
         ({"weight": -np.ones(3)}, "not positive"),
         ({"weight": np.ones(0), "event": np.zeros(0, int)}, "holds no events"),
-        ({"event": np.array([1, 2, 1])}, "event 1 stands there 2 times"),
+        ({"event": np.array([1, 2, 1])}, "event 1 is listed 2 times"),
         ({"event": np.array([1, 2])}, "give 3 whole numbers"),
         ({"event": np.array([1.0, 2.0, 3.0])}, "give 3 whole numbers"),
         ({"uncertainty": np.array([1.0, -1.0, 1.0])}, "none below 0"),
@@ -128,7 +128,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        (None, "something else"),
+        (None, "without weights"),
         (b'{"conventions": "simulacra-weights-9"}', "follows 'simulacra-weights-9'"),
         (b'{"conventions": "simulacra-weights-1"}', "cannot be read"),
         (b"[1]", "cannot be read"),

@@ -25,7 +25,7 @@ def calibrate(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure where a reweighter's fits end up over its whole box and write its file anew, with that calibration."""
+    """Measure the bias of a reweighter's fits over its whole box, and write its file with this calibration."""
     from simulacra.fits.box_calibration import calibrate_over_box
     from simulacra.formats import read
     from simulacra.progress import step_progress

@@ -1,4 +1,4 @@
-"""``simulacra demo``: what it is all about, on real Geant4 showers or on real Pythia collisions, in a few minutes."""
+"""``simulacra demo``: what Simulacra does, on Geant4 showers or Pythia collisions, in a few minutes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import typer
 def demo(
     what: Annotated[
         Literal["showers", "reweighting"],
-        typer.Argument(help="Two generators of showers beside Geant4, or Pythia's events reweighted and fitted."),
+        typer.Argument(help="Compare two shower generators with Geant4, or reweight and fit Pythia events."),
     ] = "showers",
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the reports and the samples.")] = Path(
         "demo"
     ),
     quick: Annotated[
-        bool, typer.Option("--quick", help="Showers in a minute: fewer are judged, so that less is decided.")
+        bool, typer.Option("--quick", help="Showers only, in a minute: judge fewer showers, with larger errors.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")] = 1,
 ) -> None:
-    """Show the idea in a few minutes: generators of showers judged beside Geant4; or reweight, judge and fit."""
+    """Show what Simulacra does in a few minutes: judge shower generators, or reweight, judge and fit."""
     if what == "reweighting":
         from simulacra.cli.demo_reweighting import demonstrate
 

@@ -1,4 +1,4 @@
-"""``simulacra fit``: parameters of data from a learned likelihood ratio, with intervals and a page."""
+"""``simulacra fit``: fit parameters to data by a learned likelihood ratio, with intervals and a page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simulacra.reweighting.reweighter import Reweighter
 
 Method = Literal["likelihood_ratio", "classifier_loss"]
-#: from data and values of parameters that are not fitted
+#: estimates from data and the values of parameters that are not fitted
 Estimate = Callable[["EmbeddedEvents", Mapping[str, float]], "np.ndarray"]
 SCAN_POINTS: Final = 25
 
@@ -31,18 +31,20 @@ def fit(
     reference: Annotated[
         Path,
         typer.Argument(
-            help="Store or file simulated at the reweighter's source: whole where its seed shows that the "
-            "reweighter was not trained on it, else its test part."
+            help="Store or file simulated at the parameters of the reweighter's source. All of it is used if its seed "
+            "shows that the reweighter was not trained on it, else its test part."
         ),
     ],
     reweighter: Annotated[
-        str, typer.Option("--with", help="Reweighter continuous in the parameters: shipped one's name, file or folder.")
+        str, typer.Option("--with", help="Reweighter continuous in the parameters: shipped name, file or folder.")
     ] = "dctr-z",
     free: Annotated[str, typer.Option("--free", help="Parameters to fit, a,b,c; all by default.")] = "",
     fix: Annotated[
         list[str] | None,
         typer.Option(
-            "--fix", metavar="NAME=VALUE", help="Hold a parameter there; those not fitted stay at the source's."
+            "--fix",
+            metavar="NAME=VALUE",
+            help="Fix a parameter; others that are not fitted stay at the source's value.",
         ),
     ] = None,
     method: Annotated[
@@ -53,47 +55,46 @@ def fit(
         Path | None,
         typer.Option(
             "--nested",
-            help="Fit behind a detector in the nested form of SRGN: store of the reference's particles, of which "
-            "REFERENCE is the detector's view. --with names the particle-level reweighter.",
+            help="Fit behind a detector in the nested form of SRGN: store of the reference's particles; REFERENCE "
+            "is its detector level. --with names the particle-level reweighter.",
         ),
     ] = None,
     features: Annotated[
-        str, typer.Option("--features", help="Detector-level reweighter whose summaries the nested form looks at.")
+        str, typer.Option("--features", help="Detector-level reweighter whose summaries the nested form uses.")
     ] = "srgn-z",
     calibrate: Annotated[
         Path | None,
         typer.Option(
             "--calibrate",
-            help="Store of runs at known parameters (--vary with a large --events-per-draw): corrects what bias the "
-            "reweighter's own calibration has left, and counts in its place.",
+            help="Store of runs at known parameters (--vary with a large --events-per-draw): corrects the bias that "
+            "the reweighter's own calibration leaves, and replaces its uncertainty.",
         ),
     ] = None,
     uncalibrated: Annotated[
         bool,
         typer.Option(
             "--uncalibrated",
-            help="Leave out the calibration that the reweighter brings: the networks as they are, their known bias "
-            "added to the interval.",
+            help="Do not apply the reweighter's own calibration; the known bias of its networks widens the interval.",
         ),
     ] = False,
     truth: Annotated[
         list[str] | None,
-        typer.Option("--truth", metavar="NAME=VALUE", help="True value, where it is known, to draw beside the fit."),
+        typer.Option("--truth", metavar="NAME=VALUE", help="True value, if known, to show with the fit."),
     ] = None,
     max_events: Annotated[
-        int | None, typer.Option("--max-events", min=10, help="The most data to take; all by default.")
+        int | None, typer.Option("--max-events", min=10, help="Largest number of data events; all by default.")
     ] = None,
     max_reference: Annotated[
-        int, typer.Option("--max-reference", min=100, help="The most reference events.")
+        int, typer.Option("--max-reference", min=100, help="Largest number of reference events.")
     ] = 100_000,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for report.html and report.json.")] = Path(
         "fit"
     ),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Fit parameters to data: values, intervals from events, networks and calibration, and a page.
+    """Fit parameters to data. The intervals include events, networks and calibration; a page shows the fit.
 
-    A reweighter brings a calibration over its whole box, which is used by default; one without warns first.
+    By default, the calibration in the reweighter's file is used; without one, the command warns first.
     """
     import warnings
 

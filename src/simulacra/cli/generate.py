@@ -43,7 +43,7 @@ def generate(
     ] = None,
     like: Annotated[
         Path | None,
-        typer.Option("--like", help="Store or file: make events at the conditions of its events, one by one."),
+        typer.Option("--like", help="Store or file: make one event at the conditions of each of its events."),
     ] = None,
     file_format: Annotated[
         str,
@@ -54,14 +54,17 @@ def generate(
         typer.Option(
             "--threshold",
             min=0,
-            help="Of calochallenge: a voxel below it is empty [MeV]; by default that of the challenge's set.",
+            help="With --format calochallenge: voxels below this are empty [MeV]; by default that of the "
+            "challenge's set.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed: the same seed gives the same events.")] = 1,
     last_layer_draws: Annotated[
         int | None,
         typer.Option(
-            "--last-layer-draws", min=2, help="Use so many draws of the last layer, trained with snapshots, as members."
+            "--last-layer-draws",
+            min=2,
+            help="Number of members drawn from the posterior of the last layer (trained with snapshots).",
         ),
     ] = None,
     batch_size: Annotated[
@@ -72,7 +75,7 @@ def generate(
         str,
         typer.Option(
             "--runtime",
-            help="torch, or onnx: faster, equal to within rounding; a generator without a graph is exported first.",
+            help="torch, or onnx: faster, and equal within rounding; a generator without a graph is exported first.",
         ),
     ] = "torch",
     device: Annotated[
@@ -80,18 +83,24 @@ def generate(
     ] = "cpu",
     refine: Annotated[
         str | None,
-        typer.Option("--refine", metavar="FOLDER", help="Weigh the showers by this refiner (simulacra refine)."),
+        typer.Option(
+            "--refine", metavar="FOLDER", help="Give the showers weights from this refiner (simulacra refine)."
+        ),
     ] = None,
     unweight: Annotated[
-        bool, typer.Option("--unweight", help="With --refine: accept or reject showers by their weights instead.")
+        bool,
+        typer.Option(
+            "--unweight", help="With --refine: accept or reject showers by their weights; the result has no weights."
+        ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Generate events, streamed to disk in constant memory. Interrupted, the same command goes on where it stopped.
+    """Generate events and stream them to disk in constant memory.
 
-    An ensemble's members, or the draws of a last layer, make equally many events each, one member's behind the other's;
-    the variable 'member' says whose an event is.
+    If it was interrupted, run the same command again to continue where it stopped. The members of an ensemble, or the
+    draws of a last layer, make the same number of events each, one member after the other; the variable 'member' gives
+    the member of each event.
     """
     from simulacra.cli.options import pairs
     from simulacra.workflows.generate import Generation

@@ -18,25 +18,25 @@ def judge(
     generated: Annotated[
         list[str],
         typer.Argument(
-            help="Store or file of generated events; or a generator (shipped name, run folder, model file), which then "
+            help="Store or file of generated events, or a generator (shipped name, run folder, model file), which then "
             "draws events at the truth's conditions. Several with --compare or --ensemble."
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for report.html and report.json; made if it is not there.")
+        Path, typer.Option("-o", "--output", help="Folder for report.html and report.json; created if needed.")
     ] = Path("report"),
     compare: Annotated[
-        bool, typer.Option("--compare", help="Judge several generators, and set them beside each other in one table.")
+        bool, typer.Option("--compare", help="Judge several generators and compare them in one table.")
     ] = False,
     ensemble: Annotated[
         bool,
-        typer.Option("--ensemble", help="The samples are of generators trained alike: judge their uncertainty too."),
+        typer.Option("--ensemble", help="The samples are members of an ensemble: judge its uncertainty too."),
     ] = False,
     use: Annotated[
         Literal["energy", "shapes", "cells"],
         typer.Option(
             "--use",
-            help="The use that the verdict is for: energy measurement, selections on single observables, "
+            help="Use that the verdict is for: energy measurement, selections on single observables, "
             "or a full stand-in cell by cell (particle by particle, value by value).",
         ),
     ] = "cells",
@@ -45,21 +45,20 @@ def judge(
         typer.Option(
             "--hold-out",
             metavar="CONDITION:LOW:HIGH",
-            help="A band that the generator was not trained on, such as energy:30:50: is it worse there?",
+            help="Test whether the generator is worse in a band that it was not trained on, such as energy:30:50.",
         ),
     ] = None,
     part: Annotated[
         Literal["all", "test"],
         typer.Option(
             "--part",
-            help="Part of the truth to compare with; with 'test', its training part is the training "
-            "sample, and sharpens what truth against truth scores.",
+            help="Part of the truth to compare with. With 'test', its training part is used as --train sample.",
         ),
     ] = "all",
     train: Annotated[
         Path | None,
         typer.Option(
-            "--train", help="Store or file of the events that the generator was trained on: to look for copies of them."
+            "--train", help="Store or file of the events that the generator was trained on, to look for copies of them."
         ),
     ] = None,
     n_train: Annotated[
@@ -70,38 +69,42 @@ def judge(
         str | None,
         typer.Option(
             "--generator",
-            help="Name of a shipped generator, a run folder or a model file: adds scans at fixed "
-            "noise and extrapolation, and a run's learning curves. Known where GENERATED is one.",
+            help="Shipped generator, run folder or model file of the events: adds scans at fixed noise, extrapolation, "
+            "and a run's learning curves. Not needed if GENERATED is a generator.",
         ),
     ] = None,
     protocol: Annotated[
         Literal["cross-validation", "calochallenge"],
         typer.Option(
             "--protocol",
-            help="How perceptrons are trained: five folds of small ones, or as the CaloChallenge does (slow); there, "
-            "voxels of its sets that are below its thresholds are emptied in all samples.",
+            help="How perceptrons are trained: small ones in five folds, or as in the CaloChallenge (slow), which also "
+            "sets voxels of its sets below their thresholds to 0 in all samples.",
         ),
     ] = "cross-validation",
     published: Annotated[
-        Path | None, typer.Option("--published", help="With --compare: JSON file of published results to draw beside.")
+        Path | None,
+        typer.Option("--published", help="With --compare: JSON file of published results to draw in the same figure."),
     ] = None,
     published_dataset: Annotated[
-        str | None, typer.Option("--published-dataset", help="Which data set of the published results.")
+        str | None, typer.Option("--published-dataset", help="Data set of the published results.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed: the same seed gives the same numbers.")] = 0,
     max_events: Annotated[
-        int, typer.Option("--max-events", min=200, help="The most events of each sample to look at.")
+        int, typer.Option("--max-events", min=200, help="Largest number of events of each sample to use.")
     ] = 50_000,
     cell_threshold: Annotated[
-        float, typer.Option("--cell-threshold", min=0, help="Energy up to which classifiers see a cell as empty [MeV].")
+        float,
+        typer.Option(
+            "--cell-threshold", min=0, help="Energy up to which a cell counts as empty for classifiers [MeV]."
+        ),
     ] = 0.01,
     particle: Annotated[
-        str | None, typer.Option("--particle", help="The incident particle, where a file does not tell.")
+        str | None, typer.Option("--particle", help="Incident particle, if the file does not name it.")
     ] = None,
     binning: Annotated[Path | None, typer.Option("--binning", help="Binning XML of CaloChallenge files.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Compare generated events with truth: a verdict, a page to read and the same numbers as JSON."""
+    """Compare generated events with truth. Writes a verdict and its reasons as a page and as JSON."""
     from simulacra.cli.judged_events import judged_of, named
     from simulacra.events import take_part
     from simulacra.formats import calochallenge, read

@@ -32,7 +32,7 @@ COMMANDS: Final = (
 
 
 class _Commands(TyperGroup):
-    """Turns every error into one line and an exit code; see :mod:`simulacra.cli.endings`."""
+    """Turns every error into a message of one line and an exit code; see :mod:`simulacra.cli.endings`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=COMMANDS.index)

@@ -1,4 +1,4 @@
-"""``simulacra refine``: weights that refine a generator's showers, judged, in a file and on a page."""
+"""``simulacra refine``: weights that refine a generator's showers, and a page that judges them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def refine(
     generator: Annotated[str, typer.Argument(help="Name of a shipped generator, a run folder or a model file.")],
-    truth: Annotated[Path, typer.Argument(help="Store or file of true showers, such as it was trained on.")],
+    truth: Annotated[Path, typer.Argument(help="Store or file of true showers, such as those that it was trained on.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for reweighter.safetensors, report.html and report.json.")
     ] = Path("refined"),
@@ -24,11 +24,12 @@ def refine(
         Literal["cells", "shapes"],
         typer.Option(
             "--sees",
-            help="What the weights mend: each cell, or the shower shapes alone, where the cells are too far off.",
+            help="What the classifiers see: each cell and the shower shapes, or only the shapes. Choose shapes if the "
+            "cells are too far off.",
         ),
     ] = "cells",
     times: Annotated[
-        int, typer.Option("--times", min=1, help="Generated showers for each true one, drawn at its conditions.")
+        int, typer.Option("--times", min=1, help="Generated showers per true one, drawn at its conditions.")
     ] = 4,
     overrides: Annotated[
         list[str] | None,
@@ -36,17 +37,17 @@ def refine(
     ] = None,
     allow_missing_support: Annotated[
         bool,
-        typer.Option("--allow-missing-support", help="Go on where the truth has showers and the generator none."),
+        typer.Option(
+            "--allow-missing-support", help="Continue even if the truth has showers where the generator has none."
+        ),
     ] = False,
     particle: Annotated[
-        str | None, typer.Option("--particle", help="The incident particle, where a file does not tell.")
+        str | None, typer.Option("--particle", help="Incident particle, if the file does not name it.")
     ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Seed of everything that is drawn, the showers included.")
-    ] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers, also of the showers.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Train classifiers that weigh a generator's showers, and judge the weighted ones on showers never trained on.
+    """Train classifiers that give weights to a generator's showers, and judge them on showers not used in training.
 
     Then: simulacra generate GENERATOR STORE --refine FOLDER [--unweight].
     """

@@ -1,4 +1,4 @@
-"""``simulacra reweight``: weights that turn one sample into another, judged, in a file and on a page."""
+"""``simulacra reweight``: weights that turn one sample into another, and a page that judges them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def reweight(
     target: Annotated[
         Path | None,
         typer.Argument(
-            help="Store or file that the source shall look like. May be left out with --with: no page then."
+            help="Store or file that the source should look like. With --with it may be left out; no page is written "
+            "then."
         ),
     ] = None,
     output: Annotated[
@@ -30,7 +31,7 @@ def reweight(
     ] = Path("reweighting"),
     existing: Annotated[
         str | None,
-        typer.Option("--with", help="Use this reweighter (a shipped one's name, a file or a folder); train none."),
+        typer.Option("--with", help="Use this reweighter (shipped name, file or folder) instead of training one."),
     ] = None,
     at: Annotated[
         list[str] | None,
@@ -38,27 +39,32 @@ def reweight(
     ] = None,
     parameters: Annotated[
         str,
-        typer.Option("--parameters", help="Conditions of the target that the weights shall be continuous in: a,b,c."),
+        typer.Option("--parameters", help="Conditions of the target that the weights depend on continuously: a,b,c."),
     ] = "",
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Setting of the reweighter, such as members=3. Repeatable."),
     ] = None,
     clip: Annotated[
-        str, typer.Option("--clip", help="none, maximum:VALUE or quantile:SHARE, after which weights are cut off.")
+        str, typer.Option("--clip", help="Largest weight: none, maximum:VALUE or quantile:SHARE.")
     ] = "none",
     exact: Annotated[
         str | None,
-        typer.Option("--exact", help="The source's variable with the target's exact weights, to check against."),
+        typer.Option("--exact", help="Variable of the source with the target's exact weights, for a check."),
     ] = None,
     allow_missing_support: Annotated[
-        bool, typer.Option("--allow-missing-support", help="Go on where the target has events and the source has none.")
+        bool,
+        typer.Option(
+            "--allow-missing-support", help="Continue even if the target has events where the source has none."
+        ),
     ] = False,
-    max_events: Annotated[int, typer.Option("--max-events", min=500, help="The most events to judge.")] = 40_000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")] = 1,
+    max_events: Annotated[
+        int, typer.Option("--max-events", min=500, help="Largest number of events to judge.")
+    ] = 40_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Train a reweighter (or take one), write the source's weights, and judge them on events never trained on."""
+    """Train a reweighter (or take one), write weights for the source, and judge them on events not used in training."""
     from simulacra.formats import read
     from simulacra.reweighting.reweighter import Reweighter
 
@@ -249,7 +255,7 @@ def parse_parameters(texts: list[str]) -> dict[str, float]:
     Raises
     ------
     ValueError
-        naming the text that is none.
+        naming the text that is not of this form.
     """
     found: dict[str, float] = {}
     for text in texts:
@@ -267,7 +273,7 @@ def parse_parameters(texts: list[str]) -> dict[str, float]:
 
 
 def parse_clipping(text: str) -> ClippingPolicy:
-    """Return the policy that ``none``, ``maximum:VALUE`` or ``quantile:SHARE`` names.
+    """Return the clipping policy of ``none``, ``maximum:VALUE`` or ``quantile:SHARE``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``simulacra simulate``: events from a simulator, into a store."""
+"""``simulacra simulate``: events from a simulator into a store."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DRAWN = "a number, uniform:LOW:HIGH or log:LOW:HIGH"
 
 @app.callback()
 def _simulators() -> None:
-    """Keep ``geant4`` a command of its own, however many simulators there are."""
+    """Keep ``geant4`` a separate command, for any number of simulators."""
 
 
 @app.command()
 def geant4(
     out: Annotated[Path, typer.Argument(help="The store to write, such as showers.zarr.")],
-    geometry: Annotated[str, typer.Option(help="Name of a shipped geometry (calogan, calochallenge) or a TOML file.")],
-    particle: Annotated[str, typer.Option(help="Geant4's name of the particle: gamma, e-, e+, pi+ ...")],
+    geometry: Annotated[str, typer.Option(help="Shipped geometry (calogan, calochallenge) or a TOML file.")],
+    particle: Annotated[str, typer.Option(help="Particle, by its name in Geant4: gamma, e-, e+, pi+ ...")],
     energy: Annotated[str, typer.Option(help=f"Kinetic energy in GeV: {DRAWN}.")],
     n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of showers.")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same showers, with any number of workers.")],
@@ -38,10 +38,10 @@ def geant4(
     polar_angle: Annotated[str, typer.Option(help=f"Angle of incidence to the z axis in rad: {DRAWN}.")] = "0",
     azimuthal_angle: Annotated[str, typer.Option(help=f"Angle of incidence from the x axis in rad: {DRAWN}.")] = "0",
     physics: Annotated[str, typer.Option(help="Physics list: auto, FTFP_BERT or electromagnetic.")] = "auto",
-    chunk_size: Annotated[int, typer.Option(min=1, help="Showers a chunk; another size gives other showers.")] = 100,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Showers per chunk; another size gives other showers.")] = 100,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
-    """Simulate showers with Geant4. Run the same command again to go on after a kill."""
+    """Simulate showers with Geant4. If it was killed, run the same command again to continue."""
     from pydantic import ValidationError
 
     from simulacra.simulators.geant4 import Geant4Settings, write_showers
@@ -81,41 +81,42 @@ def pythia(
     process: Annotated[
         str | None, typer.Option(help="z-to-dijets, qcd-dijets, z-plus-jet, top-pairs or minimum-bias.")
     ] = None,
-    card: Annotated[Path | None, typer.Option(help="A card of Pythia (.cmnd), over the process.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Pythia card (.cmnd); overrides the process.")] = None,
     set_values: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE of Pythia, over the card; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Pythia setting KEY=VALUE; overrides the card. Repeatable.")
     ] = None,
     lhe: Annotated[Path | None, typer.Option(help="Les Houches event file with the hard processes.")] = None,
     lhe_weight: Annotated[
         list[str] | None,
         typer.Option(
-            help="Weight of the LHE file kept as a variation, by name or pattern such as 'MUR*'; may be repeated. "
-            "By default all, if they are at most 20."
+            help="Weight of the LHE file to keep as a variation, by name or pattern such as 'MUR*'. Repeatable. "
+            "By default all, if there are at most 20."
         ),
     ] = None,
     shower: Annotated[str, typer.Option(help="Parton shower: simple or vincia.")] = "simple",
     vary: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"PARAMETER=DISTRIBUTION to draw: alphaS, aLund, probStoUD ... or a key; {DRAWN}. Repeatable."
+            help=f"Parameter to draw, PARAMETER=DISTRIBUTION: alphaS, aLund, probStoUD ... or a Pythia key; {DRAWN}. "
+            "Repeatable."
         ),
     ] = None,
-    events_per_draw: Annotated[int, typer.Option(min=1, help="Events that share a draw; 1 is event by event.")] = 250,
+    events_per_draw: Annotated[int, typer.Option(min=1, help="Number of events with the same drawn parameters.")] = 250,
     variation: Annotated[
         list[str] | None,
-        typer.Option(help="Variation kept as an exact weight, such as 'up fsr:muRfac=0.5'; may be repeated."),
+        typer.Option(help="Variation to keep as an exact weight, such as 'up fsr:muRfac=0.5'. Repeatable."),
     ] = None,
-    jets: Annotated[float | None, typer.Option(help="Radius of anti-kT jets; without it there are none.")] = None,
-    n_jets: Annotated[int, typer.Option(min=1, help="Jets that are kept.")] = 2,
+    jets: Annotated[float | None, typer.Option(help="Radius of anti-kT jets; no jets if not given.")] = None,
+    n_jets: Annotated[int, typer.Option(min=1, help="Number of jets to keep.")] = 2,
     jet_min_pt: Annotated[float, typer.Option(min=0, help="Lowest transverse momentum of a jet in GeV.")] = 0.0,
     max_particles: Annotated[
-        int | None, typer.Option(min=1, help="Room for particles in an event; by default the process's own.")
+        int | None, typer.Option(min=1, help="Most particles per event; the default depends on the process.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
-    chunk_size: Annotated[int, typer.Option(min=1, help="Events a chunk; another size gives other events.")] = 2500,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Events per chunk; another size gives other events.")] = 2500,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
-    """Simulate collisions with Pythia 8. Run the same command again to go on after a kill."""
+    """Simulate collisions with Pythia 8. If it was killed, run the same command again to continue."""
     from pydantic import ValidationError
 
     from simulacra.simulators.pythia import write_collisions
@@ -153,14 +154,14 @@ def pythia(
 
 @app.command()
 def detector(
-    particles: Annotated[Path, typer.Argument(help="The store of particles, such as that of simulate pythia.")],
+    particles: Annotated[Path, typer.Argument(help="Store of particles, such as one from simulate pythia.")],
     out: Annotated[Path, typer.Argument(help="The store to write, such as seen.zarr.")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events, with any number of workers.")],
-    settings: Annotated[str, typer.Option(help="Name of a shipped detector (lep-like) or a TOML file.")] = "lep-like",
+    settings: Annotated[str, typer.Option(help="Shipped detector (lep-like) or a TOML file.")] = "lep-like",
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
-    """Let particles pass a parametric detector. Run the same command again to go on after a kill."""
+    """Simulate a parametric detector on particles. If it was killed, run the same command again to continue."""
     from simulacra.simulators.detector import write_detector
     from simulacra.simulators.detector_settings import DetectorSettings
 
@@ -170,7 +171,7 @@ def detector(
 
 
 def _say(summary: WriteSummary, what: str, each: str) -> None:
-    """Say what was written, and what it cost."""
+    """Say what was written, and how long it took."""
     resumed = f" ({summary.n_resumed_events:,} were there)" if summary.n_resumed_events else ""
     typer.echo(
         f"{summary.n_events:,} {what} in {summary.path}{resumed}: "

@@ -6,7 +6,7 @@ import typer
 
 
 def systems() -> None:
-    """List the systems that can be trained, and the generators and reweighters that the package ships."""
+    """List the systems that can be trained, and the shipped generators and reweighters."""
     from rich.console import Console
     from rich.table import Column, Table
 

@@ -1,4 +1,4 @@
-"""A reweighter's calibration over its box, from a sample drawn there and a reference: for each objective a map."""
+"""Calibrate a reweighter over its box: one map per objective, from a sample drawn over the box and a reference."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ def calibrate_over_box(
     reweighter:
         continuous in parameters.
     drawn:
-        events drawn in these over the box.
+        events with parameters drawn over the box.
     reference:
         events at the source's parameters.
     part:
-        of both samples that is taken; by default all events of a sample that no member was trained on, else its test
+        part of both samples to use; by default all events of a sample that no member was trained on, else its test
         part.
     most:
-        events of each sample, at most.
+        largest number of events of each sample.
     progress:
-        called with a sentence and the share that is done.
+        called with a sentence and the completed share.
 
     Raises
     ------
     ValueError
-        if the reweighter has no parameters, the reference was drawn in one, or a sample cannot be embedded.
+        if the reweighter has no parameters, the reference has drawn parameters, or a sample cannot be embedded.
     FitError
-        if there are too few events, or the networks are too far from the ratio.
+        if there are too few events, or the networks are too far from the true ratio.
     """
     names = tuple(reweighter.bounds)
     members = reweighter.ratios()

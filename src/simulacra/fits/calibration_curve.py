@@ -1,17 +1,17 @@
 r"""An estimator's response to the true parameters, from pseudo-experiments, and its inversion.
 
-Networks that have not learned the ratio to the last digit bias every fit that is made with them in the same way, and no
-spread of an ensemble shows what its members have in common. What shows it is what mass measurements at the LHC do:
-draw many true theta, simulate a sample at each, fit it, and find the mean estimate as a function of the truth,
+No network learns the ratio exactly. This biases all fits with a network in the same way, and the spread of an ensemble
+does not show a bias that all members share. It is measured as in mass measurements at the LHC: draw many true theta,
+simulate and fit a sample at each, and fit the mean estimate as a function of the truth,
 
 .. math:: \hat\theta = A \theta + b .
 
-An estimate is then calibrated as :math:`A^{-1} (\hat\theta - b)`; a slope below 1 widens its interval as it must. The
-curve's own uncertainty is found from the residuals (each row counts with its own scatter, so that neither the errors of
-the pseudo-experiments nor their correlations need be known) and added to the interval.
+A calibrated estimate is :math:`A^{-1} (\hat\theta - b)`; a slope below 1 widens its interval. The curve's uncertainty
+is computed from the residuals and added to the interval. Each row counts with its own scatter, so the errors of the
+pseudo-experiments and their correlations need not be known.
 
-Calibrated pseudo-experiments that share one reference sample with each other and with the data take out the
-reference's fluctuation as well: then the interval, which still counts it, errs on the safe side.
+If pseudo-experiments and data share one reference sample, the calibration also removes the reference's fluctuation. The
+interval still includes it and is then conservative.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CalibrationCurve:
     parameters:
         names, in the order of the columns, (F,).
     slope, intercept:
-        A, (F, F), and b, (F,), of estimate = A truth + b, the intercept in the parameters' units.
+        A, (F, F), and b, (F,), of estimate = A truth + b, in the parameters' units.
     truths, estimates:
         of the T pseudo-experiments, (T, F).
     """
@@ -50,13 +50,13 @@ class CalibrationCurve:
 
     @property
     def residuals(self) -> np.ndarray:
-        """Estimate less curve, (T, F)."""
+        """Estimate minus curve, (T, F)."""
         residuals: np.ndarray = self.estimates - self.truths @ self.slope.T - self.intercept
         return residuals
 
     @property
     def biases(self) -> np.ndarray:
-        """Estimate less truth before calibration, (T, F)."""
+        """Estimate minus truth before calibration, (T, F)."""
         biases: np.ndarray = self.estimates - self.truths
         return biases
 
@@ -95,7 +95,7 @@ class CalibrationCurve:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> CalibrationCurve:
-        """Return the curve that ``to_json`` told of."""
+        """Return the curve from the output of ``to_json``."""
         return calibration_curve(told["parameters"], np.array(told["truths"]), np.array(told["estimates"]))
 
 
@@ -136,7 +136,7 @@ def calibration_curve(parameters: Sequence[str], truths: np.ndarray, estimates: 
     centre = truths.mean(axis=0)
     design = np.column_stack([(truths - centre) / spread, np.ones(len(truths))])
     if np.linalg.cond(design) > 1e6:
-        raise FitError(f"the true {', '.join(names)} move together; draw them independently of each other")
+        raise FitError(f"the true {', '.join(names)} are correlated; draw them independently of each other")
     found = np.linalg.lstsq(design, estimates, rcond=None)[0]
     slope = (found[:-1] / spread[:, None]).T
     curve = CalibrationCurve(names, slope, found[-1] - slope @ centre, truths, estimates)
@@ -158,19 +158,18 @@ def _refuse_flat(curve: CalibrationCurve, spread: np.ndarray) -> None:
 
 
 def calibrate(fit: Fit, curve: CalibrationCurve, *, keep_network_error: bool = False) -> Fit:
-    """Return the fit with the curve inverted, and the curve's uncertainty in its interval.
+    """Return the fit corrected by the inverted curve, with the curve's uncertainty in its interval.
 
     Parameters
     ----------
     fit:
-        of the same parameters, not calibrated by a curve yet. One that is calibrated over the box stays so: the curve
-        then measures what the map has left, and its uncertainty stands in the place of the map's.
+        of the same parameters, not yet calibrated by a curve. A fit that is calibrated over the box stays so: the curve
+        then measures what the map has left, and its uncertainty replaces that of the map.
     curve:
-        from pseudo-experiments that were fitted with the same networks.
+        from pseudo-experiments fitted with the same networks.
     keep_network_error:
-        whether the ensemble's spread stays in the interval. The curve measures what these very networks do, so what
-        their training has done to them is corrected, and known as well as the curve is; by default it is not counted
-        twice.
+        whether the ensemble's spread stays in the interval. The curve measures these same networks, so the effect of
+        their training is corrected with the curve's precision; by default it is not counted twice.
 
     Raises
     ------
@@ -180,10 +179,10 @@ def calibrate(fit: Fit, curve: CalibrationCurve, *, keep_network_error: bool = F
     Warns
     -----
     FitWarning
-        if the calibrated estimate lies outside the truths that the curve was made with.
+        if the calibrated estimate is outside the range of truths of the curve.
     """
     if fit.parameters != curve.parameters:
-        raise ValueError(f"the curve is of {', '.join(curve.parameters)}, the fit of {', '.join(fit.parameters)}")
+        raise ValueError(f"the curve is for {', '.join(curve.parameters)}, the fit for {', '.join(fit.parameters)}")
     if fit.calibrated == BY_RUNS:
         raise ValueError("the fit has been calibrated already")
     inverse = np.linalg.inv(curve.slope)

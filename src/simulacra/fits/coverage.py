@@ -1,8 +1,8 @@
-"""Pseudo-experiments: whether a fit finds the truth, and its intervals cover it as often as they say.
+"""Pseudo-experiments: whether a fit is unbiased, and whether its intervals contain the truth as often as they should.
 
-The error of a bias is the scatter over the square root of the number of experiments, which holds for experiments that
-share nothing. Samples cut from one pool are disjoint; a reference sample that all share moves all estimates together,
-by at most the share that its events have in each interval, and this is not in the error stated here.
+The error of a bias is the scatter over the square root of the number of experiments, as for independent experiments.
+Samples cut from one pool are disjoint. A common reference sample moves all estimates together, by at most the
+reference's share of each interval; the error given here does not include this.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ LEAST: Final = 2
 
 @dataclass(frozen=True)
 class ParameterCoverage:
-    """How a fit does on one parameter.
+    """Bias, scatter and coverage of a fit for one parameter.
 
     Attributes
     ----------
     name:
         of the parameter.
     experiments, failed:
-        numbers of fits that gave an answer, and of those that gave none.
+        numbers of fits with and without a result.
     bias, bias_error:
-        mean of estimate less truth, in the parameter's unit.
+        mean of estimate minus truth, in the parameter's unit.
     bias_percent, bias_percent_error:
-        the same in % of the truth's mean; NaN where that is 0.
+        the same in % of the truth's mean; NaN if that is 0.
     scatter, mean_error:
-        standard deviation of estimate less truth, and the mean of the errors that the fits state.
+        standard deviation of estimate minus truth, and the mean of the fits' errors.
     pull_mean, pull_mean_error, pull_width, pull_width_error:
         of (estimate - truth) / error; 0 and 1 are ideal.
     coverage, coverage_low, coverage_high:
-        share of the 68.3 % intervals that hold the truth, and its Clopper-Pearson interval of 68.3 %. A fit that
-        failed has no interval and counts as one that misses.
+        share of the 68.3 % intervals that contain the truth, and its 68.3 % Clopper-Pearson interval. A failed fit
+        counts as an interval that misses.
     """
 
     name: str
@@ -71,7 +71,7 @@ class ParameterCoverage:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The results of T pseudo-experiments that gave an answer.
+    """The results of T successful pseudo-experiments.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Coverage:
     intervals:
         (T, F, 2): low and high end.
     failures:
-        what each experiment without an answer said, by its number.
+        the error message of each failed experiment, by its number.
     warned:
         number of fits that warned.
     """
@@ -113,7 +113,7 @@ class Coverage:
             raise ValueError(f"'{name}' was not fitted; the parameters are {', '.join(self.parameters)}")
         count = len(self.estimates)
         if count < LEAST:
-            raise ValueError(f"{count} pseudo-experiments gave an answer; a bias and its error need {LEAST}")
+            raise ValueError(f"{count} pseudo-experiments gave a result; a bias and its error need {LEAST}")
         p = self.parameters.index(name)
         off = self.estimates[:, p] - self.truths[:, p]
         bias, bias_error = float(off.mean()), float(off.std(ddof=1) / math.sqrt(count))
@@ -164,17 +164,17 @@ def _plain(summary: ParameterCoverage) -> dict[str, Any]:
 
 
 def clopper_pearson(inside: int, tried: int, content: float = CENTRAL) -> tuple[float, float]:
-    """Return the exact binomial interval of a share, which holds the true one at least that often.
+    """Return the exact binomial interval of a share, which contains the true share at least that often.
 
     Raises
     ------
     ValueError
-        if nothing was tried or more were inside than tried.
+        if ``tried`` is 0 or ``inside`` is larger.
     """
     from scipy.stats import beta
 
     if not 0 <= inside <= tried or tried == 0:
-        raise ValueError(f"{inside} of {tried} is no share")
+        raise ValueError(f"{inside} of {tried} is not a share")
     tail = (1 - content) / 2
     low = 0.0 if inside == 0 else float(beta.ppf(tail, inside, tried - inside + 1))
     high = 1.0 if inside == tried else float(beta.ppf(1 - tail, inside + 1, tried - inside))
@@ -216,20 +216,20 @@ def pseudo_experiments(
     fit_one:
         fits one sample.
     samples:
-        disjoint, one an experiment; what they are is ``fit_one``'s affair.
+        one per experiment, disjoint; of any type that ``fit_one`` takes.
     truths:
-        the true parameters, by name, of all samples or of each.
+        the true parameters, by name, the same for all samples or one set per sample.
     journal:
-        file that results are kept in as they come; a run with the same file goes on from them.
+        file for the results of each experiment; a run with the same file continues from them.
     run:
-        what must be the same for that: settings, seeds and hashes of the inputs, as JSON values.
+        what must be the same to continue: settings, seeds and hashes of the inputs, as JSON values.
     progress:
         called with a sentence and the share that is done.
 
     Raises
     ------
     ValueError
-        if there are no samples, or another number of truths.
+        if there are no samples, or the number of truths differs.
     FitError
         if the journal belongs to another run, or more than half of the fits failed.
     """
@@ -255,7 +255,7 @@ def pseudo_experiments(
 
 
 def _result(fit_one: Callable[[Sample], Fit], sample: Sample, truth: Mapping[str, float]) -> dict[str, Any]:
-    """Return what one experiment gave, as JSON values."""
+    """Return the result of one experiment as JSON values."""
     try:
         with python_warnings.catch_warnings():
             # The fit holds its warnings itself; a hundred of the same on the screen help nobody.

@@ -1,10 +1,10 @@
-"""The fit with a reweighter as its file has it: calibrated over the box, or widened by what is known of its bias.
+"""The default fit with a reweighter: calibrated by the map in its file, or widened by its known bias.
 
-A reweighter's file may hold a :class:`~simulacra.fits.parameter_map.ParameterMap` for each objective. A fit by that
-objective then asks the networks at c(theta), and its interval gets the map's uncertainty in the place of the ensemble's
-spread, for the map was made with these very networks. Where there is none for the objective, the fit says first that
-its interval holds statistics only; if a map of another objective tells how far off these networks are, the interval is
-widened by the mean square of that over the box.
+A reweighter's file may hold a :class:`~simulacra.fits.parameter_map.ParameterMap` for each objective. A fit with this
+objective evaluates the networks at c(theta). Its interval includes the map's uncertainty instead of the ensemble's
+spread, because the map was measured with the same networks. Without a map for the objective, the fit first warns that
+its interval is statistical only. If there is a map for another objective, the interval is widened by the mean square of
+its shift over the box.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from simulacra.fits.result import OVER_BOX, Fit
 from simulacra.reweighting.reweighter import Reweighter
 
 INFORMATION_EVENTS: Final = 4_000
-"""Reference events that say how parameters that are held pull those that are fitted, to a few percent."""
+"""Number of reference events for the effect of held parameters on fitted ones, to a few percent."""
 
 
 def box_calibration(reweighter: Reweighter, method: str) -> ParameterMap | None:
-    """Return the calibration over the box that a reweighter's file holds for an objective; None if there is none.
+    """Return the calibration over the box for an objective from a reweighter's file; None if there is none.
 
     Raises
     ------
     MapError
-        if it is damaged, or not of the reweighter's parameters and box.
+        if it is damaged, or for other parameters or another box than the reweighter's.
     """
     told = reweighter.fit_calibration.get(method)
     if told is None:
@@ -48,12 +48,12 @@ def box_calibration(reweighter: Reweighter, method: str) -> ParameterMap | None:
     bounds = reweighter.bounds
     box = np.array([bounds[name] for name in found.parameters if name in bounds])
     if found.parameters != tuple(bounds) or not np.allclose(box, np.stack([found.low, found.high], axis=1), rtol=1e-5):
-        raise MapError(f"the calibration over the box is not of '{reweighter.name}': its parameters or box differ")
+        raise MapError(f"the calibration over the box is not for '{reweighter.name}': its parameters or box differ")
     return found
 
 
 def known_bias(reweighter: Reweighter) -> ParameterMap | None:
-    """Return the map that tells how far off the networks are by any objective; None if nothing is known."""
+    """Return a map for any objective, which tells how large the networks' bias is; None if there is none."""
     for method in reweighter.fit_calibration:
         if (found := box_calibration(reweighter, method)) is not None:
             return found
@@ -61,18 +61,18 @@ def known_bias(reweighter: Reweighter) -> ParameterMap | None:
 
 
 class RatioFit:
-    """Fits by the learned ratio of a reweighter to one reference.
+    """Fits with the learned ratio of a reweighter and one reference.
 
     Parameters
     ----------
     reweighter:
         continuous in the parameters.
     reference:
-        embedded by it.
+        embedded by the reweighter.
     method:
         the objective.
     calibrated:
-        whether the calibration over the box is used where the file holds one.
+        whether the calibration over the box is used if the file holds one.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class RatioFit:
         return self.finished(found)
 
     def finished(self, found: Fit) -> Fit:
-        """Return a fit by ``members`` with the calibration's uncertainty, or its first warning and widening."""
+        """Return a fit with ``members``, with the calibration's uncertainty or with the warning and wider interval."""
         if self.over_box is not None:
             return with_calibration(found, self.over_box, self.information)
         return without_calibration(found, self.reweighter, self.information)
@@ -122,18 +122,18 @@ class RatioFit:
         return found
 
     def of_many(self, samples: Sequence[EmbeddedEvents]) -> ManyFits:
-        """Return what fits many samples: networks are interpolated in the parameters, once an event."""
+        """Return an object for fits of many samples: networks are interpolated in the parameters, once per event."""
         return ManyFits(self, samples)
 
     @cached_property
     def interpolation(self) -> Interpolation:
-        """The mean of the networks as polynomials over what the calibration makes of the box."""
+        """The mean of the networks as polynomials over the image of the box under the calibration."""
         region = None if self.over_box is None else self.over_box.region()
         return Interpolation(self.reweighter.ratios(), region=region, mean=True)
 
     @cached_property
     def interpolated_reference(self) -> EmbeddedEvents:
-        """The reference as that takes it.
+        """The reference as the interpolation takes it.
 
         Raises
         ------
@@ -144,9 +144,9 @@ class RatioFit:
 
 
 class ManyFits:
-    """Fits of many samples to one reference, by polynomials in the parameters in the networks' place.
+    """Fits of many samples with one reference, by polynomials in the parameters instead of the networks.
 
-    Where polynomials are not close enough to the networks, the networks themselves are taken.
+    If polynomials are not close enough to the networks, the networks themselves are used.
 
     Parameters
     ----------
@@ -183,8 +183,8 @@ class ManyFits:
     ) -> Fit:
         """Fit one of ``samples``, or some of its events, as a single fit does.
 
-        Where the reweighter brings no calibration, a curve is still to come: the interval holds the events' share
-        alone, without the spread of networks and without warning.
+        If the reweighter has no calibration, a curve is expected to follow: the interval then includes only the events'
+        share, without the spread of networks and without a warning.
         """
         found = fit_parameters(
             self._members, data, self._reference, method=self._of.method, free=free, fixed=fixed, precision=precision
@@ -204,7 +204,7 @@ Information = Callable[[np.ndarray], np.ndarray]
 
 
 def with_calibration(found: Fit, over_box: ParameterMap, information: Information) -> Fit:
-    """Return a fit by mapped networks with the map's uncertainty in the place of the networks'."""
+    """Return a fit with mapped networks, with the map's uncertainty instead of that of the networks."""
     at = _whole(found, over_box.parameters)
     covariance = over_box.theta_covariance_at(at)
     return dataclasses.replace(
@@ -216,23 +216,23 @@ def with_calibration(found: Fit, over_box: ParameterMap, information: Informatio
 
 
 def without_calibration(found: Fit, reweighter: Reweighter, information: Information) -> Fit:
-    """Return a fit by the networks as they are, widened by the bias that is known of them, with a warning first."""
+    """Return an uncalibrated fit, with a warning first, and widened by the known bias of the networks."""
     seen = known_bias(reweighter)
     first = (
-        f"this fit is not calibrated: by themselves its intervals hold statistics only, and what the networks of "
-        f"'{reweighter.name}' have not learned is in none of them"
+        "this fit is not calibrated: without correction its intervals are statistical only, and do not include the "
+        f"bias of the networks of '{reweighter.name}'"
     )
     bias = None
     if seen is None:
         first += (
-            "; nothing is known of that. Give runs at known parameters (--calibrate), or add a calibration over the "
+            ", which is unknown. Give runs at known parameters (--calibrate), or add a calibration over the "
             "box (simulacra calibrate)"
         )
     else:
         at = _whole(found, seen.parameters)
         bias = projected(seen.second_moment(), information(at), seen.parameters, found.parameters)
         added = ", ".join(f"{name} {np.sqrt(bias[p, p]):.2g}" for p, name in enumerate(found.parameters))
-        first += f"; they were widened by the bias that validation saw of these networks over the box: {added}"
+        first += f"; they were widened by the bias of these networks seen in validation over the box: {added}"
     python_warnings.warn(first, FitWarning, stacklevel=4)
     return dataclasses.replace(found, bias_covariance=bias, warnings=(first, *found.warnings))
 
@@ -243,10 +243,10 @@ def _whole(found: Fit, names: Sequence[str]) -> np.ndarray:
 
 
 def projected(covariance: np.ndarray, information: np.ndarray, names: Sequence[str], free: Sequence[str]) -> np.ndarray:
-    """Return the covariance, (F, F), that shifts of all parameters' optimum give a fit of some of them.
+    """Return the covariance, (F, F), of a fit of some parameters due to shifts of the optimum in all of them.
 
-    Where the objective's optimum in all parameters is shifted by b, (P,), that in the free ones F with the others held
-    is shifted by :math:`I_{FF}^{-1} I_{F:} b`, I the information.
+    If the objective's optimum in all parameters is shifted by b, (P,), its optimum in the free ones F, with the others
+    held, is shifted by :math:`I_{FF}^{-1} I_{F:} b`, where I is the information.
 
     Parameters
     ----------

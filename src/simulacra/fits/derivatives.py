@@ -16,14 +16,14 @@ from simulacra.fits.errors import FitError
 from simulacra.fits.log_ratio import LinearRatio, LogRatio, ParameterSpace
 
 BATCH: Final = 16_384
-"""Events that are evaluated at a time: few enough for a head's activations to stay near the processor."""
+"""Number of events per evaluation; small enough for a head's activations to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class LogRatios:
     """The mean over members of the log ratios of these events, as a function of the free parameters.
 
-    Sums over events are taken by the callers in float64; the members compute in the precision of the embedding.
+    Callers sum over events in float64; the members compute in the precision of the embedding.
     """
 
     members: tuple[LogRatio, ...]
@@ -32,7 +32,7 @@ class LogRatios:
 
     @cached_property
     def _linear(self) -> tuple[_Linear, ...] | None:
-        """Return the members as terms and the events' coefficients, if all of them are such."""
+        """Return the members as terms and the events' coefficients, if all of them have this form."""
         if not all(getattr(member, "is_linear", False) for member in self.members):
             return None
         each = enumerate(self.members)
@@ -72,7 +72,7 @@ class LogRatios:
     def slope(self, free: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """Return the derivatives, (F,), of the sum over events of the coefficients (N,) times log ratios.
 
-        A third of the work of ``slopes``, since it goes backwards and need not keep the events apart.
+        This takes a third of the time of ``slopes``, because it runs backwards and need not separate the events.
         """
         if self._linear:
             sums = [(coefficients @ one.coefficients) @ one.slopes(free) for one in self._linear]
@@ -106,7 +106,7 @@ class LogRatios:
     def _batches(
         self, free: np.ndarray, evaluate: Callable[[Callable[[Tensor], Tensor], Tensor, slice], Tensor]
     ) -> list[Tensor]:
-        """Return what ``evaluate`` makes of each batch of events, averaged over the members."""
+        """Return the results of ``evaluate`` for each batch of events, averaged over the members."""
         offset, selection = (torch.from_numpy(array) for array in self.space.embed())
         theta = torch.from_numpy(np.array(free, dtype=np.float64))
         averaged: list[Tensor] = []
@@ -181,7 +181,7 @@ def log_ratios(members: Sequence[LogRatio], events: EmbeddedEvents, space: Param
     Raises
     ------
     ValueError
-        if the events were embedded by another number of members.
+        if the number of members that embedded the events differs.
     """
     if len(events.embeddings) not in (1, len(members)):
         raise ValueError(
@@ -192,7 +192,7 @@ def log_ratios(members: Sequence[LogRatio], events: EmbeddedEvents, space: Param
 
 
 def _of_free(member: LogRatio, batch: Tensor, offset: Tensor, selection: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return the member's log ratio of a batch as a function of the free parameters alone."""
+    """Return the member's log ratio of a batch as a function of the free parameters only."""
 
     def ratio(point: Tensor) -> Tensor:
         value = member(batch, (offset + selection @ point).to(batch.dtype))
@@ -204,7 +204,7 @@ def _of_free(member: LogRatio, batch: Tensor, offset: Tensor, selection: Tensor)
 
 
 def _of_order_one(coefficients: np.ndarray) -> tuple[Tensor, float]:
-    """Return coefficients over the largest of them, and that: in float32 small ones would lose digits in a sum."""
+    """Return coefficients divided by the largest, and the largest: in float32 small ones would lose digits in a sum."""
     scale = float(np.abs(coefficients).max()) or 1.0
     return torch.from_numpy(coefficients / scale), scale
 
@@ -212,7 +212,7 @@ def _of_order_one(coefficients: np.ndarray) -> tuple[Tensor, float]:
 def _gradient(
     ratio: Callable[[Tensor], Tensor], point: Tensor, coefficients: Tensor, *, further: bool = False
 ) -> tuple[Tensor, ...]:
-    """Return the gradient of the weighted sum of a batch's log ratios, differentiable further where asked for."""
+    """Return the gradient of the weighted sum of a batch's log ratios, itself differentiable on request."""
     with torch.enable_grad():
         value = ratio(point)
         if not value.requires_grad:

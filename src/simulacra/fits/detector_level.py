@@ -1,25 +1,25 @@
 r"""Fits of particle-level parameters to detector-level data: SRGN in its nested form (arXiv:2010.03569).
 
-Every simulated event is known twice, as particles and behind the detector. Its weight w(x_P, theta) is found from the
-particles, where theta acts; a classifier g looks at the detector level, where the data are. The estimate is
+Every simulated event is known at two levels: as particles and behind the detector. Its weight w(x_P, theta) is computed
+from the particles, where theta acts. A classifier g sees the detector level, where the data are. The estimate is
 
 .. math:: \hat\theta = \arg\max_\theta \min_g \left[ -\langle\log g(x_D)\rangle_{data}
           - \langle w(x_P, \theta) \log(1 - g(x_D))\rangle_{simulation} \right]
 
 with weights scaled to a sum of 1: the theta whose weighted simulation the best g cannot tell from data.
 
-**Derivatives.** At the best g the loss is stationary in g, so its slope in theta is that of the weights alone (the
+**Derivatives.** At the best g the loss is stationary in g, so its slope in theta comes only from the weights (the
 envelope theorem). For a logistic g all second derivatives are known as well, and with them the score of each event in
-the pair (theta, g): the sandwich covers the fluctuations of data, of simulation, and what g makes of them.
+the pair (theta, g): the sandwich covers the fluctuations of data and simulation, and the response of g to them.
 
-**Overfitting.** Trained and judged on the same N data and M simulated events, a g of D parameters lowers its loss by
-about D / 4 (1 / N + 1 / M) below that of the truth, at every theta alike. A constant moves no maximum: near the truth
-the loss is 2 log 2 less the squared distance of the mean features of data and weighted simulation, in units of their
-covariance, over 4. Maximising it is a generalised method of moments whose weights are the optimal ones, unbiased to
-first order in 1 / N whatever D is.
+**Overfitting.** g is trained and evaluated on the same N data and M simulated events. With D parameters its loss is
+lower than that of the truth by about D / 4 (1 / N + 1 / M), the same at every theta. A constant does not move the
+maximum: near the truth the loss is 2 log 2 minus a quarter of the squared distance between the mean features of data
+and weighted simulation, in units of their covariance. Maximising it is a generalised method of moments with optimal
+weights, unbiased to first order in 1 / N for any D.
 
-The other form, one detector-level classifier with theta as an input, trained on weights, is ``fit`` with its log ratio
-and the classifier loss. The naive fit is ``fit`` with a particle-level log ratio and detector-level data.
+The other form uses one detector-level classifier with theta as an input, trained on weighted events. It is ``fit`` with
+its log ratio and the classifier loss. The naive fit is ``fit`` with a particle-level log ratio and detector-level data.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class SimulatedPairs:
     Attributes
     ----------
     particles:
-        as the particle-level ensemble embeds them, (M, L), with the simulation's weights.
+        embedded by the particle-level ensemble, (M, L), with the simulation's weights.
     detector:
-        features behind the detector, (M, D), event by event those of ``particles``.
+        features behind the detector, (M, D), of the same events as ``particles``.
     """
 
     particles: EmbeddedEvents
@@ -66,14 +66,14 @@ class SimulatedPairs:
 
 
 class NestedLoss:
-    """Minus the loss of the best g, as a function of the free parameters: least where g is most at a loss.
+    """Minus the loss of the best g, as a function of the free parameters; minimal where g separates worst.
 
     Parameters
     ----------
     particles:
         log ratios of the simulated events from their particles.
     data, simulation:
-        standardised features, (N, D) and (M, D), the last of them constantly 1.
+        standardised features, (N, D) and (M, D); the last one is constant 1.
     data_weights:
         (N,), with a positive sum.
     discriminator:
@@ -107,7 +107,7 @@ class NestedLoss:
         )
 
     def _separate(self, free: np.ndarray) -> tuple[np.ndarray, Separation]:
-        """Return the shares of the simulation weighted to theta, (M,), and the best g against it."""
+        """Return the normalised weights of the simulation at theta, (M,), and the best g against it."""
         key = np.asarray(free, dtype=np.float64).tobytes()
         if self._values_at is None or self._values_at[0] != key:
             known = self._slopes_at is not None and self._slopes_at[0] == key
@@ -126,7 +126,7 @@ class NestedLoss:
         return self._slopes_at[2]
 
     def value(self, free: np.ndarray) -> float:
-        """Return minus the least loss."""
+        """Return minus the lowest loss."""
         return -self._separate(free)[1].loss
 
     def gradient(self, free: np.ndarray) -> np.ndarray:
@@ -136,7 +136,7 @@ class NestedLoss:
         return self._particles.slope(free, -shares * (penalised - shares @ penalised))
 
     def expected_hessian(self, free: np.ndarray) -> np.ndarray | None:
-        """Return the second derivatives, (F, F), that come from g's answer to theta; None for a general g."""
+        """Return the second derivatives, (F, F), due to the response of g to theta; None for a general g."""
         slopes = self._slopes(free)
         shares, g = self._separate(free)
         if g.curvature is None:
@@ -150,7 +150,7 @@ class NestedLoss:
         return mixed
 
     def linearise(self, free: np.ndarray) -> Linearised:
-        """Return the objective around its minimum, g's parameters solved for.
+        """Return the objective around its minimum, with the optimal parameters of g.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class NestedLoss:
         return Linearised(hessian, on_data @ answer, on_simulation @ answer - own, effective_size(shares))
 
     def resampled(self, data_counts: np.ndarray, reference_counts: np.ndarray) -> NestedLoss:
-        """Return the objective with each event counted so many times."""
+        """Return the objective with the given counts of each event."""
         data, simulation = np.flatnonzero(data_counts), np.flatnonzero(reference_counts)
         particles = self._particles
         other = NestedLoss(
@@ -214,18 +214,18 @@ def fit_detector_level(
     discriminator:
         the family of g; logistic regression by default.
     squares:
-        whether the squares of the standardised features are features as well, so that a logistic g sees widths.
+        whether the squares of the standardised features are added as features; a logistic g then sees widths.
     free, fixed, start:
-        which parameters are fitted, the values of others, and where the search starts; see ``parameter_space``.
+        the fitted parameters, the values of the others, and the start values; see ``parameter_space``.
     precision:
-        how the uncertainty is found; a general g needs ``Precision(errors="bootstrap")``.
+        how the uncertainty is computed; a general g needs ``Precision(errors="bootstrap")``.
 
     Raises
     ------
     ValueError
         if the features of data and simulation differ, or the settings do not fit.
     FitError
-        if there is no valid maximum, or no curvature at it.
+        if there is no valid maximum, or no curvature there.
     """
     space = parameter_space(members, free=free, fixed=fixed, start=start)
     on_data, on_simulation = _features(data, simulation.detector, squares=squares)
@@ -251,7 +251,7 @@ def _nested(
 
 
 def _features(data: EmbeddedEvents, simulation: EmbeddedEvents, *, squares: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return standardised features of data, (N, D), and simulation, (M, D), a constant 1 the last of them."""
+    """Return standardised features of data, (N, D), and simulation, (M, D); the last one is constant 1."""
     tables = [events.of_member(0).double().cpu().numpy() for events in (data, simulation)]
     for events in (data, simulation):
         if len(events.embeddings) != 1:
@@ -268,9 +268,11 @@ def _features(data: EmbeddedEvents, simulation: EmbeddedEvents, *, squares: bool
 
 
 def _standardised(tables: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return tables of features, (N, D) and (M, D), of mean 0 and width 1 in the simulation, without constant ones."""
+    """Return features, (N, D) and (M, D), with mean 0 and width 1 in the simulation, without constant ones."""
     mean, width = tables[1].mean(axis=0), tables[1].std(axis=0)
     varied = width > 1e-9 * np.maximum(np.abs(mean), 1e-30)
     if not varied.any():
-        raise ValueError("all detector-level features of the simulation are constant; nothing tells parameters apart")
+        raise ValueError(
+            "all detector-level features of the simulation are constant; they do not depend on the parameters"
+        )
     return [(table[:, varied] - mean[varied]) / width[varied] for table in tables]

@@ -1,4 +1,4 @@
-"""Events as a fit sees them: embedded once by each member of the ensemble, with their weights, and checked."""
+"""The events of a fit: embedded once by each member of the ensemble, with their weights, and checked."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EmbeddedEvents:
-    """Events as a network has embedded them.
+    """Events embedded by networks.
 
     Attributes
     ----------
     embeddings:
-        one (N, L) tensor that all members of the ensemble share, or one for each member.
+        one (N, L) tensor for all members of the ensemble, or one per member.
     weights:
         of the events, (N,) float64; some may be negative, their sum may not.
     label:
-        what messages call them, such as "data".
+        their name in messages, such as "data".
     """
 
     embeddings: tuple[Tensor, ...]
@@ -47,15 +47,15 @@ class EmbeddedEvents:
         return effective_size(self.weights)
 
     def of_member(self, member: int) -> Tensor:
-        """Return what this member of the ensemble made of the events, (N, L)."""
+        """Return the events as embedded by this member of the ensemble, (N, L)."""
         return self.embeddings[member if len(self.embeddings) > 1 else 0]
 
     def only(self, member: int) -> EmbeddedEvents:
-        """Return the events as this member alone sees them."""
+        """Return the events with the embedding of this member only."""
         return EmbeddedEvents((self.of_member(member),), self.weights, self.label)
 
     def reweighted(self, factors: np.ndarray) -> EmbeddedEvents:
-        """Return the same events with their weights multiplied by (N,) factors, those of factor 0 left out."""
+        """Return the events with their weights multiplied by (N,) factors, without those of factor 0."""
         import torch
 
         kept = np.flatnonzero(factors != 0)
@@ -80,11 +80,11 @@ def embedded(
     Parameters
     ----------
     embeddings:
-        (N, L), shared by all members of an ensemble, or one such tensor for each member.
+        (N, L), for all members of an ensemble, or one such tensor per member.
     weights:
         (N,); 1 by default.
     label:
-        what messages call them.
+        their name in messages.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def embedded(
         if bool(bad.any()):
             raise ValueError(
                 f"{label}: the embedding of event {int(bad.nonzero()[0, 0])} is NaN or infinite "
-                f"({int(bad.sum())} of {n} events are); remove these events or mend what they were made from"
+                f"({int(bad.sum())} of {n} events are); remove these events or correct their inputs"
             )
     # Tensors made in inference mode refuse all derivatives, even those by theta alone; copies do not.
     plain = tuple(z.clone() if z.is_inference() else z.detach() for z in tensors)

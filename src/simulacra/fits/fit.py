@@ -1,4 +1,4 @@
-"""Parameters of data from learned likelihood ratios: the fit of an ensemble, with its uncertainty."""
+"""Fit parameters to data by learned likelihood ratios of an ensemble, with the uncertainty."""
 
 from __future__ import annotations
 
@@ -26,23 +26,25 @@ from simulacra.fits.uncertainty import (
 )
 
 SCAN_WIDTH: Final = 3.0
-"""How many standard deviations a scan reaches to either side."""
+"""Range of a scan on either side, in standard deviations."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """How a fit's uncertainty is found, and what is computed beside it.
+    """How a fit's uncertainty is computed, and what else is computed.
 
     Attributes
     ----------
     errors:
-        how the events' share is found: the sandwich, Poisson bootstrap replicates by one Newton step, or by new fits.
+        how the events' share is computed: by the sandwich, or by Poisson bootstrap replicates with one Newton step or
+        with new fits.
     replicates, seed:
         of a bootstrap.
     training:
         how the ensemble's members were trained: "independent", or on bootstrap resamples of one sample ("resampled").
     profile:
-        whether lopsided intervals are found from the objective's profile; costs tens of evaluations a parameter.
+        whether asymmetric intervals are computed from the objective's profile; this takes tens of evaluations per
+        parameter.
     scan_points:
         of a scan of each parameter; none by default.
     """
@@ -69,35 +71,35 @@ def fit(
     """Fit parameters to data with the mean log ratio of an ensemble.
 
     At detector level this is the one-classifier form of SRGN (arXiv:2010.03569) if the log ratio was trained on
-    detector-level events weighted at particle level. With a log ratio that was trained at particle level it is the
-    naive fit, which takes the detector's effects for the parameters'.
+    detector-level events weighted at particle level. With a log ratio trained at particle level it is the naive fit,
+    which mistakes effects of the detector for effects of the parameters.
 
     Parameters
     ----------
     members:
         the ensemble.
     data:
-        embedded events whose parameters are sought.
+        embedded events to fit.
     reference:
-        embedded events simulated at the ensemble's theta_0, a large sample that no member was trained on.
+        embedded events simulated at the ensemble's theta_0; a large sample that was not used to train any member.
     method:
         the likelihood ratio, or the classifier loss.
     free, fixed, start:
-        which parameters are fitted, the values of others, and where the search starts; see ``parameter_space``.
+        the fitted parameters, the values of the others, and the start values; see ``parameter_space``.
     precision:
-        how the uncertainty is found.
+        how the uncertainty is computed.
 
     Raises
     ------
     ValueError
         if there are too few events or the settings do not fit.
     FitError
-        if there is no valid minimum, or no curvature at it.
+        if there is no valid minimum, or no curvature there.
 
     Warns
     -----
     FitWarning
-        if the estimate stands at the trained box's edge, among others; ``Fit.warnings`` holds the same.
+        for example if the estimate is at the edge of the trained box; ``Fit.warnings`` holds the same texts.
     """
     space = parameter_space(members, free=free, fixed=fixed, start=start)
 
@@ -120,11 +122,11 @@ def fit_with(
     Parameters
     ----------
     build:
-        returns the objective of some members: of all of them with None, or of one alone with its number.
+        returns the objective of all members for None, or of one member for its number.
     members:
         the ensemble.
     precision:
-        how the uncertainty is found.
+        how the uncertainty is computed.
 
     Raises
     ------
@@ -188,7 +190,7 @@ def fit_with(
 def _linearised(
     objective: Objective, optimum: np.ndarray, space: ParameterSpace, precision: Precision
 ) -> tuple[Linearised, np.ndarray] | None:
-    """Return the objective around its optimum with its inverse second derivatives; None where a bootstrap does."""
+    """Return the objective around its optimum with its inverse second derivatives; None if a bootstrap is used."""
     try:
         around = objective.linearise(optimum)
         return around, inverse_hessian(around.hessian, space.free_high - space.free_low, space.free_names)
@@ -227,7 +229,7 @@ def _scans(objective: Objective, optimum: np.ndarray, sigma: np.ndarray, points:
 def _warnings(objective: Objective, optimum: np.ndarray, sigma: np.ndarray, effective: float | None) -> list[str]:
     space, about = objective.about.space, objective.about
     said = [
-        f"{name} = {optimum[space.free_names.index(name)]:.6g} stands at the {side} edge of the trained box, "
+        f"{name} = {optimum[space.free_names.index(name)]:.6g} is at the {side} edge of the trained box, "
         f"{edge:g}: the data may lie outside the trained box; train over a larger prior"
         for name, side, edge in at_edge(space, optimum)
     ]
@@ -242,7 +244,7 @@ def _warnings(objective: Objective, optimum: np.ndarray, sigma: np.ndarray, effe
             )
     if effective is not None and effective < about.data_effective:
         said.append(
-            f"only {effective:.4g} effective reference events stand against {about.data_effective:.4g} of data: the "
-            "reference's fluctuation is the larger part of the uncertainty; simulate more of it, or nearer to the data"
+            f"there are only {effective:.4g} effective reference events for {about.data_effective:.4g} of data: the "
+            "reference's fluctuation is the larger part of the uncertainty; simulate more events, or closer to the data"
         )
     return said

@@ -1,4 +1,4 @@
-"""From stores of events to what a fit takes: events embedded by a reweighter, and pseudo-experiments of known truth."""
+"""Inputs of fits from stores: events embedded by a reweighter, and pseudo-experiments of known truth."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def embed_events(
     label: str = "data",
     show: bool = False,
 ) -> EmbeddedEvents:
-    """Return events as the members of a reweighter's ensemble embed them, read block by block.
+    """Return events embedded by the members of a reweighter's ensemble, read block by block.
 
-    ``show`` shows how far the reading has come.
+    ``show`` shows the progress of reading.
 
     Raises
     ------
@@ -46,12 +46,13 @@ def embed_reference(
 ) -> EmbeddedEvents:
     """Return the reference, embedded: all events if none was trained on, else their test part.
 
-    A reference that was trained on would flatter the fit; :func:`~simulacra.reweighting.unseen.unseen_part` knows.
+    Events used in training would make the fit look too good; :func:`~simulacra.reweighting.unseen.unseen_part` finds
+    them.
 
     Raises
     ------
     ValueError
-        if the events were drawn in a parameter of the reweighter, or as ``embed_events``.
+        if the events have drawn values of a parameter of the reweighter, or as ``embed_events``.
     """
     refuse_drawn(reweighter, events)
     part, _ = unseen_part(reweighter, events)
@@ -67,19 +68,19 @@ def embed_pairs(
     most: int | None = None,
     show: bool = False,
 ) -> SimulatedPairs:
-    """Return what neither ensemble was trained on of simulated events at both levels, event by event.
+    """Return the simulated events at both levels that neither ensemble was trained on, event by event.
 
     Parameters
     ----------
     reweighter, particles:
         the particle-level ensemble, and the particles.
     seen_by, seen:
-        the ensemble whose first member's summaries are the features, and what a detector saw of these particles.
+        the ensemble whose first member's summaries are the features, and the detector level of these particles.
 
     Raises
     ------
     ValueError
-        if the two are not the same events, were drawn in a parameter, or as ``embed_events``.
+        if the two are not the same events, have drawn values of a parameter, or as ``embed_events``.
     """
     refuse_drawn(reweighter, particles)
     parts = (unseen_part(reweighter, particles)[0], unseen_part(seen_by, seen)[0])
@@ -93,8 +94,8 @@ def embed_pairs(
     if not made_from or not np.array_equal(*at_both):
         raise ValueError(
             f"the detector's events ({len(at_both[1])}{' in the test part' if part else ''}) are not those of the "
-            f"particles ({len(at_both[0])}); pair them by their event index: pass the particles' store through the "
-            "detector"
+            f"particles ({len(at_both[0])}); pair them by their event index: simulate the detector on the particles' "
+            "store"
         )
     of_particles = embed_events(reweighter, particles, part=part, most=most, label="reference's particles", show=show)
     of_detector = embed_events(seen_by, seen, part=part, most=most, label="reference", show=show)
@@ -102,12 +103,12 @@ def embed_pairs(
 
 
 def refuse_drawn(reweighter: Reweighter, events: xr.Dataset) -> None:
-    """Refuse a reference that does not stand at the reweighter's source.
+    """Refuse a reference that was not simulated at the parameters of the reweighter's source.
 
     Raises
     ------
     ValueError
-        if it was drawn in a parameter of the reweighter.
+        if it has drawn values of a parameter of the reweighter.
     """
     source = reweighter.reference
     drawn = [n for n in source if n in events.data_vars and not np.allclose(events[n].values, source[n], rtol=1e-5)]
@@ -119,12 +120,12 @@ def refuse_drawn(reweighter: Reweighter, events: xr.Dataset) -> None:
 
 
 def refuse_same(data: xr.Dataset, reference: xr.Dataset) -> None:
-    """Refuse data that are the reference itself: their fit is its parameters, whatever they are.
+    """Refuse data that are the reference itself: the fit would return its parameters, whatever they are.
 
     Raises
     ------
     ValueError
-        if both were made by the same simulator with the same seed and settings, and share events.
+        if both are from the same simulator with the same seed and settings, and share events.
     """
     made = [simulated_by(events.attrs) for events in (data, reference)]
     settings = [
@@ -142,7 +143,7 @@ def refuse_same(data: xr.Dataset, reference: xr.Dataset) -> None:
 
 @dataclass(frozen=True)
 class KnownTruth:
-    """Runs of a simulation, each at parameters of its own: pseudo-experiments for a calibration curve.
+    """Runs of a simulation at different parameters: pseudo-experiments for a calibration curve.
 
     Attributes
     ----------
@@ -157,7 +158,7 @@ class KnownTruth:
 
 
 def refuse_outside(runs: KnownTruth, space: ParameterSpace) -> None:
-    """Refuse runs beyond the trained box, where estimates pile up at its edge.
+    """Refuse runs outside the trained box, where estimates accumulate at its edge.
 
     Raises
     ------
@@ -175,12 +176,12 @@ def refuse_outside(runs: KnownTruth, space: ParameterSpace) -> None:
 
 
 def runs_of(events: xr.Dataset, parameters: Iterable[str], *, fewest: int = 100) -> KnownTruth:
-    """Return the runs of a store whose parameters were drawn run by run (``--events-per-draw``).
+    """Return the runs of a store with parameters drawn for each run (``--events-per-draw``).
 
     Raises
     ------
     ValueError
-        if no parameter is named, the events were not drawn in one, or the runs are shorter than ``fewest`` events.
+        if no parameter is named, a parameter was not drawn, or the runs are shorter than ``fewest`` events.
     """
     names = tuple(parameters)
     if not names:

@@ -1,12 +1,12 @@
-r"""Log ratios as polynomials of the parameters, event by event: hundreds of fits to one reference in the time of one.
+r"""Log ratios of events as polynomials in the parameters: hundreds of fits with one reference in the time of one.
 
 A network's log ratio is a smooth function of theta. Written for each event as
 
 .. math:: \log r(x|\theta) \approx \sum_c a_c(x)\, T_c(\theta)
 
-with products of Chebyshev polynomials :math:`T_c` of a total degree over the trained box, it is evaluated by one matrix
-product, whatever the network. The coefficients are the least-squares fit to the network at points that lie denser
-towards the box's edges; how far off they are is measured at other points. The mean of an ensemble is one polynomial.
+with products of Chebyshev polynomials :math:`T_c` up to a total degree over the trained box, one matrix product
+evaluates it for any network. The coefficients are a least-squares fit to the network at points that are denser towards
+the edges of the box; other points measure the error. The mean of an ensemble is one polynomial.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ CHECKED_POINTS: Final = 12
 CHECKED_EVENTS: Final = 2000
 BLOCK: Final = 20_000
 NODES_A_TERM: Final = 1.5
-"""Points at which networks are asked, for each coefficient."""
-#: root mean square by which a log ratio may be off
+"""Points at which networks are evaluated, per coefficient."""
+#: largest root mean square error of a log ratio
 TOLERANCE: Final = 0.01
 
 
 class PolynomialRatio:
-    """A log ratio of events that are embedded as their coefficients.
+    """A log ratio of events that are embedded as coefficients.
 
     Parameters
     ----------
     of:
-        the log ratio that was interpolated; gives parameters, box and reference.
+        the interpolated log ratio; gives parameters, box and reference.
     free:
-        positions of the parameters that the polynomial runs in.
+        positions of the polynomial's parameters.
     powers:
         degree of each free parameter in each term, (C, F).
     low, high:
-        the region that it was interpolated over, (F,).
+        the region of the interpolation, (F,).
     """
 
     is_linear = True
@@ -74,7 +74,7 @@ class PolynomialRatio:
 
 
 class Interpolation:
-    """Turns events that networks embed into coefficients, for one set of free and fixed parameters.
+    """Turns embedded events into coefficients, for one set of free and fixed parameters.
 
     Parameters
     ----------
@@ -85,14 +85,14 @@ class Interpolation:
     degree:
         total degree of the polynomials; by default 6, 5 or 4 for one, two or three free parameters.
     region:
-        lowest and highest value of each free parameter, (F, 2), where it is not the trained box.
+        lowest and highest value of each free parameter, (F, 2); by default the trained box.
     mean:
-        whether events become the coefficients of the members' mean instead of each member's.
+        whether events become the coefficients of the members' mean instead of each member.
 
     Attributes
     ----------
     ratios:
-        log ratios of events as coefficients: one for each member, or that of their mean.
+        log ratios of events as coefficients: one per member, or that of their mean.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Interpolation:
         self._solve = np.linalg.pinv(design)
 
     def _points(self, count: int, *, seed: int) -> np.ndarray:
-        """Return parameters (count, P) over the box, denser towards its edges, where polynomials go astray."""
+        """Return parameters (count, P) over the box, denser towards its edges, where polynomials are least accurate."""
         from scipy.stats import qmc
 
         n = len(self._space.free)
@@ -136,12 +136,12 @@ class Interpolation:
         return theta
 
     def __call__(self, events: EmbeddedEvents, *, tolerance: float = TOLERANCE) -> EmbeddedEvents:
-        """Return the events as coefficients, (N, C) a member, or of the members' mean.
+        """Return the events as coefficients, (N, C), of each member or of the members' mean.
 
         Raises
         ------
         FitError
-            if a log ratio is off by more than ``tolerance``, root mean square over events, at some point of the box.
+            if the root mean square error of a log ratio over events exceeds ``tolerance`` at some point of the box.
         """
         import torch
 
@@ -163,12 +163,12 @@ class Interpolation:
 
     @property
     def _averaged(self) -> list[list[int]]:
-        """Return the numbers of the members that each log ratio is the mean of."""
+        """Return for each log ratio the numbers of the members in its mean."""
         every = list(range(len(self._members)))
         return [every] if self._mean else [[number] for number in every]
 
     def _off(self, events: EmbeddedEvents, coefficients: EmbeddedEvents) -> float:
-        """Return the largest root mean square over events, at points that the coefficients were not fitted to."""
+        """Return the largest root mean square error over events, at points not used in the fit of the coefficients."""
         points = self._points(CHECKED_POINTS, seed=2)
 
         def of_member(number: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Results of pseudo-experiments on disk, one JSON line each, so that a run that was killed goes on."""
+"""Results of pseudo-experiments on disk, one JSON line each, so that a killed run can continue."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ FORMAT: Final = "simulacra-pseudo-experiments-1"
 
 
 class Journal:
-    """A file of JSON lines: what the run is, then one line a finished experiment.
+    """A file of JSON lines: a description of the run, then one line per finished experiment.
 
-    A line counts once its newline is on the disk; a line that a killed process left half written is cut off.
+    A line counts if it ends in a newline; an incomplete line from a killed process is removed.
 
     Parameters
     ----------
     path:
-        of the file, made if it is missing.
+        of the file; created if it is missing.
     run:
-        what the run is, as JSON values: settings, seeds, hashes of the inputs.
+        description of the run, as JSON values: settings, seeds, hashes of the inputs.
 
     Raises
     ------
     FitError
-        if the file belongs to another run or is none of these files.
+        if the file belongs to another run or is not a file of this kind.
     """
 
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ class Journal:
             self.done[int(line["experiment"])] = line
 
     def add(self, experiment: int, result: dict[str, Any]) -> None:
-        """Write what experiment number so-and-so gave; it is on the disk when this returns."""
+        """Write the result of one experiment; it is on disk when this returns."""
         line = {"experiment": experiment, **result}
         self._append(line)
         self.done[experiment] = line
@@ -64,7 +64,7 @@ class Journal:
 
 
 def _whole_lines(path: Path) -> str | None:
-    """Return the finished lines, having cut off an unfinished one; None if there are none."""
+    """Remove an incomplete line and return the others; None if there are none."""
     if not path.exists():
         return None
     content = path.read_bytes()

@@ -1,8 +1,8 @@
-r"""log Z(c), the log of the mean of r(x|c) over the reference, as a polynomial of c, with its fluctuation.
+r"""log Z(c), the log of the mean of r(x|c) over the reference, as a polynomial in c, with its fluctuation.
 
-A ratio that is right has log Z = 0 everywhere; a learned one is off by a smooth function of c. It is found at points of
-a box a little larger than the trained one and fitted by a polynomial, and so is what each block of the reference adds
-to it: from these, how the reference's finite size moves whatever is computed from the derivatives.
+An exact ratio has log Z = 0 everywhere; a learned one differs by a smooth function of c. This is computed at points of
+a box slightly larger than the trained one and fitted by a polynomial. The same is done for the contribution of each
+block of the reference, which gives the effect of its finite size on all that is computed from the derivatives.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simulacra.fits.polynomials import chebyshev_products, powers_up_to
 
 DEGREES: Final = {1: 8, 2: 7, 3: 6}
 WIDER: Final = 1.1
-"""Width of the box of points, in widths of the trained box: a map may lead a little outside."""
+"""Width of the box of points, in widths of the trained box: a map may lead slightly outside."""
 BLOCKS: Final = 50
 ROWS: Final = 16_384
 
@@ -35,7 +35,7 @@ class LogNormalisation:
     low, high:
         the trained box, (P,).
     progress:
-        called with a sentence and the share that is done.
+        called with a sentence and the completed share.
 
     Raises
     ------
@@ -70,7 +70,7 @@ class LogNormalisation:
                 total[:, number] = np.bincount(block_of, own * np.exp(ratio), minlength=BLOCKS)
         mean = total.sum(axis=0)
         if not (np.isfinite(mean).all() and np.all(mean > 0)):
-            raise FitError("the log ratio does not normalise over the reference; look at the network's training")
+            raise FitError("the log ratio cannot be normalised over the reference; check the network's training")
         self._table = solve @ np.log(mean)
         # How log Z moves when a block is counted once more, (terms, blocks).
         self._of_block = solve @ (total / mean - shares[:, None]).T
@@ -89,12 +89,12 @@ class LogNormalisation:
     def derivatives(
         self, c: np.ndarray, terms: np.ndarray, shares: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the first and second derivatives of log Z at c (N, P), and how blocks move a sum of them.
+        """Return the first and second derivatives of log Z at c (N, P), and the contribution of each block to a sum.
 
         Parameters
         ----------
         c:
-            where, (N, P).
+            the points, (N, P).
         terms, shares:
             factors (N, C) and (N,) of the sum over events of share times term times first derivative.
 

@@ -1,4 +1,4 @@
-"""What a fit needs of a learned likelihood ratio: its box of parameters and its value for events that are embedded."""
+"""What a fit needs from a learned likelihood ratio: its box of parameters and its value for embedded events."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class LogRatio(Protocol):
-    """One member of an ensemble: the learned log p(x|theta) / p(x|theta_0) of events x that are already embedded.
+    """One member of an ensemble: the learned log p(x|theta) / p(x|theta_0) of embedded events x.
 
     It must be differentiable with respect to theta, once forwards by ``torch.func`` and twice backwards, as networks of
-    the usual layers are, and must treat events independently, since they are evaluated in batches.
+    the usual layers are. It must treat events independently, because they are evaluated in batches.
     """
 
     @property
@@ -38,12 +38,12 @@ class LogRatio(Protocol):
 class LinearRatio(LogRatio, Protocol):
     """A log ratio of events that are embedded as coefficients (N, C) of terms in the parameters: z @ terms(theta).
 
-    A fit takes the terms' derivatives in the place of each event's.
+    A fit uses the derivatives of the terms instead of those of each event.
     """
 
     @property
     def is_linear(self) -> bool:
-        """Whether that is so."""
+        """Whether the log ratio has this form."""
 
     def terms(self, theta: Tensor) -> Tensor:
         """Return the terms at parameters (..., P), (..., C), differentiable twice."""
@@ -64,7 +64,7 @@ class ParameterSpace:
     free:
         positions of the F free parameters.
     held:
-        values of all parameters, (P,); those of the free ones are where a search starts.
+        values of all parameters, (P,); for the free ones, the start values.
     """
 
     names: tuple[str, ...]
@@ -96,7 +96,7 @@ class ParameterSpace:
 
     @property
     def start(self) -> np.ndarray:
-        """Where a search starts, (F,)."""
+        """Start values of the free parameters, (F,)."""
         return self.held[list(self.free)]
 
     def embed(self) -> tuple[np.ndarray, np.ndarray]:
@@ -122,11 +122,11 @@ def parameter_space(
     members:
         the ensemble; all with the same parameters, in the same order, and the same reference.
     free:
-        parameters to fit; all that are not fixed by default.
+        parameters to fit; by default all that are not fixed.
     fixed:
         values of parameters that are not fitted; those neither free nor fixed stay at the reference.
     start:
-        where the search starts; at the reference by default.
+        start values; by default those of the reference.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def _check_names(
 ) -> None:
     for name in (*free, *fixed, *start):
         if name not in names:
-            raise ValueError(f"'{name}' is none of the parameters; they are {', '.join(names)}")
+            raise ValueError(f"'{name}' is not a parameter; the parameters are {', '.join(names)}")
     if not free:
         raise ValueError(f"no parameter is free; leave at least one of {', '.join(names)} unfixed")
     if len(set(free)) != len(free):

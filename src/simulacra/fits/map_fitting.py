@@ -1,17 +1,16 @@
 r"""The map over the box of a network's parameters, from events drawn over the box: one fit of a polynomial.
 
 With c(theta) a polynomial and events x_i drawn at theta_i, the sum over events of
-:math:`\log r(x_i|c(\theta_i)) - \log Z(c(\theta_i))`, Z the mean of r over the reference, is greatest where the
-network's best fit at every theta stands at c(theta) (:mod:`simulacra.fits.parameter_map`). All events serve the few
-coefficients at once, so that the map is known far better than from fits of single runs. The classifier's loss has
-another optimum, and a map of its own: there each reference event is paired with parameters of drawn events, as in
-training.
+:math:`\log r(x_i|c(\theta_i)) - \log Z(c(\theta_i))`, Z the mean of r over the reference, is largest if c(theta) is the
+network's best fit at every theta (:mod:`simulacra.fits.parameter_map`). All events determine the few coefficients
+together, so the map is known much better than from fits of single runs. The classifier's loss has another optimum and
+its own map. There, each reference event is paired with parameters of drawn events, as in training.
 
-Newton steps use the networks' own derivatives, event by event. The coefficients' covariance is the sandwich, from each
-drawn event's score and from the reference's in blocks. A plane is fitted first; from there the terms are taken whose
-Takeuchi information criterion (loss plus trace of inverse curvature times scores' covariance) is expected to be least:
-all up to a total degree, or with two to four times the degree in one parameter. What the polynomial then leaves in
-cells of the box, beyond its noise, is the map's lack of fit (:mod:`simulacra.fits.map_residuals`).
+Newton steps use the networks' own derivatives, event by event. The coefficients' covariance is the sandwich, from the
+scores of each drawn event and of blocks of the reference. A plane is fitted first. Starting there, the set of terms
+with the lowest expected Takeuchi information criterion (loss plus trace of inverse curvature times scores' covariance)
+is chosen: all terms up to a total degree, or up to two to four times this degree in one parameter. The shift that
+remains in cells of the box, beyond noise, is the map's lack of fit (:mod:`simulacra.fits.map_residuals`).
 """
 
 from __future__ import annotations
@@ -37,22 +36,22 @@ from simulacra.statistics.logistic import sigmoid
 
 HIGHEST_DEGREE: Final = 5
 STRETCHES: Final = (2, 3, 4)
-"""How many times the others' degree one parameter may have."""
-#: drawn events that a coefficient must rest on
+"""Factors by which the degree of one parameter may exceed that of the others."""
+#: smallest number of drawn events per coefficient
 EVENTS_A_COEFFICIENT: Final = 100
-#: where one parameter's degree is stretched: the more sets of terms there are to choose from, the more chance chooses
+#: where one parameter's degree is larger: a choice among more sets of terms depends more on chance
 EVENTS_A_STRETCHED: Final = 1000
-#: degree of one parameter beyond which nothing is tried
+#: highest degree of one parameter that is tried
 HIGHEST_OF_ONE: Final = 12
 STEPS: Final = 8
 CLOSE: Final = 1e-4
-"""Squared length of a step in standard deviations of the coefficients at which it is the last."""
+"""Squared length of the last step, in standard deviations of the coefficients."""
 PART: Final = 65_536
-"""Events that are summed over at a time."""
+"""Number of events per partial sum."""
 PAIRS: Final = 4
-"""Parameters that each reference event is paired with in the classifier's loss."""
+"""Number of parameter values that each reference event is paired with in the classifier's loss."""
 FARTHEST: Final = 0.5
-"""Largest step of a coefficient, in half widths of the box, that is taken at once."""
+"""Largest single step of a coefficient, in half widths of the box."""
 
 Progress = Callable[[str, float], None]
 
@@ -89,21 +88,21 @@ def fit_parameter_map(
     Parameters
     ----------
     members:
-        the ensemble; they must take a theta for each event, (N, P).
+        the ensemble; it must accept one theta per event, (N, P).
     drawn:
-        events at parameters drawn over the box, which no member was trained on.
+        events at parameters drawn over the box that no member was trained on.
     reference:
-        events at the ensemble's theta_0, likewise unseen.
+        events at the ensemble's theta_0 that no member was trained on.
     method:
         the objective whose optimum is mapped.
     highest_degree:
-        largest total degree that is tried, where there are events enough for it.
+        highest total degree that is tried, if there are enough events for it.
     made_from:
-        what identifies the samples, for the record.
+        identification of the samples, for the record.
     seed:
-        of the parameters that reference events are paired with.
+        for pairing reference events with parameters.
     progress:
-        called with a sentence and the share that is done.
+        called with a sentence and the completed share.
 
     Raises
     ------
@@ -136,7 +135,7 @@ def fit_parameter_map(
     flat = _Solution(pieces, candidates["1"], half, None, tell)
     criteria = flat.criteria(candidates)
     kept = _best(flat, pieces, candidates, criteria, half, tell)
-    tell("looking for what the map leaves", 1.0)
+    tell("measuring what the map leaves", 1.0)
     return ParameterMap(
         names,
         low,
@@ -161,7 +160,7 @@ def _best(
     half: np.ndarray,
     tell: Progress,
 ) -> _Solution:
-    """Return the map with the least criterion that has an optimum: what one step promises need not come true."""
+    """Return the map with the lowest criterion that has an optimum; the expectation from one step may be wrong."""
     for label in sorted(criteria, key=lambda label: criteria[label]):
         if label == "1":
             break
@@ -173,12 +172,12 @@ def _best(
 
 
 def candidates_for(events: float, parameters: int, highest: int) -> dict[str, np.ndarray]:
-    """Return the sets of terms that so many events allow, (C, P) each, by what they are called: "3", "3 2 times in 0".
+    """Return the sets of terms, (C, P) each, that this many events allow, by name: "3", "3 2 times in 0".
 
     Raises
     ------
     FitError
-        if the events do not even allow a plane.
+        if there are too few events for a plane.
     """
     found: dict[str, np.ndarray] = {}
     for degree in range(1, highest + 1):
@@ -218,12 +217,12 @@ class _Box:
 
 @dataclass(frozen=True)
 class _Sums:
-    """The objective around a map: its derivatives by c, event by event, summed over with the terms.
+    """The objective around a map: sums over events of its derivatives by c times the terms.
 
     Attributes
     ----------
     gradient:
-        (C, P), by the table of shifts in the parameters' units.
+        (C, P), with respect to the table of shifts in the parameters' units.
     curvature:
         (C, P, C, P).
     scores_square:
@@ -253,7 +252,7 @@ class _Pieces(Protocol):
         """Return the sums at a table of shifts (C, P), in the parameters' units, of terms with these powers."""
 
     def contributions(self, powers: np.ndarray, table: np.ndarray) -> Iterator[Contribution]:
-        """Return what the events add to the objective's derivatives by c, there."""
+        """Return the contributions of the events to the objective's derivatives by c, there."""
 
 
 class _LikelihoodPieces:
@@ -285,7 +284,7 @@ class _LikelihoodPieces:
         return (one for one, _ in self._evaluated(powers, table))
 
     def _evaluated(self, powers: np.ndarray, table: np.ndarray) -> Iterator[tuple[Contribution, np.ndarray]]:
-        """Return what events add, and how the reference's blocks move it, (blocks, C, P)."""
+        """Return the contributions of events, and those of the reference's blocks, (blocks, C, P)."""
         for rows, events, terms, c in _parts(self._events, self._theta, self._box, powers, table):
             shares = self._events.shares[rows]
             _, first, second = event_derivatives(self._members, events, c)
@@ -294,7 +293,7 @@ class _LikelihoodPieces:
 
 
 class _LossPieces:
-    """The classifier's loss, each reference event paired with parameters of drawn events."""
+    """The classifier's loss, with each reference event paired with parameters of drawn events."""
 
     def __init__(
         self,
@@ -343,7 +342,7 @@ class _LossPieces:
 def _parts(
     events: EmbeddedEvents, theta: np.ndarray, box: _Box, powers: np.ndarray, table: np.ndarray
 ) -> Iterator[tuple[np.ndarray, EmbeddedEvents, np.ndarray, np.ndarray]]:
-    """Return rows, their events, the terms (N, C) and c (N, P), a part of the events after the other."""
+    """Return rows, their events, the terms (N, C) and c (N, P), one part of the events after the other."""
     for begin in range(0, len(theta), PART):
         rows = np.arange(begin, min(begin + PART, len(theta)))
         terms = box.terms(theta[rows], powers)
@@ -356,7 +355,7 @@ def _outer(rows: np.ndarray) -> np.ndarray:
 
 
 def _summed(one: Contribution) -> _Sums:
-    """Return sums of terms times slopes, of their products times bends, and for drawn events of squared scores."""
+    """Return sums of terms times slopes, of their products times bends, and of drawn events' squared scores."""
     terms, shares, slope = one.terms, one.shares, one.slope
     count, parameters = terms.shape[1], slope.shape[1]
     gradient = terms.T @ (shares[:, None] * slope)
@@ -375,7 +374,7 @@ def _summed(one: Contribution) -> _Sums:
 def event_derivatives(
     members: Sequence[LogRatio], events: EmbeddedEvents, theta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean log ratios, (N,), and their first and second derivatives, each event at its own theta (N, P).
+    """Return the mean log ratios, (N,), and their first and second derivatives, with one theta per event (N, P).
 
     Raises
     ------
@@ -410,7 +409,7 @@ def _derivative(total: Tensor, point: Tensor, *, further: bool) -> Tensor:
 
 
 class _Solution:
-    """The map with some terms at the least value of its objective, started at another's."""
+    """The map with given terms at the minimum of its objective; the search starts at another map."""
 
     def __init__(
         self, pieces: _Pieces, powers: np.ndarray, half: np.ndarray, start: _Solution | None, tell: Progress
@@ -428,7 +427,7 @@ class _Solution:
         raise FitError(f"the map over the box found no optimum in {STEPS} steps: the network is far from the ratio")
 
     def extended_to(self, powers: np.ndarray) -> np.ndarray:
-        """Return this map's table with the terms of others, 0 where it has none."""
+        """Return this map's coefficients for the terms of another map, 0 if it has no such term."""
         mine = {tuple(row): coefficients for row, coefficients in zip(self.powers.tolist(), self.table, strict=True)}
         none = np.zeros(len(self._half))
         return np.stack([mine.get(tuple(row), none) for row in powers.tolist()])
@@ -447,7 +446,7 @@ class _Solution:
         """Return Newton's step, (C, P), and its squared length in standard deviations, per coefficient."""
         if not _has_optimum(self._curvature):
             raise FitError(
-                "the map over the box has no optimum: the drawn events do not tell the parameters' values apart, or "
+                "the map over the box has no optimum: the drawn events do not depend on the parameters, or "
                 "the network is far from the ratio"
             )
         move = -np.linalg.solve(self._curvature, self._gradient)
@@ -461,7 +460,7 @@ class _Solution:
         return np.asarray((covariance + covariance.T) / 2)
 
     def criteria(self, candidates: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """Return what the information criterion of each set of terms is expected to be, less a constant, from here."""
+        """Return the expected information criterion of each set of terms from here, up to a constant."""
         every = sorted({tuple(row) for powers in candidates.values() for row in powers.tolist()})
         table = self.extended_to(np.array(every))
         gradient, curvature, square = self._in_half_widths(table, np.array(every))

@@ -1,8 +1,8 @@
-r"""What a map over the box leaves: its shift in cells of the box, beyond what chance gives.
+r"""The lack of fit of a map over the box: the remaining shift in cells of the box, beyond noise.
 
-A polynomial cannot follow every bend of :math:`c^*(\theta)`. In each cell of the box one Newton step from the map,
-:math:`-H^{-1} g` with the events of the cell alone, says how far off it is there, and the sandwich how well that is
-known. The mean square over cells, less that of the noise, is the map's lack of fit.
+A polynomial cannot follow :math:`c^*(\theta)` exactly. In each cell of the box, one Newton step from the map,
+:math:`-H^{-1} g` with the events of the cell only, measures the remaining shift, and the sandwich its error. The mean
+square over cells, minus that of the noise, is the map's lack of fit.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import Final
 import numpy as np
 
 SLICES: Final = 12
-"""Along the parameter whose bends are looked for."""
+"""Number of cells along the parameter whose curvature is tested."""
 HALVES: Final = 2
-"""Along the others."""
+"""Number of cells along the others."""
 BEYOND: Final = 3.0
-"""Standard deviations of the noise's own mean square beyond which a direction counts."""
+"""Threshold for a direction to count, in standard deviations of the noise's mean square."""
 LEAST: Final = 400
-"""Events a cell must have, on average; with fewer there are fewer slices."""
+"""Smallest mean number of events per cell; with fewer there are fewer slices."""
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """What some events add to the objective's derivatives by c.
+    """The contributions of events to the objective's derivatives by c.
 
     Attributes
     ----------
     rows:
-        which drawn events' parameters they are at, (N,).
+        numbers of the drawn events whose parameters are used, (N,).
     terms:
         of the map at these parameters, (N, C).
     shares:
@@ -38,7 +38,7 @@ class Contribution:
     slope, bend:
         first, (N, P), and second derivatives, (N, P, P).
     of_reference:
-        which events of the reference they are, (N,), where they are of it.
+        numbers of the reference events, (N,), if they are from the reference.
     """
 
     rows: np.ndarray
@@ -50,14 +50,14 @@ class Contribution:
 
 
 def lack_of_fit(contributions: Iterable[Contribution], x: np.ndarray) -> np.ndarray:
-    """Return the covariance of c, (P, P), that a map leaves beyond noise: the largest over ways to cut the box.
+    """Return the covariance of c, (P, P), that a map leaves beyond noise: the largest over several binnings of the box.
 
     Parameters
     ----------
     contributions:
         at the map, with all events.
     x:
-        the drawn events' places in the box, from -1 to 1, (N, P).
+        positions of the drawn events in the box, from -1 to 1, (N, P).
     """
     parameters = x.shape[1]
     ways = [_cells_of(x, p) for p in range(parameters)]
@@ -102,7 +102,7 @@ class _Cells:
         np.add.at(self._shares, cells, one.shares)
 
     def excess(self) -> np.ndarray:
-        """Return the mean square of the shifts less their noise, in directions where chance cannot be all, (P, P)."""
+        """Return the mean square of the shifts minus their noise, in directions that are significant, (P, P)."""
         steps, noise = self._steps(), self._noise()
         weight = self._shares / self._shares.sum()
         difference = np.einsum("k,kp,kq->pq", weight, steps, steps) - np.einsum("k,kpq->pq", weight, noise)

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from iminuit import Minuit
 
 FURTHER_STARTS: Final = (0.5, 0.2, 0.8, 0.35)
-"""Where in the box a search begins again after one has failed, as shares of each width, beside the first start."""
+"""Further start values after a failed search, as shares of the width of the box."""
 EDGE: Final = 1e-3
-"""Share of a parameter's width within which an estimate counts as standing at the box's edge."""
+"""Distance from the edge of the box, as a share of its width, within which an estimate counts as at the edge."""
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """The point where an objective is least.
+    """The minimum of an objective.
 
     Attributes
     ----------
     values:
         of the free parameters, (F,).
     objective:
-        its value there.
+        its value at the minimum.
     calls:
         evaluations of the objective.
     minuit:
@@ -48,9 +48,9 @@ def minimise(objective: Objective, *, start: np.ndarray | None = None) -> Minimu
     Parameters
     ----------
     objective:
-        to be minimised.
+        the function to minimise.
     start:
-        of the search, (F,); that of the objective's parameter space by default.
+        start values, (F,); by default those of the objective's parameter space.
 
     Raises
     ------
@@ -104,10 +104,11 @@ def _search(objective: Objective, begin: np.ndarray) -> Minuit:
 
 
 def _polished(objective: Objective, values: np.ndarray) -> np.ndarray:
-    """Return the point one scoring step further, where the slope is smaller.
+    """Return the point after one more scoring step, if the slope there is smaller.
 
-    Minuit stops some hundredths of a standard deviation away; a step takes that to well below a thousandth, so that
-    the same events give the same answer whatever the start, which matters where fits are compared event by event.
+    Minuit stops some hundredths of a standard deviation from the minimum. One step reduces this to well below a
+    thousandth. The same events then give the same result for any start, which matters when fits are compared event by
+    event.
     """
     space = objective.about.space
     expected = objective.expected_hessian(values)
@@ -142,7 +143,7 @@ def _reason(minuit: Minuit) -> str:
 
 
 def at_edge(space: ParameterSpace, values: np.ndarray) -> list[tuple[str, str, float]]:
-    """Return (name, "lower" or "upper", the edge) of each free parameter that stands at the trained box's edge."""
+    """Return (name, "lower" or "upper", the edge) of each free parameter at an edge of the trained box."""
     width = EDGE * (space.free_high - space.free_low)
     found = []
     for p, name in enumerate(space.free_names):

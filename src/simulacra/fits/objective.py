@@ -1,15 +1,15 @@
 r"""The two estimators at one level: what a fit minimises over the parameters, with exact derivatives.
 
-With r = log p(x|theta) / p(x|theta_0) as learned, f = 1 / (1 + exp(-r)), and weighted means over data and over the
+With the learned r = log p(x|theta) / p(x|theta_0), f = 1 / (1 + exp(-r)), and weighted means over data and over the
 reference simulated at theta_0:
 
 * ``ClassifierLoss`` (DCTR, arXiv:1907.08209): :math:`-\langle\log f\rangle_{data} - \langle\log(1-f)\rangle_{ref}`, a
-  proper scoring rule, hence least at the data's parameters.
-* ``LikelihoodRatio``: :math:`-\langle r\rangle_{data} + \log\langle e^r\rangle_{ref}`, the negative log likelihood an
-  event, the second term making the learned ratio integrate to 1 over the reference at every theta.
+  proper scoring rule, hence minimal at the data's parameters.
+* ``LikelihoodRatio``: :math:`-\langle r\rangle_{data} + \log\langle e^r\rangle_{ref}`, the negative log likelihood per
+  event. The second term makes the learned ratio integrate to 1 over the reference at every theta.
 
-Both are means, so that neither the number of data events nor that of the reference shifts the minimum. Both treat the
-reference as what it is, a finite sample: ``linearise`` gives the score of each data *and* each reference event.
+Both are means, so the numbers of data and reference events do not shift the minimum. Both treat the reference as a
+finite sample: ``linearise`` gives the score of each data *and* each reference event.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Method = Literal["likelihood_ratio", "classifier_loss"]
 
 @dataclass(frozen=True)
 class About:
-    """What a fit needs to know of an objective besides its values.
+    """What a fit needs to know about an objective besides its values.
 
     Attributes
     ----------
@@ -65,9 +65,9 @@ class Linearised:
     hessian:
         its second derivatives, (F, F).
     data_scores, reference_scores:
-        how its gradient moves when one event is counted once more, (N, F) and (M, F); each sums to 0.
+        change of its gradient when one event is counted once more, (N, F) and (M, F); each sums to 0.
     reference_effective:
-        number of reference events that count once they are weighted to the estimate, (sum w)^2 / sum w^2.
+        effective number of reference events after weighting to the estimate, (sum w)^2 / sum w^2.
     """
 
     hessian: np.ndarray
@@ -81,7 +81,7 @@ class Objective(Protocol):
 
     @property
     def about(self) -> About:
-        """What is fitted to what."""
+        """The samples, parameters and method."""
 
     def value(self, free: np.ndarray) -> float:
         """Return the objective."""
@@ -90,7 +90,7 @@ class Objective(Protocol):
         """Return its derivatives, (F,)."""
 
     def expected_hessian(self, free: np.ndarray) -> np.ndarray | None:
-        """Return the part of the second derivatives, (F, F), that survives at the truth; None where it is unknown."""
+        """Return the part of the second derivatives that does not vanish at the truth, (F, F); None if unknown."""
 
     def linearise(self, free: np.ndarray) -> Linearised:
         """Return the objective around its minimum.
@@ -102,11 +102,11 @@ class Objective(Protocol):
         """
 
     def resampled(self, data_counts: np.ndarray, reference_counts: np.ndarray) -> Objective:
-        """Return the objective with each event counted so many times, (N,) and (M,)."""
+        """Return the objective with the given counts of each event, (N,) and (M,)."""
 
 
 class Samples:
-    """Data and reference with the log ratios and slopes at the point that was asked for last.
+    """Data and reference with the log ratios and slopes at the last point.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class Samples:
         return total
 
     def resampled(self, data_counts: np.ndarray, reference_counts: np.ndarray) -> Samples:
-        """Return both samples with each event counted so many times."""
+        """Return both samples with the given counts of each event."""
         data, reference = self.data.events, self.reference.events
         return Samples(self.members, data.reweighted(data_counts), reference.reweighted(reference_counts), self.space)
 
@@ -169,7 +169,7 @@ def _key(free: np.ndarray) -> bytes:
 
 
 class LikelihoodRatio:
-    """The negative log likelihood an event by the learned ratio, normalised over the reference."""
+    """The negative log likelihood per event of the learned ratio, normalised over the reference."""
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
@@ -187,7 +187,7 @@ class LikelihoodRatio:
         return self._samples.slope(free, -self._data_shares, tilted(reference, self._shares))
 
     def expected_hessian(self, free: np.ndarray) -> np.ndarray:
-        """Return the covariance of the slopes over the weighted reference, (F, F): Fisher's information an event."""
+        """Return the covariance of the slopes over the weighted reference, (F, F): the Fisher information per event."""
         _, _, reference, slopes = self._samples.slopes(free)
         return covariance(slopes, tilted(reference, self._shares))
 
@@ -203,7 +203,7 @@ class LikelihoodRatio:
         )
 
     def resampled(self, data_counts: np.ndarray, reference_counts: np.ndarray) -> LikelihoodRatio:
-        """Return the objective with each event counted so many times."""
+        """Return the objective with the given counts of each event."""
         return LikelihoodRatio(self._samples.resampled(data_counts, reference_counts))
 
 
@@ -247,7 +247,7 @@ class ClassifierLoss:
         )
 
     def resampled(self, data_counts: np.ndarray, reference_counts: np.ndarray) -> ClassifierLoss:
-        """Return the objective with each event counted so many times."""
+        """Return the objective with the given counts of each event."""
         return ClassifierLoss(self._samples.resampled(data_counts, reference_counts))
 
 

@@ -1,4 +1,4 @@
-"""The page of a fit: the parameters with their intervals, where these come from, and whether they cover."""
+"""The page of a fit: the parameters with their intervals, the sources of the uncertainty, and the coverage."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ METHODS: Final = {
 DASH: Final = "–"
 ERROR_PARTS: Final = ("events", "networks", "calibration", "bias seen in validation")
 _SHARES: Final = (
-    "The events' share of an uncertainty counts data and reference simulation, both of which are finite. The networks' "
-    "share is the spread of the ensemble's members, for the fit of their mean. The likelihood's curvature alone takes "
-    "the reference for infinite."
+    "The events' share of an uncertainty includes the finite numbers of data and reference events. The networks' "
+    "share is the spread of the ensemble's members, for the fit of their mean. The likelihood's curvature alone "
+    "assumes an infinite reference."
 )
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What pseudo-experiments must show of a fit.
+    """Requirements on a fit, tested with pseudo-experiments.
 
     Attributes
     ----------
     bias_percent:
         largest bias, in % of the parameter.
     coverage:
-        least and largest share of 68.3 % intervals that hold the truth.
+        lowest and highest share of 68.3 % intervals that contain the truth.
     """
 
     bias_percent: float = 1.0
@@ -50,7 +50,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Naming:
-    """How parameters are written: their names in words and their units, by name; both default to the plain name."""
+    """Names in words and units of parameters, by name; by default the plain name, without unit."""
 
     labels: Mapping[str, str]
     units: Mapping[str, str]
@@ -85,17 +85,17 @@ def fit_page(
     Parameters
     ----------
     fits:
-        by what to call them; the first is the result.
+        by their labels; the first is the result.
     title:
-        what was fitted to what.
+        the title of the page.
     truth:
-        the data's parameters, where they are known.
+        the true parameters of the data, if known.
     coverage:
-        pseudo-experiments, by what to call them; the first decides the page's outcome.
+        pseudo-experiments, by their labels; the first decides the page's outcome.
     curve:
-        the calibration that was applied.
+        the applied calibration.
     limits:
-        what the pseudo-experiments must show.
+        the requirements on pseudo-experiments.
     labels, units:
         names in words and units of parameters.
     provenance:
@@ -137,7 +137,7 @@ def fit_page(
             "calibration": None if curve is None else curve.to_json(),
             "provenance": dict(provenance),
         },
-        footnote="Intervals hold the truth in 68.3 % of repetitions if they are right.",
+        footnote="Correct intervals contain the truth in 68.3 % of repetitions.",
     )
 
 
@@ -176,7 +176,7 @@ def _summary(fit: Fit, summaries: Sequence[ParameterCoverage]) -> str:
         f"{f'calibrated {fit.calibrated}' if fit.calibrated else 'not calibrated'}."
     )
     if summaries:
-        text += f" {summaries[0].experiments + summaries[0].failed} pseudo-experiments say how far to trust it."
+        text += f" {summaries[0].experiments + summaries[0].failed} pseudo-experiments test it."
     return text
 
 
@@ -274,7 +274,7 @@ def _members(fit: Fit, naming: Naming) -> list[Chapter]:
     ]
     spread = fit.members.std(axis=0, ddof=1)
     rows.append(("spread", *(f"{value:.2g}" for value in spread)))
-    text = "What each network of the ensemble finds by itself; the result is the fit of their mean log ratio."
+    text = "The fit of each network of the ensemble; the result is the fit of their mean log ratio."
     columns = ("network", *(naming.label(name) for name in fit.parameters))
     return [Chapter("members", "The ensemble", (text,), columns=columns, rows=tuple(rows))]
 
@@ -309,10 +309,10 @@ def _coverage(label: str, number: int, found: Coverage, limits: Limits, naming: 
             pictures.append(picture(drawn, f"intervals of {name}"))
     failed = len(found.failures)
     text = (
-        f"Asked for: a bias below {limits.bias_percent:g} % of the parameter, and 68.3 % intervals that hold the truth "
-        f"in {100 * limits.coverage[0]:.0f} to {100 * limits.coverage[1]:.0f} % of pseudo-experiments."
+        f"Required: a bias below {limits.bias_percent:g} % of the parameter, and 68.3 % intervals that contain the "
+        f"truth in {100 * limits.coverage[0]:.0f} to {100 * limits.coverage[1]:.0f} % of pseudo-experiments."
     )
-    more = f"{failed} fits failed and count as misses." if failed else ""
+    more = f"{failed} fits failed and count as intervals that miss." if failed else ""
     columns = ("parameter", "experiments", "bias", "mean pull", "pulls' width", "coverage", "outcome")
     return Chapter(
         f"coverage-{number + 1}",

@@ -1,16 +1,16 @@
-r"""Where in its own parameters a network must be asked, so that a fit with it finds the truth: a map over the box.
+r"""At which of its own parameters a network must be evaluated for an unbiased fit: a map over the box.
 
-A network that has not learned the ratio to the last digit has its best fit to events of :math:`\theta` not there but at
+No network learns the ratio exactly. For events of :math:`\theta` its best fit is therefore not :math:`\theta` but
 
 .. math:: c^*(\theta) = \arg\max_c \; E_{x|\theta}[\log r(x|c)] - \log E_{ref}[r(x|c)] ,
 
-which no spread of an ensemble shows. With the map :math:`c(\theta)` known, :math:`r(x|c(\theta))` in the place of
-:math:`r(x|\theta)` has its best fit at the truth, in all parameters at once and in any of them with the others held at
-theirs. The shift from theta is a polynomial of the parameters, curved as far as the events ask for it;
-:mod:`simulacra.fits.map_fitting` finds it, with its covariance.
+The spread of an ensemble does not show this shift. If the map :math:`c(\theta)` is known, :math:`r(x|c(\theta))`
+instead of :math:`r(x|\theta)` has its best fit at the truth, for all parameters together and for any of them with the
+others held at the truth. The shift is a polynomial in the parameters, of an order chosen from the events.
+:mod:`simulacra.fits.map_fitting` fits it, with its covariance.
 
-At the reference's own parameters the shift is 0 exactly, whatever the network has learned: there data and reference are
-the same, and so are the derivatives of both terms.
+At the reference's parameters the shift is exactly 0, whatever the network has learned: data and reference are then the
+same, and so are the derivatives of both terms.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ class MapError(ValueError):
 
 @dataclass(frozen=True)
 class ParameterMap:
-    """The map c(theta) = theta + half width times a polynomial of theta's place in the box, 0 at the reference's.
+    """The map c(theta) = theta + half width times a polynomial in the relative position of theta, 0 at the reference.
 
     Attributes
     ----------
     parameters:
         names, (P,).
     low, high:
-        the box that it was made in, (P,), in the parameters' units.
+        the box of the map, (P,), in the parameters' units.
     reference:
         the reference's parameters, (P,).
     powers:
-        degree of each parameter in each term, (C, P), none of them 0 in all.
+        degree of each parameter in each term, (C, P); no term is constant.
     coefficients:
         of the shift in half widths of the box, (C, P).
     covariance:
         of the coefficients, row by row of the table, (C P, C P).
     lack_of_fit:
-        covariance of c, (P, P), in the parameters' units: what the polynomial left in cells of the box, beyond noise.
+        covariance of c, (P, P), in the parameters' units: what the polynomial misses in cells of the box, beyond noise.
     events, reference_events:
-        numbers of events that it was made from.
+        numbers of events used for the fit.
     tried:
-        information criterion of each set of terms that was tried; the least was chosen.
+        information criterion of each set of terms that was tried; the lowest was chosen.
     made_from:
-        what identifies the samples, for the record.
+        identification of the samples, for the record.
     """
 
     parameters: tuple[str, ...]
@@ -106,7 +106,7 @@ class ParameterMap:
         return np.asarray(jacobian.numpy())
 
     def region(self, *, points: int = 4096) -> np.ndarray:
-        """Return between which values c moves over the box, (P, 2), in the parameters' units: about the box."""
+        """Return the range of c over the box, (P, 2), in the parameters' units."""
         from scipy.stats import qmc
 
         # Halton's points leave out the edges, where the map reaches farthest: they are stretched onto them.
@@ -127,16 +127,16 @@ class ParameterMap:
         return np.asarray((covariance + covariance.T) / 2)
 
     def theta_covariance_at(self, theta: np.ndarray) -> np.ndarray:
-        """Return the covariance, (P, P), that the map's own uncertainty gives a fit of all parameters at theta (P,).
+        """Return the covariance, (P, P), of a fit of all parameters at theta (P,) due to the map's uncertainty.
 
-        The polynomial's lack of fit is in it.
+        It includes the polynomial's lack of fit.
         """
         inverse = np.linalg.inv(self.jacobian_at(theta))
         covariance: np.ndarray = inverse @ (self.covariance_at(theta) + self.lack_of_fit) @ inverse.T
         return covariance
 
     def second_moment(self, *, points: int = 512) -> np.ndarray:
-        """Return the mean over the box of the shift times itself, (P, P): what a fit without the map is off by."""
+        """Return the mean over the box of the squared shift, (P, P): the squared bias of a fit without the map."""
         from scipy.stats import qmc
 
         unit = qmc.Sobol(len(self.parameters), rng=np.random.default_rng(0)).random(points)
@@ -146,7 +146,7 @@ class ParameterMap:
         return moment
 
     def to_json(self) -> dict[str, Any]:
-        """Return the map as plain JSON values; of the covariance, the upper triangle in nine digits."""
+        """Return the map as plain JSON values; the covariance as its upper triangle, with nine digits."""
         upper = self.covariance[np.triu_indices(len(self.covariance))]
         return {
             "parameters": list(self.parameters),
@@ -165,12 +165,12 @@ class ParameterMap:
 
     @classmethod
     def from_json(cls, told: Any) -> ParameterMap:
-        """Return the map that ``to_json`` told of.
+        """Return the map from the output of ``to_json``.
 
         Raises
         ------
         MapError
-            if what is told is no such map, or not finite.
+            if the values are not such a map, or not finite.
         """
         try:
             read = _Told.model_validate(told)
@@ -212,7 +212,7 @@ class ParameterMap:
 
 
 def map_terms(theta: Tensor, low: np.ndarray, high: np.ndarray, reference: np.ndarray, powers: np.ndarray) -> Tensor:
-    """Return the terms of a map, (..., C), at parameters (..., P) in double precision: 0 at the reference's."""
+    """Return the terms of a map, (..., C), at parameters (..., P) in double precision; 0 at the reference."""
     import torch
 
     least, half, origin = (torch.from_numpy(a).to(theta.device) for a in (low, (high - low) / 2, reference))
@@ -225,7 +225,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Told(BaseModel):
-    """A map as a file tells of it."""
+    """A map as stored in a file."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -244,7 +244,7 @@ class _Told(BaseModel):
 
 
 class MappedRatio:
-    """A member's log ratio, asked at c(theta) wherever a fit asks at theta.
+    """A member's log ratio, evaluated at c(theta) for a fit at theta.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ class MappedRatio:
     def __init__(self, of: LogRatio, over_box: ParameterMap) -> None:
         if tuple(of.parameters) != over_box.parameters:
             raise MapError(
-                f"the calibration is of {', '.join(over_box.parameters)}, the log ratio of {', '.join(of.parameters)}"
+                f"the calibration is for {', '.join(over_box.parameters)}, the log ratio for {', '.join(of.parameters)}"
             )
         self._of, self._map = of, over_box
         self.parameters, self.bounds, self.reference = of.parameters, of.bounds, of.reference

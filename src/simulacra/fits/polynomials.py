@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def powers_up_to(degree: int, parameters: int, *, stretched: tuple[int, int] | None = None) -> np.ndarray:
     """Return the degree in each coordinate of each product, (C, F), those of a lower total degree first.
 
-    ``stretched`` names a coordinate and how many times the total degree it may have: its own counts so much less.
+    ``stretched`` gives a coordinate and the factor by which its degree may exceed the total degree.
     """
     times = [1] * parameters
     if stretched is not None:

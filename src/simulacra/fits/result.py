@@ -1,4 +1,4 @@
-"""What a fit found: values, their covariance and where it comes from, intervals and warnings."""
+"""The result of a fit: values, their covariance by source, intervals and warnings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Scan:
     values:
         of the parameter, (S,), in its unit.
     rise:
-        of the objective above its minimum, (S,); for a likelihood 2 times the rise of the negative log likelihood.
+        rise of the objective above its minimum, (S,); for a likelihood, 2 times the rise of the negative log
+        likelihood.
     profiled:
         whether the other free parameters were fitted at each point, or held at the estimate.
     """
@@ -47,12 +48,12 @@ class Fit:
     event_covariance:
         due to the finite numbers of data and reference events, (F, F).
     network_covariance:
-        due to the networks' training, (F, F); 0 for a single member, about which nothing is known.
+        due to the networks' training, (F, F); 0 for a single member, whose spread is unknown.
     calibration_covariance:
         due to the calibration, (F, F); 0 if there is none.
     likelihood_covariance:
-        inverse curvature of the likelihood, (F, F), for which the reference is infinite and the data are unweighted;
-        None for an objective that is no likelihood.
+        inverse curvature of the likelihood, (F, F), for an infinite reference and unweighted data; None if the
+        objective is not a likelihood.
     fixed:
         values of the parameters that were not free.
     bounds:
@@ -62,21 +63,21 @@ class Fit:
     n_data, n_reference:
         numbers of events.
     data_effective, reference_effective:
-        effective numbers, the reference's once it is weighted to the estimate (None where that is not known).
+        effective numbers; that of the reference after weighting to the estimate (None if not known).
     objective:
         the least value of the objective.
     profile_intervals:
-        (low, high) of each parameter where the profile of the objective has risen by what the event covariance
-        allows; they may be lopsided. Empty unless asked for.
+        (low, high) of each parameter where the profile of the objective has risen by the event covariance's one sigma;
+        they may be asymmetric. Empty unless requested.
     scans:
-        by parameter; empty unless asked for.
+        by parameter; empty unless requested.
     calibrated:
-        how: "over the box" by the reweighter's own map, "by runs" by a calibration curve; "" for not at all.
+        "over the box" by the reweighter's own map, "by runs" by a calibration curve, "" if not calibrated.
     bias_covariance:
-        of a fit without calibration, the second moment of the bias that its networks' validation saw, (F, F); None
-        where nothing is known of it, or it was corrected.
+        for a fit without calibration, the second moment of the bias seen in the networks' validation, (F, F); None if
+        it is unknown or was corrected.
     warnings:
-        what the user should know before trusting it.
+        what the user should know before trusting the result.
     """
 
     method: str
@@ -129,9 +130,9 @@ class Fit:
         return {name: (self.values[name] - error, self.values[name] + error) for name, error in self.errors.items()}
 
     def error_parts(self, name: str) -> dict[str, float]:
-        """Return the standard deviations of a parameter by where they come from.
+        """Return the standard deviations of a parameter by source.
 
-        From the events, the networks, the calibration, and from the bias that validation saw where that was not
+        The sources are the events, the networks, the calibration, and the bias seen in validation if it was not
         corrected.
         """
         p = self.parameters.index(name)

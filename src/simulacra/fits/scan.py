@@ -1,4 +1,4 @@
-"""The objective along one parameter, and the interval where its profile has risen by a given amount."""
+"""The objective along one parameter, and the interval in which its profile rises by a given amount."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simulacra.fits.result import Scan
 
 
 def scan(objective: Objective, optimum: np.ndarray, name: str, values: np.ndarray) -> Scan:
-    """Return the objective at values (S,) of one free parameter, the others held at the optimum (F,).
+    """Return the objective at values (S,) of one free parameter, with the others at the optimum (F,).
 
     Raises
     ------
@@ -33,11 +33,11 @@ def scan(objective: Objective, optimum: np.ndarray, name: str, values: np.ndarra
 def profile_intervals(
     minimum: Minimum, event_covariance: np.ndarray, curvature_covariance: np.ndarray
 ) -> dict[str, tuple[float, float]]:
-    """Return where the profile of each free parameter has risen by what one standard deviation of the events makes.
+    """Return the interval of each free parameter in which the profile rises by one standard deviation of the events.
 
     A likelihood's profile rises by 1/2 within one standard deviation if its curvature is the estimate's inverse
-    covariance. Here the reference is finite and weights vary, so the rise is scaled by the ratio of the two variances,
-    and the interval keeps the likelihood's shape and the sandwich's size.
+    covariance. Here the reference is finite and weights vary, so the rise is scaled by the ratio of the two variances.
+    The interval then has the likelihood's shape and the sandwich's size.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def profile_intervals(
     Raises
     ------
     FitError
-        if the profile cannot be followed to both ends.
+        if the profile does not reach both ends.
     """
     minuit = minimum.minuit
     found = {}

@@ -1,4 +1,4 @@
-"""A sample weighted to other parameters by its log ratios, and means and covariances over it."""
+"""A sample reweighted to other parameters by its log ratios, and means and covariances over it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def log_mean_exp(log_ratios: np.ndarray, shares: np.ndarray) -> float:
     mean = float(shares @ np.exp(log_ratios - largest))
     if mean <= 0:
         raise FitError(
-            "the reference's negative weights outweigh its positive ones once it is reweighted; "
+            "after reweighting, the reference's negative weights exceed the positive ones; "
             "use a reference with fewer negative weights, or free fewer parameters"
         )
     return largest + float(np.log(mean))

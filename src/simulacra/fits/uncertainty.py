@@ -1,19 +1,19 @@
-r"""The uncertainty of an estimate: from the events that it was made with, and from the networks.
+r"""The uncertainty of an estimate: from the events and from the networks.
 
 **Events.** The estimate is a solution of :math:`\sum_i s_i(\theta) = 0` over data *and* reference events, so its
-covariance is :math:`H^{-1} \left(\sum_i s_i s_i^T\right) H^{-1}`, the sandwich, whatever the objective is and whatever
-the weights are. Counting every event a Poisson number of times and fitting again has this covariance too, and follows
-skewness besides; one Newton step from the optimum, :math:`-H^{-1} \sum_i (n_i - 1) s_i`, replaces each new fit.
-Only for the likelihood ratio of unweighted data and an infinite reference is :math:`H^{-1} / n` the same.
+covariance is :math:`H^{-1} \left(\sum_i s_i s_i^T\right) H^{-1}`, the sandwich, for any objective and any weights.
+Counting every event a Poisson number of times and fitting again has the same covariance and also shows skewness; one
+Newton step from the optimum, :math:`-H^{-1} \sum_i (n_i - 1) s_i`, replaces each new fit. Only for the likelihood ratio
+of unweighted data and an infinite reference is :math:`H^{-1} / n` the same.
 
-**Networks.** K members that were trained apart scatter around their common mean with a covariance S, which is that of
-one member's training. The central value is the fit of their *mean* log ratio. To first order that equals the mean of
-their fits, so what it inherits is S / K and not S. But S is estimated from few members; for a 68.3 % interval Student's
-factor t (1.84 for K = 2, 1.32 for 3, 1.14 for 5) makes up for that. This holds for ``independent`` members: each with
-its own training events, or with the same ones if the training sample's own fluctuation is known to be negligible,
-for what members have in common never shows in their spread. Where each was trained on a bootstrap resample of one
-training sample, S holds that sample's fluctuation, which averaging does not lessen: ``resampled`` keeps S whole.
-A bias that all members share is found by pseudo-experiments alone, and removed by a calibration curve.
+**Networks.** K independently trained members scatter around their mean with a covariance S, that of one member's
+training. The central value is the fit of their *mean* log ratio. To first order this equals the mean of their fits,
+whose covariance is S / K. S is estimated from few members; for a 68.3 % interval Student's factor t (1.84 for K = 2,
+1.32 for 3, 1.14 for 5) corrects for this. This holds for ``independent`` members. Each has its own training events, or
+all have the same events and the fluctuation of the training sample is negligible; the spread does not show what members
+have in common. If each was trained on a bootstrap resample of one training sample, S includes the fluctuation of that
+sample, which averaging does not reduce: ``resampled`` uses the full S. Only pseudo-experiments show a bias that all
+members share, and a calibration curve removes it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EventErrors = Literal["sandwich", "one_step_bootstrap", "bootstrap"]
 
 LEAST_EFFECTIVE: Final = 2.0
 CENTRAL: Final = 0.682689492137086
-"""Content of an interval of one standard deviation to either side."""
+"""Content of an interval of one standard deviation on either side."""
 
 
 def inverse_hessian(hessian: np.ndarray, widths: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
@@ -41,7 +41,7 @@ def inverse_hessian(hessian: np.ndarray, widths: np.ndarray, names: tuple[str, .
     Raises
     ------
     FitError
-        if they are not those of a minimum, or too close to flat; widths of the box, (F,), say what flat is.
+        if they are not those of a minimum, or the objective is too flat for widths of the box, (F,).
     """
     scaled = hessian * np.outer(widths, widths)
     values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
@@ -49,8 +49,8 @@ def inverse_hessian(hessian: np.ndarray, widths: np.ndarray, names: tuple[str, .
         direction = np.abs(vectors[:, 0])
         flat = [name for name, share in zip(names, direction, strict=True) if share > 0.3]
         raise FitError(
-            f"the objective has no curvature in {' and '.join(flat)}: these events, or this network, do not tell its "
-            "values apart; fix a parameter or retrain with the parameters as inputs"
+            f"the objective has no curvature in {' and '.join(flat)}: these events, or this network, do "
+            "not depend on it; fix a parameter or retrain with the parameters as inputs"
         )
     inverse: np.ndarray = (vectors / values) @ vectors.T * np.outer(widths, widths)
     return inverse
@@ -69,7 +69,7 @@ def sandwich(linearised: Linearised, inverse: np.ndarray) -> np.ndarray:
 def one_step_replicates(
     linearised: Linearised, inverse: np.ndarray, replicates: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return how far one Newton step moves the estimate, (replicates, F), when events are counted Poisson times."""
+    """Return the shift of the estimate by one Newton step, (replicates, F), when events are counted Poisson times."""
     moves = np.zeros((replicates, len(inverse)))
     for scores in (linearised.data_scores, linearised.reference_scores):
         for row in range(replicates):
@@ -80,7 +80,7 @@ def one_step_replicates(
 def refitted_replicates(
     objective: Objective, optimum: np.ndarray, replicates: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return how far new fits move the estimate, (replicates, F), when events are counted Poisson times."""
+    """Return the shift of the estimate by new fits, (replicates, F), when events are counted Poisson times."""
     moves = []
     for _ in range(replicates):
         data = rng.poisson(1.0, objective.about.n_data)
@@ -103,15 +103,15 @@ def event_covariance(
     Parameters
     ----------
     objective, optimum:
-        and where it is least, (F,).
+        and its minimum, (F,).
     errors:
-        how it is found.
+        how it is computed.
     replicates:
         of a bootstrap.
     make_rng:
         returns the bootstrap's generator of random numbers.
     linearised:
-        the objective around its optimum and its inverse second derivatives, which all but "bootstrap" need.
+        the objective around its optimum and its inverse second derivatives; needed for all but "bootstrap".
     """
     if errors == "bootstrap":
         moves = refitted_replicates(objective, optimum, replicates, make_rng())
@@ -125,7 +125,7 @@ def event_covariance(
 
 
 def student_factor(members: int) -> float:
-    """Return the factor that widens a spread of so many members to a 68.3 % interval."""
+    """Return the factor that widens the spread of this many members to a 68.3 % interval."""
     from scipy.stats import t
 
     return float(t.ppf(0.5 + CENTRAL / 2, members - 1))

@@ -91,7 +91,9 @@ def map_from_arrays(arrays: Mapping[str, np.ndarray]) -> CalibrationMap:
         ):
             raise ValueError("a calibration's knots do not increase, or are not finite: the file is damaged")
         return IsotonicMap(knots, values)
-    raise ValueError(f"the arrays {sorted(names)} are of no calibration: slope and offset, or knots and values are")
+    raise ValueError(
+        f"the arrays {sorted(names)} are not a calibration, which has slope and offset, or knots and values"
+    )
 
 
 def fit_temperature(
@@ -204,9 +206,9 @@ class Reliability:
     def sentence(self) -> str:
         """The result in words."""
         return (
-            f"The predicted probabilities are off by {100 * self.expected_calibration_error:.2f} % on average; "
-            f"perfectly calibrated ones would seem to be by {100 * self.null:.2f} ± {100 * self.null_spread:.2f} % "
-            f"with so many events (p = {self.p_value:.2g})."
+            f"The predicted probabilities are off by {100 * self.expected_calibration_error:.2f} % on average; for "
+            f"perfectly calibrated ones and as many events this would be {100 * self.null:.2f} ± "
+            f"{100 * self.null_spread:.2f} % (p = {self.p_value:.2g})."
         )
 
 
@@ -261,17 +263,17 @@ def _checked(
     """Return log-odds, labels and balanced weights, (N,) float64 each."""
     x, y = np.asarray(log_odds, dtype=np.float64), np.asarray(labels)
     if x.ndim != 1 or y.shape != x.shape:
-        raise ValueError(f"log-odds have the shape {x.shape} and labels {y.shape}: give one of each for every event")
+        raise ValueError(f"log-odds have the shape {x.shape} and labels {y.shape}: give one of each per event")
     if not np.isfinite(x).all():
         raise ValueError(
             f"{np.count_nonzero(~np.isfinite(x))} log-odds are not finite: the classifier is broken, train again"
         )
     if not np.isin(y, (0, 1)).all():
-        raise ValueError("labels are 0 for the source and 1 for the target, and some are neither")
+        raise ValueError("labels must be 0 for the source and 1 for the target; some are neither")
     target = y == 1
     given = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     if given.shape != x.shape:
-        raise ValueError(f"weights have the shape {given.shape} and log-odds {x.shape}: give one for every event")
+        raise ValueError(f"weights have the shape {given.shape} and log-odds {x.shape}: give one per event")
     balanced = np.empty(len(y))
     balanced[~target], balanced[target] = class_weights(
         given[~target], int(np.sum(~target)), given[target], int(np.sum(target))

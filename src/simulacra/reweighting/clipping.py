@@ -67,9 +67,9 @@ class ClippedWeights:
         if self.maximum is None:
             return "No weight was clipped."
         kept = (
-            "the rest was scaled up to restore the sum, so that the largest may exceed the bound again"
+            "all weights were scaled up to restore the sum, so the largest may exceed the bound again"
             if self.sum_kept
-            else "the sum is smaller by as much"
+            else "the sum is smaller by this share"
         )
         return (
             f"{self.clipped:,} of {len(self.weights):,} weights were clipped at {self.maximum:.4g}; this removed "

@@ -231,8 +231,8 @@ def _scalar(
     bins = int(group.max()) + 1
     if bins < 2:
         raise IncomparableError(
-            f"{observable.name} cannot be compared: no two bins hold {FEWEST_IN_BIN} effective events of the target "
-            "and of the source, before and after weights, each; take more events, or samples that overlap more"
+            f"{observable.name} cannot be compared: no two bins hold {FEWEST_IN_BIN} effective events each of the "
+            "target and of the source, before and after weights; take more events, or samples that overlap more"
         )
     target = share_covariance(group[theirs], truth, bins)
     before, after = (
@@ -272,7 +272,7 @@ def _vector(
     least = min(effective_events(w) for w in (truth, own, product))
     if least < FEWEST_IN_BIN * bins:
         raise IncomparableError(
-            f"{observable.name} cannot be compared: {bins} bins need {FEWEST_IN_BIN * bins} effective events at least, "
+            f"{observable.name} cannot be compared: {bins} bins need {FEWEST_IN_BIN * bins} effective events, "
             f"not {least:.0f}; take more events, fewer bins, or samples that overlap more"
         )
     joined = np.zeros((source.shape[1], bins))
@@ -312,7 +312,7 @@ def _chi_square(
     known = scale > 0
     if not known.any() or difference[~known].any():
         raise ValueError(
-            "an observable has the same value in all events of both samples, so that its chi-square has no meaning: "
+            "an observable has the same value in all events of both samples, so its chi-square has no meaning: "
             "leave it out"
         )
     pull = difference[known] / scale[known]
@@ -358,13 +358,13 @@ def _check(observable: Observable, n: int, m: int) -> None:
     for values, events, sample in ((observable.source, n, "source"), (observable.target, m, "target")):
         if values.ndim not in (1, 2) or len(values) != events:
             raise ValueError(
-                f"{observable.name} of the {sample} has the shape {values.shape}: give one row for each of {events} "
-                "events, with one or more numbers"
+                f"{observable.name} of the {sample} has the shape {values.shape}: give {events} rows, one per "
+                "event, of one or more numbers"
             )
         if not np.isfinite(values).all():
             raise ValueError(
                 f"{observable.name} of the {sample} is not finite in {np.count_nonzero(~np.isfinite(values))} places: "
-                "mend or remove these events"
+                "correct or remove these events"
             )
     if observable.source.ndim != observable.target.ndim or observable.source.shape[1:] != observable.target.shape[1:]:
         raise ValueError(

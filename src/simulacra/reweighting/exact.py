@@ -58,8 +58,8 @@ class ExactCheck:
         return (
             f"The mean exact weight follows the learned one with slope {self.slope:.3f} ± {self.slope_error:.3f}; χ² "
             f"to the diagonal {self.chi_square:.1f} / {self.degrees_of_freedom} (p = {self.p_value:.2g}). The learned "
-            f"weights explain {100 * self.explained_share:.3g} % of the variance of the exact ones; the rest lies in "
-            "what the final state does not tell."
+            f"weights explain {100 * self.explained_share:.3g} % of the variance of the exact ones; the rest "
+            "does not depend on the final state."
         )
 
 
@@ -95,7 +95,7 @@ def check_exact(
     if size < 2:
         raise WeightError(
             f"the {n} learned weights fall into one bin of {FEWEST_IN_BIN} effective events or more: give more events; "
-            "weights that are all alike say nothing"
+            "weights that are all equal cannot be tested"
         )
     total = np.bincount(index, own, size)
     x, y = np.bincount(index, own * learned, size) / total, np.bincount(index, own * exact, size) / total

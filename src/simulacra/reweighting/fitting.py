@@ -153,12 +153,14 @@ def box_of(events: xr.Dataset, parameter: str) -> tuple[float, float]:
         slack = 1e-6 * max(abs(drawn.low), abs(drawn.high))
         if low < drawn.low - slack or high > drawn.high + slack:
             raise SampleError(
-                f"'{parameter}' goes from {low:g} to {high:g} in the target, whose settings say that it was drawn from "
-                f"{asked}: mend its attribute 'settings'"
+                f"'{parameter}' is between {low:g} and {high:g} in the target, but its settings say that it was "
+                f"drawn from {asked}: correct its attribute 'settings'"
             )
         low, high = drawn.low, drawn.high
     if not low < high:
-        raise SampleError(f"'{parameter}' is {low:g} in all of the target: leave it out of the parameters, or vary it")
+        raise SampleError(
+            f"'{parameter}' is {low:g} in all events of the target: leave it out of the parameters, or vary it"
+        )
     return low, high
 
 
@@ -167,7 +169,7 @@ def _reference(source: xr.Dataset, parameter: str, settings: ReweighterSettings)
         return settings.reference[parameter]
     if parameter in source.data_vars:
         raise SampleError(
-            f"the source was drawn in '{parameter}' too: it must stand at one value, which the weights then start from"
+            f"'{parameter}' was also drawn in the source: it must have one value there, where the weights are 1"
         )
     asked = _simulated_with(source)
     names = (parameter.lower(), SHORT_NAMES.get(parameter, "").lower())

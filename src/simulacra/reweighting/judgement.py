@@ -271,8 +271,8 @@ def _without_constants(tables: list[dict[str, Column]]) -> tuple[list[dict[str, 
         return tables, []
     spoken = listed([name.replace("_", " ") for name in same])
     if len(same) == len(tables[0]):
-        raise SampleError(f"{spoken} are constants, the same in both samples: there is nothing to reweight")
-    note = f"not compared, for it is the same in all events of both samples: {spoken}"
+        raise SampleError(f"{spoken} are constant and the same in both samples: there is nothing to reweight")
+    note = f"not compared, because it is the same in all events of both samples: {spoken}"
     return [{name: column for name, column in table.items() if name not in same} for table in tables], [note]
 
 

@@ -30,32 +30,33 @@ FAR_IN_AUC: Final = 0.02
 NEAR_IN_AUC: Final = 0.01
 
 CLOSURE_TEXT: Final = (
-    "χ² of the difference of source and target over its degrees of freedom, before and after weights, with the "
-    "statistical errors of both samples. Shapes only are compared. p: how often chance gives so large a χ² or "
-    f"a larger one; an observable closes above {LEAST_P_VALUE:g}. Truth against truth: mean and standard deviation "
+    "χ² per degree of freedom of the difference of source and target, before and after weights, with the "
+    "statistical errors of both samples. Only shapes are compared. p: the probability of a χ² at least as large; "
+    f"an observable closes above {LEAST_P_VALUE:g}. Truth against truth: mean and standard deviation "
     "over pairs of samples drawn from the target, of the same effective sizes."
 )
 PICTURES_TEXT: Final = (
-    "The observable that closes worst first. Grey: the target; bands and bars are one (statistical) standard deviation."
+    "The observable that closes worst comes first. Grey: the target. Bands and bars: one (statistical) standard "
+    "deviation."
 )
 SECOND_TEXT: Final = (
-    "Classifiers trained anew to tell the reweighted source from the target, judged on events that they have not seen. "
-    "An AUC of 0.5 means that they cannot; beside it what truth against truth scores at the same effective sizes."
+    "New classifiers are trained to tell the reweighted source from the target, and judged on other events. An AUC "
+    "of 0.5 means that they cannot. The AUC of truth against truth is for the same effective sizes."
 )
 RELIABILITY_TEXT: Final = (
-    "How often events of one predicted probability are of the target: on the diagonal f/(1-f) is the ratio of the "
-    "densities. Both samples count equally."
+    "Share of target events among events of one predicted probability. On the diagonal f/(1-f) is the ratio of the "
+    "densities. Both samples have equal total weight."
 )
 EXACT_TEXT: Final = (
-    "The simulator knows the exact weight of each event, which hangs on how the event came about. The network sees the "
-    "final state and can learn the mean alone, so single events scatter and the means lie on the diagonal."
+    "The simulator knows the exact weight of each event, which depends on the event's history. The network sees only "
+    "the final state and can learn only the mean, so single events scatter and the means are on the diagonal."
 )
 FOOTNOTE: Final = (
-    "Pass: at most one in ten observables (of fewer than five: none) fails to close, no second classifier's AUC lies "
-    f"more than two standard deviations, or {NEAR_IN_AUC:g}, above truth against truth, and the source has events "
-    "wherever the target has. Fail: half of the observables or more do not close, or an AUC lies more than four "
-    f"standard deviations and {FAR_IN_AUC:g} above. Undecided otherwise. ± is one standard deviation. The effective "
-    "sample size is (Σw)² / Σw² over that before weights."
+    "Pass: at most one in ten observables (of fewer than five: none) does not close, no second classifier's AUC is "
+    f"above truth against truth by more than two standard deviations, or {NEAR_IN_AUC:g}, and the source has events "
+    "wherever the target has. Fail: at least half of the observables do not close, or an AUC is above truth against "
+    f"truth by more than four standard deviations and {FAR_IN_AUC:g}. Otherwise undecided. ± is one standard "
+    "deviation. The effective sample size is (Σw)² / Σw² over that before weights."
 )
 
 
@@ -161,7 +162,7 @@ def reweighting_page(
         if there is no closure, or a baseline has other observables.
     """
     if not closures:
-        raise ValueError("a page of a reweighting needs the closure of one observable at least")
+        raise ValueError("a page of a reweighting needs the closure of at least one observable")
     others = dict(baseline or {})
     names = [closure.observable for closure in closures]
     for label, found in others.items():
@@ -264,7 +265,7 @@ def _cards(
             (f"{summary.effective_size:,.0f} of {summary.events:,} events", f"largest weight {summary.largest:.3g}"),
         ),
         Card(
-            "Normalisation", f"{summary.normalisation:.3f}", ("sum of the weights over that of the source; 1 keeps it",)
+            "Normalisation", f"{summary.normalisation:.3f}", ("sum of the weights over that of the source; ideally 1",)
         ),
     ]
     cards += [
@@ -285,7 +286,7 @@ def _cards(
     if exact is not None:
         slope = with_error(exact.slope, exact.slope_error)
         chi_square = f"χ² {exact.chi_square:.1f} / {exact.degrees_of_freedom}, p = {_probability(exact.p_value)}"
-        beside = f"1 if the learned weights are their mean\n{chi_square}"
+        beside = f"1 if the learned weights are exact on average\n{chi_square}"
         cards.append(Card("Slope of exact over learned weights", slope, (beside,)))
     return tuple(cards)
 
@@ -336,7 +337,7 @@ def _pictures_chapter(
             name=closure.observable,
             units=closure.units,
             logarithmic=closure.logarithmic,
-            value_label="Mean an event" if closure.per_event else "Share of events a bin",
+            value_label="Mean per event" if closure.per_event else "Share of events per bin",
         )
         caption = (
             f"χ²/ndf {closure.before.reduced:.3g} before, {closure.after.reduced:.2f} after weights "
@@ -372,7 +373,7 @@ def _reliability_chapter(reliability: Mapping[str, Reliability]) -> Chapter:
 def _exact_chapter(exact: ExactCheck) -> Chapter:
     image = calibration_figure(exact.learned, exact.exact, exact.error, logarithmic=bool(exact.learned.min() > 0))
     shown = picture(image, "Mean exact weight against learned weight", "Each point is a bin of the learned weight")
-    return Chapter("exact", "Against exact weights", (EXACT_TEXT, exact.sentence), (shown,))
+    return Chapter("exact", "Comparison with exact weights", (EXACT_TEXT, exact.sentence), (shown,))
 
 
 def _support_chapter(support: Support) -> Chapter:

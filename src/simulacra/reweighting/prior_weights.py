@@ -34,20 +34,20 @@ def checked_weights(weights: np.ndarray | None, n: int, sample: str) -> np.ndarr
         return np.ones(n)
     checked = np.asarray(weights, dtype=np.float64)
     if checked.shape != (n,):
-        raise WeightError(f"the {sample} has {n} events and weights of shape {checked.shape}: give one for each event")
+        raise WeightError(f"the {sample} has {n} events and weights of shape {checked.shape}: give one per event")
     if not np.isfinite(checked).all():
         first = int(np.flatnonzero(~np.isfinite(checked))[0])
         raise WeightError(
             f"weight {first} of the {sample} is {checked[first]}: {np.count_nonzero(~np.isfinite(checked))} are not "
-            "finite; remove these events or mend their weights"
+            "finite; remove these events or correct their weights"
         )
     if not checked.any():
-        raise WeightError(f"all {n} weights of the {sample} are zero: no event counts; give the weights anew or none")
+        raise WeightError(f"all {n} weights of the {sample} are zero: no event counts; give other weights or none")
     total = float(checked.sum())
     # A sum that is positive by rounding alone is none: it must stand out of the size of its terms.
     if total <= 1e-12 * float(np.abs(checked).sum()):
         raise WeightError(
-            f"the weights of the {sample} add up to {total:.4g}, which is not positive: negative weights outweigh the "
+            f"the weights of the {sample} add up to {total:.4g}, which is not positive: negative weights exceed the "
             "positive ones; take more events, or check the sign of the weights"
         )
     return checked

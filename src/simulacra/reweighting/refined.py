@@ -142,7 +142,7 @@ class RefinedGenerator:
         where = {name: float(column[pending[0]]) for name, column in columns.items()}
         raise RuntimeError(
             f"none of {most} candidates of event {index[pending[0]]} was accepted, at {where}: the weights vanish "
-            "there; use weighted showers, or refine a generator that is nearer to the truth"
+            "there; use weighted showers, or refine a generator that is closer to the truth"
         )
 
     def _warn_outside(self, columns: Mapping[str, np.ndarray]) -> None:

@@ -91,7 +91,7 @@ def drawn_beside(generator: Generator, truth: xr.Dataset, *, times: int, seed: i
     for part in PARTS:
         here, there = np.flatnonzero(ours == part), np.flatnonzero(theirs == part)
         if not len(there):
-            raise SampleError(f"the truth has no {part} events ({len(theirs)} in all): give it more")
+            raise SampleError(f"the truth has no {part} events ({len(theirs)} in all): give more")
         source[here] = np.resize(there, len(here))
     conditions: dict[str, Any] = {name: truth[name].values[source] for name in generator.trained_range}
     with warnings.catch_warnings():
@@ -147,8 +147,8 @@ def fit_refiner(
     """
     if "shower" not in truth or "geometry" not in truth.attrs:
         raise SampleError(
-            "refinement is of showers, with the variable 'shower' and the attribute 'geometry'; of any other events, "
-            "simulacra reweight makes weights"
+            "refinement is for showers, with the variable 'shower' and the attribute 'geometry'; for other events, use "
+            "simulacra reweight"
         )
     if generated is None:
         generated = drawn_beside(generator, truth, times=times, seed=seed)

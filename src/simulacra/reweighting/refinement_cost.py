@@ -66,10 +66,10 @@ class Cost:
         )
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         return (
-            f"A shower costs {_with_error(self.generation)} ms and its weight {_with_error(self.weighting)} ms "
+            f"A shower takes {_with_error(self.generation)} ms and its weight {_with_error(self.weighting)} ms "
             f"(batches of {self.showers}, {threads}); an effective shower, at "
             f"{100 * self.effective_share.value:.1f} ± {100 * self.effective_share.uncertainty:.1f} % effective sample "
-            f"size, {_with_error(self.effective)} ms; {accepted}; cutting weights off there removes "
+            f"size, {_with_error(self.effective)} ms; {accepted}; clipping weights there removes "
             f"{100 * self.clipped_share:.2g} % of their sum."
         )
 

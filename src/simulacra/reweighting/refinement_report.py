@@ -36,11 +36,11 @@ JUDGES: Final[tuple[tuple[str, Kind], ...]] = (
     ("cells", "trees"),
 )
 COST_TEXT: Final = (
-    "An effective shower is one without a weight that fluctuates as much: the time of a shower and its weight over the "
-    "effective share of the sample."
+    "An effective shower has the statistical power of an unweighted one. Its time is that of a shower and its weight "
+    "over the effective share of the sample."
 )
 CONDITIONS_TEXT: Final = (
-    "Weights are ratios at the same incident conditions, so their mean is 1 wherever there are showers. ± is the "
+    "Weights are ratios at the same incident conditions, so their mean is 1 at all conditions. ± is the "
     "statistical error of the mean."
 )
 
@@ -80,7 +80,7 @@ class RefinementReport:
         page = self.judgement.page()
         cost = self.cost
         card = Card(
-            "Milliseconds an effective shower",
+            "Milliseconds per effective shower",
             with_error(cost.effective.value, cost.effective.uncertainty),
             (f"{with_error(cost.generation.value, cost.generation.uncertainty)} without weights",),
         )
@@ -94,7 +94,7 @@ class RefinementReport:
         )
         chapters = (
             *page.chapters,
-            Chapter("cost", "What an effective shower costs", (COST_TEXT, cost.sentence)),
+            Chapter("cost", "Time of an effective shower", (COST_TEXT, cost.sentence)),
             Chapter(
                 "conditions",
                 "Weights at the conditions",

@@ -78,7 +78,7 @@ class Refiner:
         details = reweighter.description.get(DETAILS)
         if details is None:
             raise CheckpointError(
-                f"{path} is a reweighter of two samples and refines no generator: simulacra refine does"
+                f"{path} is a reweighter of two samples, not a refiner; simulacra refine makes refiners"
             )
         try:
             self.generator, self.generator_sha256 = str(details["generator"]), str(details["weights_sha256"])
@@ -89,7 +89,7 @@ class Refiner:
                 name: (float(low), float(high)) for name, (low, high) in details["condition_ranges"].items()
             }
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path} does not tell what a refiner does ({error}): it is damaged") from None
+            raise CheckpointError(f"{path} lacks the data of a refiner ({error}): it is damaged") from None
         if not (np.isfinite([self.largest_ratio, self._normalisation]).all() and self._normalisation > 0):
             raise CheckpointError(f"{path} holds a normalisation of {self._normalisation}: it is damaged")
         self.maximum = self.largest_ratio / self._normalisation
@@ -132,7 +132,7 @@ class Refiner:
         if generator.weights_sha256 != self.generator_sha256:
             raise ValueError(
                 f"{self.path} refines '{self.generator}' (weights {self.generator_sha256[:12]}), not "
-                f"'{generator.name}' (weights {generator.weights_sha256[:12]}): its weights mean nothing for another "
+                f"'{generator.name}' (weights {generator.weights_sha256[:12]}): its weights are wrong for another "
                 "generator; train one with simulacra refine"
             )
 
@@ -182,7 +182,9 @@ class Refiner:
             ratio = np.exp(log_ratio)
         if np.isnan(ratio).any():
             event = int(index[np.flatnonzero(np.isnan(ratio))[0]])
-            raise FloatingPointError(f"the weight of event {event} is not a number: the refiner is broken, train again")
+            raise FloatingPointError(
+                f"the weight of event {event} is not a number: the refiner is damaged, train again"
+            )
         clipped = np.minimum(ratio, self.largest_ratio)
         # Of an infinite ratio no share can be told; it counts as the largest that can be.
         before = np.minimum(ratio, 1e300 / len(ratio))

@@ -288,7 +288,7 @@ class Reweighter:
             place = int(np.flatnonzero(~np.isfinite(ratio))[0])
             raise FloatingPointError(
                 f"the weight of event {embedded.index[place]} is not finite (log ratio {log_ratio[place]:g}): the "
-                "source hardly reaches the target there, or the parameters lie far outside the trained box"
+                "source has almost no events there, or the parameters are far outside the trained box"
             )
         if normalise:
             product = checked_weights(embedded.weights * ratio, len(ratio), "reweighted source")
@@ -320,8 +320,8 @@ class Reweighter:
             slack = SLACK * (high - low)
             if not low - slack <= value <= high + slack:
                 found.append(
-                    f"{name} = {value:g} lies outside the trained box ({low:g} to {high:g}): '{self.name}' "
-                    "extrapolates there; check the closure before you use these weights"
+                    f"{name} = {value:g} is outside the trained box ({low:g} to {high:g}): '{self.name}' "
+                    "extrapolates; check the closure before you use these weights"
                 )
         return found
 
@@ -374,7 +374,7 @@ class Reweighter:
             path = WEIGHTS / f"{name_or_path}.safetensors"
         metadata, weights = checkpoint.read_model(path)
         if metadata.get("kind") != KIND:
-            raise checkpoint.CheckpointError(f"{path} is no reweighter: simulacra reweight makes them")
+            raise checkpoint.CheckpointError(f"{path} is not a reweighter; simulacra reweight makes reweighters")
         try:
             settings = check(ReweighterSettings, metadata["settings"], str(path))
             description, training, name = metadata["description"], metadata["training"], str(metadata["name"])
@@ -383,7 +383,7 @@ class Reweighter:
             # Files of before this was made, and of one fixed target, have none.
             fits = metadata.get("fit_calibration") or {}
         except KeyError as error:
-            raise checkpoint.CheckpointError(f"{path} does not tell its {error}: it is damaged") from None
+            raise checkpoint.CheckpointError(f"{path} does not contain its {error}: it is damaged") from None
         except (TypeError, AttributeError, IndexError) as error:
             what = printable(f"{type(error).__name__}: {error}", 200)
             raise checkpoint.CheckpointError(

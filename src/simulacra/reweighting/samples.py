@@ -185,7 +185,7 @@ def represent(
             advance(n)
     if not pieces:
         what = f"no {part} events" if part else "no events"
-        raise SampleError(f"{label} holds {what} ({events.sizes['event']} in all): there is nothing to learn from")
+        raise SampleError(f"{label} holds {what} ({events.sizes['event']} in all): there is nothing to train on")
     own = checked_weights(np.concatenate(weights), sum(map(len, weights)), label.removeprefix("the "))
     return Sample(join_inputs(pieces), own, np.concatenate(theta).astype(np.float32), np.concatenate(index))
 
@@ -196,7 +196,7 @@ def require_drawn(events: xr.Dataset, parameters: Sequence[str], label: str) -> 
     if missing:
         conditions = [str(k) for k, v in events.data_vars.items() if v.attrs.get("role") == "condition"]
         raise SampleError(
-            f"{label} was not drawn in {', '.join(missing)}: it has {', '.join(conditions) or 'no'} conditions"
+            f"{', '.join(missing)} was not drawn in {label}, which has {', '.join(conditions) or 'no'} conditions"
         )
     for name in parameters:
         bad = np.flatnonzero(~np.isfinite(events[name].values))
@@ -226,7 +226,7 @@ def refuse_too_few(events: xr.Dataset, label: str) -> None:
         n = int(np.count_nonzero(parts == part))
         if n < FEWEST:
             raise SampleError(
-                f"{label} has {n} {part} events of {len(parts)} in all: at least {FEWEST} are needed; give it more"
+                f"{label} has {n} {part} events of {len(parts)} in all: at least {FEWEST} are needed; give more"
             )
 
 
@@ -256,8 +256,8 @@ def imbalance_warning(source: Sample, target: Sample) -> str:
     if many[0] < IMBALANCE * few[0]:
         return ""
     return (
-        f"the {many[1]} has {many[0]:,} training events, the {few[1]} {few[0]:,}: both classes count alike, so the "
-        f"weights are right, but no more precise than the {few[1]}'s {few[0]:,} events allow"
+        f"the {many[1]} has {many[0]:,} training events, the {few[1]} {few[0]:,}: both classes have equal total "
+        f"weight, so the weights are right, but their precision is limited by the {few[0]:,} events of the {few[1]}"
     )
 
 

@@ -87,7 +87,9 @@ class ReweighterSettings(CheckedSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if extra := [name for name in self.reference if name not in self.parameters]:
-            raise ValueError(f"'reference' names {extra}, which are not among the parameters {list(self.parameters)}")
+            raise ValueError(
+                f"'reference' names {extra}, which are not parameters; the parameters are {list(self.parameters)}"
+            )
         if self.parameters and self.calibration == "isotonic":
             raise ValueError(
                 "isotonic calibration is for one fixed target: with parameters, choose calibration = 'temperature' or "

@@ -144,12 +144,12 @@ def find_empty_regions(
     if list(source) != list(target):
         raise ValueError(f"the source has the observables {list(source)}, the target {list(target)}: give the same")
     if (source_log_odds is None) != (target_log_odds is None):
-        raise ValueError("log-odds are given for one sample alone: give them for both or none")
+        raise ValueError("log-odds are given for one sample only: give them for both or none")
     pairs = [(name, np.asarray(source[name]), np.asarray(target[name]), False) for name in source]
     if source_log_odds is not None and target_log_odds is not None:
         pairs.append((LOG_ODDS, np.asarray(source_log_odds), np.asarray(target_log_odds), True))
     if not pairs:
-        raise ValueError("there is nothing to look at: give observables or log-odds")
+        raise ValueError("there is nothing to check: give observables or log-odds")
     weights = (
         checked_weights(source_weights, len(pairs[0][1]), "source"),
         checked_weights(target_weights, len(pairs[0][2]), "target"),
@@ -160,12 +160,12 @@ def find_empty_regions(
         for values, own, sample in ((ours, weights[0], "source"), (theirs, weights[1], "target")):
             if values.shape != own.shape:
                 raise ValueError(
-                    f"{name} of the {sample} has the shape {values.shape}, not {own.shape}: one number an event"
+                    f"{name} of the {sample} has the shape {values.shape}, not {own.shape}: one number per event"
                 )
             if not np.isfinite(values).all():
                 raise ValueError(
-                    f"{name} of the {sample} is not finite in {np.count_nonzero(~np.isfinite(values))} events: mend or "
-                    "remove them"
+                    f"{name} of the {sample} is not finite in {np.count_nonzero(~np.isfinite(values))} events: "
+                    "correct or remove them"
                 )
         unit = (units or {}).get(name, "1")
         found = _gaps(name, unit, ours, theirs, weights, false_alarm / len(pairs), upper_only=upper_only)
@@ -198,15 +198,15 @@ def require_support(support: Support, *, allowed: bool = False, least_share: flo
     if support.disjoint:
         first = next(region for region in support.regions if region.observable == support.disjoint)
         raise NoOverlapError(
-            f"source and target do not overlap in {support.disjoint} ({first.sentence}): no weights can turn one into "
-            "the other; check that both are the same process in the same units, or take another source"
+            f"source and target do not overlap in {support.disjoint} ({first.sentence}): weights cannot turn one into "
+            "the other; check that both have the same process and units, or take another source"
         )
     refused = [region for region in support.regions if region.target_share >= least_share]
     if refused and not allowed:
         raise SupportError(
             f"the source has no events where the target has: {'; '.join(r.sentence for r in refused[:5])}. Weights "
-            "cannot make events: take a source that reaches there, cut the region from the target, or allow it and "
-            "live without these events"
+            "cannot make events: take a source with events there, cut the region from the target, or allow it and "
+            "do without these events"
         )
     return tuple(f"{region.sentence}; these are missing from the reweighted sample." for region in support.regions)
 

@@ -187,19 +187,19 @@ def fit_transferred(
         raise SampleError(f"the particle-level reweighter '{ratio.name}' has one fixed target: it has no parameters")
     if settings.parameters != tuple(ratio.bounds):
         raise SampleError(
-            f"the particle-level reweighter '{ratio.name}' has the parameters {list(ratio.bounds)}, the settings ask "
-            f"for {list(settings.parameters)}: give the same"
+            f"the particle-level reweighter '{ratio.name}' has the parameters {list(ratio.bounds)}, the settings "
+            f"have {list(settings.parameters)}: give the same"
         )
     if settings.calibration != "none":
         raise SampleError(
-            "a detector-level ratio is not calibrated, its weights come from particle level: set calibration = 'none', "
-            f"not '{settings.calibration}'"
+            "a detector-level ratio is not calibrated, because its weights come from particle level: set calibration "
+            f"= 'none', not '{settings.calibration}'"
         )
     refuse_too_few(detector, "the detector-level sample")
     if not np.array_equal(detector["event"].values, particle["event"].values):
         raise SampleError(
             f"the detector-level events ({detector.sizes['event']}) are not the particle-level ones "
-            f"({particle.sizes['event']}) in the same order: pass the particles' store through the detector"
+            f"({particle.sizes['event']}) in the same order: simulate the detector on the particles' store"
         )
     description: dict[str, Any] = {
         "source": settings_of(detector),

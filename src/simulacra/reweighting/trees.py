@@ -81,14 +81,14 @@ class TreeReweighter:
             )
         if min(len(source), len(target)) < FEWEST:
             raise ValueError(
-                f"the trees need {FEWEST} events of either sample at least, not {len(source)} of the source and "
+                f"the trees need {FEWEST} events of each sample, not {len(source)} of the source and "
                 f"{len(target)} of the target"
             )
         own = np.concatenate(class_weights(source_weights, len(source), target_weights, len(target)))
         if (own < 0).any():
             raise WeightError(
-                f"{np.count_nonzero(own < 0)} weights are negative, and trees learn from positive ones alone: use the "
-                "networks' reweighter, which takes both, or a sample without them"
+                f"{np.count_nonzero(own < 0)} weights are negative, and trees accept only positive ones: use a "
+                "reweighter with networks, or a sample without negative weights"
             )
         features = np.concatenate([source, target])
         labels = np.repeat([0, 1], [len(source), len(target)])
@@ -136,11 +136,11 @@ class TreeReweighter:
 def _features(features: np.ndarray, sample: str) -> np.ndarray:
     checked = np.asarray(features, dtype=np.float64)
     if checked.ndim != 2 or not checked.size:
-        raise ValueError(f"features of the {sample} have the shape {checked.shape}: give a row of numbers an event")
+        raise ValueError(f"features of the {sample} have the shape {checked.shape}: give one row of numbers per event")
     bad = ~np.isfinite(checked)
     if bad.any():
         raise ValueError(
             f"features of the {sample} are not finite in {np.count_nonzero(bad.any(axis=1))} events, the first in row "
-            f"{int(np.flatnonzero(bad.any(axis=1))[0])}: mend or remove them"
+            f"{int(np.flatnonzero(bad.any(axis=1))[0])}: correct or remove them"
         )
     return checked

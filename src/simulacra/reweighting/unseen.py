@@ -22,17 +22,17 @@ def unseen_part(reweighter: Reweighter, events: xr.Dataset) -> tuple[Part | None
     own = simulated_by(events.attrs)
     trained = {which: simulated_by(reweighter.description.get(which) or {}) for which in ("source", "target")}
     if own is None:
-        return "test", "the test part, for the events do not say with which simulator and seed they were made"
+        return "test", "the test part, because the events do not say with which simulator and seed they were made"
     if unknown := [which for which, made in trained.items() if made is None]:
-        return "test", f"the test part, for '{reweighter.name}' does not say how its {unknown[0]} was made"
+        return "test", f"the test part, because '{reweighter.name}' does not say how its {unknown[0]} was made"
     for which, made in trained.items():
         if made == own:
             return "test", (
-                f"the test part, for its seed is {own[1]}, that of the {which} that '{reweighter.name}' was trained "
-                "on: with another seed all of it would be"
+                f"the test part, because its seed is {own[1]}, that of the {which} that '{reweighter.name}' was "
+                "trained on; with another seed all of it would be used"
             )
     seeds = " and ".join(dict.fromkeys(str(made[1]) for made in trained.values() if made))
-    return None, f"whole, for its seed is {own[1]} and '{reweighter.name}' was trained on {seeds}"
+    return None, f"whole, because its seed is {own[1]} and '{reweighter.name}' was trained on {seeds}"
 
 
 def simulated_by(told: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -125,19 +125,23 @@ def read_weights(path: str | os.PathLike[str]) -> WeightsTable:
         content = parquet.read_table(path, page_checksum_verification=True)
     except (arrow.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise WeightsFileError(f"'{path}' is damaged, or no Parquet file ({reason}): copy or make it again") from error
+        raise WeightsFileError(
+            f"'{path}' is damaged, or not a Parquet file ({reason}): copy or make it again"
+        ) from error
     said = (content.schema.metadata or {}).get(KEY)
     if said is None:
-        raise WeightsFileError(f"'{path}' is a Parquet file of something else: it does not say that it holds weights")
+        raise WeightsFileError(f"'{path}' is a Parquet file without weights: its metadata do not name any")
     try:
         conventions = json.loads(said).get("conventions")
         if conventions != CONVENTIONS:
-            raise WeightsFileError(f"'{path}' follows {conventions!r}, not {CONVENTIONS!r}: read it with what wrote it")
+            raise WeightsFileError(
+                f"'{path}' follows {conventions!r}, not {CONVENTIONS!r}: read it with the program that wrote it"
+            )
         metadata = WeightsMetadata.model_validate_json(said)
     except (ValidationError, ValueError, AttributeError) as error:
         if isinstance(error, WeightsFileError):
             raise
-        raise WeightsFileError(f"'{path}' says about itself what cannot be read: make it again") from error
+        raise WeightsFileError(f"the metadata of '{path}' cannot be read: make it again") from error
     columns = [f"{name}: {content.schema.field(name).type}" for name in content.column_names]
     replicas = None
     try:
@@ -154,7 +158,9 @@ def read_weights(path: str | os.PathLike[str]) -> WeightsTable:
         _check(table)
     except (KeyError, AttributeError, arrow.ArrowException, ValueError) as error:
         found = ", ".join(columns)
-        raise WeightsFileError(f"'{path}' does not hold weights as it should ({error}; it has {found})") from error
+        raise WeightsFileError(
+            f"'{path}' does not hold weights in the expected form ({error}; it has {found})"
+        ) from error
     return table
 
 
@@ -164,7 +170,9 @@ def _check(table: WeightsTable) -> None:
         raise WeightsFileError(f"events have the shape {event.shape} and type {event.dtype}: give {n} whole numbers")
     if len(np.unique(event)) < n:
         values, counts = np.unique(event, return_counts=True)
-        raise WeightsFileError(f"event {values[counts > 1][0]} stands there {counts.max()} times: give each one weight")
+        raise WeightsFileError(
+            f"event {values[counts > 1][0]} is listed {counts.max()} times: give one weight per event"
+        )
     checked_weights(table.weight, n, "file")
     if table.uncertainty is not None:
         uncertainty = np.asarray(table.uncertainty)

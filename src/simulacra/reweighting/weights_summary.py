@@ -56,7 +56,7 @@ class WeightsSummary:
     @property
     def sentences(self) -> tuple[str, ...]:
         """The summary in words."""
-        tails = ", ".join(f"{100 * float(q):g} % of the weights lie below {v:.3g}" for q, v in self.quantiles.items())
+        tails = ", ".join(f"{100 * float(q):g} % of the weights are below {v:.3g}" for q, v in self.quantiles.items())
         total = (
             f"The weights of {self.events:,} source events add up to {self.total:,.6g}, which is "
             f"{self.normalisation:.4f} of the sum of the events' own weights, {self.own_total:,.6g}."
@@ -66,7 +66,7 @@ class WeightsSummary:
             f"({100 * self.effective_share:.1f} % of the effective size before)."
         )
         largest = (
-            f"The largest weighs {self.largest:.4g} (row {self.largest_event}) and holds "
+            f"The largest weight is {self.largest:.4g} (row {self.largest_event}) and holds "
             f"{100 * self.largest_share:.3g} % of the sum; {tails}."
         )
         lines = [total, size, largest]
@@ -83,19 +83,19 @@ class WeightsSummary:
         found = []
         if self.effective_size < FEWEST_EFFECTIVE or self.effective_share < SMALLEST_SHARE:
             found.append(
-                f"The weighted sample counts as {self.effective_size:,.0f} events only, "
-                f"{100 * self.effective_share:.2g} % of what it was: the samples overlap little; take a source nearer "
+                f"The weighted sample has the power of only {self.effective_size:,.0f} events, "
+                f"{100 * self.effective_share:.2g} % of that before: the samples overlap little; take a source closer "
                 "to the target, or more events."
             )
         if self.largest_share > LARGEST_SHARE:
             found.append(
                 f"One event (row {self.largest_event}) holds {100 * self.largest_share:.2g} % of the sum of weights: "
-                "take more source events, or clip by a stated policy."
+                "take more source events, or clip the weights."
             )
         if abs(self.normalisation - 1) > 0.05:
             found.append(
                 f"The weights change the sum over the sample by a factor {self.normalisation:.3f}, not 1: the "
-                "classifier is not calibrated, or the weights were clipped; a cross-section needs them rescaled."
+                "classifier is not calibrated, or the weights were clipped; rescale them for a cross section."
             )
         return tuple(found)
 
