@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from simulacra.trained import WEIGHTS
+from simulacra.trained.find import WEIGHTS
 
 LIST: Final = Path(__file__).with_name("models.toml")
 FOLDER: Final = Path(__file__).parents[1] / "weights"
