@@ -17,13 +17,19 @@ from simulacra.version import __version__
 if TYPE_CHECKING:
     from simulacra.events import EventsError, take_part, validate
     from simulacra.formats import read
+    from simulacra.formats.write import write
     from simulacra.geometry import CalorimeterGeometry
-    from simulacra.judges import judge
+    from simulacra.observables import observe
     from simulacra.reweighting import Reweighter, fit_reweighter
     from simulacra.store import open_events, write_events
     from simulacra.trained import ExtrapolationWarning, TrainedGenerator, TrainedScore, load, shipped
     from simulacra.workflows.export import export
+    from simulacra.workflows.fit import fit
     from simulacra.workflows.generate import generate
+    from simulacra.workflows.judge import judge
+    from simulacra.workflows.refine import refine
+    from simulacra.workflows.reweight import reweight
+    from simulacra.workflows.simulate import simulate
     from simulacra.workflows.train import train
 
 # Imported when first asked for, so that `import simulacra` takes no time.
@@ -35,16 +41,22 @@ _HOMES = {
     "TrainedGenerator": "trained",
     "TrainedScore": "trained",
     "export": "workflows.export",
+    "fit": "workflows.fit",
     "fit_reweighter": "reweighting",
     "generate": "workflows.generate",
-    "judge": "judges",
+    "judge": "workflows.judge",
     "load": "trained",
+    "observe": "observables",
     "open_events": "store",
     "read": "formats",
+    "refine": "workflows.refine",
+    "reweight": "workflows.reweight",
     "shipped": "trained",
+    "simulate": "workflows.simulate",
     "take_part": "events",
     "train": "workflows.train",
     "validate": "events",
+    "write": "formats.write",
     "write_events": "store",
 }
 
@@ -60,16 +72,22 @@ __all__ = [
     "TrainedScore",
     "__version__",
     "export",
+    "fit",
     "fit_reweighter",
     "generate",
     "judge",
     "load",
+    "observe",
     "open_events",
     "read",
+    "refine",
+    "reweight",
     "shipped",
+    "simulate",
     "take_part",
     "train",
     "validate",
+    "write",
     "write_events",
 ]
 

@@ -15,7 +15,6 @@ from typer.testing import CliRunner, Result
 
 from events_of_every_kind import number, table
 from judged_showers import CALOGAN, ToyGenerator, toy_events
-from simulacra import trained
 from simulacra.cli import main
 from simulacra.conditions import Band
 from simulacra.events import take_part
@@ -80,7 +79,7 @@ def test_part_options_and_lines(
     stores: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judges: Recorder
 ) -> None:
     toy = ToyGenerator(width=1.4)
-    monkeypatch.setattr(trained, "load", lambda name: {"toy": toy}[name])
+    monkeypatch.setattr("simulacra.trained.find.load_generator", lambda name: {"toy": toy}[name])
     output = tmp_path / "a report"
     options = ["--part", "test", "--generator", "toy", "--use", "shapes", "--seed", 7, "--max-events", 210]
     result = run(stores["truth"], stores["generated"], "-o", output, *options, "--protocol", "calochallenge")
@@ -214,7 +213,7 @@ def test_a_band_that_the_generator_did_not_see_is_judged(
     stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch, judges: Recorder
 ) -> None:
     toy = ToyGenerator(hold_out=(Band("incident_energy", 10.0, 20.0),))
-    monkeypatch.setattr(trained, "load", lambda name: {"toy": toy}[name])
+    monkeypatch.setattr("simulacra.trained.find.load_generator", lambda name: {"toy": toy}[name])
     result = run(stores["truth"], stores["generated"], "--generator", "toy", "--hold-out", "energy:12:20")
     assert result.exit_code == 0, result.output
     assert judges.only["hold_out"] == "energy:12:20"

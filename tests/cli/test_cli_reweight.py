@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from gaussian_events import drawn_in_mu, gaussian_events
 from gaussian_shift import exact_weights, samples
 from simulacra.cli import main
-from simulacra.cli.reweight import parse_clipping, parse_parameters
+from simulacra.cli.options import parse_parameters
+from simulacra.cli.reweight import parse_clipping
 from simulacra.events import part_of, variable
 from simulacra.reweighting.reweighter import Reweighter
 from simulacra.reweighting.weights_file import read_weights
@@ -195,7 +196,7 @@ def test_a_target_that_was_drawn_is_not_judged_at_one_value(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], r"the weights of .* hang on mu \(-1 to 1\): choose where with --at NAME=VALUE"),
+        ([], r"the weights of .* depend on mu \(-1 to 1\): choose where with --at NAME=VALUE"),
         (["--at", "nu=1"], r"has no parameters \['nu'\]; it has mu \(-1 to 1\)"),
         (["--at", "mu=nan"], "'mu=nan' is not NAME=VALUE"),
         (["--at", "mu=1", "--at", "mu=2"], "'mu' is given twice"),

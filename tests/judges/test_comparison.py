@@ -12,11 +12,11 @@ import xarray as xr
 from compared_verdicts import Stated, finding, planted, write_planted
 
 from browsing import complaints
-from simulacra.cli.compare_generators import compare_command, folders_of, stated_cost
 from simulacra.judges.comparison import Comparison, Contender, compare, front_of
 from simulacra.judges.headlines import Number
 from simulacra.judges.published_results import read_published
 from simulacra.reports.comparison_page import write_comparison
+from simulacra.workflows.compare import compare_command, folders_of, stated_cost
 
 # milliseconds a shower on a CPU one by one, and AUC on voxels, of the CaloChallenge's data set 2 (arXiv:2410.21611)
 DATASET_2 = {

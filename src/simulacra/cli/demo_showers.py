@@ -232,11 +232,11 @@ def _compare(
     truth: xr.Dataset, events: Mapping[str, xr.Dataset], verdicts: Mapping[str, Verdict], output: Path
 ) -> Path:
     """Write the comparison with the picture, and the picture by itself; return the page's path."""
-    from simulacra.cli.compare_generators import stated_cost
     from simulacra.judges.comparison import compare
     from simulacra.reports.beside_truth import beside_truth_figure
     from simulacra.reports.comparison_page import write_comparison
     from simulacra.whole_files import write_whole
+    from simulacra.workflows.compare import stated_cost
 
     picture = beside_truth_figure(verdicts)
     write_whole(output / "beside-geant4.svg", picture.decode("utf-8"))

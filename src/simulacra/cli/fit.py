@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from simulacra.fits.calibration_curve import CalibrationCurve
-    from simulacra.fits.default_fit import RatioFit
-    from simulacra.fits.detector_level import SimulatedPairs
-    from simulacra.fits.embedded import EmbeddedEvents
-    from simulacra.fits.from_events import KnownTruth
-    from simulacra.fits.result import Fit
-    from simulacra.progress import Progress
-    from simulacra.reweighting.reweighter import Reweighter
-
 Method = Literal["likelihood_ratio", "classifier_loss"]
-#: estimates from data and the values of parameters that are not fitted
-Estimate = Callable[["EmbeddedEvents", Mapping[str, float]], "np.ndarray"]
-SCAN_POINTS: Final = 25
 
 
 def fit(
@@ -96,87 +80,53 @@ def fit(
 
     By default, the calibration in the reweighter's file is used; without one, the command warns first.
     """
-    import warnings
-
-    from simulacra.cli.reweight import parse_parameters
-    from simulacra.fits.default_fit import RatioFit
-    from simulacra.fits.errors import FitWarning
-    from simulacra.fits.from_events import (
-        embed_events,
-        embed_pairs,
-        embed_reference,
-        refuse_outside,
-        refuse_same,
-        runs_of,
-    )
-    from simulacra.fits.log_ratio import parameter_space
+    from simulacra.cli.options import parse_parameters
     from simulacra.fits.page import fit_page
-    from simulacra.formats import read
     from simulacra.pages import write_page
-    from simulacra.progress import step_progress
-    from simulacra.reweighting.reweighter import Reweighter
-    from simulacra.reweighting.unseen import unseen_part
+    from simulacra.workflows.fit import fitted
 
     # What can be refused is refused before events are embedded, which may take minutes.
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder")
-    if nested is not None and method != "likelihood_ratio":
-        raise ValueError("--nested has an objective of its own: leave out --method, or --nested")
     names = [name.strip() for name in free.split(",") if name.strip()]
     if free and not names:
         raise ValueError(f"--free names no parameter: '{free}'")
-    fixed, known = parse_parameters(fix or []), parse_parameters(truth or [])
-    model = Reweighter.load(reweighter)
-    space = parameter_space(model.ratios(), free=names or None, fixed=fixed)
-    if unknown := [name for name in known if name not in space.names]:
-        raise ValueError(f"--truth names '{unknown[0]}', which is none of the parameters {', '.join(space.names)}")
-    seen = model if nested is None else Reweighter.load(features)
-    sample, simulated = read(data), read(reference)
-    particles = None if nested is None else read(nested)
-    runs = None if calibrate is None else read(calibrate)
-    # What the runs were drawn in and is not fitted is held where each run was.
-    known_runs = None
-    if runs is not None:
-        known_runs = runs_of(runs, [name for name in space.names if name in space.free_names or name in runs.data_vars])
-        refuse_outside(known_runs, space)
-
-    _, taken = unseen_part(seen, simulated)
-    embedded = embed_events(seen, sample, most=max_events, show=not quiet)
-    pool = None if runs is None else embed_events(seen, runs, label="calibration runs", show=not quiet)
-    of_runs = (pool, known_runs)
-    names_free = space.free_names
-    if particles is None:
-        at_source = embed_reference(model, simulated, most=max_reference, show=not quiet)
-    else:
-        pairs = embed_pairs(model, particles, seen, simulated, most=max_reference, show=not quiet)
-    refuse_same(sample, simulated)
-    with step_progress("fitting", show=not quiet) as tell, warnings.catch_warnings():
-        # A fit holds its warnings, and the command says them.
-        warnings.simplefilter("ignore", FitWarning)
-        if particles is None:
-            ratio_fit = RatioFit(model, at_source, method=method, calibrated=not uncalibrated)
-            found, curve = _by_ratio(ratio_fit, embedded, of_runs, names_free, fixed, tell)
-        else:
-            found, curve = _nested(model, pairs, embedded, of_runs, names_free, fixed, tell)
-        tell("drawing the page", 0.95)
-        page = fit_page(
-            {found.method.replace("_", " "): found},
-            title=f"{', '.join(found.parameters)} of {data.name}",
-            truth=known or None,
-            curve=curve,
-            provenance=[
-                ("data", str(data)),
-                ("reference", f"{reference}: {taken}"),
-                ("reweighter", f"{model.name}, {model.sha256[:16]}"),
-            ],
-        )
-        path = write_page(output, page)
+    known = parse_parameters(truth or [])
+    done = fitted(
+        data,
+        reference,
+        reweighter=reweighter,
+        free=names or None,
+        fixed=parse_parameters(fix or []),
+        method=method,
+        nested=nested,
+        features=features,
+        calibrate=calibrate,
+        calibrated=not uncalibrated,
+        known=known,
+        max_events=max_events,
+        max_reference=max_reference,
+        progress=not quiet,
+    )
+    found = done.fit
+    page = fit_page(
+        {found.method.replace("_", " "): found},
+        title=f"{', '.join(found.parameters)} of {data.name}",
+        truth=known or None,
+        curve=done.curve,
+        provenance=[
+            ("data", str(data)),
+            ("reference", f"{reference}: {done.taken}"),
+            ("reweighter", f"{done.reweighter.name}, {done.reweighter.sha256[:16]}"),
+        ],
+    )
+    path = write_page(output, page)
     # What takes the meaning from the numbers comes before them.
     first = 0 if found.calibrated else 1
     for warning in found.warnings[:first]:
         typer.echo(f"Warning: {warning}")
-    whole = taken.startswith("whole")
-    typer.echo(f"The reference is taken {taken}." if whole else f"Of the reference is taken only {taken}.")
+    whole = done.taken.startswith("whole")
+    typer.echo(f"The reference is taken {done.taken}." if whole else f"Of the reference is taken only {done.taken}.")
     for name, (low, high) in found.intervals.items():
         parts = ", ".join(f"{part} {error:.2g}" for part, error in found.error_parts(name).items() if error)
         typer.echo(f"{name} = {found.values[name]:.5g} ± {found.errors[name]:.2g} ({low:.5g} to {high:.5g}; {parts})")
@@ -184,89 +134,3 @@ def fit(
     for warning in found.warnings[first:]:
         typer.echo(f"Warning: {warning}")
     typer.echo(f"Page: {path}")
-
-
-Runs = tuple["EmbeddedEvents | None", "KnownTruth | None"]
-
-
-def _by_ratio(
-    ratio_fit: RatioFit,
-    data: EmbeddedEvents,
-    runs: Runs,
-    free: Sequence[str],
-    fixed: Mapping[str, float],
-    tell: Progress,
-) -> tuple[Fit, CalibrationCurve | None]:
-    """Fit by the learned ratio; with runs of known parameters, these too, by interpolation."""
-    from simulacra.fits.calibration_curve import calibrate as apply_curve
-    from simulacra.fits.fit import Precision
-
-    precision = Precision(scan_points=SCAN_POINTS)
-    pool, known = runs
-    if pool is None or known is None:
-        return ratio_fit(data, free=free, fixed=fixed, precision=precision), None
-    many = ratio_fit.of_many([data, pool])
-    found = many(many.samples[0], free=free, fixed=fixed, precision=precision)
-
-    def estimate(run: EmbeddedEvents, held: Mapping[str, float]) -> np.ndarray:
-        return many.estimates(run, free=free, fixed=held)
-
-    curve = _curve(estimate, many.samples[1], known, free, fixed, tell)
-    return apply_curve(found, curve), curve
-
-
-def _nested(
-    model: Reweighter,
-    pairs: SimulatedPairs,
-    data: EmbeddedEvents,
-    runs: Runs,
-    free: Sequence[str],
-    fixed: Mapping[str, float],
-    tell: Progress,
-) -> tuple[Fit, CalibrationCurve | None]:
-    """Fit in the nested form, for which no reweighter brings a calibration."""
-    from simulacra.fits.calibration_curve import calibrate as apply_curve
-    from simulacra.fits.default_fit import RatioFit, without_calibration
-    from simulacra.fits.detector_level import fit_detector_level
-    from simulacra.fits.fit import Precision
-
-    def once(events: EmbeddedEvents, held: Mapping[str, float], points: int = 0) -> Fit:
-        precision = Precision(scan_points=points)
-        return fit_detector_level(model.ratios(), events.only(0), pairs, free=free, fixed=held, precision=precision)
-
-    pool, known = runs
-    found = once(data, fixed, SCAN_POINTS)
-    if pool is None or known is None:
-        # How parameters that are held pull the others is taken from the particles.
-        by_particles = RatioFit(model, pairs.particles, calibrated=False)
-        return without_calibration(found, model, by_particles.information), None
-    curve = _curve(lambda run, held: once(run, held).estimates, pool, known, free, fixed, tell)
-    return apply_curve(found, curve), curve
-
-
-def _curve(
-    estimate: Estimate,
-    pool: EmbeddedEvents,
-    runs: KnownTruth,
-    free: Sequence[str],
-    fixed: Mapping[str, float],
-    tell: Progress,
-) -> CalibrationCurve:
-    """Fit each run of known parameters and return the calibration."""
-    import numpy as np
-
-    from simulacra.fits.calibration_curve import calibration_curve
-
-    estimates, truths = [], []
-    for number, (rows, truth) in enumerate(zip(runs.samples, runs.truths, strict=True)):
-        tell(f"calibrating: run {number + 1} of {len(runs.samples)}", (number + 1) / (len(runs.samples) + 1))
-        held = {name: value for name, value in truth.items() if name not in free}
-        estimates.append(estimate(pool.select(rows), {**fixed, **held}))
-        truths.append([truth[name] for name in free])
-    curve = calibration_curve(free, np.array(truths), np.array(estimates))
-    if wrong := [name for name, slope in zip(free, np.diag(curve.slope), strict=True) if slope < 0]:
-        raise ValueError(
-            f"the estimates of {', '.join(wrong)} fall where the truth rises: the runs' parameters are not those that "
-            "they were simulated with, or the reweighter is of something else"
-        )
-    return curve

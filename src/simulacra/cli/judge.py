@@ -105,12 +105,12 @@ def judge(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Compare generated events with truth. Writes a verdict and its reasons as a page and as JSON."""
-    from simulacra.cli.judged_events import judged_of, named
     from simulacra.events import take_part
     from simulacra.formats import calochallenge, read
     from simulacra.judges.judging import judge as judge_events
     from simulacra.progress import step_progress
     from simulacra.reports import write
+    from simulacra.workflows.judged_events import judged_of, named
 
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder for the report")
@@ -160,7 +160,7 @@ def judge(
             samples = {name: one.changed(calochallenge.as_evaluated) for name, one in samples.items()}
             options["train"] = None if training is None else calochallenge.as_evaluated(training)
         if compare:
-            from simulacra.cli.compare_generators import compare_command
+            from simulacra.workflows.compare import compare_command
 
             comparison, page = compare_command(
                 true_events,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 
@@ -22,3 +23,26 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
             raise ValueError(f"{option}: '{name}' is given twice")
         pairs[name] = value
     return pairs
+
+
+def parse_parameters(texts: list[str]) -> dict[str, float]:
+    """Return parameters from NAME=VALUE texts.
+
+    Raises
+    ------
+    ValueError
+        naming the text that is not of this form.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            separator = ""
+        if not separator or not name.strip() or not math.isfinite(number):
+            raise ValueError(f"'{text}' is not NAME=VALUE, such as alphaS=0.16")
+        if name.strip() in found:
+            raise ValueError(f"'{name.strip()}' is given twice")
+        found[name.strip()] = number
+    return found

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from simulacra.reweighting.settings import ReweighterSettings
-    from simulacra.trained import TrainedGenerator
 
 
 def refine(
@@ -53,57 +47,35 @@ def refine(
     """
     from simulacra.formats import read
     from simulacra.pages import write_page
-    from simulacra.progress import step_progress
-    from simulacra.reweighting.refinement import drawn_beside, fit_refiner
-    from simulacra.reweighting.refinement_report import judge_refiner
     from simulacra.reweighting.support import SupportError
-    from simulacra.trained import load_generator
+    from simulacra.workflows.refine import refined
 
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"'{output}' is a file; -o names a folder")
-    trained = load_generator(generator)
-    showers = read(truth, particle=particle)
-    settings = _settings(trained, showers, sees, overrides or [])
-    generated = drawn_beside(trained, showers, times=times, seed=seed)
     try:
-        refiner = fit_refiner(
-            trained,
-            showers,
+        done = refined(
+            generator,
+            read(truth, particle=particle),
             output,
-            settings=settings,
-            generated=generated,
-            seed=seed,
+            sees=sees,
+            times=times,
+            overrides=overrides or (),
             allow_missing_support=allow_missing_support,
+            seed=seed,
             progress=not quiet,
         )
     except SupportError as error:
         remedy = "" if allow_missing_support else "; here --allow-missing-support"
         other = ", or --sees shapes to mend the shower shapes alone" if sees == "cells" else ""
         raise ValueError(f"{error}{remedy}{other}") from error
-    for warning in refiner.reweighter.description["warnings"]:
+    for warning in done.refiner.reweighter.description["warnings"]:
         typer.echo(f"Warning: {warning}")
-    with step_progress("judging", show=not quiet) as tell:
-        report = judge_refiner(trained, refiner, showers, generated, seed=seed, progress=tell)
-    page = report.page()
+    assert done.report is not None
+    page = done.report.page()
     typer.echo(page.headline)
-    for one in report.judgement.second:
+    for one in done.report.judgement.second:
         typer.echo(
             f"  AUC {one.before} before, {one.auc:.3f} ± {one.uncertainty:.3f} with weights (truth against truth "
             f"{one.truth_auc:.3f} ± {one.truth_uncertainty:.3f}): {one.name}"
         )
-    typer.echo(report.cost.sentence)
-    typer.echo(f"Refiner: {refiner.path}")
+    typer.echo(done.report.cost.sentence)
+    typer.echo(f"Refiner: {done.refiner.path}")
     typer.echo(f"Page: {write_page(output, page)}")
-
-
-def _settings(
-    trained: TrainedGenerator, showers: xr.Dataset, sees: Literal["cells", "shapes"], overrides: list[str]
-) -> ReweighterSettings:
-    from simulacra.reweighting.refinement import refiner_settings
-    from simulacra.reweighting.settings import ReweighterSettings
-    from simulacra.training.settings import check, override
-
-    data: dict[str, Any] = refiner_settings(sees, showers, list(trained.trained_range)).model_dump(mode="json")
-    for text in overrides:
-        override(data, text)
-    return check(ReweighterSettings, data, "--set")

@@ -10,8 +10,6 @@ import typer
 from simulacra.cli.options import pairs
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from simulacra.store import WriteSummary
 
 app = typer.Typer(help="Simulate events into a Zarr store.", no_args_is_help=True)
@@ -42,33 +40,24 @@ def geant4(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
     """Simulate showers with Geant4. If it was killed, run the same command again to continue."""
-    from pydantic import ValidationError
+    from simulacra.workflows.simulate import simulate
 
-    from simulacra.simulators.geant4 import Geant4Settings, write_showers
-
-    try:
-        settings = Geant4Settings.model_validate(
-            {
-                "geometry": geometry,
-                "particle": particle,
-                "energy": energy,
-                "impact_x": impact_x,
-                "impact_y": impact_y,
-                "polar_angle": polar_angle,
-                "azimuthal_angle": azimuthal_angle,
-                "physics_list": physics,
-            }
-        )
-    except ValidationError as error:
-        raise ValueError(_faults(error)) from None
-    summary = write_showers(
+    summary = simulate(
+        "geant4",
         out,
-        settings,
+        n_events,
         seed=seed,
-        n_events=n_events,
         workers=workers,
         chunk_size=chunk_size,
         overwrite=overwrite,
+        geometry=geometry,
+        particle=particle,
+        energy=energy,
+        impact_x=impact_x,
+        impact_y=impact_y,
+        polar_angle=polar_angle,
+        azimuthal_angle=azimuthal_angle,
+        physics_list=physics,
     )
     _say(summary, f"{particle} showers", "a shower")
 
@@ -117,37 +106,27 @@ def pythia(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
     """Simulate collisions with Pythia 8. If it was killed, run the same command again to continue."""
-    from pydantic import ValidationError
+    from simulacra.workflows.simulate import simulate
 
-    from simulacra.simulators.pythia import write_collisions
-    from simulacra.simulators.pythia_settings import PythiaSettings
-
-    try:
-        settings = PythiaSettings.model_validate(
-            {
-                "process": process,
-                "card": "" if card is None else card,
-                "values": pairs("--set", set_values or ()),
-                "shower": shower,
-                "vary": pairs("--vary", vary or ()),
-                "events_per_draw": events_per_draw,
-                "variations": tuple(variation or ()),
-                "max_particles": max_particles,
-                "jets": None if jets is None else {"radius": jets, "n_jets": n_jets, "min_pt": jet_min_pt},
-                "lhe": lhe,
-                "lhe_weights": None if lhe_weight is None else tuple(lhe_weight),
-            }
-        )
-    except ValidationError as error:
-        raise ValueError(_faults(error)) from None
-    summary = write_collisions(
+    summary = simulate(
+        "pythia",
         out,
-        settings,
+        n_events,
         seed=seed,
-        n_events=n_events,
         workers=workers,
         chunk_size=chunk_size,
         overwrite=overwrite,
+        process=process,
+        card="" if card is None else card,
+        values=pairs("--set", set_values or ()),
+        shower=shower,
+        vary=pairs("--vary", vary or ()),
+        events_per_draw=events_per_draw,
+        variations=tuple(variation or ()),
+        max_particles=max_particles,
+        jets=None if jets is None else {"radius": jets, "n_jets": n_jets, "min_pt": jet_min_pt},
+        lhe=lhe,
+        lhe_weights=None if lhe_weight is None else tuple(lhe_weight),
     )
     _say(summary, f"{process or 'Pythia'} events", "an event")
 
@@ -162,11 +141,13 @@ def detector(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
     """Simulate a parametric detector on particles. If it was killed, run the same command again to continue."""
-    from simulacra.simulators.detector import write_detector
     from simulacra.simulators.detector_settings import DetectorSettings
+    from simulacra.workflows.simulate import simulate
 
     loaded = DetectorSettings.load(settings)
-    summary = write_detector(particles, out, loaded, seed=seed, workers=workers, overwrite=overwrite)
+    summary = simulate(
+        "detector", out, seed=seed, particles=particles, settings=settings, workers=workers, overwrite=overwrite
+    )
     _say(summary, f"events as a {loaded.name} detector sees them", "an event")
 
 
@@ -176,12 +157,4 @@ def _say(summary: WriteSummary, what: str, each: str) -> None:
     typer.echo(
         f"{summary.n_events:,} {what} in {summary.path}{resumed}: "
         f"{summary.seconds_per_event:.3g} s of one core {each}, {summary.seconds:.1f} s in all"
-    )
-
-
-def _faults(error: ValidationError) -> str:
-    """Return what is wrong with settings in one line."""
-    return "; ".join(
-        f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")
-        for fault in error.errors()
     )

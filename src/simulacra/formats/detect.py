@@ -87,6 +87,13 @@ def read(
         if a variable has a unit that is not known, or does not convert.
     simulacra.store.StoreError
         if there is nothing, or the store is unfinished or damaged.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> summary = simulacra.generate("calogan-eplus", folder / "showers.zarr", 10, progress=False)
+    >>> simulacra.read(folder / "showers.zarr")["shower"].dims
+    ('event', 'cell')
     """
     found = format_of(path)
     if binning is not None and found != "calochallenge":

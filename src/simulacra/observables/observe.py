@@ -38,6 +38,13 @@ def observe(events: xr.Dataset) -> xr.Dataset:
         if the events hold no feature.
     simulacra.events.EventsError
         if a unit is not known, or does not convert to that of the conventions.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> showers = simulacra.load("calogan-eplus").sample(5, incident_energy=50.0, seed=1)
+    >>> simulacra.observe(showers)["total_energy"].dims
+    ('event',)
     """
     events = in_convention(events)
     there = {str(name) for name in events.data_vars}

@@ -1,0 +1,145 @@
+"""Weights that refine a generator's events, trained and judged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from simulacra.workflows.fit import events_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from simulacra.reweighting.refinement_report import RefinementReport
+    from simulacra.reweighting.refiner import Refiner
+    from simulacra.reweighting.settings import ReweighterSettings
+    from simulacra.trained import TrainedGenerator
+    from simulacra.workflows.fit import Events
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A refiner, and the judgement on the events that it weighs."""
+
+    refiner: Refiner
+    report: RefinementReport | None
+
+
+def refine(generator: str | os.PathLike[str], truth: Events, output: str | os.PathLike[str], **options: Any) -> Refiner:
+    """Train classifiers that give weights to a generator's events, into a folder.
+
+    ``simulacra.load(generator).refined_by(output)`` then draws events with these weights.
+
+    Parameters
+    ----------
+    generator:
+        name of a shipped generator, a run folder or a model file.
+    truth:
+        a store or a file of true events, such as it was trained on, or the events.
+    output:
+        the folder for the refiner.
+    options:
+        as :func:`refined` takes them.
+
+    Raises
+    ------
+    simulacra.reweighting.support.SupportError
+        if the truth has events where the generator has none.
+    ValueError
+        if the truth lacks what the generator needs.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> truth = simulacra.reference.load("calogan-eplus").isel(event=slice(0, 2500))
+    >>> refiner = simulacra.refine(
+    ...     "calogan-eplus", truth, folder / "refined", sees="shapes", times=1,
+    ...     overrides=["training.steps=20"], allow_missing_support=True, judged=False, progress=False,
+    ... )
+    >>> events = simulacra.load("calogan-eplus").refined_by(folder / "refined").sample(10, incident_energy=50.0, seed=1)
+    >>> "weight" in events
+    True
+    """
+    return refined(generator, truth, output, **options).refiner
+
+
+def refined(
+    generator: str | os.PathLike[str],
+    truth: Events,
+    output: str | os.PathLike[str],
+    *,
+    sees: Literal["cells", "shapes"] = "cells",
+    times: int = 4,
+    overrides: Sequence[str] = (),
+    allow_missing_support: bool = False,
+    judged: bool = True,
+    seed: int = 1,
+    progress: bool = True,
+) -> Refined:
+    """Train a refiner as :func:`refine` does, and judge the weighted events on events not used in training.
+
+    Parameters
+    ----------
+    generator, truth, output:
+        as :func:`refine` takes them.
+    sees:
+        what the weights correct: each cell, or only the shower shapes.
+    times:
+        generated events for each true one, at its conditions.
+    overrides:
+        settings of the classifiers, such as ``"members=3"``.
+    allow_missing_support:
+        continue even if the truth has events where the generator has none.
+    judged:
+        whether to judge.
+    seed:
+        of all random numbers, also of the generated events.
+    progress:
+        whether to show progress bars.
+
+    Raises
+    ------
+    simulacra.reweighting.support.SupportError, ValueError
+        as :func:`refine`.
+    """
+    from simulacra.progress import step_progress
+    from simulacra.reweighting.refinement import drawn_beside, fit_refiner
+    from simulacra.reweighting.refinement_report import judge_refiner
+    from simulacra.trained import load_generator
+
+    output = Path(output)
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"'{output}' is a file; -o names a folder")
+    trained, events = load_generator(generator), events_of(truth)
+    settings = _settings(trained, events, sees, overrides)
+    generated = drawn_beside(trained, events, times=times, seed=seed)
+    refiner = fit_refiner(
+        trained,
+        events,
+        output,
+        settings=settings,
+        generated=generated,
+        seed=seed,
+        allow_missing_support=allow_missing_support,
+        progress=progress,
+    )
+    if not judged:
+        return Refined(refiner, None)
+    with step_progress("judging", show=progress) as tell:
+        return Refined(refiner, judge_refiner(trained, refiner, events, generated, seed=seed, progress=tell))
+
+
+def _settings(
+    trained: TrainedGenerator, showers: xr.Dataset, sees: Literal["cells", "shapes"], overrides: Sequence[str]
+) -> ReweighterSettings:
+    from simulacra.reweighting.refinement import refiner_settings
+    from simulacra.reweighting.settings import ReweighterSettings
+    from simulacra.training.settings import check, override
+
+    data: dict[str, Any] = refiner_settings(sees, showers, list(trained.trained_range)).model_dump(mode="json")
+    for text in overrides:
+        override(data, text)
+    return check(ReweighterSettings, data, "--set")

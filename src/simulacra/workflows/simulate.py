@@ -1,0 +1,128 @@
+"""Events of a simulator, into a store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from simulacra.store import WriteSummary
+
+Simulator = Literal["geant4", "pythia", "detector"]
+
+
+def simulate(
+    simulator: Simulator,
+    output: str | os.PathLike[str],
+    n_events: int | None = None,
+    *,
+    seed: int,
+    particles: str | os.PathLike[str] | None = None,
+    workers: int = 1,
+    chunk_size: int | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> WriteSummary:
+    """Simulate events into a Zarr store. Interrupted, the same call goes on where it stopped.
+
+    Parameters
+    ----------
+    simulator:
+        "geant4", "pythia", or "detector", which lets the particles of another store pass a parametric detector.
+    output:
+        the store to write.
+    n_events:
+        number of events; a detector sees all of ``particles``.
+    seed:
+        the same seed gives the same events, with any number of workers.
+    particles:
+        of "detector": the store of particles.
+    workers:
+        processes.
+    chunk_size:
+        events per chunk; another size gives other events. Of a detector it is that of ``particles``.
+    overwrite:
+        replace a store that is there.
+    progress:
+        whether to show a progress bar.
+    settings:
+        fields of :class:`~simulacra.simulators.geant4.Geant4Settings` (``geometry``, ``particle``, ``energy``,
+        ...) or :class:`~simulacra.simulators.pythia_settings.PythiaSettings` (``process``, ``vary``, ...); of
+        "detector", ``settings``: the name of a shipped detector or a TOML file.
+
+    Raises
+    ------
+    ValueError
+        if the settings do not fit the simulator.
+    simulacra.store.StoreError
+        if the store cannot be written.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> summary = simulacra.simulate(
+    ...     "pythia", folder / "decays.zarr", 50, seed=1, process="z-to-dijets", progress=False
+    ... )
+    >>> summary.n_events
+    50
+    """
+    # Only what is given, so that each simulator's own defaults hold.
+    sized: dict[str, Any] = {} if chunk_size is None else {"chunk_size": chunk_size}
+    common: dict[str, Any] = {"seed": seed, "workers": workers, "overwrite": overwrite, "progress": progress}
+    if simulator == "detector":
+        return _detector(output, particles, n_events, settings, common | sized)
+    if particles is not None:
+        raise ValueError(f"'particles' is for a detector; {simulator} makes its own")
+    if n_events is None:
+        raise ValueError(f"{simulator} needs a number of events: give n_events")
+    if simulator == "geant4":
+        from simulacra.simulators.geant4 import Geant4Settings, write_showers
+
+        shower = _checked(Geant4Settings, settings)
+        return write_showers(output, shower, n_events=n_events, **common, **sized)
+    if simulator == "pythia":
+        from simulacra.simulators.pythia import write_collisions
+        from simulacra.simulators.pythia_settings import PythiaSettings
+
+        collision = _checked(PythiaSettings, settings)
+        return write_collisions(output, collision, n_events=n_events, **common, **sized)
+    raise ValueError(f"there is no simulator '{simulator}': there are geant4, pythia and detector")
+
+
+def _detector(
+    output: str | os.PathLike[str],
+    particles: str | os.PathLike[str] | None,
+    n_events: int | None,
+    settings: dict[str, Any],
+    common: dict[str, Any],
+) -> WriteSummary:
+    from simulacra.simulators.detector import write_detector
+    from simulacra.simulators.detector_settings import DetectorSettings
+
+    if particles is None:
+        raise ValueError("a detector sees the particles of a store: name it with 'particles'")
+    if n_events is not None or "chunk_size" in common:
+        raise ValueError("a detector sees all events of 'particles', chunk by chunk: leave n_events and chunk_size out")
+    if unknown := sorted(set(settings) - {"settings"}):
+        raise ValueError(f"a detector has no setting {unknown}: give 'settings', its name or a TOML file")
+    loaded = DetectorSettings.load(settings.get("settings", "lep-like"))
+    return write_detector(Path(particles), Path(output), loaded, **common)
+
+
+def _checked(model: Any, settings: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(settings)
+    except ValidationError as error:
+        raise ValueError(faults(error)) from None
+
+
+def faults(error: Any) -> str:
+    """Return what is wrong with settings in one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+        for fault in error.errors()
+    )
