@@ -4,7 +4,7 @@
     GEANT4_DATA_DIR=/path/to/data python examples/geant4_fast_simulation.py calo-eplus.onnx -n 100 --energy log:1:100
 
 The geometry, the particle and what the generator was trained on stand in the ONNX file. The same particles are
-simulated twice in one Geant4 session: in full, and with the generator, and the two read-outs are compared.
+simulated twice in one process: in full, and with the generator, and the two read-outs are compared.
 
 geant4-pybind offers no G4VFastSimulationModel (``examples/cpp`` has one). What stands for it here is a "door": a thin
 slab of vacuum before the calorimeter with a sensitive detector of its own, so that Geant4 calls Python for the few
@@ -38,7 +38,7 @@ require_importable()  # before the import, which would ask for a download
 import geant4_pybind as g4  # noqa: E402
 
 from simulacra.simulators.geant4_detector import MEDIA, Detector  # noqa: E402
-from simulacra.simulators.geant4_session import Session, Showers  # noqa: E402
+from simulacra.simulators.geant4_run_manager import RunManager, Showers  # noqa: E402
 
 THICKNESS, DISTANCE = 0.2, 0.1  # of the door, and between it and the calorimeter [mm]
 CENTRED, STRAIGHT = 1.0, 1e-3  # how far off the axis a particle may be that was trained on the axis [mm, rad]
@@ -200,14 +200,14 @@ def main() -> None:
     geometry = CalorimeterGeometry.from_json(generator.metadata["geometry"])
     detector = DetectorWithDoor(geometry, generator, arguments.seed)
     door = detector.door
-    session = Session(geometry, door.particle, "electromagnetic" if missing_hadronic() else "FTFP_BERT", detector)
+    manager = RunManager(geometry, door.particle, "electromagnetic" if missing_hadronic() else "FTFP_BERT", detector)
 
     energy = Distribution.parse(arguments.energy).draw(arguments.events, np.random.default_rng(arguments.seed))
     axis = {name: np.zeros(len(energy)) for name in ("impact_x", "impact_y", "polar_angle", "azimuthal_angle")}
     conditions = {"incident_energy": energy, **axis}
-    full = session.run(conditions, (arguments.seed, 2))
+    full = manager.run(conditions, (arguments.seed, 2))
     door.open, door.sampling_fraction = False, float(full.active.sum() / full.shower.sum())
-    fast = session.run(conditions, (arguments.seed, 3))
+    fast = manager.run(conditions, (arguments.seed, 3))
     check_read_out(fast, door)
 
     result = compare(full, fast, door, energy, len(geometry.sections))

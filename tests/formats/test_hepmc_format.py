@@ -171,6 +171,7 @@ def test_charges_by_the_numbering_scheme(number: int, charge: int) -> None:
 def test_charges_are_those_of_pythia() -> None:
     pythia8mc = pytest.importorskip("pythia8mc")
     data = pythia8mc.Pythia("", False).particleData
-    known = [n for n in range(100, 100_000) if data.isParticle(n) and data.chargeType(n) % 3 == 0]
-    assert len(known) > 150
-    assert [n for n in known if charge_of(n) != data.chargeType(n) // 3] == []
+    known = [n for n in range(1, 10_000_000) if data.isParticle(n)]
+    assert len(known) > 600
+    whole = [s * n for n in known for s in (1, -1) if data.isParticle(s * n) and data.chargeType(n) % 3 == 0]
+    assert [n for n in whole if charge_of(n) != data.chargeType(n) // 3] == []

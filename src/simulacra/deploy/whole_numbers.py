@@ -4,6 +4,12 @@ A layer's weights are rounded to 255 steps an output, once; what enters it to 25
 showers made for the purpose (static quantisation, Jacob et al., arXiv:1712.05877). The steps do not depend on the
 other events of a call, so an event does not either. What is no layer but physics, such as the way back from scores to
 energies, stays as it was.
+
+ONNX Runtime's own static quantisation (1.32, on calo-eplus, one thread) does not replace this. In its QDQ format the
+offsets per event keep it from whole-number products: 3.1 ms per shower one by one and 0.116 ms in batches of 100,
+where single precision takes 0.85 and 0.093 ms, and this 0.68 and 0.077 ms. In its QOperator format, with the layers cut
+into products and offsets beforehand, it is as fast (0.79 and 0.076 ms), but rounds what leaves a layer too, and the
+deviation from the module doubles: 0.0125 for 0.0069 at the 99.9 % quantile of the cells.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ import xarray as xr
 from simulacra.events import REQUIRED_ATTRIBUTES, EventsError, make_events, names, validate, variable
 from simulacra.simulators.detector_response import Particles, draws_of, respond
 from simulacra.simulators.detector_settings import DetectorSettings
+from simulacra.simulators.simulation import check_seed, fingerprint_of
 from simulacra.store import Chunk, WriteSummary, open_events, write_events, write_store
 from simulacra.store.read import read_plan
 from simulacra.units import in_convention
@@ -58,7 +59,7 @@ def simulate_detector(events: xr.Dataset, settings: DetectorSettings, seed: int)
         if the seed is negative.
     """
     begin = time.process_time()
-    _check_seed(seed)
+    check_seed(seed)
     _check_variables(events)
     jets = ["jet_pt"] if "jet_pt" in events.data_vars else []
     passed_on = _passed_on(events)
@@ -116,7 +117,7 @@ def write_detector(
     simulacra.store.StoreError
         if there is no source, the store cannot be written, or as :func:`simulate_detector`, with the chunk.
     """
-    _check_seed(seed)
+    check_seed(seed)
     if Path(source).resolve() == Path(path).resolve():
         raise ValueError(f"'{path}' holds the particles; choose another path for what the detector sees")
     events = open_events(source)
@@ -125,13 +126,11 @@ def write_detector(
     plan, _ = read_plan(Path(source))
     size = chunk_size or (plan.chunk_size if plan else CHUNK_SIZE)
     task = DetectorTask(str(Path(source).resolve()), settings, seed)
-    fingerprint: dict[str, Any] = {
-        "simulator": "detector",
-        "settings": settings.model_dump(mode="json"),
-        "seed": seed,
+    decided_by: dict[str, Any] = {
         "particles": {key: _plain(events.attrs[key]) for key in REQUIRED_ATTRIBUTES[:-1]},
         "events": hashlib.sha256(index.tobytes() + events["energy"][:1].values.tobytes()).hexdigest(),
     }
+    fingerprint = fingerprint_of("detector", settings.model_dump(mode="json"), seed, **decided_by)
     if np.array_equal(index, np.arange(len(index))):
         return write_store(
             path,
@@ -234,11 +233,6 @@ def _jets(variables: dict[str, xr.Variable], jets: xr.DataArray) -> dict[str, xr
     momentum, energy, present = (variables[name].values for name in ("momentum", "energy", "present"))
     radius, min_pt = float(jets.attrs.get("radius", 0.8)), float(jets.attrs.get("min_pt", 0.0))
     return cluster_jets(momentum, energy, present, radius=radius, n_jets=jets.shape[1], min_pt=min_pt)
-
-
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise ValueError(f"the seed must be 0 or more, not {seed}")
 
 
 def _check_variables(events: xr.Dataset) -> None:

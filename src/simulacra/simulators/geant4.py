@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from os import PathLike
@@ -20,7 +18,8 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.settings import CheckedSettings
 from simulacra.simulators import geant4_data
 from simulacra.simulators.geant4_data import HOW_TO_GET, Geant4Error
-from simulacra.store import Chunk, WriteSummary, open_events, write_store
+from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
+from simulacra.store import Chunk, WriteSummary, write_store
 
 PhysicsList = Literal["auto", "FTFP_BERT", "electromagnetic"]
 
@@ -129,11 +128,11 @@ class ShowerTask:
         """Return the events of a chunk. This process becomes Geant4's: call it in one of its own."""
         settings = self.settings
         geant4_data.require_importable()
-        from simulacra.simulators.geant4_session import GEANT4_VERSION, Session
+        from simulacra.simulators.geant4_run_manager import GEANT4_VERSION, RunManager
 
-        session = Session.of(settings.geometry, settings.particle, settings.physics_list)
+        manager = RunManager.of(settings.geometry, settings.particle, settings.physics_list)
         drawn = draw_conditions(settings, self.seed, chunk)
-        showers = session.run(drawn, engine_seeds(self.seed, chunk))
+        showers = manager.run(drawn, engine_seeds(self.seed, chunk))
         central = all(Distribution.parse(getattr(settings, c.setting)) == _ZERO for c in CONDITIONS[1:])
         variables = {
             c.name: variable(drawn[c.name], units=c.units, long_name=c.long_name, role="condition")
@@ -232,15 +231,8 @@ def write_showers(
     StoreError
         if the store cannot be written.
     """
-    if seed < 0:
-        raise ValueError(f"the seed must be 0 or more, not {seed}")
+    check_seed(seed)
     settings = checked(settings)
-    fingerprint: Mapping[str, Any] = {
-        "simulator": "geant4",
-        "geant4_pybind": version("geant4-pybind"),
-        "settings": settings.model_dump(mode="json"),
-        "seed": seed,
-    }
     return write_store(
         path,
         ShowerTask(settings, seed),
@@ -248,7 +240,7 @@ def write_showers(
         chunk_size=chunk_size,
         workers=workers,
         in_process=False,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint_of("geant4", settings.model_dump(mode="json"), seed, package="geant4-pybind"),
         progress=progress,
         label=f"{settings.particle} showers",
         overwrite=overwrite,
@@ -272,16 +264,5 @@ def simulate(
     Events 0 to k are the same whatever ``n_events`` and ``workers`` are. The processes are spawned: a script must call
     this under ``if __name__ == "__main__":``.
     """
-    with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
-        target = Path(folder) / "showers.zarr" if path is None else Path(path)
-        write_showers(
-            target,
-            settings,
-            seed=seed,
-            n_events=n_events,
-            workers=workers,
-            chunk_size=chunk_size,
-            progress=progress,
-        )
-        events = open_events(target)
-        return events.load() if path is None else events
+    options = {"workers": workers, "chunk_size": chunk_size, "progress": progress}
+    return simulated(write_showers, settings, path, seed=seed, n_events=n_events, **options)

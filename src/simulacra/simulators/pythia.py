@@ -22,10 +22,11 @@ from simulacra.simulators.pythia_errors import PythiaError
 from simulacra.simulators.pythia_lhe import LheFile, lhe_variations
 from simulacra.simulators.pythia_settings import Parameter, PythiaSettings
 from simulacra.simulators.pythia_variations import Variation
-from simulacra.store import Chunk, WriteSummary, open_events, write_store
+from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
+from simulacra.store import Chunk, WriteSummary, write_store
 
 if TYPE_CHECKING:
-    from simulacra.simulators.pythia_session import Session
+    from simulacra.simulators.pythia_instance import PythiaInstance
 
 CHUNK_SIZE: Final = 2500
 """Events a chunk."""
@@ -109,20 +110,20 @@ class CollisionTask:
             if an event of an LHE file lacks a weight, or that is no finite number.
         """
         require_package()
-        from simulacra.simulators.pythia_session import Session, printed
+        from simulacra.simulators.pythia_instance import PythiaInstance, printed
 
         settings = self.settings
         begin = time.process_time()
         # a Pythia of its own for each chunk: nothing of an earlier one can be left in it
-        session = Session(settings)
+        pythia = PythiaInstance(settings)
         n_events = chunk.stop - chunk.start
         clouds = Clouds(settings.room, [Variation.parse(text).name for text in settings.variations])
         runs = runs_of(settings, self.seed, chunk)
         with printed() as text:
             failures = _Failures(text)
             for run in runs:
-                _simulate_run(session, settings, run, clouds, failures)
-            variables = clouds.variables(chunk.start, session.charges)
+                _simulate_run(pythia, settings, run, clouds, failures)
+            variables = clouds.variables(chunk.start, pythia.charges)
             if settings.lhe is not None and settings.lhe_weights:
                 variations = [Variation.parse(text).name for text in settings.variations]
                 own = np.asarray(variables["weight"].values)
@@ -137,7 +138,7 @@ class CollisionTask:
         return make_events(
             variables,
             simulator="pythia",
-            simulator_version=session.version,
+            simulator_version=pythia.version,
             seed=self.seed,
             settings=settings.record(),
             seconds_per_event=(time.process_time() - begin) / n_events,
@@ -166,24 +167,26 @@ class _Failures:
             )
 
 
-def _simulate_run(session: Session, settings: PythiaSettings, run: Run, clouds: Clouds, failures: _Failures) -> None:
+def _simulate_run(
+    pythia: PythiaInstance, settings: PythiaSettings, run: Run, clouds: Clouds, failures: _Failures
+) -> None:
     parameters = {p.key: repr(value) for p, value in zip(settings.parameters, run.values, strict=True)}
     lhe = settings.lhe is not None
     initialisations = 0
 
     def begin(event: int) -> None:
         nonlocal initialisations
-        session.begin(run.seed(initialisations), parameters, skip=event if lhe else 0)
+        pythia.begin(run.seed(initialisations), parameters, skip=event if lhe else 0)
         initialisations += 1
 
     begin(run.start)
     for event in range(run.start, run.stop):
         failures.in_a_row = 0
-        while not session.next():
+        while not pythia.next():
             failures.count(event)
             if lhe:
                 begin(event)  # Pythia is past it in the file
-        clouds.append(event, session)
+        clouds.append(event, pythia)
 
 
 def _jets(settings: PythiaSettings, variables: Mapping[str, xr.Variable]) -> dict[str, xr.Variable]:
@@ -207,14 +210,14 @@ def checked(settings: PythiaSettings) -> PythiaSettings:
         if a key is unknown, a value or a bound of a distribution out of range, or Pythia has no such variation.
     """
     require_package()
-    from simulacra.simulators.pythia_session import Session
+    from simulacra.simulators.pythia_instance import PythiaInstance
 
-    session = Session(settings)
+    pythia = PythiaInstance(settings)
     keys: dict[str, str] = {}
     for name, value in settings.values.items():
         keys[settings.key_of(name).lower()] = value
     for parameter in settings.parameters:
-        key, low, high = session.range_of(parameter.key)
+        key, low, high = pythia.range_of(parameter.key)
         if settings.shower == "vincia" and key == "TimeShower:alphaSvalue":
             raise ValueError(f"the shower Vincia does not heed {key}: draw Vincia:alphaSvalue, or alphaS for short")
         if key.lower() in keys:
@@ -225,16 +228,16 @@ def checked(settings: PythiaSettings) -> PythiaSettings:
                 f"{parameter.variable} ({key}) must be within Pythia's {low:g} to {high:g}, "
                 f"not {parameter.distribution}"
             )
-    session.check_variations()
-    _check_vincia(settings, session)
-    session.begin(1, {p.key: repr(p.distribution.low) for p in settings.parameters})
+    pythia.check_variations()
+    _check_vincia(settings, pythia)
+    pythia.begin(1, {p.key: repr(p.distribution.low) for p in settings.parameters})
     return settings
 
 
-def _check_vincia(settings: PythiaSettings, session: Session) -> None:
+def _check_vincia(settings: PythiaSettings, pythia: PythiaInstance) -> None:
     if settings.shower != "vincia":
         return
-    highest = session.value_of("Vincia:alphaSvalue")
+    highest = pythia.value_of("Vincia:alphaSvalue")
     for parameter in settings.parameters:
         if parameter.key.lower() == "vincia:alphasvalue":
             highest = parameter.distribution.high
@@ -266,8 +269,7 @@ def write_collisions(
     StoreError
         if the store cannot be written.
     """
-    if seed < 0:
-        raise ValueError(f"the seed must be 0 or more, not {seed}")
+    check_seed(seed)
     if settings.vary and chunk_size % settings.events_per_draw:
         raise ValueError(
             f"chunks of {chunk_size} events are no multiple of the {settings.events_per_draw} events a draw: "
@@ -279,20 +281,14 @@ def write_collisions(
             lhe = LheFile.of(settings.lhe)
             settings = _with_file(settings, lhe, n_events, Path(folder))
         settings = checked(settings)
-        fingerprint: Mapping[str, Any] = {
-            "simulator": "pythia",
-            "pythia8mc": version("pythia8mc"),
-            "settings": settings.record(),
-            "seed": seed,
-            "lhe_sha256": None if lhe is None else lhe.sha256,
-        }
+        lhe_sha256 = None if lhe is None else lhe.sha256
         return write_store(
             path,
             CollisionTask(settings, seed),
             n_events=n_events,
             chunk_size=chunk_size,
             workers=workers,
-            fingerprint=fingerprint,
+            fingerprint=fingerprint_of("pythia", settings.record(), seed, package="pythia8mc", lhe_sha256=lhe_sha256),
             progress=progress,
             label=f"{settings.process or 'Pythia'} events",
             overwrite=overwrite,
@@ -332,16 +328,5 @@ def simulate_collisions(
     Events 0 to k are the same whatever ``n_events`` and ``workers`` are. With more than one worker, a script must call
     this under ``if __name__ == "__main__":``.
     """
-    with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
-        target = Path(folder) / "collisions.zarr" if path is None else Path(path)
-        write_collisions(
-            target,
-            settings,
-            seed=seed,
-            n_events=n_events,
-            workers=workers,
-            chunk_size=chunk_size,
-            progress=progress,
-        )
-        events = open_events(target)
-        return events.load() if path is None else events
+    options = {"workers": workers, "chunk_size": chunk_size, "progress": progress}
+    return simulated(write_collisions, settings, path, seed=seed, n_events=n_events, **options)

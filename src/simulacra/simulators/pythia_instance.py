@@ -61,7 +61,7 @@ def _messages(text: str) -> str:
     return "; ".join(dict.fromkeys(found[-5:]))
 
 
-class Session:
+class PythiaInstance:
     """A Pythia with the settings of all events of a sample; parameters and seeds come with each run."""
 
     def __init__(self, settings: PythiaSettings) -> None:

@@ -86,13 +86,13 @@ class _ReadOut(g4.G4UserEventAction):  # type: ignore[misc,unused-ignore]
 
 
 class _Actions(g4.G4VUserActionInitialization):  # type: ignore[misc,unused-ignore]
-    def __init__(self, session: Session) -> None:
+    def __init__(self, manager: RunManager) -> None:
         super().__init__()
-        self.session = session
+        self.manager = manager
 
     def Build(self) -> None:  # noqa: N802
-        self.SetUserAction(self.session.gun)
-        self.SetUserAction(self.session.read_out)
+        self.SetUserAction(self.manager.gun)
+        self.SetUserAction(self.manager.read_out)
 
 
 @contextlib.contextmanager
@@ -111,14 +111,14 @@ def _standard_output_closed() -> Iterator[None]:
         os.close(kept)
 
 
-class Session:
+class RunManager:
     """A Geant4 run manager for one geometry, particle and physics list; a process holds at most one, for ever.
 
     ``detector`` is what is built instead of the geometry alone: something that holds a
     :class:`~simulacra.simulators.geant4_detector.Detector` and adds to it.
     """
 
-    _current: Session | None = None
+    _current: RunManager | None = None
 
     def __init__(
         self,
@@ -145,8 +145,8 @@ class Session:
             self._manager.BeamOn(0)  # builds the tables of physics, which are no part of an event's time
 
     @classmethod
-    def of(cls, geometry: CalorimeterGeometry, particle: str, physics_list: str) -> Session:
-        """Return the session of this process.
+    def of(cls, geometry: CalorimeterGeometry, particle: str, physics_list: str) -> RunManager:
+        """Return the run manager of this process.
 
         Raises
         ------
