@@ -26,7 +26,7 @@ _SUPERSYMMETRIC, _HIDDEN_VALLEY, _OCTET_ONIA = 1, 49, (994, 995)
 
 @cache
 def charge_of(number: int) -> int:
-    """Return the charge [e] of a particle, an antiparticle having a negative ``number``; 0 for what has no whole one.
+    """Return the charge [e] of a particle; antiparticles have a negative ``number``; 0 if the charge is not an integer.
 
     Hadrons have the digits of their quarks (nq1, nq2, nq3 before the last one), nuclei are 10LZZZAAAI.
     """
