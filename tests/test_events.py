@@ -278,6 +278,11 @@ def test_arrays_of_any_lengths_are_padded_and_come_back(seed: int) -> None:
     for array, row, mask in zip(arrays, values, there, strict=True):
         np.testing.assert_array_equal(row[mask], array)
         assert not mask[len(array) :].any()
+    longer = padded(arrays, 12)
+    np.testing.assert_array_equal(longer[0], np.pad(values, [(0, 0), (0, 12 - lengths.max()), *[(0, 0)] * len(more)]))
+    assert longer[1].sum() == there.sum()
+    with pytest.raises(EventsError, match=rf"array {lengths.argmax()} is of the length {lengths.max()}: more than 1"):
+        padded(arrays, 1)
 
 
 @pytest.mark.parametrize(

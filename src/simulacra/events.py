@@ -106,7 +106,7 @@ def make_events(
     return events
 
 
-def padded(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return arrays of unequal length as one, with zeros behind the shorter ones, and the mask of what is there.
 
     >>> times, observed = padded([np.array([0.1, 0.4, 0.7]), np.array([0.2])])
@@ -125,17 +125,20 @@ def padded(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     arrays:
-        one an event, (length, ...), alike in all dimensions but the first.
+        one an event, (their length, ...), alike in all dimensions but the first.
+    length:
+        slots to make, for events that are written chunk by chunk and so need the same; by default as many as the
+        longest array needs.
 
     Returns
     -------
     tuple
-        the values, (N, longest, ...), and whether there is one, (N, longest).
+        the values, (N, length, ...), and whether there is one, (N, length).
 
     Raises
     ------
     EventsError
-        if there are none, or one is of another shape or holds no numbers, with its place.
+        if there are none, or one is of another shape, longer than ``length`` or holds no numbers, with its place.
     """
     given = [np.asarray(array) for array in arrays]
     if not given:
@@ -149,7 +152,9 @@ def padded(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         if array.dtype.kind not in NUMBERS:
             raise EventsError(f"array {place} holds {array.dtype}, not numbers")
     lengths = np.array([len(array) for array in given])
-    there = np.arange(lengths.max()) < lengths[:, None]
+    if length is not None and lengths.max() > length:
+        raise EventsError(f"array {int(lengths.argmax())} is of the length {lengths.max()}: more than {length}")
+    there = np.arange(lengths.max() if length is None else length) < lengths[:, None]
     # what is empty says nothing about the type
     types = [array.dtype for array in given if len(array)] or [given[0].dtype]
     values = np.zeros((*there.shape, *given[0].shape[1:]), dtype=np.result_type(*types))

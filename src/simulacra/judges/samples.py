@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.event_weights import weights_of
-from simulacra.events import REQUIRED_ATTRIBUTES, Role, names, slots, validate
+from simulacra.events import REQUIRED_ATTRIBUTES, Role, mask_of, names, slots, validate
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.slots import in_slots, widths_of
 from simulacra.observables import observe
@@ -83,6 +83,8 @@ class Sample:
         the shape of each array whose values stand in ``cells``, by name.
     index:
         the events' indices, (N,); empty if they are not known.
+    mask:
+        the mask of the first array, whose values stand in ``cells`` too; "" if it has none.
     """
 
     label: str
@@ -97,6 +99,7 @@ class Sample:
     provenance: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     index: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    mask: str = ""
 
     @property
     def signed(self) -> bool:
@@ -220,6 +223,7 @@ def sample_of(
         },
         shapes=shapes,
         index=events["event"].values,
+        mask=mask_of(events, events[next(iter(shapes))]) or "" if kind == "arrays" else "",
     )
 
 
