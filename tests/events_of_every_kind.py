@@ -88,3 +88,76 @@ def jets(n: int, seed: int, *, spread: float = 0.1) -> xr.Dataset:
     }
     variables = {name: jet_variable(values.astype("f4"), name) for name, values in columns.items()}
     return events_of({**variables, "present": jet_variable(present, "present")}, seed)
+
+
+def variable_stars(
+    n: int,
+    seed: int,
+    *,
+    amplitude: float = 1.0,
+    error: float = 1.0,
+    season: float = 1.0,
+    padding: int = 0,
+    shuffled: bool = False,
+) -> xr.Dataset:
+    """Return light curves of 25 to 40 observations in 100 days, with errors, that repeat themselves after a condition.
+
+    Parameters
+    ----------
+    amplitude, error:
+        factors of the curves' amplitudes and of the errors that are stated, but not of those that were made.
+    season:
+        share of the 100 days in which observations are made.
+    padding, shuffled:
+        slots beyond those that the longest curve needs, and whether the entries stand in random order.
+    """
+    rng = np.random.default_rng(seed)
+    width = 40
+    observed = np.arange(width) < rng.integers(25, width + 1, n)[:, None]
+    time = rng.uniform(0, 100 * season, (n, width))
+    period, phase = 10 ** rng.uniform(0, 1, n), rng.uniform(0, 1, n)
+    angle = 2 * np.pi * (time / period[:, None] + phase[:, None])
+    height = rng.uniform(0.3, 0.6, n)[:, None]
+    errors = rng.uniform(0.02, 0.08, (n, width))
+    curve = 15 + amplitude * height * (np.cos(angle) + 0.4 * np.cos(2 * angle + 1))
+    curve += errors * rng.normal(size=(n, width))
+    slot = rng.permuted(np.tile(np.arange(width), (n, 1)), axis=1) if shuffled else np.argsort(time, axis=1)
+
+    def along(values: np.ndarray, name: str, role: Role, units: str = "mag", **more: str) -> xr.Variable:
+        kept = values if role == "mask" else np.where(observed, values, 0).astype("f4")
+        kept = np.pad(np.take_along_axis(kept, slot, axis=1), ((0, 0), (0, padding)))
+        return variable(kept, "observation", units=units, long_name=name, role=role, **more)
+
+    return events_of(
+        {
+            "magnitude": along(curve, "magnitude", "feature"),
+            "magnitude_error": along(error * errors, "magnitude error", "uncertainty", of="magnitude"),
+            "time": along(time, "time", "coordinate", "day"),
+            "observed": along(observed, "whether it was observed", "mask", "1"),
+            "period": number(period, "condition", "day", "period"),
+        },
+        seed,
+    )
+
+
+def masked_fields(n: int, seed: int, *, smooth: bool = True, seen: float = 0.8) -> xr.Dataset:
+    """Return fields of 8 x 8 pixels of mean 3, of which a share of about ``seen`` is there, in errors of its own."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n, 8, 8))
+    if smooth:
+        values = (values + np.roll(values, 1, axis=1)) / np.sqrt(2)
+    there = rng.random((n, 8, 8)) < seen
+    mask = variable(there, "x", "y", units="1", long_name="pixel is seen", role="mask")
+    return events_of({"density": array(np.where(there, values + 3, 0), "x", "y"), "seen": mask}, seed)
+
+
+def lists(n: int, seed: int, *, padding: int = 0, spread: float = 1.0) -> xr.Dataset:
+    """Return lists of 2 to 6 stars with a mass and two colours, the heaviest first."""
+    rng = np.random.default_rng(seed)
+    there = np.arange(6) < rng.integers(2, 7, n)[:, None]
+    mass = np.where(there, -np.sort(-rng.exponential(size=(n, 6)) * there, axis=1), 0)
+    colours = np.where(there[:, :, None], rng.normal(0, spread, (n, 6, 2)), 0)
+    there, mass = (np.pad(values, ((0, 0), (0, padding))) for values in (there, mass))
+    colours = np.pad(colours, ((0, 0), (0, padding), (0, 0)))
+    mask = variable(there, "star", units="1", long_name="whether there is a star", role="mask")
+    return events_of({"mass": array(mass, "star"), "colours": array(colours, "star", "band"), "there": mask}, seed)

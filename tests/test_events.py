@@ -10,11 +10,14 @@ from simulacra.events import (
     EventsError,
     make_events,
     names,
+    padded,
     part_of,
     take_part,
     validate,
     variable,
+    with_values,
 )
+from simulacra.units import in_units
 
 
 def events(n: int = 4, first_event: int = 10) -> xr.Dataset:
@@ -117,6 +120,183 @@ def test_a_fault_is_named_with_its_variable_and_event(change: str, message: str)
     validate(events())
     with pytest.raises(EventsError, match=message):
         validate(broken(change))
+
+
+def light_curves() -> xr.Dataset:
+    """Series of 3, 0 and 2 entries, in slots of which the rest is 0."""
+    values, observed = padded([np.array([3.0, -2.0, 2.5]), np.array([]), np.array([4.0, 1.0])])
+    errors, _ = padded([np.array([0.1, 0.1, 0.2]), np.array([]), np.array([0.1, 0.4])])
+    times, _ = padded([np.array([7.0, 1.0, 9.0]), np.array([]), np.array([2.0, 2.0])])
+    along = "observation"
+    return make_events(
+        {
+            "flux": variable(values, along, units="mJy", long_name="flux", role="feature"),
+            "flux_error": variable(errors, along, units="mJy", long_name="e", role="uncertainty", of="flux"),
+            "time": variable(times, along, units="day", long_name="t", role="coordinate"),
+            "observed": variable(observed, along, units="1", long_name="o", role="mask"),
+            "colour": variable(np.ones((3, 3, 2)), along, "band", units="mag", long_name="c", role="feature"),
+            "colour_error": variable(errors.copy(), along, units="mag", long_name="e", role="uncertainty", of="colour"),
+            "period": variable(np.ones(3), units="day", long_name="p", role="condition"),
+            "period_error": variable(np.ones(3), units="day", long_name="e", role="uncertainty", of="period"),
+        },
+        simulator="survey",
+        simulator_version="1",
+        seed=None,
+        settings={},
+        seconds_per_event=0.0,
+        first_event=20,
+    )
+
+
+def test_series_with_gaps_and_errors_are_events() -> None:
+    made = light_curves()
+    assert names(made, "uncertainty") == ["flux_error", "colour_error", "period_error"]
+    assert names(made, "coordinate") == ["time"]
+    assert made["observed"].values.sum(axis=1).tolist() == [3, 0, 2]
+
+
+def spoilt(change: str) -> xr.Dataset:
+    made = light_curves()
+    match change:
+        case "zero":
+            made["flux_error"][2, 1] = 0
+        case "negative":
+            made["period_error"][1] = -1
+        case "infinite in a gap":
+            made["flux_error"][2, 2] = np.inf
+        case "nan in a gap":
+            made["time"][1, 0] = np.nan
+        case "leading":
+            made["colour_error"][0, 2] = -3
+        case "of nothing":
+            del made["flux_error"].attrs["of"]
+        case "of another":
+            made = made.drop_vars("colour")
+        case "of a mask":
+            made["flux_error"].attrs["of"] = "observed"
+        case "of a list":
+            made["flux_error"].attrs["of"] = ["flux", "colour"]
+        case "twice":
+            made["colour_error"].attrs["of"] = "flux"
+        case "units":
+            made["flux_error"].attrs["units"] = "Jy"
+        case "dimensions":
+            made["period_error"] = made["flux_error"].assign_attrs(of="period", units="day")
+        case "one time":
+            made["period"].attrs["role"] = "coordinate"
+        case "two times":
+            made["hour"] = made["time"].assign_attrs(units="hour")
+        case "shared":
+            made = made.rename(observation="time_slot").rename_vars(time="where").set_coords("where")
+        case _:
+            raise AssertionError(change)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("zero", r"'flux_error' is 0\.0 in event 22 at observation 1: it must be positive where 'flux' is there"),
+        ("negative", r"the uncertainty 'period_error' is -1\.0 in event 21: it must be positive"),
+        ("infinite in a gap", r"variable 'flux_error' is inf in event 22 at observation 2; 1 such values in all"),
+        ("nan in a gap", r"variable 'time' is nan in event 21 at observation 0"),
+        ("leading", r"'colour_error' is -3\.0 in event 20 at observation 2: it must be positive where 'colour'"),
+        ("of nothing", r"the uncertainty 'flux_error' is of None: its attribute 'of' must name a condition, a feature"),
+        ("of another", r"the uncertainty 'colour_error' is of 'colour': its attribute 'of' must name"),
+        ("of a mask", r"the uncertainty 'flux_error' is of 'observed'"),
+        ("of a list", r"the uncertainty 'flux_error' is of \['flux', 'colour'\]"),
+        ("twice", r"'flux_error' and 'colour_error' are both the uncertainty of 'flux': keep one"),
+        ("units", r"the uncertainty 'flux_error' is in 'Jy' and 'flux' in 'mJy': give both in the same units"),
+        ("dimensions", r"'period_error' has the dimensions \('event', 'observation'\): it needs those of 'period'"),
+        ("one time", r"the coordinate 'period' is one number an event: it says where the entries along a dimension"),
+        ("two times", r"'time' and 'hour' are both coordinates of \('event', 'observation'\): keep one"),
+        ("shared", r"'where' \('event', 'time_slot'\) stands among the dataset's coordinates, which all events share"),
+    ],
+)
+def test_a_fault_of_errors_and_times_is_named(change: str, message: str) -> None:
+    with pytest.raises(EventsError, match=message):
+        validate(spoilt(change))
+
+
+def test_what_a_mask_leaves_out_need_not_be_positive() -> None:
+    made = light_curves()
+    made["flux_error"][1] = -7
+    made["colour_error"][0, 2] = -7
+    made["observed"][0, 2] = False
+    validate(made)
+    # where pixels have a mask of their own, an error that they share must be there for one of them
+    seen = np.zeros((3, 3, 2), bool)
+    made["seen"] = variable(seen, "observation", "band", units="1", long_name="s", role="mask")
+    made["colour_error"][:] = 0
+    validate(made)
+    made["seen"][2, 1, 1] = True
+    with pytest.raises(EventsError, match=r"'colour_error' is 0\.0 in event 22 at observation 1"):
+        validate(made)
+
+
+def test_values_put_in_place_of_others_are_looked_at_too() -> None:
+    made = light_curves()
+    kept = {"flux_error": made["flux_error"].values + 1}
+    with_values(made, kept, seed=1, settings={}, seconds_per_event=0.0)
+    with pytest.raises(EventsError, match=r"'flux_error' is -0\.9\d* in event 20 at observation 0"):
+        with_values(made, {"flux_error": made["flux_error"].values - 1}, seed=1, settings={}, seconds_per_event=0.0)
+    with pytest.raises(EventsError, match=r"'flux_error' is 0\.0 in event 21 at observation 0"):
+        with_values(made, {"observed": np.ones((3, 3), bool)}, seed=1, settings={}, seconds_per_event=0.0)
+
+
+def test_an_uncertainty_is_converted_with_its_variable() -> None:
+    changed = in_units(light_curves(), {"flux": "Jy"})
+    assert changed["flux_error"].attrs["units"] == "Jy"
+    np.testing.assert_allclose(changed["flux_error"], light_curves()["flux_error"] / 1000)
+    validate(changed)
+    warm = make_events(
+        {
+            "heat": variable(np.array([20.0]), units="degC", long_name="t", role="feature"),
+            "heat_error": variable(np.array([2.0]), units="degC", long_name="e", role="uncertainty", of="heat"),
+        },
+        simulator="toy",
+        simulator_version="1",
+        seed=1,
+        settings={},
+        seconds_per_event=0.0,
+    )
+    in_kelvin = in_units(warm, {"heat": "kelvin"})
+    assert [float(in_kelvin[name][0]) for name in ("heat", "heat_error")] == pytest.approx([293.15, 2.0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_arrays_of_any_lengths_are_padded_and_come_back(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lengths, more = rng.integers(0, 9, 7), tuple(rng.integers(1, 4, rng.integers(0, 3)))
+    dtype = rng.choice(["f4", "f8", "i4", "?"])
+    arrays = [(9 * rng.random((n, *more))).astype(dtype) for n in lengths]
+    values, there = padded(arrays)
+    assert values.dtype == np.dtype(dtype)
+    assert values.shape == (7, lengths.max(), *more)
+    assert there.sum(axis=1).tolist() == lengths.tolist()
+    assert not values[~there].any()
+    for array, row, mask in zip(arrays, values, there, strict=True):
+        np.testing.assert_array_equal(row[mask], array)
+        assert not mask[len(array) :].any()
+    longer = padded(arrays, 12)
+    np.testing.assert_array_equal(longer[0], np.pad(values, [(0, 0), (0, 12 - lengths.max()), *[(0, 0)] * len(more)]))
+    assert longer[1].sum() == there.sum()
+    with pytest.raises(EventsError, match=rf"array {lengths.argmax()} is of the length {lengths.max()}: more than 1"):
+        padded(arrays, 1)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ([], "there are no arrays to pad"),
+        ([np.zeros(2), np.array(3.0)], r"array 1 has the shape \(\) and array 0 \(2,\)"),
+        ([np.zeros((2, 3)), np.zeros((2, 2))], r"array 1 has the shape \(2, 2\) and array 0 \(2, 3\)"),
+        ([np.array(["a"])], "array 0 holds <U1, not numbers"),
+    ],
+)
+def test_what_cannot_be_padded_is_refused(arrays: list[np.ndarray], message: str) -> None:
+    with pytest.raises(EventsError, match=message):
+        padded(arrays)
 
 
 def test_what_the_caller_needs_must_be_there() -> None:

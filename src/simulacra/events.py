@@ -8,27 +8,41 @@ an event keeps for ever: the split hangs on it). Every data variable has ``event
 ``long_name``
     one line,
 ``role``
-    ``condition`` (what was asked for), ``feature`` (what came out), ``weight`` or ``mask``.
+    ``condition`` (what was asked for), ``feature`` (what came out), ``weight``, ``mask`` (which entries are there),
+    ``uncertainty`` (the standard deviation of another variable's measurement) or ``coordinate`` (where the entries of
+    each event lie, such as the times of a light curve).
 
 Images, particle clouds, fields, light curves and star tables differ in their further dimensions alone. Provenance
 stands in the attributes of the dataset: ``simulator``, ``simulator_version``, ``seed``, ``settings`` (JSON),
 ``seconds_per_event``.
+
+Gaps and errors follow the CF conventions (incomplete arrays of time series, ancillary variables), with roles in place
+of their attributes and a mask in place of fill values:
+
+* A mask (event, ...) says which entries of every variable are there whose first dimensions are the mask's. Entries that
+  are not there are 0 and nobody looks at them; NaN is allowed nowhere. A mask over one dimension without positions of
+  its own makes it a list of slots, filled from the first one on (:func:`padded`), whose length says nothing.
+* An uncertainty has the attribute ``of``, the name of its variable, whose units and (first) dimensions it has; it is
+  positive where the value is there.
+* A coordinate (event, D) gives each entry along D its place. Positions that all events share are a coordinate of the
+  dataset instead, (D,). xarray keeps the name of a dimension for those, so that D is called ``observation``, say, where
+  the coordinate is called ``time``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 
-Role = Literal["condition", "feature", "weight", "mask"]
+Role = Literal["condition", "feature", "weight", "mask", "uncertainty", "coordinate"]
 Part = Literal["train", "validation", "test"]
 
-ROLES: Final = ("condition", "feature", "weight", "mask")
+ROLES: Final = ("condition", "feature", "weight", "mask", "uncertainty", "coordinate")
 REQUIRED_ATTRIBUTES: Final = ("simulator", "simulator_version", "seed", "settings", "seconds_per_event")
 #: numpy's kinds of numbers, truth values among them
 NUMBERS: Final = "biufc"
@@ -92,6 +106,62 @@ def make_events(
     return events
 
 
+def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return arrays of unequal length as one, with zeros behind the shorter ones, and the mask of what is there.
+
+    >>> times, observed = padded([np.array([0.1, 0.4, 0.7]), np.array([0.2])])
+    >>> times.tolist(), observed.tolist()
+    ([[0.1, 0.4, 0.7], [0.2, 0.0, 0.0]], [[True, True, True], [True, False, False]])
+    >>> fluxes, _ = padded([np.array([3.0, 2.0, 2.5]), np.array([4.0])])
+    >>> errors, _ = padded([np.array([0.1, 0.1, 0.2]), np.array([0.1])])
+    >>> along = "observation"
+    >>> variables = {
+    ...     "flux": variable(fluxes, along, units="Jy", long_name="flux", role="feature"),
+    ...     "flux_error": variable(errors, along, units="Jy", long_name="its error", role="uncertainty", of="flux"),
+    ...     "time": variable(times, along, units="day", long_name="time", role="coordinate"),
+    ...     "observed": variable(observed, along, units="1", long_name="whether it was observed", role="mask"),
+    ... }
+
+    Parameters
+    ----------
+    arrays:
+        one an event, (their length, ...), alike in all dimensions but the first.
+    length:
+        slots to make, for events that are written chunk by chunk and so need the same; by default as many as the
+        longest array needs.
+
+    Returns
+    -------
+    tuple
+        the values, (N, length, ...), and whether there is one, (N, length).
+
+    Raises
+    ------
+    EventsError
+        if there are none, or one is of another shape, longer than ``length`` or holds no numbers, with its place.
+    """
+    given = [np.asarray(array) for array in arrays]
+    if not given:
+        raise EventsError("there are no arrays to pad")
+    for place, array in enumerate(given):
+        if not array.ndim or array.shape[1:] != given[0].shape[1:]:
+            raise EventsError(
+                f"array {place} has the shape {array.shape} and array 0 {given[0].shape}: they may differ in the first "
+                "dimension alone"
+            )
+        if array.dtype.kind not in NUMBERS:
+            raise EventsError(f"array {place} holds {array.dtype}, not numbers")
+    lengths = np.array([len(array) for array in given])
+    if length is not None and lengths.max() > length:
+        raise EventsError(f"array {int(lengths.argmax())} is of the length {lengths.max()}: more than {length}")
+    there = np.arange(lengths.max() if length is None else length) < lengths[:, None]
+    # what is empty says nothing about the type
+    types = [array.dtype for array in given if len(array)] or [given[0].dtype]
+    values = np.zeros((*there.shape, *given[0].shape[1:]), dtype=np.result_type(*types))
+    values[there] = np.concatenate(given)
+    return values, there
+
+
 def with_values(
     events: xr.Dataset,
     values: Mapping[str, np.ndarray],
@@ -120,6 +190,7 @@ def with_values(
     other = _put_together(events, variables, attributes)
     for name in values:
         _validate_values(name, variables[name], variables["event"].values)
+    _validate_measurements(other)
     return other
 
 
@@ -143,6 +214,56 @@ def _put_together(like: xr.Dataset, variables: dict[Any, xr.Variable], attribute
 def names(events: xr.Dataset, role: Role) -> list[str]:
     """Return the names of the variables that play ``role``, in order."""
     return [str(name) for name, array in events.data_vars.items() if array.attrs.get("role") == role]
+
+
+def mask_of(events: xr.Dataset, array: xr.DataArray | xr.Variable) -> str | None:
+    """Return the name of a variable's mask, that whose dimensions are its first ones, two or more; None without one.
+
+    Of several masks it is the one of most dimensions.
+    """
+    masks = _of_role(events, "mask")
+    fitting = [name for name, mask in masks.items() if mask.ndim > 1 and _leads(mask, array)]
+    return max(fitting, key=lambda name: masks[name].ndim, default=None)
+
+
+def uncertainty_of(events: xr.Dataset, name: str) -> str | None:
+    """Return the name of the uncertainty of a variable, None if it has none."""
+    return next((key for key, array in _of_role(events, "uncertainty").items() if array.attrs.get("of") == name), None)
+
+
+def coordinate_of(events: xr.Dataset, array: xr.DataArray | xr.Variable) -> str | None:
+    """Return the name of the coordinate that says where a variable's entries lie in each event, None if none does."""
+    return next((key for key, place in _of_role(events, "coordinate").items() if _leads(place, array)), None)
+
+
+def slots(events: xr.Dataset) -> dict[str, list[str]]:
+    """Return the dimensions of mere slots, whose number says nothing, with the masks that fill them.
+
+    They are those that a mask (event, D) fills, without positions that all events share and right behind ``event`` in
+    each variable that has them.
+    """
+    found: dict[str, list[str]] = {}
+    for name, mask in _of_role(events, "mask").items():
+        if mask.ndim == 2 and all(_is_second(str(mask.dims[1]), array) for array in events.variables.values()):
+            found.setdefault(str(mask.dims[1]), []).append(name)
+    return found
+
+
+def _is_second(dimension: str, array: xr.Variable) -> bool:
+    return dimension not in array.dims or (array.dims[0] == "event" and array.dims.index(dimension) == 1)
+
+
+def _of_role(events: xr.Dataset, role: Role) -> dict[str, xr.Variable]:
+    """Return the variables that play ``role``, without an array of its own around each."""
+    return {
+        str(name): array
+        for name, array in events.variables.items()
+        if array.attrs.get("role") == role and name not in events.coords
+    }
+
+
+def _leads(first: xr.Variable, array: xr.DataArray | xr.Variable) -> bool:
+    return bool(first.dims == array.dims[: first.ndim])
 
 
 def validate(events: xr.Dataset, *, conditions: Iterable[str] = (), features: Iterable[str] = ()) -> None:
@@ -193,6 +314,12 @@ def _validate(events: xr.Dataset, conditions: Iterable[str], features: Iterable[
     for key, values in events.variables.items():
         if key not in events.coords:
             _validate_variable(str(key), values, index)
+        elif "event" in values.dims and values.ndim > 1:
+            raise EventsError(
+                f"'{key}' {values.dims} stands among the dataset's coordinates, which all events share: make it a "
+                "variable of the role 'coordinate', of another name than its dimensions"
+            )
+    _validate_measurements(events)
     missing = [a for a in REQUIRED_ATTRIBUTES if a not in events.attrs]
     if missing:
         raise EventsError(f"the provenance lacks {missing}; make events with simulacra.events.make_events")
@@ -234,6 +361,64 @@ def _validate_values(name: str, array: xr.Variable, index: np.ndarray) -> None:
                 f"variable '{name}' is a negative energy, {values[tuple(place)]} {array.attrs['units']}, in event "
                 f"{index[place[0]]}{_at(array, place)}"
             )
+
+
+def _validate_measurements(events: xr.Dataset) -> None:
+    """Refuse an uncertainty that is none of a variable or not positive, and entries with several or no places."""
+    of: dict[Any, str] = {}
+    for name, array in _of_role(events, "uncertainty").items():
+        target = array.attrs.get("of")
+        measured = events.variables.get(target) if isinstance(target, str) else None
+        if measured is None or measured.attrs.get("role") not in ("condition", "feature", "coordinate"):
+            raise EventsError(
+                f"the uncertainty '{name}' is of {target!r}: its attribute 'of' must name a condition, a feature or a "
+                "coordinate of these events"
+            )
+        if target in of:
+            raise EventsError(f"'{of[target]}' and '{name}' are both the uncertainty of '{target}': keep one")
+        of[target] = name
+        if not _leads(array, measured):
+            raise EventsError(
+                f"the uncertainty '{name}' has the dimensions {array.dims}: it needs those of '{target}', "
+                f"{measured.dims}, or the first of them"
+            )
+        if array.attrs["units"] != measured.attrs["units"]:
+            raise EventsError(
+                f"the uncertainty '{name}' is in '{array.attrs['units']}' and '{target}' in "
+                f"'{measured.attrs['units']}': give both in the same units"
+            )
+        mask = mask_of(events, measured)
+        there = None if mask is None else events.variables[mask].values.astype(bool)
+        _validate_positive(name, array, str(target), there, events.variables["event"].values)
+    placed: dict[tuple[Any, ...], str] = {}
+    for name, array in _of_role(events, "coordinate").items():
+        if array.ndim < 2:
+            raise EventsError(
+                f"the coordinate '{name}' is one number an event: it says where the entries along a dimension lie, "
+                "(event, dimension); a single number is a condition or a feature"
+            )
+        if array.dims in placed:
+            raise EventsError(
+                f"'{placed[array.dims]}' and '{name}' are both coordinates of {array.dims}: keep one, and make the "
+                "other a feature"
+            )
+        placed[array.dims] = name
+
+
+def _validate_positive(name: str, array: xr.Variable, of: str, there: np.ndarray | None, index: np.ndarray) -> None:
+    values = array.values
+    wrong = np.asarray(~(values > 0))
+    if not wrong.any():
+        return
+    if there is not None:
+        there = np.asarray(there.any(axis=tuple(range(array.ndim, there.ndim))))
+        wrong &= there.reshape(there.shape + (1,) * (array.ndim - there.ndim))
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        raise EventsError(
+            f"the uncertainty '{name}' is {values[tuple(place)]} in event {index[place[0]]}{_at(array, place)}: it "
+            f"must be positive where '{of}' is there"
+        )
 
 
 def _at(array: xr.Variable, place: np.ndarray) -> str:

@@ -75,13 +75,17 @@ def in_convention(events: xr.Dataset, where: str = "") -> xr.Dataset:
 def in_units(events: xr.Dataset, units: Mapping[str, str], where: str = "") -> xr.Dataset:
     """Return events with variables in these units, by name; those without a text as ``units`` are left as they are.
 
+    The uncertainty of a variable goes with it.
+
     Raises
     ------
     EventsError
         as :func:`in_convention`.
     """
     changed = {}
-    for name, wanted in units.items():
+    measured = {str(name): str(a.attrs.get("of")) for name, a in events.variables.items() if _is_uncertainty(a)}
+    follow = {name: units[of] for name, of in measured.items() if of in units}
+    for name, wanted in {**units, **follow}.items():
         if name not in events.variables:
             continue
         found = events[name].attrs.get("units")
@@ -92,7 +96,8 @@ def in_units(events: xr.Dataset, units: Mapping[str, str], where: str = "") -> x
             factor, offset = _linear(found, wanted)
         except ValueError as error:
             raise EventsError(f"{f'{where}: ' if where else ''}variable '{name}' {error}") from None
-        changed[name] = _converted(events[name].variable, factor, offset, wanted)
+        # a difference of two temperatures does not know where their scales begin
+        changed[name] = _converted(events[name].variable, factor, 0.0 if name in measured else offset, wanted)
     if not changed:
         return events
     coordinates = {name: array for name, array in changed.items() if name in events.coords}
@@ -176,6 +181,10 @@ def _has_unit(array: xr.Variable) -> bool:
     return array.attrs.get("role") not in ("weight", "mask") and array.dtype.kind in "iuf" and bool(array.ndim)
 
 
+def _is_uncertainty(array: xr.Variable) -> bool:
+    return array.attrs.get("role") == "uncertainty"
+
+
 def _scale(array: xr.DataArray) -> float:
     values = np.abs(array[:LOOKED_AT].values.astype(np.float64)).reshape(min(LOOKED_AT, len(array)), -1).sum(axis=1)
     values = values[np.isfinite(values) & (values > 0)]
@@ -238,6 +247,7 @@ def _registry() -> UnitRegistry[Any]:
     registry: UnitRegistry[Any] = UnitRegistry(on_redefinition="ignore")
     # as particle physicists write momenta and masses: GeV/c, GeV/c^2, mm/c
     registry.define("c = 1")
+    registry.define("jansky = 1e-26 * watt / meter ** 2 / hertz = Jy")
     return registry
 
 

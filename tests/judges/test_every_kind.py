@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from events_of_every_kind import array, events_of, number
+from events_of_every_kind import array, events_of, lists, masked_fields, number
 from simulacra.judges import judge
 from simulacra.judges.doubts import only_constants
 from simulacra.judges.samples import JudgeError, Sample, sample_of
@@ -43,6 +43,14 @@ def field_and_constant(rng: np.random.Generator) -> xr.Dataset:
     )
 
 
+def field_with_masked_pixels(rng: np.random.Generator) -> xr.Dataset:
+    return masked_fields(N, int(rng.integers(2**31)))
+
+
+def lists_padded_at_random(rng: np.random.Generator) -> xr.Dataset:
+    return lists(N, int(rng.integers(2**31)), padding=int(rng.integers(9)))
+
+
 def clouds_half_of_them_empty(rng: np.random.Generator) -> xr.Dataset:
     pions = rng.normal(size=(N, 2, 3))
     energy = np.sqrt((pions**2).sum(axis=2) + 0.1396**2)
@@ -67,6 +75,8 @@ def clouds_half_of_them_empty(rng: np.random.Generator) -> xr.Dataset:
         with_whole_numbers,
         one_column_at_one_condition,
         field_and_constant,
+        field_with_masked_pixels,
+        lists_padded_at_random,
         clouds_half_of_them_empty,
     ],
 )

@@ -13,8 +13,17 @@ import xarray as xr
 from simulacra.formats.binning import Binning
 from simulacra.formats.jetnet import in_common
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.samples import JudgeError, Sample, check_comparable, compare_conditions, features_of, sample_of
+from simulacra.judges.samples import (
+    JudgeError,
+    Sample,
+    check_comparable,
+    compare_conditions,
+    features_of,
+    kind_of,
+    sample_of,
+)
 from simulacra.judges.shared_events import repeated_events, shared_events
+from simulacra.judges.slots import widths_of
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.distances.two_sample import of_pool
 from simulacra.statistics.features import Features
@@ -121,16 +130,17 @@ def prepared(
         )
     labels = _labels(truth, generated)
     rng = np.random.default_rng(seed)
-    a = sample_of(truth, labels[0], most_events=max_events, rng=rng)
-    b = sample_of(generated, labels[1], most_events=max_events, rng=rng)
+    widths = widths_of(every) if kind_of(truth) == "arrays" else {}
+    a = sample_of(truth, labels[0], most_events=max_events, rng=rng, widths=widths)
+    b = sample_of(generated, labels[1], most_events=max_events, rng=rng, widths=widths)
     c = None
     if train is not None:
         _check(truth, train, "the training sample")
-        c = sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng)
+        c = sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng, widths=widths)
     drawn = []
     for number, events in enumerate(members, 1):
         _check(truth, events, f"member {number}")
-        drawn.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng))
+        drawn.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng, widths=widths))
     warnings += compare_conditions(a, b)
     further = c
     if c is not None and compare_conditions(a, c):

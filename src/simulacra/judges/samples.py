@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 
 from simulacra.event_weights import weights_of
-from simulacra.events import REQUIRED_ATTRIBUTES, names, validate
+from simulacra.events import REQUIRED_ATTRIBUTES, Role, mask_of, names, slots, validate
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.judges.slots import in_slots, widths_of
 from simulacra.observables import observe
 from simulacra.observables.particle_numbers import KINDS, NEUTRINOS, is_kind
 from simulacra.statistics.features import Features, standardised
@@ -63,11 +64,11 @@ class Sample:
     label:
         what the sample is called in figures.
     kind:
-        what an event is: a shower, a cloud of particles, arrays of fixed shape (an image, a field, a light curve) or
-        a row of a table.
+        what an event is: a shower, a cloud of particles, arrays (an image, a field, a light curve, a list) or a row of
+        a table.
     cells:
-        the values of fixed shape, one event a row, (N, n_cells): the energy of each cell [MeV] of showers, the values
-        of arrays, one array behind the other; None for clouds and tables.
+        one event a row, (N, n_cells): the energy of each cell [MeV] of showers, the values of arrays, one array behind
+        the other, with their times, uncertainties and masks; None for clouds and tables.
     cloud:
         the particles of clouds; None for other events.
     conditions, observables:
@@ -82,6 +83,8 @@ class Sample:
         the shape of each array whose values stand in ``cells``, by name.
     index:
         the events' indices, (N,); empty if they are not known.
+    mask:
+        the mask of the first array, whose values stand in ``cells`` too; "" if it has none.
     """
 
     label: str
@@ -96,6 +99,7 @@ class Sample:
     provenance: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     index: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    mask: str = ""
 
     @property
     def signed(self) -> bool:
@@ -162,8 +166,21 @@ def features_of(truth: Sample, generated: Sample) -> Features:
     )
 
 
-def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.random.Generator) -> Sample:
+def sample_of(
+    events: xr.Dataset,
+    label: str,
+    *,
+    most_events: int,
+    rng: np.random.Generator,
+    widths: Mapping[str, int] | None = None,
+) -> Sample:
     """Return validated events as arrays, at most ``most_events`` of them, chosen at random.
+
+    Parameters
+    ----------
+    widths:
+        slots that lists and series of unequal length get, by the dimension (:func:`~simulacra.judges.slots.widths_of`);
+        as many as these events need if None.
 
     Raises
     ------
@@ -181,11 +198,13 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
     events = events.drop_vars([name for name in (*left_out, "active") if name in events]).load()
     validate(events)
     _refuse_too_large(events, label)
+    kind = kind_of(events)
+    if kind == "arrays":
+        events = in_slots(events, widths_of([events]) if widths is None else widths)
     weights = _checked_weights(weights_of(events), events["event"].values, label)
     observed = observe(events)
     conditions = {name: events[name] for name in names(events, "condition") if events[name].ndim == 1}
     described = {**conditions, **{str(name): array for name, array in observed.data_vars.items()}}
-    kind = kind_of(events)
     cells, shapes = _cells(events, kind)
     return Sample(
         label=label,
@@ -204,6 +223,7 @@ def sample_of(events: xr.Dataset, label: str, *, most_events: int, rng: np.rando
         },
         shapes=shapes,
         index=events["event"].values,
+        mask=mask_of(events, events[next(iter(shapes))]) or "" if kind == "arrays" else "",
     )
 
 
@@ -234,7 +254,7 @@ def _checked_weights(weights: np.ndarray, index: np.ndarray, label: str) -> np.n
 def _refuse_too_large(events: xr.Dataset, label: str) -> None:
     """Refuse values whose powers no number holds, with the event: too large, or all of them too small."""
     for name, array in events.data_vars.items():
-        if array.attrs["role"] in ("condition", "feature") and array.dtype.kind == "f":
+        if array.attrs["role"] not in ("weight", "mask") and array.dtype.kind == "f":
             values = np.abs(array.values).reshape(len(array), -1).max(axis=1, initial=0.0)
             if len(values) and float(values.max()) > LARGEST_VALUE:
                 row = int(np.argmax(values))
@@ -266,14 +286,22 @@ def kind_of(events: xr.Dataset) -> Kind:
 
 
 def _cells(events: xr.Dataset, kind: Kind) -> tuple[np.ndarray | None, dict[str, tuple[int, ...]]]:
-    """Return the values of fixed shape, (N, n_cells), and the shapes that they have; masked values are 0."""
+    """Return the values of fixed shape, (N, n_cells), and the shapes that they have; masked values are 0.
+
+    Of the times of a series stand the first and the steps from one to the next, which entries left out do not shift.
+    """
     if kind not in ("showers", "arrays"):
         return None, {}
-    arrays = ["shower"] if kind == "showers" else [n for n in names(events, "feature") if events[n].ndim > 1]
-    masks = [] if kind == "showers" else [n for n in names(events, "mask") if events[n].ndim > 1]
+    roles: tuple[Role, ...] = ("feature", "coordinate", "uncertainty")
+    arrays = [n for role in roles for n in names(events, role) if events[n].ndim > 1]
+    masks = [n for n in names(events, "mask") if events[n].ndim > 1]
+    if kind == "showers":
+        arrays, masks = ["shower"], []
     columns, shapes = [], {}
     for name in (*arrays, *masks):
         values = events[name].values
+        if events[name].attrs["role"] == "coordinate":
+            values = np.diff(values, axis=1, prepend=0)
         for mask in masks:
             if name not in masks and events[mask].dims == events[name].dims[: events[mask].ndim]:
                 there = events[mask].values
@@ -287,7 +315,7 @@ def _cloud(events: xr.Dataset) -> Cloud:
     """Return what is known of each particle: numbers as they are, energies as logarithms, identities one by one."""
     present = events["present"].values.astype(bool)
     columns: dict[str, np.ndarray] = {}
-    for name in names(events, "feature"):
+    for name in (*names(events, "feature"), *names(events, "coordinate"), *names(events, "uncertainty")):
         array = events[name]
         if array.dims[:2] != events["present"].dims:
             continue
@@ -372,18 +400,27 @@ def compare_conditions(truth: Sample, generated: Sample) -> list[str]:
 
 
 def _compare_shapes(truth: xr.Dataset, generated: xr.Dataset) -> None:
-    """Refuse events whose features are not of the same names and shapes."""
-    first, second = (
-        {name: events[name].shape[1:] for name in names(events, "feature") if name != "active"}
-        for events in (truth, generated)
-    )
-    for name in first.keys() | second.keys():
-        if first.get(name) != second.get(name):
+    """Refuse events whose variables are not of the same names and shapes; how long lists are padded is no shape."""
+    first, second = _shapes(truth), _shapes(generated)
+    for role, name in {**first, **second}:
+        shapes = [found.get((role, name)) for found in (first, second)]
+        if shapes[0] != shapes[1]:
             here, there = (
-                "missing" if name not in shapes else f"of the shape {shapes[name]}" if shapes[name] else "a number"
-                for shapes in (first, second)
+                "missing" if shape is None else f"of the shape {shape}" if shape else "a number" for shape in shapes
             )
-            raise JudgeError(f"the feature '{name}' is {here} in the truth and {there} in the generated events")
+            raise JudgeError(f"the {role} '{name}' is {here} in the truth and {there} in the generated events")
+
+
+def _shapes(events: xr.Dataset) -> dict[tuple[Role, str], tuple[int | str, ...]]:
+    """Return the shapes of all that is judged, by role and name, with the name of a dimension of mere slots."""
+    lists = slots(events)
+    roles: tuple[Role, ...] = ("mask", "coordinate", "uncertainty", "feature")
+    return {
+        (role, name): tuple(str(d) if d in lists else n for d, n in list(events[name].sizes.items())[1:])
+        for role in roles
+        for name in names(events, role)
+        if name != "active" and not (role == "mask" and events[name].ndim < 2)
+    }
 
 
 def _difference(first: CalorimeterGeometry, second: CalorimeterGeometry) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.observables import clouds, jet_clouds
-from simulacra.observables.arrays import array_observables
+from simulacra.observables.arrays import array_observables, measurement_observables
 from simulacra.observables.clouds import cloud_observables
 from simulacra.observables.jet_clouds import jet_observables
 from simulacra.observables.showers import shower_shapes
@@ -29,7 +29,8 @@ def observe(events: xr.Dataset) -> xr.Dataset:
     * jets in relative coordinates (``eta_rel``, ``phi_rel``, ``pt_rel`` and ``present``) get
       :func:`~simulacra.observables.jet_clouds.jet_observables`;
     * every other feature of more dimensions gets :func:`~simulacra.observables.arrays.array_observables`, prefixed by
-      its name;
+      its name; what masks leave out does not count, and values with uncertainties count by these;
+    * uncertainties get their mean and standard deviation, coordinates of each event how its entries are spread;
     * every other feature (event,) is an observable itself; where another has its name, it is called ``stated_NAME``.
 
     Raises
@@ -62,6 +63,7 @@ def observe(events: xr.Dataset) -> xr.Dataset:
     others = [str(name) for name, array in events.data_vars.items() if array.attrs.get("role") == "feature"]
     others = [name for name in others if name not in taken]
     found |= array_observables(events, [name for name in others if events[name].ndim > 1])
+    found |= measurement_observables(events)
     for name in others:
         if events[name].ndim == 1:
             values = events[name].values.astype(np.float64)

@@ -17,16 +17,20 @@ def wave_number_edges(n: int, dimensions: int = 2, bins: int = SPECTRUM_BINS) ->
     return [(float(edges[i]), float(edges[i + 1])) for i in filled if 0 <= i < bins]
 
 
-def power_spectra(fields: np.ndarray, bins: int = SPECTRUM_BINS) -> np.ndarray:
+def power_spectra(fields: np.ndarray, present: np.ndarray | None = None, bins: int = SPECTRUM_BINS) -> np.ndarray:
     r"""Return the mean power :math:`|\hat f_k|^2 / M` of the modes in each bin of ``wave_number_edges``, (N, bins).
 
     M is the number of cells and :math:`\hat f` the unnormalised Fourier transform, so that white noise has its variance
-    at every wave number. The mean of the field does not enter, nor modes in the corners, beyond n/2.
+    at every wave number. The mean of the field does not enter, nor modes in the corners, beyond n/2. With a mask it is
+    the pseudo-spectrum (Hivon et al., ApJ 567 (2002) 2): cells that are not there have the mean of those that are, and
+    M is the number of these. White noise has its variance still, other power leaks to neighbouring wave numbers.
 
     Parameters
     ----------
     fields:
         (N, n, n) or (N, n, n, n), n at least 4.
+    present:
+        whether a cell is there, of the same shape.
 
     Raises
     ------
@@ -44,7 +48,12 @@ def power_spectra(fields: np.ndarray, bins: int = SPECTRUM_BINS) -> np.ndarray:
     last = np.arange(wave_number.shape[-1])
     copies = np.broadcast_to(np.where((last == 0) | (2 * last == n), 1.0, 2.0), wave_number.shape).ravel()
     axes = tuple(range(1, dimensions + 1))
-    power = np.abs(np.fft.rfftn(fields, axes=axes)) ** 2 / n**dimensions
+    number = n**dimensions
+    if present is not None:
+        number = np.maximum(present.sum(axis=axes, keepdims=True), 1)
+        mean = np.where(present, fields, 0.0).sum(axis=axes, keepdims=True) / number
+        fields = np.where(present, fields - mean, 0.0)
+    power = np.abs(np.fft.rfftn(fields, axes=axes)) ** 2 / number
     power = power.reshape(len(fields), -1)
     inside = [i for i in np.unique(where) if 0 <= i < bins]
     found = np.empty((len(fields), len(inside)))

@@ -114,7 +114,7 @@ def _picture(found: Memorisation, k: int) -> Picture:
         else:
             axes = figure.subplots()
             for (sample, name), colour in zip(both, (GENERATED, TRUTH), strict=True):
-                axes.plot(_values(sample, k).ravel(), color=colour, linewidth=1.0, label=name)
+                axes.plot(_series(sample, k), color=colour, linewidth=1.0, label=name)
             axes.set_xlabel(next(iter(found.closest_generated.shapes), "value").replace("_", " "))
             axes.legend()
         svg = svg_of(figure)
@@ -141,6 +141,16 @@ def _shape(sample: Sample) -> tuple[int, ...]:
 def _values(sample: Sample, k: int) -> np.ndarray:
     shape = _shape(sample)
     return np.asarray(np.asarray(sample.cells)[k, : int(np.prod(shape, dtype=np.int64))].reshape(shape))
+
+
+def _series(sample: Sample, k: int) -> np.ndarray:
+    """Return the values of a series without those that are not there."""
+    values = _values(sample, k).ravel()
+    if sample.mask not in sample.shapes:
+        return values
+    place = list(sample.shapes).index(sample.mask)
+    start = sum(int(np.prod(shape)) for shape in list(sample.shapes.values())[:place])
+    return values[np.asarray(sample.cells)[k, start : start + len(values)] > 0]
 
 
 def _number(value: float) -> str:

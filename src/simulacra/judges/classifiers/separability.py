@@ -130,7 +130,8 @@ def table_of(first: Sample, second: Sample, what: str, cell_threshold: float) ->
     "cells" are a shower's, and beside their logarithms stand the sums over the sections and over all cells: they are
     functions of the cells, but a total energy that is known to a part in a thousand is beyond what is learned from some
     thousand events. "values" are those of arrays of fixed shape; where there are more than ``MOST_COLUMNS``, random
-    projections of them (Gaussian, always the same ones) stand for them.
+    projections of them (Gaussian, always the same ones) stand for them. They are in standard deviations of ``first``;
+    of both samples where masks leave out values.
     """
     if what == "observables":
         features = features_of(first, second)
@@ -143,7 +144,9 @@ def table_of(first: Sample, second: Sample, what: str, cell_threshold: float) ->
         np.asarray(values, dtype=np.float32)
         for values in reined(np.asarray(first.cells, dtype=np.float32), np.asarray(second.cells, dtype=np.float32))
     )
-    centre, spread = one.mean(axis=0), one.std(axis=0)
+    # where few events fill a slot, one sample's mean and spread would tell which of the two it is
+    scaled_by = np.concatenate([one, two]) if first.mask else one
+    centre, spread = scaled_by.mean(axis=0), scaled_by.std(axis=0)
     scale = np.where(spread > 0, spread, np.float32(1))
     one, two = (one - centre) / scale, (two - centre) / scale
     if one.shape[1] > MOST_COLUMNS:
