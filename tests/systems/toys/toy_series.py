@@ -91,12 +91,14 @@ def fold(module: Any) -> Any:
 
 def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:
     time, magnitude, error, observed = np.moveaxis(output, 2, 0)
-    about: dict[str, Any] = {"units": "mag", "signed": True}
+    along = "observation"
     return {
-        "time": variable(time, "observation", units="d", long_name="time", role="feature"),
-        "magnitude": variable(magnitude, "observation", long_name="magnitude", role="feature", **about),
-        "magnitude_error": variable(error, "observation", long_name="its error", role="feature", **about),
-        "observed": variable(observed > 0.5, "observation", units="1", long_name="whether observed", role="mask"),
+        "time": variable(time, along, units="d", long_name="time", role="coordinate"),
+        "magnitude": variable(magnitude, along, units="mag", long_name="magnitude", role="feature"),
+        "magnitude_error": variable(
+            error, along, units="mag", long_name="its error", role="uncertainty", of="magnitude"
+        ),
+        "observed": variable(observed > 0.5, along, units="1", long_name="whether it was observed", role="mask"),
     }
 
 
