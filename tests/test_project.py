@@ -235,3 +235,12 @@ def test_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
 def test_wheel_offers_the_command(wheel: zipfile.ZipFile) -> None:
     entry_points = next(name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
     assert "simulacra = simulacra.cli.main:run" in wheel.read(entry_points).decode()
+
+
+def test_the_table_of_rooms_is_what_import_linter_checks() -> None:
+    layers = next(c for c in PYPROJECT["tool"]["importlinter"]["contracts"] if c["type"] == "layers")["layers"]
+    checked = [{name.strip().removeprefix("simulacra.") for name in layer.split("|")} for layer in layers]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page[page.index("| room | content |") :].split("\n\n")[0].splitlines()[2:]
+    told = [set(re.findall(r"`([a-z_]+)(?:/|\.py)`", row.split("|")[1])) for row in table]
+    assert told == checked
