@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conditioned_samples import conditioned
+from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
 
 from simulacra.judges.distances.conditional import judge_conditional
@@ -16,7 +17,7 @@ from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
 from simulacra.statistics.distances.divisions import Replicates
-from simulacra.statistics.distances.two_sample import standard_deviation, wasserstein_distance
+from simulacra.statistics.distances.two_sample import standard_deviation
 
 
 def judged(truth: Sample, generated: Sample, seed: int = 1, replicates: int = 100, **more: Any) -> dict[str, Finding]:

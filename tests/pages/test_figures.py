@@ -34,13 +34,11 @@ def histograms() -> bytes:
 def histograms_with_zeros() -> bytes:
     empty = Binned("empty", np.zeros(10), np.zeros(10))
     edges = np.geomspace(1, 100, 11)
-    return figures.histograms_figure(
-        edges, empty, [binned("after")], name="Mass", units="GeV", logarithmic=True, logarithmic_shares=True
-    )
+    return figures.histograms_figure(edges, empty, [binned("after")], name="Mass", units="GeV", logarithmic=True)
 
 
 def calibration() -> bytes:
-    return figures.calibration_figure(POINTS, POINTS * 1.01, 0.02 * POINTS, x_error=0.01 * POINTS, label="bins")
+    return figures.calibration_figure(POINTS, POINTS * 1.01, 0.02 * POINTS, label="bins")
 
 
 def linear_calibration() -> bytes:
@@ -78,8 +76,7 @@ def intervals() -> bytes:
 
 def ellipses() -> bytes:
     fits = [("fit", np.array([0.5, 0.6]), np.array([[0.01, 0.005], [0.005, 0.02]]))]
-    scatter = np.column_stack([POINTS, POINTS])
-    return fit_figures.ellipses_figure(fits, names=("alphaS", "aLund"), truth=(0.5, 0.5), scatter=scatter)
+    return fit_figures.ellipses_figure(fits, names=("alphaS", "aLund"), truth=(0.5, 0.5))
 
 
 ALL = [
@@ -123,7 +120,7 @@ def test_too_many_samples_are_refused() -> None:
 @pytest.mark.parametrize("pulls", [np.array([1.0]), np.array([0.0, np.nan])])
 def test_pulls_that_tell_nothing_are_refused(pulls: np.ndarray) -> None:
     with pytest.raises(ValueError, match="two finite values"):
-        fit_figures.pull_figure(pulls)
+        fit_figures.pull_figure(pulls, name="alphaS")
 
 
 def test_a_covariance_that_is_none_is_refused() -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, wasserstein_distance
 
 from simulacra.statistics.distances.cumulative import Grid
 from simulacra.statistics.distances.divisions import Replicates
@@ -15,50 +15,65 @@ from simulacra.statistics.distances.two_sample import (
     Distance,
     Lines,
     effective_size,
-    kolmogorov_smirnov_distance,
     of_pool,
-    separation_power,
     standard_deviation,
-    wasserstein_distance,
 )
 
 EDGES = Binning(np.linspace(-6, 6, 61))
 
 
+def value(
+    name: str,
+    truth: np.ndarray,
+    generated: np.ndarray,
+    *,
+    truth_weights: np.ndarray | None = None,
+    generated_weights: np.ndarray | None = None,
+    binning: Binning = EDGES,
+) -> float:
+    weights = truth_weights, generated_weights
+    given = [np.ones(len(x)) if w is None else w for x, w in zip((truth, generated), weights, strict=True)]
+    lines = Lines(Replicates.draw(*given, np.random.default_rng(0), replicates=2))
+    if name == "separation":
+        return lines.separation(truth, generated, binning).value
+    return lines.scores(truth, generated)[name].value
+
+
 def test_wasserstein_of_shifted_gaussians_is_the_shift() -> None:
     rng = np.random.default_rng(1)
     truth, generated = rng.normal(0, 1, 40_000), rng.normal(0.7, 1, 40_000)
-    assert wasserstein_distance(truth, generated) == pytest.approx(0.7, abs=4 * math.sqrt(2 / 40_000))
+    assert value("wasserstein", truth, generated) == pytest.approx(0.7, abs=4 * math.sqrt(2 / 40_000))
 
 
 def test_wasserstein_of_scaled_gaussians() -> None:
     # Quantiles scale with the width: W1 = |2 - 1| E|z| = sqrt(2 / pi).
     rng = np.random.default_rng(2)
     truth, generated = rng.normal(0, 1, 40_000), rng.normal(0, 2, 40_000)
-    assert wasserstein_distance(truth, generated) == pytest.approx(math.sqrt(2 / math.pi), abs=0.02)
+    assert value("wasserstein", truth, generated) == pytest.approx(math.sqrt(2 / math.pi), abs=0.02)
 
 
 def test_wasserstein_of_point_masses_and_unequal_sizes() -> None:
-    assert wasserstein_distance(np.zeros(3), np.full(5, 2.5)) == pytest.approx(2.5)
-    assert wasserstein_distance(np.array([0.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])) == pytest.approx(0.0)
-    half = np.array([0.0, 4.0])
-    assert wasserstein_distance(half, np.zeros(1), truth_weights=np.array([3.0, 1.0])) == pytest.approx(1.0)
+    assert value("wasserstein", np.zeros(60), np.full(100, 2.5)) == pytest.approx(2.5)
+    numbers = np.tile([0.0, 1.0], 40)
+    assert value("wasserstein", numbers[:40], numbers) == pytest.approx(0.0)
+    few = {"truth_weights": np.tile([3.0, 1.0], 40)}
+    assert value("wasserstein", 4 * numbers, np.zeros(40), **few) == pytest.approx(1.0)
 
 
 def test_separation_power_is_0_for_equal_and_1_for_disjoint_samples() -> None:
     rng = np.random.default_rng(3)
     sample = rng.normal(0, 1, 1000)
-    assert separation_power(sample, sample, EDGES) == 0.0
-    assert separation_power(sample - 20, sample + 20, EDGES) == pytest.approx(1.0)
+    assert value("separation", sample, sample) == pytest.approx(0.0, abs=1e-30)
+    assert value("separation", sample - 20, sample + 20) == pytest.approx(1.0)
 
 
 def test_separation_power_by_hand() -> None:
     binning = Binning(np.array([0.0, 1.0, 2.0]))
-    truth, generated = np.array([0.5, 0.5, 0.5, 1.5]), np.array([0.5, 1.5])
+    truth, generated = np.tile([0.5, 0.5, 0.5, 1.5], 20), np.tile([0.5, 1.5], 20)
     expected = 0.5 * ((0.75 - 0.5) ** 2 / 1.25 + (0.25 - 0.5) ** 2 / 0.75)
-    assert separation_power(truth, generated, binning) == pytest.approx(expected)
-    weighted = separation_power(truth, generated, binning, truth_weights=np.array([1.0, 0, 0, 1]))
-    assert weighted == pytest.approx(0.0)
+    assert value("separation", truth, generated, binning=binning) == pytest.approx(expected)
+    weights = np.tile([1.0, 0, 0, 1], 20)
+    assert value("separation", truth, generated, truth_weights=weights, binning=binning) == pytest.approx(0.0)
 
 
 def distances(
@@ -75,12 +90,12 @@ def distances(
 def test_kolmogorov_smirnov_is_scipys_and_the_closed_form() -> None:
     rng = np.random.default_rng(20)
     truth, generated = rng.normal(0, 1, 40_000), rng.normal(0.5, 1, 30_000)
-    found = kolmogorov_smirnov_distance(truth, generated)
+    found = value("kolmogorov_smirnov", truth, generated)
     assert found == pytest.approx(ks_2samp(truth, generated).statistic)
     # Phi(d / 2) - Phi(-d / 2) for a shift d.
     assert found == pytest.approx(math.erf(0.25 / math.sqrt(2)), abs=0.015)
     counts = rng.poisson(3, (2, 500)).astype(float)
-    assert kolmogorov_smirnov_distance(*counts) == pytest.approx(ks_2samp(*counts).statistic)
+    assert value("kolmogorov_smirnov", *counts) == pytest.approx(ks_2samp(*counts).statistic)
 
 
 def test_an_event_of_weight_2_is_two_events() -> None:
@@ -88,8 +103,9 @@ def test_an_event_of_weight_2_is_two_events() -> None:
     truth, generated = rng.normal(0, 1, 300), rng.normal(0.2, 1, 200)
     twice = np.concatenate([generated, generated[:80]])
     weights = np.where(np.arange(200) < 80, 2.0, 1.0)
-    for distance in (wasserstein_distance, kolmogorov_smirnov_distance):
-        assert distance(truth, generated, generated_weights=weights) == pytest.approx(distance(truth, twice))
+    for name in ("wasserstein", "kolmogorov_smirnov"):
+        weighted = value(name, truth, generated, generated_weights=weights)
+        assert weighted == pytest.approx(value(name, truth, twice))
 
 
 def test_energy_distance_on_a_line_is_that_of_all_pairs() -> None:
@@ -122,7 +138,7 @@ def test_a_grid_loses_nothing_of_few_values_and_little_of_many() -> None:
         side[5][replicates.exchange.blocks] for side in (replicates.exchange.first, replicates.exchange.second)
     )
     both = np.concatenate([truth, generated])
-    again = wasserstein_distance(both, both, truth_weights=first, generated_weights=second)
+    again = wasserstein_distance(both, both, first, second)
     assert fine["wasserstein"].exchange[5] == pytest.approx(again)
 
 
@@ -184,12 +200,10 @@ def test_halves_of_a_larger_pool_score_what_fresh_samples_of_the_sizes_in_hand_d
     replicates = of_pool(Replicates.draw(np.ones(300), weights, rng), np.ones(1500), rng)
     assert len(replicates.halves.weights) == 1500
     distance = Lines(replicates).scores(truth, generated, pool)["wasserstein"].distance
-    assert distance.value == pytest.approx(wasserstein_distance(truth, generated, generated_weights=weights))
+    assert distance.value == pytest.approx(wasserstein_distance(truth, generated, v_weights=weights))
     fresh = np.array(
         [
-            wasserstein_distance(
-                rng.normal(0, 1, 300), rng.normal(0, 1, 500), generated_weights=rng.exponential(1, 500)
-            )
+            wasserstein_distance(rng.normal(0, 1, 300), rng.normal(0, 1, 500), v_weights=rng.exponential(1, 500))
             for _ in range(200)
         ]
     )

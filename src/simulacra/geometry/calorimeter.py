@@ -257,15 +257,6 @@ class CalorimeterGeometry(Frozen):
         """
         return self._neighbours if diagonal else self._neighbours[:, :4]
 
-    def adjacency(self, section: int, *, diagonal: bool = False) -> np.ndarray:
-        """Return whether two cells of a section are neighbours, (n, n) bool and symmetric for its n cells."""
-        cells = self.section_slice(section)
-        table = self.neighbour_table(diagonal=diagonal)[cells]
-        rows, columns = np.nonzero(table >= 0)
-        matrix = np.zeros((len(table), len(table)), dtype=bool)
-        matrix[rows, table[rows, columns] - cells.start] = True
-        return matrix
-
     @cached_property
     def _neighbours(self) -> np.ndarray:
         steps = [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]

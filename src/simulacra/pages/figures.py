@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RATIO_SPAN: Final = 0.6
+"""The ratio panel reaches from 1 minus to 1 plus so much."""
+WEIGHT_BINS: Final = 60
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,6 @@ def histograms_figure(
     name: str,
     units: str = "1",
     logarithmic: bool = False,
-    logarithmic_shares: bool = False,
-    span: float = RATIO_SPAN,
     value_label: str = "Share of events a bin",
 ) -> bytes:
     """Draw the truth as a filled step, the other samples over it, and their ratios to the truth below.
@@ -74,10 +74,8 @@ def histograms_figure(
         the samples; at most five others.
     name, units:
         the observable as the axis names it.
-    logarithmic, logarithmic_shares:
-        whether the observable's axis and that of the shares are logarithmic.
-    span:
-        the ratio panel reaches from 1 - span to 1 + span.
+    logarithmic:
+        whether the observable's axis is logarithmic.
     value_label:
         what the shares are, if they are others.
     """
@@ -88,18 +86,12 @@ def histograms_figure(
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
         # Before stands for blue, after for orange, on every page.
         colours = SERIES if len(others) > 1 else (GENERATED,)
-        draw_histograms(top, bottom, edges, truth, others, colours, logarithmic=logarithmic, span=span)
+        draw_histograms(top, bottom, edges, truth, others, colours, logarithmic=logarithmic)
         top.set_ylabel(value_label)
         highest = max(float(sample.share.max()) for sample in (truth, *others))
         # The legend lies above the curves, one more line for every two samples.
         rows = (len(others) + 2) // 2
-        if logarithmic_shares:
-            positive = truth.share[truth.share > 0]
-            lowest = 0.3 * float(positive.min()) if len(positive) else 1e-6
-            top.set_yscale("log")
-            top.set_ylim(lowest, highest * (highest / lowest) ** (0.13 * rows + 0.05))
-        else:
-            top.set_ylim(0, (1.08 + 0.14 * rows) * highest)
+        top.set_ylim(0, (1.08 + 0.14 * rows) * highest)
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
         bottom.set_xlabel(axis_label(name, units))
         for axes in (top, bottom):
@@ -116,7 +108,6 @@ def draw_histograms(
     colours: Sequence[str],
     *,
     logarithmic: bool = False,
-    span: float = RATIO_SPAN,
     size: float = 2.6,
 ) -> None:
     """Draw histograms on two axes: the shares above, and the ratios to the truth below.
@@ -146,7 +137,7 @@ def draw_histograms(
         hollow = [end for end, beyond in zip((0, -1), sample.beyond, strict=True) if beyond]
         at_ends = place[hollow], sample.share[hollow]
         top.plot(*at_ends, "o", color=colour, markerfacecolor="white", markersize=size + 1, zorder=4)
-    _ratio_panel(bottom, edges, truth, others, colours, middles, span)
+    _ratio_panel(bottom, edges, truth, others, colours, middles)
     if logarithmic:
         bottom.set_xscale("log")
 
@@ -158,10 +149,9 @@ def _ratio_panel(
     others: Sequence[Binned],
     colours: Sequence[str],
     middles: Sequence[np.ndarray],
-    span: float,
 ) -> None:
     """Draw samples over the truth where the truth has events; arrows stand for ratios off the panel."""
-    low, high = 1 - span, 1 + span
+    low, high = 1 - RATIO_SPAN, 1 + RATIO_SPAN
     known = truth.share > 0
     relative = np.divide(truth.error, truth.share, out=np.zeros_like(truth.share), where=known)
     band(axes, edges, np.where(known, 1 - relative, 1), np.where(known, 1 + relative, 1))
@@ -174,14 +164,14 @@ def _ratio_panel(
             continue
         shown = known & (ratio >= low) & (ratio <= high)
         points(axes, middle[shown], ratio[shown], error[shown], colour, size=2.4)
-        inset = span / 12
+        inset = RATIO_SPAN / 12
         for mask, place, marker in (
             (known & (ratio > high), high - inset, "^"),
             (known & (ratio < low), low + inset, "v"),
         ):
             axes.plot(middle[mask], np.full(np.count_nonzero(mask), place), marker, color=colour, markersize=3)
     axes.set_ylim(low, high)
-    axes.set_yticks([0.5, 1.0, 1.5] if span == RATIO_SPAN else [round(1 - span / 2, 3), 1.0, round(1 + span / 2, 3)])
+    axes.set_yticks([0.5, 1.0, 1.5])
     axes.set_ylabel("Ratio")
     axes.grid(axis="y", color=GRID, linewidth=0.7)
 
@@ -200,22 +190,18 @@ def calibration_figure(
     y: np.ndarray,
     y_error: np.ndarray,
     *,
-    x_error: np.ndarray | None = None,
-    x_label: str = "Mean learned weight in a bin",
-    y_label: str = "Mean exact weight in a bin",
     logarithmic: bool = True,
     label: str = "",
 ) -> bytes:
-    """Draw y against x with errors, the diagonal, and y over x below.
+    """Draw exact weights y against learned weights x with errors, the diagonal, and y over x below.
 
     Parameters
     ----------
-    x, y, y_error, x_error:
+    x, y, y_error:
         one point a bin, (bins,) each; x above 0 where the axes are logarithmic.
     """
     good = (x > 0) & (y > 0) if logarithmic else np.ones(len(x), dtype=bool)
     x, y, y_error = x[good], y[good], y_error[good]
-    x_error = np.zeros_like(x) if x_error is None else x_error[good]
     with new_figure(4.2, 4.2, fitted=False) as figure:
         margins = {**MARGINS, "top": 0.985, "bottom": 0.105}
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.2], gridspec_kw=margins)
@@ -226,7 +212,6 @@ def calibration_figure(
             margin = 0.05 * (ends[1] - ends[0])
             low, high = ends[0] - margin, ends[1] + margin
         top.plot([low, high], [low, high], color=DIAGONAL, linewidth=0.9, label="y = x")
-        top.plot(*_horizontal_bars(x, x_error, y), color=GENERATED, linewidth=0.9)
         points(top, x, y, y_error, GENERATED, size=3.2, label=label or None)
         bottom.axhline(1, color=DIAGONAL, linewidth=0.9)
         points(bottom, x, y / x, y_error / np.abs(x), GENERATED, size=3.2)
@@ -234,30 +219,24 @@ def calibration_figure(
             top.set(xscale="log", yscale="log")
             for axis in (bottom.xaxis, top.yaxis):
                 plain_numbers(axis, high / low)
-        top.set(xlim=(low, high), ylim=(low, high), ylabel=y_label)
+        top.set(xlim=(low, high), ylim=(low, high), ylabel="Mean exact weight in a bin")
         top.legend(loc="upper left")
         reach = float(np.max(np.abs(y / x - 1) + y_error / np.abs(x)))
         reach = min(max(1.15 * reach, 0.02), 1.0)
-        bottom.set(ylim=(1 - reach, 1 + reach), xlabel=x_label, ylabel="y / x")
+        bottom.set(ylim=(1 - reach, 1 + reach), xlabel="Mean learned weight in a bin", ylabel="y / x")
         for axes in (top, bottom):
             axes.grid(color=GRID, linewidth=0.7)
             axes.yaxis.set_label_coords(-0.135, 0.5)
         return svg_of(figure)
 
 
-def reliability_figure(
-    curves: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]],
-    *,
-    class_name: str = "target",
-) -> bytes:
-    """Draw how often events with a predicted probability are of the class, less that probability, with errors.
+def reliability_figure(curves: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> bytes:
+    """Draw how often events with a predicted probability are of the target, and the difference, with errors.
 
     Parameters
     ----------
     curves:
         a label, and the mean predicted probability, the observed share and its error, (bins,) each; five at most.
-    class_name:
-        the class, as the axis names it.
     """
     with new_figure(4.2, 4.2, fitted=False) as figure:
         margins = {**MARGINS, "left": 0.175, "right": 0.97, "top": 0.985, "bottom": 0.105}
@@ -269,8 +248,8 @@ def reliability_figure(
             points(top, predicted, observed, error, colour, size=3.2, label=label)
             points(bottom, predicted, observed - predicted, error, colour, size=3.2)
             reach = max(reach, 1.15 * float(np.max(np.abs(observed - predicted) + error)))
-        top.set(xlim=(0, 1), ylim=(0, 1), ylabel=f"Share of {class_name} events")
-        bottom.set(ylim=(-reach, reach), xlabel=f"Predicted probability of {class_name}", ylabel="Difference")
+        top.set(xlim=(0, 1), ylim=(0, 1), ylabel="Share of target events")
+        bottom.set(ylim=(-reach, reach), xlabel="Predicted probability of target", ylabel="Difference")
         top.legend(loc="upper left")
         for axes in (top, bottom):
             axes.grid(color=GRID, linewidth=0.7)
@@ -278,9 +257,7 @@ def reliability_figure(
         return svg_of(figure)
 
 
-def weights_figure(
-    weights: Sequence[tuple[str, np.ndarray]], *, bins: int = 60, label: str = "Weight of a source event"
-) -> bytes:
+def weights_figure(weights: Sequence[tuple[str, np.ndarray]]) -> bytes:
     """Draw how often weights occur, on a logarithmic axis of counts; weights below 0 are drawn where they are.
 
     Parameters
@@ -294,7 +271,7 @@ def weights_figure(
         low, high = low - 0.5, high + 0.5
     # Weights below 1 matter as much as those above: equal ratios a bin, unless some are 0 or negative.
     by_ratio = low > 0 and high / low > 3
-    edges = np.geomspace(low, high, bins + 1) if by_ratio else np.linspace(low, high, bins + 1)
+    edges = np.geomspace(low, high, WEIGHT_BINS + 1) if by_ratio else np.linspace(low, high, WEIGHT_BINS + 1)
     edges[0], edges[-1] = low, high
     with new_figure(4.2, 3.0, fitted=False) as figure:
         axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15, "top": 0.97})
@@ -309,12 +286,8 @@ def weights_figure(
         if by_ratio:
             axes.set_xscale("log")
             plain_numbers(axes.xaxis, high / low)
-        axes.set_xlabel(label)
+        axes.set_xlabel("Weight of a source event")
         axes.set_ylabel("Events a bin")
         axes.grid(color=GRID, linewidth=0.7)
         axes.legend(loc="upper right")
         return svg_of(figure)
-
-
-def _horizontal_bars(x: np.ndarray, error: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack([x - error, x + error, np.full_like(x, np.nan)], axis=1).ravel(), np.repeat(y, 3)

@@ -23,6 +23,8 @@ from simulacra.pages.style import (
 
 MARKERS: Final = ("o", "s", "^", "D", "v")
 ELLIPSES: Final = (0.683, 0.954)
+PULLS: Final = 4.0
+"""The largest pull of the histogram."""
 
 
 @dataclass(frozen=True)
@@ -108,27 +110,27 @@ def scan_figure(
         return svg_of(figure)
 
 
-def pull_figure(pulls: np.ndarray, *, name: str = "", span: float = 4.0) -> bytes:
+def pull_figure(pulls: np.ndarray, *, name: str) -> bytes:
     """Draw a histogram of pulls, (fit - truth) / uncertainty, under the unit Gaussian, with mean and width.
 
     Parameters
     ----------
     pulls:
-        (E,), one a pseudo-experiment; those beyond ``span`` count into the outermost bins.
+        (E,), one a pseudo-experiment; those beyond 4 count into the outermost bins.
     """
     if len(pulls) < 2 or not np.isfinite(pulls).all():
         raise ValueError(f"pulls need two finite values at least, not {len(pulls)} values of which some may be NaN")
     n = len(pulls)
     bins = int(np.clip(round(np.sqrt(n)) * 2, 8, 40))
-    edges = np.linspace(-span, span, bins + 1)
-    counts = np.histogram(np.clip(pulls, -span, span), edges)[0]
+    edges = np.linspace(-PULLS, PULLS, bins + 1)
+    counts = np.histogram(np.clip(pulls, -PULLS, PULLS), edges)[0]
     width = edges[1] - edges[0]
     mean, deviation = float(pulls.mean()), float(pulls.std(ddof=1))
     with new_figure(4.2, 3.0, fitted=False) as figure:
         axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15, "left": 0.125, "top": 0.97})
         axes.stairs(counts, edges, fill=True, color=SERIES[0], alpha=0.2)
         axes.stairs(counts, edges, color=SERIES[0], linewidth=1.2, label=f"{n} pseudo-experiments")
-        grid = np.linspace(-span, span, 201)
+        grid = np.linspace(-PULLS, PULLS, 201)
         gaussian = n * width * np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi)
         axes.plot(grid, gaussian, color=TRUTH, linewidth=1.2, label="unit Gaussian")
         text = (
@@ -136,9 +138,9 @@ def pull_figure(pulls: np.ndarray, *, name: str = "", span: float = 4.0) -> byte
             f"width {deviation:.2f} ± {deviation / np.sqrt(2 * (n - 1)):.2f}"
         ).replace("-", "\N{MINUS SIGN}")
         axes.text(0.985, 0.96, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, linespacing=1.4)
-        axes.set_xlim(-span, span)
+        axes.set_xlim(-PULLS, PULLS)
         axes.set_ylim(0, 1.4 * max(float(counts.max()), float(gaussian.max())))
-        axes.set_xlabel(f"Pull of {name}" if name else "Pull, (fit − truth) / uncertainty")
+        axes.set_xlabel(f"Pull of {name}")
         axes.set_ylabel("Pseudo-experiments a bin")
         axes.legend(loc="upper left")
         return svg_of(figure)
@@ -190,7 +192,6 @@ def ellipses_figure(
     names: tuple[str, str],
     units: tuple[str, str] = ("1", "1"),
     truth: tuple[float, float] | None = None,
-    scatter: np.ndarray | None = None,
 ) -> bytes:
     """Draw the 68.3 % and 95.4 % ellipses of fits of two parameters.
 
@@ -202,8 +203,6 @@ def ellipses_figure(
         of the two parameters.
     truth:
         the true values.
-    scatter:
-        fitted values of pseudo-experiments, (E, 2), as dots.
 
     Raises
     ------
@@ -212,9 +211,6 @@ def ellipses_figure(
     """
     with new_figure(4.2, 3.8, fitted=False) as figure:
         axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.12, "left": 0.165, "top": 0.975})
-        if scatter is not None:
-            label = f"{len(scatter)} pseudo-experiments"
-            axes.plot(scatter[:, 0], scatter[:, 1], ".", color=DIAGONAL, markersize=3, alpha=0.7, label=label)
         for (label, centre, covariance), colour in zip(fits, SERIES, strict=False):
             for share in ELLIPSES:
                 try:

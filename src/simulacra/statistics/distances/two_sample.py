@@ -37,44 +37,6 @@ KOLMOGOROV_SMIRNOV: Final = "kolmogorov_smirnov"
 ENERGY: Final = "energy"
 
 
-def separation_power(
-    truth: np.ndarray,
-    generated: np.ndarray,
-    binning: Binning,
-    *,
-    truth_weights: np.ndarray | None = None,
-    generated_weights: np.ndarray | None = None,
-) -> float:
-    """Return the separation power of two samples, (N,) and (M,): 0 for equal histograms, 1 for disjoint ones."""
-    shares = [
-        np.bincount(binning.index(values), _shares(values, weights), len(binning))
-        for values, weights in ((truth, truth_weights), (generated, generated_weights))
-    ]
-    return float(_separation(shares[0][None], shares[1][None])[0])
-
-
-def wasserstein_distance(
-    truth: np.ndarray,
-    generated: np.ndarray,
-    *,
-    truth_weights: np.ndarray | None = None,
-    generated_weights: np.ndarray | None = None,
-) -> float:
-    """Return the 1-Wasserstein distance of two samples, (N,) and (M,), in the observable's unit."""
-    return _exact(*_signed(truth, generated, truth_weights, generated_weights))[WASSERSTEIN]
-
-
-def kolmogorov_smirnov_distance(
-    truth: np.ndarray,
-    generated: np.ndarray,
-    *,
-    truth_weights: np.ndarray | None = None,
-    generated_weights: np.ndarray | None = None,
-) -> float:
-    """Return the largest difference of the cumulative distributions of two samples, (N,) and (M,): 0 to 1."""
-    return _exact(*_signed(truth, generated, truth_weights, generated_weights))[KOLMOGOROV_SMIRNOV]
-
-
 def effective_size(weights: np.ndarray) -> float:
     """Return the number of unweighted events that fluctuate as much, (sum w)^2 / sum w^2."""
     largest = float(np.abs(weights).max(initial=0.0))
@@ -283,17 +245,3 @@ def _combined(listed: list[Scores], how: Callable[..., Any]) -> Scores:
     value, compared = (float(how([getattr(s, name) for s in listed])) for name in ("value", "compared"))
     arrays = (how([getattr(s, name) for s in listed], axis=0) for name in ("exchange", "bootstrap", "halves"))
     return Scores(value, compared, *arrays)
-
-
-def _shares(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    if weights is None:
-        return np.full(len(values), 1 / len(values))
-    given = np.asarray(weights, dtype=np.float64)
-    return np.asarray(given / given.sum())
-
-
-def _signed(
-    truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray | None, generated_weights: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    shares = _shares(truth, truth_weights), -_shares(generated, generated_weights)
-    return np.concatenate([truth, generated]), np.concatenate(shares)
