@@ -51,7 +51,7 @@ def test_a_further_dataset_does_not_make_a_calochallenge_file_another(tmp_path: 
 
 def test_a_file_of_two_layouts_is_refused(tmp_path: Path) -> None:
     path = calogan(tmp_path / "eplus.hdf5", showers=np.ones((N, 504)))
-    with pytest.raises(FormatError, match=r"of several layouts \(calogan, flat_showers\): read it by the one"):
+    with pytest.raises(FormatError, match=r"of several layouts \(calogan, flat_showers\): read it explicitly"):
         format_of(path)
     path = photons(tmp_path / "x.hdf5", energy=np.ones((N, 1)), layer_0=np.ones((N, 3, 96)))
     with pytest.raises(FormatError, match=r"of several layouts \(calogan, calochallenge\)"):

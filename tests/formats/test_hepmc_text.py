@@ -42,7 +42,7 @@ def test_a_compressed_file_holds_the_same_events(tmp_path: Path, kind: str) -> N
 def test_a_compressed_file_of_another_kind_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "showers.hdf5.gz"
     path.write_bytes(gzip.compress(b"\x89HDF" + bytes(100)))
-    with pytest.raises(FormatError, match="is compressed, and is no HepMC file: unpack it first"):
+    with pytest.raises(FormatError, match="is compressed, and is not a HepMC file: unpack it first"):
         read(path)
     path.write_bytes(gzip.compress(DEADLY.encode())[:20])
     with pytest.raises(FormatError, match="is truncated: its compressed data end too early"):
@@ -92,7 +92,9 @@ def test_a_format_of_hepmc_that_is_not_read_is_named(tmp_path: Path) -> None:
 def test_a_file_that_ends_the_process_ends_a_child_only(tmp_path: Path) -> None:
     path = tmp_path / "old.hepmc"
     path.write_text(DEADLY)
-    with pytest.raises(FormatError, match=r"old\.hepmc' is damaged.*its first 1 events ended a process.*SIGSEGV"):
+    with pytest.raises(
+        FormatError, match=r"old\.hepmc' is damaged.*its first 1 events ended a separate process.*SIGSEGV"
+    ):
         read(path)
 
 

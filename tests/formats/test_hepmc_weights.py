@@ -34,7 +34,7 @@ def test_a_guess_is_told() -> None:
     assert roles_of(["Weight", "a"]).remark is None
     assert roles_of(["foo"]).remark is None
     assert roles_of(["NTrials", "foo"]).nominal == 1
-    assert "'a' is taken for the nominal one" in str(roles_of(["a", "b"]).remark)
+    assert "'a' is taken as the nominal one" in str(roles_of(["a", "b"]).remark)
     assert "'Default', 'Weight' could each be the nominal weight; 'Default' is taken" in str(
         roles_of(["x", "Default", "Weight"]).remark
     )
@@ -51,7 +51,7 @@ def test_the_nominal_weight_may_be_named(tmp_path: Path) -> None:
 
 
 def test_books_alone_are_no_weights(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"x\.hepmc': its weights \['NTrials', 'MEWeight'\] are a program's books"):
+    with pytest.raises(FormatError, match=r"x\.hepmc': its weights \['NTrials', 'MEWeight'\] are bookkeeping entries"):
         read(hepmc3(tmp_path / "x.hepmc", "W NTrials\\|MEWeight", ["W 1 2"]))
 
 
@@ -78,11 +78,11 @@ def test_a_weight_that_is_no_finite_number_is_refused(tmp_path: Path, word: str,
 @pytest.mark.parametrize(
     ("header", "weights", "message"),
     [
-        ("W Weight\\|b", ["W 1 2", "", "W 5 6"], "event 11 has 0 weights, and there are 2 names"),
-        ("", ["W 1 2", "W 3"], "event 11 has 1 weights, and there are 2 weights in others"),
-        ("", ["", "W 3"], "event 11 has 1 weights, and there are 0 weights in others"),
+        ("W Weight\\|b", ["W 1 2", "", "W 5 6"], "event 11 has 0 weights, but there are 2 names"),
+        ("", ["W 1 2", "W 3"], "event 11 has 1 weights, but there are 2 weights in others"),
+        ("", ["", "W 3"], "event 11 has 1 weights, but there are 0 weights in others"),
         ("W Weight\\|b", ["W 1 2", "W 3"], "event 11 has 1 weights"),
-        ("W Weight\\|b", ["W 1 2 3"], "event 10 has 3 weights, and there are 2 names"),
+        ("W Weight\\|b", ["W 1 2 3"], "event 10 has 3 weights, but there are 2 names"),
     ],
 )
 def test_weights_that_are_missing_or_too_many_are_refused(
@@ -134,5 +134,5 @@ def test_units_that_are_not_stated_are_told(tmp_path: Path) -> None:
         hepmc3(tmp_path / "y.hepmc", "", ["", ""], units=""),
         hepmc2(tmp_path / "z.hepmc", "", [""], units=""),
     ):
-        with pytest.warns(UserWarning, match="does not state the units of all events: GeV is taken"):
+        with pytest.warns(UserWarning, match="does not state the units of all events: GeV is assumed"):
             assert read(path)["energy"].values.max() in (2, 2000)

@@ -184,7 +184,7 @@ def test_an_unknown_name_lists_the_shipped_ones() -> None:
             "alpha_bins = 2\nr_edges = [0.0, 5.0]",
             r"sections.0.phi_cells: Field required",
         ),
-        ("[[sections]]", "[[sections]", r"is no TOML file: .*line"),
+        ("[[sections]]", "[[sections]", r"is not a TOML file: .*line"),
     ],
 )
 def test_a_faulty_file_is_refused_with_the_place(toml: Path, old: str, new: str, message: str) -> None:

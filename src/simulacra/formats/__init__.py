@@ -1,4 +1,4 @@
-"""Other people's files, read into events and written from them; a round trip is exact both ways."""
+"""Files of other programs, read into events and written from them; a round trip is exact in both directions."""
 
 from simulacra.formats.binning import Binning, BinningLayer, read_binning, write_binning
 from simulacra.formats.detect import format_of, read

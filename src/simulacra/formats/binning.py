@@ -1,8 +1,8 @@
 """The binning XML of the CaloChallenge (Krause et al., arXiv:2410.21611).
 
-``<Bins>``, in it ``<Bin pid="22" etaMin="0" etaMax="130" name="photon">`` for each particle, and in that the layers
-along z, ``<Layer id="0" r_edges="0,5,10" n_bin_alpha="10"/>``, each cut in r [mm] and in equal bins of alpha, which
-begin at -pi. A layer with one edge has no voxels.
+``<Bins>``, in it ``<Bin pid="22" etaMin="0" etaMax="130" name="photon">`` for each particle, which contains the layers
+along z, ``<Layer id="0" r_edges="0,5,10" n_bin_alpha="10"/>``. Each layer is divided in r [mm] and in equal bins of
+alpha, which begin at -pi. A layer with one edge has no voxels.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class Binning(BaseModel):
 
     @cached_property
     def voxel_of_cell(self) -> np.ndarray:
-        """The voxel of a file that each cell of a geometry is, (n_voxels,) int64.
+        """The file's voxel for each cell of a geometry, (n_voxels,) int64.
 
-        Both count r fastest, then alpha, then the layers; the voxels' alpha begins at -pi, that of the cells at 0.
+        In both r runs fastest, then alpha, then the layers; the voxels' alpha begins at -pi, that of the cells at 0.
         """
         order, offset = [], 0
         for layer in self.layers:
@@ -90,7 +90,7 @@ class Binning(BaseModel):
 
     @cached_property
     def cell_of_voxel(self) -> np.ndarray:
-        """The cell of a geometry that each voxel of a file is, (n_voxels,) int64."""
+        """The cell of a geometry for each voxel of a file, (n_voxels,) int64."""
         return np.argsort(self.voxel_of_cell)
 
     def matches(self, geometry: CalorimeterGeometry) -> bool:
@@ -100,9 +100,9 @@ class Binning(BaseModel):
         ] == [(layer.r_edges, layer.alpha_bins) for layer in self.layers if layer.n_voxels]
 
     def geometry(self) -> CalorimeterGeometry | None:
-        """Return the shipped calorimeter with these voxels in place of its own, or None if this is not such a one.
+        """Return the shipped calorimeter with these voxels instead of its own, or None if the voxels do not fit it.
 
-        It is one if it has 45 layers with voxels, as in datasets 2 and 3; those of dataset 1 are ATLAS's.
+        They fit if 45 layers have voxels, as in datasets 2 and 3; those of dataset 1 are ATLAS's.
         """
         shipped = CalorimeterGeometry.load("calochallenge")
         layers = [layer for layer in self.layers if layer.n_voxels]
@@ -124,10 +124,10 @@ class Binning(BaseModel):
         )
 
     def nominal_geometry(self) -> CalorimeterGeometry:
-        """Return the voxels as a calorimeter of nominal plates, a layer of lead and liquid argon to each section.
+        """Return the voxels as a calorimeter of nominal plates, with one layer of lead and liquid argon per section.
 
-        r and alpha of its cells are those of the voxels; its depths merely count the layers, and its materials say
-        nothing: it is there to place cells, not to be simulated.
+        r and alpha of its cells are those of the voxels. Its depths only count the layers, and its materials have no
+        meaning: it places cells and is not for simulation.
         """
         layers = [layer for layer in self.layers if layer.n_voxels]
         return CalorimeterGeometry.model_validate(
@@ -184,12 +184,12 @@ def read_binning(path: str | os.PathLike[str], particle: str | None = None) -> B
     Parameters
     ----------
     particle:
-        its name in the file ("photon") or Geant4's ("gamma"); not needed where the file holds one only.
+        its name in the file ("photon") or Geant4's ("gamma"); not needed if the file holds only one.
 
     Raises
     ------
     FormatError
-        if the file is no such XML or does not hold the particle.
+        if the file is not such an XML file or does not hold the particle.
     """
     path = Path(path)
     if not path.is_file():

@@ -1,12 +1,11 @@
 """The CaloChallenge's HDF5 files (Krause et al., arXiv:2410.21611; doi:10.5281/zenodo.6234054, 6366270 and 6366323).
 
-``incident_energies`` (N, 1) [MeV] and ``showers`` (N, voxels) [MeV]; the voxels are counted r fastest, then alpha from
--pi, then the layers, as the challenge's evaluation reads them with the binning XML. In events the cells are counted in
-the same way, but alpha from 0: the bins of each layer are turned by half a circle, and the values are otherwise
-untouched. Types are kept.
+``incident_energies`` (N, 1) [MeV] and ``showers`` (N, voxels) [MeV]; in the order of voxels r runs fastest, then alpha
+from -pi, then the layers, as in the challenge's evaluation with the binning XML. In events the order of cells is the
+same, but alpha starts at 0: the bins of each layer are rotated by half a circle. The values and types do not change.
 
-The incident energy is in GeV in events. As a division by 1000 cannot always be undone, the coordinate
-``incident_energy_mev`` keeps what stands in the file and is what is written back, as long as it says the same.
+The incident energy is in GeV in events. A division by 1000 cannot always be reversed exactly, so the coordinate
+``incident_energy_mev`` keeps the value of the file. It is written back unless the incident energy was changed.
 """
 
 from __future__ import annotations
@@ -66,13 +65,14 @@ def read(
     Parameters
     ----------
     binning:
-        the binning or its XML file; not needed for a file that :func:`write` made, nor for the challenge's own, which
-        are known by their number of voxels.
+        the binning or its XML file; not needed for files from :func:`write` and for the challenge's own files, which
+        are identified by their number of voxels.
     particle:
         the particle to look up in the XML, as :func:`~simulacra.formats.binning.read_binning` takes it.
     geometry:
-        the calorimeter, with its materials; by default that of datasets 2 and 3 where the binning has its 45 layers,
-        and otherwise the voxels of the binning with nominal materials (dataset 1 is ATLAS's).
+        the calorimeter, with its materials; by default that of datasets 2 and 3 if the binning has its 45 layers, and
+        otherwise the voxels of the binning with nominal materials (dataset 1 is ATLAS's). the first event, and the one
+        after the last (None: all).
     start, stop:
         the first event, and the one after the last (None: all).
 
@@ -120,14 +120,14 @@ def read(
 def as_read_out(
     events: xr.Dataset, *, sampling_fraction: float = SAMPLING_FRACTION, threshold: float = SILICON_THRESHOLD
 ) -> xr.Dataset:
-    """Return simulated showers as sets 2 and 3 hold them: what the active medium collects, scaled to the whole.
+    """Return simulated showers as in sets 2 and 3: the energy in the active medium, scaled to the full energy.
 
     Parameters
     ----------
     events:
         showers with the variable ``active`` [MeV], as ``simulacra simulate geant4`` makes them.
     sampling_fraction:
-        part of the energy that the active medium collects.
+        fraction of the energy in the active medium.
     threshold:
         energy in a cell's active medium below which it counts as empty [MeV].
 
@@ -146,10 +146,11 @@ def as_read_out(
 
 
 def as_evaluated(events: xr.Dataset) -> xr.Dataset:
-    """Return showers as the challenge's evaluation looks at them: voxels below the set's threshold are empty.
+    """Return showers as in the challenge's evaluation: voxels below the set's threshold are 0.
 
-    The set is known by the number of voxels; showers of other numbers are returned as they are. The evaluation does so
-    with the reference and the generated showers alike; a sample that is cut beside one that is not differs from it.
+    The set is identified by the number of voxels; other showers are returned unchanged. The evaluation applies the
+    threshold to the reference and the generated showers. With the threshold in one sample only, the samples would
+    differ.
     """
     known = set_of(events["shower"].shape[1]) if "shower" in events and events["shower"].ndim == 2 else None
     if known is None:
@@ -163,7 +164,7 @@ def as_evaluated(events: xr.Dataset) -> xr.Dataset:
 
 
 def incident_energies(path: str | os.PathLike[str]) -> np.ndarray:
-    """Return the incident energies (N,) [MeV] of a file, as they stand in it, without reading its showers.
+    """Return the incident energies (N,) [MeV] of a file, unchanged, without reading its showers.
 
     Raises
     ------
@@ -196,15 +197,15 @@ def write(
         the voxels; by default those of the events' attribute ``binning`` or else of their geometry. Other programs need
         it as XML too: :func:`~simulacra.formats.binning.write_binning`.
     threshold:
-        energy below which a voxel is written as empty [MeV].
+        energy below which a voxel is written as 0 [MeV].
     energies_mev:
-        incident energies (N,) [MeV] to write where the events hold them rounded, as generators do.
+        incident energies (N,) [MeV] to write, if those in the events are rounded, as from generators.
 
     Raises
     ------
     FormatError
-        if the events have no such cells, the threshold is negative or not finite, other energies are given than the
-        events', or the file cannot be written.
+        if the events have no such cells, the threshold is negative or not finite, the energies are not those of the
+        events, or the file cannot be written.
     """
     events = in_convention(events)
     if not 0 <= threshold < float("inf"):
@@ -252,7 +253,7 @@ def write(
 
 
 def _cells(file: h5py.File, binning: Binning, n_events: int, rows: slice) -> np.ndarray:
-    """Return the showers in the order of cells, (N, cells), turned block by block: a set fills much of a memory."""
+    """Return the showers in the order of cells, (N, cells), rotated block by block to save memory."""
     showers = dataset(file, "showers", (n_events, binning.n_voxels))
     cells = np.empty((rows.stop - rows.start, binning.n_voxels), dtype=showers.dtype)
     for start in range(rows.start, rows.stop, BLOCK):
@@ -262,7 +263,7 @@ def _cells(file: h5py.File, binning: Binning, n_events: int, rows: slice) -> np.
 
 
 def _gev(energies: np.ndarray) -> np.ndarray:
-    """Return energies [MeV] in GeV, in single precision if they are, or are in half precision."""
+    """Return energies [MeV] in GeV; in single precision if given in single or half precision."""
     precision = np.promote_types(energies.dtype, np.float32) if energies.dtype.kind == "f" else np.float64
     return (energies.astype(np.float64) / 1000).astype(precision)
 
@@ -287,7 +288,7 @@ def _binning_of(events: xr.Dataset) -> Binning:
     if "binning" in events.attrs:
         return _from_json(str(events.attrs["binning"]), "the attribute 'binning' of the events")
     if "geometry" not in events.attrs or "particle" not in events.attrs:
-        raise FormatError("the events carry neither a 'binning' nor a 'geometry' and 'particle': give the binning")
+        raise FormatError("the events have neither a 'binning' nor a 'geometry' and 'particle': give the binning")
     return Binning.from_geometry(CalorimeterGeometry.from_events(events), str(events.attrs["particle"]))
 
 

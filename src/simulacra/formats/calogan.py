@@ -34,7 +34,7 @@ def read(
     Parameters
     ----------
     particle:
-        the incident particle ("e+", "gamma", "pi+"), where neither the file nor its name ("eplus.hdf5") tells.
+        the incident particle ("e+", "gamma", "pi+"), if neither the file nor its name ("eplus.hdf5") says.
     start, stop:
         the first event, and the one after the last (None: all).
 

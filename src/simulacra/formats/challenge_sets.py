@@ -1,7 +1,7 @@
-"""The CaloChallenge's four sets (Krause et al., arXiv:2410.21611): their voxels, and the least that one reads out.
+"""The CaloChallenge's four sets (Krause et al., arXiv:2410.21611): their voxels and thresholds.
 
-A file of the challenge does not say which set it is of; its number of voxels does. The edges are those of the binning
-files that the challenge publishes.
+A file of the challenge does not name its set, but its number of voxels identifies it. The edges are those of the
+challenge's published binning files.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from simulacra.formats.binning import Binning
 
-#: a read-out of silicon is scaled by the inverse of this in sets 2 and 3
+#: in sets 2 and 3 the energy in silicon is divided by this
 SAMPLING_FRACTION: Final = 0.033
-#: what a voxel's silicon must collect in sets 2 and 3 [MeV]
+#: threshold of a voxel's energy in silicon in sets 2 and 3 [MeV]
 SILICON_THRESHOLD: Final = 0.5e-3
-#: of set 1, of photons and of pions [MeV]; the challenge's evaluation empties what is below it in both samples
+#: of set 1, for photons and pions [MeV]; the challenge's evaluation sets voxels below it to 0 in both samples
 ATLAS_THRESHOLD: Final = 1.0
 
 Layers = Sequence[tuple[Sequence[float], int]]
@@ -31,7 +31,7 @@ class ChallengeSet:
     Attributes
     ----------
     name:
-        "1-photons", "1-pions", "2" or "3", as the challenge's evaluation calls it.
+        "1-photons", "1-pions", "2" or "3", as in the challenge's evaluation.
     binning:
         its voxels.
     threshold:

@@ -1,4 +1,4 @@
-"""Which format a file has, by what is in it."""
+"""The format of a file, from its contents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulacra.store import open_events
 
 Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc", "jetnet"]
 
-#: the datasets by which each layout is known
+#: the datasets that identify each layout
 _LAYOUTS: Final[Mapping[Format, frozenset[str]]] = {
     "calogan": frozenset({"energy", "layer_0"}),
     "calochallenge": frozenset({"incident_energies", "showers"}),
@@ -34,7 +34,7 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     Raises
     ------
     FormatError
-        if it is none that is known, with what it holds.
+        if the format is unknown; the message lists the contents.
     """
     path = Path(path)
     if not path.is_file():
@@ -42,7 +42,7 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     if hepmc.is_hepmc(path):
         return "hepmc"
     if is_compressed(path):
-        raise FormatError(f"'{path}' is compressed, and is no HepMC file: unpack it first")
+        raise FormatError(f"'{path}' is compressed, and is not a HepMC file: unpack it first")
     with opened(path) as file:
         there = set(file)
         if "conventions" in file.attrs:
@@ -53,8 +53,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
             fitting.remove("flat_showers")
         if len(fitting) > 1:
             raise FormatError(
-                f"'{path}' holds {sorted(there)}, the datasets of several layouts ({', '.join(fitting)}): read it by "
-                f"the one that is meant, such as simulacra.formats.{fitting[0]}.read(path)"
+                f"'{path}' holds {sorted(there)}, the datasets of several layouts ({', '.join(fitting)}): read it "
+                f"explicitly, such as by simulacra.formats.{fitting[0]}.read(path)"
             )
         if fitting:
             return fitting[0]
@@ -75,7 +75,7 @@ def read(
     Parameters
     ----------
     particle:
-        the incident particle, where the file does not tell; for JetNet's files what the jets come from.
+        the incident particle, if the file does not name it; for JetNet's files the origin of the jets.
     binning:
         the binning, or its XML file, of a CaloChallenge file.
 
@@ -84,9 +84,9 @@ def read(
     FormatError
         if the file is of no known format, damaged, or of another particle.
     simulacra.events.EventsError
-        if a variable has a unit that is not known, or does not convert.
+        if a variable has an unknown unit, or one that cannot be converted.
     simulacra.store.StoreError
-        if there is nothing, or the store is unfinished or damaged.
+        if there is no store, or it is unfinished or damaged.
     """
     found = format_of(path)
     if binning is not None and found != "calochallenge":

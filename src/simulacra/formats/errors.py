@@ -1,5 +1,5 @@
-"""What can be wrong with other people's files."""
+"""Errors of files of other programs."""
 
 
 class FormatError(ValueError):
-    """A file that is not what it should be; the message says what was expected where, and what is there."""
+    """A file with wrong contents; the message says what was expected where, and what was found."""

@@ -32,7 +32,7 @@ def read(
     Parameters
     ----------
     particle:
-        the incident particle, where neither the file nor its name tells.
+        the incident particle, if neither the file nor its name says.
     geometry:
         the calorimeter; by default CaloGAN's.
     start, stop:

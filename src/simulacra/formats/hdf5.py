@@ -16,7 +16,7 @@ import xarray as xr
 from simulacra.formats.errors import FormatError
 from simulacra.whole_files import whole_file
 
-#: events that are written at a time
+#: number of events per write
 BLOCK: Final = 2000
 
 
@@ -27,7 +27,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     Raises
     ------
     FormatError
-        if there is none, or it is truncated, or it turns out to be damaged while it is read.
+        if there is none, or it is truncated, or damaged.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,7 +45,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
 
 @contextlib.contextmanager
 def created(path: Path) -> Iterator[h5py.File]:
-    """Make an HDF5 file that is there whole or not at all.
+    """Create an HDF5 file that is either complete or absent.
 
     Raises
     ------
@@ -133,12 +133,12 @@ def text(file: h5py.File, name: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise FormatError(f"'{file.filename}': the text in '{name}' is damaged: it is no UTF-8") from None
+        raise FormatError(f"'{file.filename}': the text in '{name}' is damaged: it is not UTF-8") from None
 
 
 @dataclass(frozen=True)
 class Column:
-    """A dataset to be written: its shape after the event, its type, and how it is made of a block of events."""
+    """A dataset to write: its shape per event, its type, and a function that makes it from a block of events."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -146,7 +146,7 @@ class Column:
 
 
 def one_each(events: xr.Dataset, name: str) -> Column:
-    """Return the column (N, 1) of a variable with one number an event."""
+    """Return the column (N, 1) of a variable with one number per event."""
     return Column((1,), events[name].dtype, lambda block: block[name].values[:, None])
 
 
@@ -156,12 +156,12 @@ def cells(events: xr.Dataset, name: str, part: slice, shape: tuple[int, ...]) ->
 
 
 def require_showers(events: xr.Dataset, n_cells: int | None, layout: str) -> None:
-    """Check that events hold what each layout of showers needs.
+    """Check that events hold what all layouts of showers need.
 
     Raises
     ------
     FormatError
-        if a variable is not there or the showers have not ``n_cells`` cells.
+        if a variable is missing or the showers do not have ``n_cells`` cells.
     """
     for name in ("incident_energy", "shower"):
         if name not in events.data_vars:
@@ -183,12 +183,12 @@ def write_file(
     finish: Callable[[h5py.File], None],
     overwrite: bool,
 ) -> None:
-    """Write events block by block, in constant memory, to a file that appears only when it is whole.
+    """Write events block by block, in constant memory, to a file that appears only when it is complete.
 
     Raises
     ------
     FormatError
-        if the file is there and not to be overwritten, or cannot be written.
+        if the file exists and ``overwrite`` is not set, or it cannot be written.
     """
     path = Path(path)
     if path.exists() and not overwrite:

@@ -1,13 +1,13 @@
 """HepMC3's text format (Buckley et al., arXiv:1912.08005): the final particles of each event and its weights.
 
-Events are written with 17 significant digits, so that every float32 and float64 comes back bit for bit. The weights are
-HepMC's: the event's own, then that of each variation. Conditions stand as attributes of the event; the provenance and
-the room for particles as an attribute of the run, for which other programs have no use.
+Events are written with 17 significant digits, so every float32 and float64 is read back bit for bit. The weights are
+HepMC's: the event's own, then that of each variation. Conditions are attributes of the event. The provenance and the
+largest number of particles are an attribute of the run, which other programs ignore.
 
-Files of other programs are read too, of HepMC2 also, compressed by gzip, bzip2 or xz or not: what has the status 1 is
-taken, momenta are converted to GeV, and :mod:`simulacra.formats.hepmc_weights` says which weight is the event's own.
-The beginning of a file that was not written here is read by a process of its own first, because HepMC's library ends
-the process on some damaged files.
+Files of other programs are read too, also of HepMC2, and compressed by gzip, bzip2 or xz. Particles of status 1 are
+read, momenta are converted to GeV, and :mod:`simulacra.formats.hepmc_weights` decides which weight is the event's own.
+The beginning of a file from another program is first read in a separate process, because HepMC's library ends the
+process on some damaged files.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ _CLOUD: Final = ("momentum", "energy", "identity", "charge", "present", "weight"
 def read(path: str | os.PathLike[str], *, nominal: str | None = None) -> xr.Dataset:
     """Read the final particles, weights and parameters of a file.
 
-    A warning tells if the nominal weight had to be guessed, if units are not stated, and if event numbers repeat, as
-    in the files of merged jobs: the events are then numbered by their positions.
+    A warning is given if the nominal weight had to be guessed, if units are not stated, and if event numbers repeat, as
+    in files of merged jobs; the events are then numbered by their positions.
 
     Parameters
     ----------
     nominal:
-        name of the weight that is the event's own, where the names do not tell.
+        name of the event's own weight, if the names do not identify it.
 
     Raises
     ------
     FormatError
-        if there is none, or it is truncated, damaged or without events, or a weight is missing or no finite number.
+        if there is none, or it is truncated, damaged or without events, or a weight is missing or not finite.
     ImportError
         if pyhepmc is not installed.
     """
@@ -73,7 +73,7 @@ def read(path: str | os.PathLike[str], *, nominal: str | None = None) -> xr.Data
     if not path.is_file():
         raise FormatError(f"there is no file '{path}'")
     if not is_hepmc(path):
-        raise FormatError(f"'{path}' does not begin with '{BEGINNING.decode()}': it is no text file of HepMC")
+        raise FormatError(f"'{path}' does not begin with '{BEGINNING.decode()}': it is not a HepMC text file")
     listing = look_through(path)
     ours = _is_ours(path)
     roles = _roles(path, listing, nominal, ours=ours)
@@ -100,7 +100,7 @@ def read(path: str | os.PathLike[str], *, nominal: str | None = None) -> xr.Data
     if not columns or len(columns) != len(numbers):
         raise FormatError(f"'{path}' is damaged or empty: {len(columns)} of its {len(numbers)} events can be read")
     if not listing.units_stated:
-        warnings.warn(f"'{path}' does not state the units of all events: GeV is taken", stacklevel=2)
+        warnings.warn(f"'{path}' does not state the units of all events: GeV is assumed", stacklevel=2)
     try:
         return with_source(_events(numbers, columns, listing, roles, attributes, record, tool), path)
     except EventsError as error:
@@ -108,12 +108,12 @@ def read(path: str | os.PathLike[str], *, nominal: str | None = None) -> xr.Data
 
 
 def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write a file, whole or not at all. A warning names the variables for which HepMC has no place, such as jets.
+    """Write a complete file or none. A warning names the variables that HepMC cannot store, such as jets.
 
     Raises
     ------
     FormatError
-        if the events are no particles with identities, an event has none, or the file cannot be written.
+        if the events are not particles with identities, an event has no particles, or the file cannot be written.
     ImportError
         if pyhepmc is not installed.
     """
@@ -122,13 +122,13 @@ def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     missing = [name for name in _CLOUD if name not in events]
     if missing:
-        raise FormatError(f"HepMC takes particles: these events lack {missing}")
+        raise FormatError(f"HepMC needs particles: these events lack {missing}")
     validate(events)
     variations = variations_of(events)
     conditions = [name for name in names(events, "condition") if events[name].ndim == 1]
     left_out = [str(name) for name in events.data_vars if name not in (*_CLOUD, *variations, *conditions)]
     if left_out:
-        warnings.warn(f"'{path}': HepMC has no place for {left_out}, which are not written", stacklevel=2)
+        warnings.warn(f"'{path}': HepMC cannot store {left_out}, which are not written", stacklevel=2)
     run = pyhepmc.GenRunInfo()
     run.weight_names = ["Weight", *(name.removeprefix(PREFIX) for name in variations)]
     run.tools = [(str(events.attrs["simulator"]), str(events.attrs["simulator_version"]), "")]
@@ -167,12 +167,12 @@ def _to_hepmc(pyhepmc: Any, events: xr.Dataset, variations: Sequence[str], condi
     kinds, kind = np.unique(identity[present], return_inverse=True)
     if not np.array_equal(np.array([charge_of(int(k)) for k in kinds], dtype=np.int8)[kind], charge[present]):
         raise FormatError(
-            "HepMC tells charges by identities, and these events have particles whose charge is another, "
+            "HepMC derives charges from identities, and these events have particles with another charge, "
             "as behind a detector that loses identities: keep them in a store or a single file"
         )
     empty = ~present.any(axis=1)
     if empty.any():
-        raise FormatError(f"event {index[empty][0]} has no particles: pyhepmc would take it for the end of the file")
+        raise FormatError(f"event {index[empty][0]} has no particles: pyhepmc would read it as the end of the file")
     weights = np.stack([weight, *(variation_weights(events, name) for name in variations)], axis=1)
     parameters = {name: events[name].values.astype(np.float64) for name in conditions}
     for i, number in enumerate(index):
@@ -201,7 +201,7 @@ def _final(event: Any) -> np.ndarray:
 
 
 def _roles(path: Path, listing: Listing, nominal: str | None, *, ours: bool) -> WeightRoles:
-    """Return which weight is which: by their order in a file that was written here, by their names in others."""
+    """Return the meaning of each weight: by their order in a file written here, by their names in others."""
     if ours and nominal is None:
         return WeightRoles(0, tuple(range(1, len(listing.names))))
     try:
@@ -214,12 +214,12 @@ def _roles(path: Path, listing: Listing, nominal: str | None, *, ours: bool) -> 
 
 
 def _numbers(path: Path, listing: Listing) -> np.ndarray:
-    """Return the number of each event, by position where the file has one twice, (N,)."""
+    """Return the number of each event, (N,); its position if the file has a number twice."""
     numbers = listing.numbers
     (most_frequent, times), *_ = Counter(numbers).most_common(1) or [(0, 1)]
     if times > 1:
         warnings.warn(
-            f"'{path}' has the event number {most_frequent} {times} times, as files of merged jobs do: its "
+            f"'{path}' has the event number {most_frequent} {times} times, as in files of merged jobs: its "
             f"{len(numbers)} events are numbered by their positions, from 0",
             stacklevel=3,
         )

@@ -1,7 +1,7 @@
-"""A HepMC file's beginning read in a process of its own, for its library may end the process that reads.
+"""Read the beginning of a HepMC file in a separate process, because its library may end the process.
 
-Files of old programs, and damaged ones, name particles that are not there; HepMC's library then follows a pointer to
-nothing. The child is given the text through a pipe, so that nothing is written and all it imports is the library.
+Files of old programs, and damaged ones, refer to missing particles; HepMC's library then follows a null pointer. The
+child gets the text through a pipe, so nothing is written, and it imports only the library.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from simulacra.formats.errors import FormatError
 
-#: how much of a file is read by the child [bytes]: all of most files, some seconds' worth of the others
+#: how much of a file the child reads [bytes]: all of most files, a few seconds of the others
 PROBED: Final = 16 * 2**20
 _READERS: Final = {2: "ReaderAsciiHepMC2", 3: "ReaderAscii"}
 _CHILD: Final = """
@@ -28,12 +28,12 @@ while (event := reader.read()) is not None:
 
 
 def probe(path: str, version: int, lines: Iterable[bytes], *, most: int = PROBED) -> None:
-    """Have a child read the first ``most`` bytes of a listing, up to the end of an event.
+    """Let a child process read the first ``most`` bytes of a listing, up to the end of an event.
 
     Raises
     ------
     FormatError
-        if a signal ends the child; faults that the library tells of are left for the one who reads afterwards.
+        if a signal ends the child; errors that the library reports are left to the later reading.
     """
     held: list[bytes] = []
     size = n_events = 0
@@ -53,5 +53,5 @@ def probe(path: str, version: int, lines: Iterable[bytes], *, most: int = PROBED
             reason = f"signal {-ended}"
         raise FormatError(
             f"'{path}' is damaged, or of a program too old for HepMC3's library: reading its first {n_events} events "
-            f"ended a process of its own with {reason}. Write it again with HepMC3, or repair its vertices"
+            f"ended a separate process with {reason}. Write it again with HepMC3, or repair its vertices"
         )

@@ -1,8 +1,8 @@
-"""HepMC's text looked through line by line: what its library would read as something else without a word.
+"""HepMC's text checked line by line, for errors that its library would silently misread.
 
-The library stops reading a weight at what is no number, gives an event without weights the weight 1, drops an empty
-name, and refuses a name that is there twice. So the weights and their names are read here, and the library is given
-the text without them.
+The library stops reading a weight where the text is not a number, gives an event without weights the weight 1, drops an
+empty name, and refuses duplicate names. The weights and their names are therefore read here, and the library gets the
+text without them.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _FIELDS: Final = 11
 
 @dataclass
 class Listing:
-    """What a file holds beside the particles.
+    """The contents of a file other than the particles.
 
     Attributes
     ----------
     version:
         of HepMC, 2 or 3.
     numbers:
-        the number of each event, as it stands in the file.
+        the number of each event in the file.
     weights:
-        of each event, (N, W) float64; W is 1 and all are 1.0 where no event has weights.
+        of each event, (N, W) float64; W is 1 and all are 1.0 if no event has weights.
     names:
-        of the weights, (W,); their positions where the file names none.
+        of the weights, (W,); their positions if the file gives no names.
     named:
         whether the file names its weights.
     units_stated:
@@ -56,12 +56,12 @@ class Listing:
 
 
 def is_hepmc(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file, compressed or not, begins as HepMC's text files do.
+    """Return whether a file, compressed or not, begins like a HepMC text file.
 
     Raises
     ------
     FormatError
-        if it is compressed, and not even its beginning can be unpacked.
+        if it is compressed and its beginning cannot be unpacked.
     """
     try:
         with opened_plain(path) as file:
@@ -71,13 +71,13 @@ def is_hepmc(path: str | os.PathLike[str]) -> bool:
 
 
 def look_through(path: str | os.PathLike[str]) -> Listing:
-    """Read the numbers and weights of all events, and check that the file is whole.
+    """Read the numbers and weights of all events, and check that the file is complete.
 
     Raises
     ------
     FormatError
-        if the file is truncated or of another version, or the weights are no finite numbers or not the same in number
-        in all events; the message names the event.
+        if the file is truncated or of another version, a weight is not finite, or the number of weights changes; the
+        message names the event.
     """
     path = Path(path)
     reading = _Reading(str(path))
@@ -91,7 +91,7 @@ def look_through(path: str | os.PathLike[str]) -> Listing:
 
 
 class _Reading:
-    """Takes one line of a file after the other."""
+    """Reads the lines of a file one after the other."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -129,8 +129,8 @@ class _Reading:
             self._in_event, self._ended = False, True
         elif mark.endswith(b"START_EVENT_LISTING"):
             raise FormatError(
-                f"'{self._path}' begins with '{mark.decode(errors='replace')}': of HepMC's text formats those of "
-                "HepMC3 (Asciiv3) and HepMC2 (IO_GenEvent) are read"
+                f"'{self._path}' begins with '{mark.decode(errors='replace')}': only the text "
+                "formats of HepMC3 (Asciiv3) and HepMC2 (IO_GenEvent) can be read"
             )
 
     def _begin_event(self, line: bytes) -> None:
@@ -186,15 +186,15 @@ class _Reading:
             if len(weights) != width:
                 expected = f"{width} names of weights" if self._names else f"{width} weights in others"
                 raise FormatError(
-                    f"'{self._path}': event {number} has {len(weights)} weights, and there are {expected}: "
-                    "its weights cannot be told apart"
+                    f"'{self._path}': event {number} has {len(weights)} weights, but there are {expected}: "
+                    "its weights cannot be identified"
                 )
         names = list(self._names or map(str, range(width)))
         return Listing(self._version, self._numbers, np.array(self._weights), names, bool(self._names), stated)
 
 
 def _place_of_weights(fields: list[bytes]) -> int | None:
-    """Return where the weights begin in an event's line of HepMC2, None if it is too short for what it says."""
+    """Return where the weights begin in an event's line of HepMC2; None if the line is too short."""
     try:
         place = _FIELDS + 1 + int(fields[_FIELDS])
         n_weights = int(fields[place])
@@ -218,15 +218,15 @@ def _names_in_header(line: bytes) -> list[str]:
 
 
 def _names_in_event(line: bytes) -> list[str]:
-    """Return the names in a line of HepMC2, each in quotes, which a name may hold too."""
+    """Return the names in a line of HepMC2, each in quotes; a name may contain quotes."""
     text = line.decode(errors="replace").strip().partition('"')[2].removesuffix('"')
     return text.split('" "') if text else []
 
 
 def without_weights(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a file's lines as one listing without weights, ended by its last line; the parts of merged files follow.
+    """Yield a file's lines as one listing without weights, with one end line also for merged files.
 
-    The lines must be of a file that :func:`look_through` has found whole.
+    :func:`look_through` must have accepted the file.
     """
     version, in_event, n_listings, end = 3, False, 0, b""
     for line in lines:
@@ -259,7 +259,7 @@ def _without_weights(line: bytes) -> bytes:
 
 
 class LineStream(io.RawIOBase):
-    """Lines as a stream of bytes, which is what HepMC's library reads from."""
+    """Lines as a stream of bytes, from which HepMC's library reads."""
 
     def __init__(self, lines: Iterator[bytes]) -> None:
         super().__init__()
@@ -270,7 +270,7 @@ class LineStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        """Fill a buffer as far as one line reaches; return the number of bytes, 0 at the end."""
+        """Fill a buffer with at most one line; return the number of bytes, 0 at the end."""
         parts, size = [self._held], len(self._held)
         while size < len(buffer):
             line = next(self._lines, b"")

@@ -1,10 +1,10 @@
-"""Which of the weights of a HepMC event is its own, which are variations, and which only keep the books.
+"""Which weight of a HepMC event is its own, which are variations, and which are only bookkeeping.
 
 HepMC gives weights an order and names, and no meaning. The rules here are those of Rivet (arXiv:1912.05451,
-``AnalysisHandler::setWeightNames``): an empty name is the nominal weight's, else ``Weight``, ``0``, ``Default`` or
-``Nominal`` in any case of letters; where several fit, the first; where none fits, the first weight. Names that begin
-with ``IRREG`` or ``EXTRA`` are no variations, by the conventions that Rivet keeps too (its merge request 400), and nor
-are the entries by which Sherpa keeps its books: they count trials or hold a factor of the weight.
+``AnalysisHandler::setWeightNames``): the nominal weight has an empty name, else ``Weight``, ``0``, ``Default`` or
+``Nominal`` in upper or lower case; if several fit, the first of them, and if none fits, the first weight. Names that
+begin with ``IRREG`` or ``EXTRA`` are not variations, as in Rivet (its merge request 400). Neither are Sherpa's
+bookkeeping entries: they count trials or hold a factor of the weight.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BOOKKEEPING: Final = re.compile(r"(IRREG|EXTRA).*|(ME_?Weight|Weight_?Normali[s
 
 @dataclass(frozen=True)
 class WeightRoles:
-    """The index of the nominal weight, those of the variations, and what there is to say about the choice."""
+    """The index of the nominal weight, those of the variations, and a remark on the choice."""
 
     nominal: int
     variations: tuple[int, ...]
@@ -30,22 +30,22 @@ class WeightRoles:
 
 
 def is_bookkeeping(name: str) -> bool:
-    """Tell whether a weight of this name is an entry of a program's books rather than a weight of the event."""
+    """Return whether a weight of this name is a bookkeeping entry and not a weight of the event."""
     return _BOOKKEEPING.fullmatch(name.strip()) is not None
 
 
 def roles_of(names: Sequence[str], nominal: str | None = None) -> WeightRoles:
-    """Return which weight is which, from the names of at least one weight.
+    """Return the meaning of each weight, from the names of at least one weight.
 
     Parameters
     ----------
     nominal:
-        name of the nominal weight, where it is known better.
+        name of the nominal weight, if known.
 
     Raises
     ------
     FormatError
-        if there is none of that name, or all are entries of books.
+        if no weight has that name, or all are bookkeeping entries.
     """
     books = {i for i, name in enumerate(names) if is_bookkeeping(name)}
     if nominal is not None:
@@ -54,7 +54,7 @@ def roles_of(names: Sequence[str], nominal: str | None = None) -> WeightRoles:
             raise FormatError(f"there are {len(fitting)} weights of the name '{nominal}'; the names are {list(names)}")
         return _roles(names, fitting[0], books)
     if len(books) == len(names):
-        raise FormatError(f"its weights {list(names)} are a program's books: none is the weight of an event")
+        raise FormatError(f"its weights {list(names)} are bookkeeping entries: none is the weight of an event")
     fitting = [i for i, name in enumerate(names) if name == ""]
     fitting = fitting or [i for i, name in enumerate(names) if name.strip().lower() in _NOMINAL]
     remark = None
@@ -66,7 +66,7 @@ def roles_of(names: Sequence[str], nominal: str | None = None) -> WeightRoles:
         if len(fitting) > 1:
             remark = (
                 f"none of its {len(names)} weights is called Weight, Default, Nominal or 0; "
-                f"'{names[fitting[0]]}' is taken for the nominal one, the first"
+                f"'{names[fitting[0]]}' is taken as the nominal one, the first"
             )
     return _roles(names, fitting[0], books, remark)
 

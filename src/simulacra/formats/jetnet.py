@@ -1,4 +1,4 @@
-"""JetNet's HDF5 files (Kansal et al., arXiv:2106.11535, doi:10.5281/zenodo.6975118), and jets that others generated so.
+"""JetNet's HDF5 files (Kansal et al., arXiv:2106.11535, doi:10.5281/zenodo.6975118), also of generated jets.
 
 ``particle_features`` (N, P, 4) holds eta_rel, phi_rel, pt_rel and a mask of each particle, ``jet_features`` (N, 4) pt
 [GeV], eta, mass [GeV] and number of particles of each jet; P is 30 or 150. In events they are
@@ -6,21 +6,21 @@
 ====================  =========  =====  ==================  =========================================================
 variable              role       units  dimensions
 ====================  =========  =====  ==================  =========================================================
-``eta_rel``           feature    1      (event, particle)   pseudorapidity of the particle less that of the jet
-``phi_rel``           feature    rad    (event, particle)   azimuth of the particle less that of the jet
+``eta_rel``           feature    1      (event, particle)   pseudorapidity of the particle minus that of the jet
+``phi_rel``           feature    rad    (event, particle)   azimuth of the particle minus that of the jet
 ``pt_rel``            feature    1      (event, particle)   transverse momentum of the particle over that of the jet
 ``present``           mask       1      (event, particle)   whether there is a particle
 ``jet_pt``            condition  GeV    (event)             transverse momentum of the jet
-``particle_number``   condition  1      (event)             number of particles of the jet, as the file states it
+``particle_number``   condition  1      (event)             number of particles of the jet, as given in the file
 ``jet_eta``           feature    1      (event)             pseudorapidity of the jet
 ``jet_mass``          feature    GeV    (event)             mass of the jet
 ====================  =========  =====  ==================  =========================================================
 
-The conditions are what generators of jets are asked for; the other two come out. Generated jets come with more or less
-of this: without ``jet_features`` the four variables of the jet are not there, and without the mask, (N, P, 3), a
-particle is where one of its three numbers is not 0. Relative transverse momenta and jet masses may be negative, as
-generators make them so; the observables of jets count such particles. Values of particles that are not there are kept
-as they are. A file may state its ``particle`` and ``seconds_per_event`` as attributes.
+The conditions are inputs of jet generators; the two features are results. Generated jets may have less: without
+``jet_features`` the four variables of the jet are missing; without the mask, (N, P, 3), a particle is present if one of
+its three numbers is not 0. Relative transverse momenta and jet masses from generators may be negative; the observables
+of jets count such particles. Values of absent particles are not changed. A file may give its ``particle`` and
+``seconds_per_event`` as attributes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PARTICLES: Final = "particle_features"
 JETS: Final = "jet_features"
 PARTICLE_VARIABLES: Final = ("eta_rel", "phi_rel", "pt_rel")
 JET_VARIABLES: Final = ("jet_pt", "jet_eta", "jet_mass", "particle_number")
-#: what the letters stand for that name JetNet's files
+#: meaning of the letters in the names of JetNet's files
 JET_NAMES: Final = {"g": "gluon", "q": "light quark", "t": "top quark", "w": "W boson", "z": "Z boson"}
 
 _VARIABLES: Final[dict[str, tuple[str, Role, str]]] = {
@@ -74,7 +74,7 @@ def read(
     Parameters
     ----------
     particle:
-        what the jets come from: "g", "q", "t", "w" or "z", or any other name. The file's name is not looked at.
+        origin of the jets: "g", "q", "t", "w" or "z", or any other name. The file's name is not used.
     start, stop:
         the first jet, and the one after the last (None: all).
 
@@ -128,7 +128,7 @@ def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
         if events[name].ndim != 2 or events[name].shape != shape:
             raise FormatError(f"JetNet's layout needs '{name}' of the shape {shape}, not {events[name].shape}")
     if events["present"].dtype != bool:
-        raise FormatError(f"'present' is a mask and holds bool, not {events['present'].dtype}")
+        raise FormatError(f"'present' is a mask of bool, not {events['present'].dtype}")
     layout: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
         PARTICLES: ((*PARTICLE_VARIABLES, "present"), (shape[1], 4))
     }
@@ -149,10 +149,9 @@ def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
 
 
 def in_common(first: xr.Dataset, second: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset, tuple[str, ...]]:
-    """Return two samples of jets without the variables of the jet that one of them lacks, and these variables' names.
+    """Return two samples of jets without the jet variables that one of them lacks, and the names of these.
 
-    Generated jets that hold only particles can so be judged against JetNet's, by what both know. Other events are
-    returned as they are.
+    Generated jets with particles only can then be judged against JetNet's. Other events are returned unchanged.
     """
     if not all("pt_rel" in events.data_vars for events in (first, second)):
         return first, second, ()
@@ -161,7 +160,7 @@ def in_common(first: xr.Dataset, second: xr.Dataset) -> tuple[xr.Dataset, xr.Dat
 
 
 def jet_name(particle: str) -> str:
-    """Return what a letter of JetNet's stands for, such as "top quark" for "t"; any other name as it is."""
+    """Return the meaning of a letter of JetNet, such as "top quark" for "t"; any other name unchanged."""
     return JET_NAMES.get(particle, particle)
 
 

@@ -1,4 +1,4 @@
-"""What attributes and records of an HDF5 file must hold: the one place that reads them, whoever wrote or damaged them.
+"""The attributes and records of HDF5 files: the only place that reads and checks them.
 
 Datasets of numbers are checked where they are read (:func:`simulacra.formats.hdf5.dataset`).
 """
@@ -36,7 +36,7 @@ class _Strict(BaseModel):
 
 
 class FileAttributes(_Strict):
-    """What files of the public layouts may state about all their events."""
+    """Attributes that files of the public layouts may have for all their events."""
 
     particle: str | None = None
     physics: str | None = None
@@ -45,14 +45,14 @@ class FileAttributes(_Strict):
 
 
 class _Open(_Strict):
-    """A model that takes further keys, of plain values."""
+    """A model that accepts further keys, of plain values."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow")
     __pydantic_extra__: dict[str, JsonValue]
 
 
 class EventsAttributes(_Open):
-    """The provenance of events (:mod:`simulacra.events`); that all of it is there, ``validate`` looks at."""
+    """The provenance of events (:mod:`simulacra.events`); ``validate`` checks that it is complete."""
 
     simulator: str = ""
     simulator_version: str = ""
@@ -65,7 +65,7 @@ class EventsAttributes(_Open):
 
 
 class VariableAttributes(_Open):
-    """The attributes of a variable of events; that all of them are there, ``validate`` looks at."""
+    """The attributes of a variable of events; ``validate`` checks that they are complete."""
 
     units: str = ""
     long_name: str = ""
@@ -74,7 +74,7 @@ class VariableAttributes(_Open):
 
 
 class Record(_Strict):
-    """What the group ``simulacra`` knows of the events: their attributes, and those of each variable."""
+    """The record in the group ``simulacra``: the attributes of the events, and those of each variable."""
 
     attributes: EventsAttributes
     variables: dict[str, VariableAttributes]
@@ -88,7 +88,7 @@ FLAG: Final = TypeAdapter(bool, config=ConfigDict(strict=True))
 
 
 def file_attributes(file: h5py.File) -> FileAttributes:
-    """Return what a file of a public layout states about all its events.
+    """Return the attributes of a file of a public layout for all its events.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def attribute(owner: h5py.HLObject, name: str, held: TypeAdapter[Held]) -> Held:
     Raises
     ------
     FormatError
-        if it is not there, cannot be read or is something else, with the file and the attribute.
+        if it is missing, unreadable or of another kind; the message names the file and the attribute.
     """
     if name not in owner.attrs:
         raise FormatError(f"'{owner.file.filename}': expected the attribute '{name}' of {_called(owner)}, found none")
@@ -116,29 +116,29 @@ def attribute(owner: h5py.HLObject, name: str, held: TypeAdapter[Held]) -> Held:
 
 
 def attributes(owner: h5py.HLObject, held: TypeAdapter[Any]) -> dict[str, Any]:
-    """Return all attributes of a file, a group or a dataset that a model of them takes; see :func:`attribute`."""
+    """Return all attributes of a file, a group or a dataset that a model accepts; see :func:`attribute`."""
     found = {name: _plain_attribute(owner, name) for name in owner.attrs}
     check(found, held, f"the attributes of {_called(owner)}", owner)
     return found
 
 
 def json_attribute(owner: h5py.HLObject, name: str, held: TypeAdapter[Any]) -> Any:
-    """Return what an attribute holds as JSON; see :func:`attribute`."""
+    """Return the JSON value of an attribute; see :func:`attribute`."""
     return parse(attribute(owner, name, TEXT), held, f"the attribute '{name}' of {_called(owner)}", owner)
 
 
 def parse(text: str, held: TypeAdapter[Any], where: str, owner: h5py.HLObject) -> Any:
-    """Return what a JSON text holds, as plain values, if it is what it should be; see :func:`attribute`."""
+    """Return the checked plain values of a JSON text; see :func:`attribute`."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"'{owner.file.filename}': {where} holds no JSON ({printable(str(error), 200)})") from None
+        raise FormatError(f"'{owner.file.filename}': {where} is not JSON ({printable(str(error), 200)})") from None
     check(found, held, where, owner)
     return found
 
 
 def check(value: Any, held: TypeAdapter[Held], where: str, owner: h5py.HLObject) -> Held:
-    """Return a value if it is what it should be, or raise :class:`FormatError` with the file, ``where``, and why."""
+    """Return a checked value, or raise :class:`FormatError` with the file, ``where``, and the reason."""
     try:
         return held.validate_python(value)
     except ValidationError as error:
@@ -148,7 +148,7 @@ def check(value: Any, held: TypeAdapter[Held], where: str, owner: h5py.HLObject)
         what, found = printable(fault["msg"], 200), printable(repr(fault["input"]), 80)
         raise FormatError(
             f"'{owner.file.filename}': {where} cannot be used ({f'{place}: ' if place else ''}{what}, found {found}): "
-            "mend the file, or copy it again"
+            "correct the file, or copy it again"
         ) from None
 
 
@@ -165,7 +165,7 @@ def _called(owner: h5py.HLObject) -> str:
 
 
 def _plain_attribute(owner: h5py.HLObject, name: str) -> Any:
-    """Return an attribute as JSON holds it: a text, a number, or a list."""
+    """Return an attribute as a JSON value: a text, a number, or a list."""
     try:
         value = owner.attrs[name]
         if isinstance(value, bytes | np.bytes_):

@@ -1,4 +1,4 @@
-"""Names of incident particles: Geant4's, which events carry, by those that the file formats use."""
+"""Names of incident particles: Geant4's names, used in events, for the names in file formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BY_NUMBER: Final[Mapping[int, str]] = {11: "e-", -11: "e+", 22: "gamma", 211: "p
 
 
 def geant4_name(name: str) -> str:
-    """Return Geant4's name of a particle; a name that is not known is taken to be that."""
+    """Return Geant4's name of a particle; an unknown name is returned unchanged."""
     return GEANT4_NAMES.get(name, name)
 
 
@@ -35,9 +35,9 @@ def particle_of(path: str, asked: str | None, stated: str | None) -> str:
     Parameters
     ----------
     path:
-        the file, whose name may begin with the particle's, as those of CaloGAN do.
+        the file; its name may begin with the particle's name, as in CaloGAN's files.
     asked, stated:
-        the name that the caller gives, and the one that stands in the file.
+        the name from the caller, and the one in the file.
 
     Raises
     ------

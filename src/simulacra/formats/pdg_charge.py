@@ -1,4 +1,4 @@
-"""The charge of a particle by its number in the Particle Data Group's scheme (Review of Particle Physics, sect. 45)."""
+"""The charge of a particle from its number in the PDG scheme (Review of Particle Physics, sect. 45)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _FUNDAMENTAL: Final[Mapping[int, int]] = {
     **dict.fromkeys((11, 13, 15, 17), -3),
     **dict.fromkeys((24, 34, 37), 3),
 }
-"""Charges of quarks, charged leptons and bosons, in thirds; everything else below 100 has none."""
+"""Charges of quarks, charged leptons and bosons, in thirds; all others below 100 are neutral."""
 
 
 @cache
 def charge_of(number: int) -> int:
-    """Return the charge [e] of a particle, an antiparticle having a negative ``number``; 0 for what has no whole one.
+    """Return the charge [e] of a particle; antiparticles have a negative ``number``; 0 if the charge is not an integer.
 
     Hadrons have the digits of their quarks (nq1, nq2, nq3 before the last one), nuclei are 10LZZZAAAI.
     """

@@ -1,8 +1,8 @@
-"""What the public layouts have no place for, kept in a group of its own so that events come back as they were.
+"""A separate group for what the public layouts cannot store, so that a round trip restores the events exactly.
 
-Every HDF5 file that is written here holds, beside the datasets of its layout, the group ``simulacra``: the provenance
-and the attributes of the variables as JSON, the indices of the events, and the variables that the layout does not know.
-Programs that read the layout need not know of it.
+Besides the datasets of its layout, every HDF5 file written here holds the group ``simulacra``: the provenance and the
+attributes of the variables as JSON, the indices of the events, and the variables that the layout does not have.
+Programs that read the layout can ignore it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from simulacra.units import in_convention
 GROUP: Final = "simulacra"
 VARIABLES: Final = f"{GROUP}/variables"
 RECORD: Final = f"{GROUP}/record"
-#: parts of the incident energy outside which a mean over showers is taken for a fault of units
+#: range of the mean ratio of shower to incident energy; outside of it units are probably wrong
 LEAST_RESPONSE: Final = 0.005
 MOST_RESPONSE: Final = 20.0
-#: of fewer, the mean tells too little
+#: fewer showers are not checked
 FEWEST_SHOWERS: Final = 20
 
 
 def shower_variable(values: np.ndarray, name: str) -> xr.Variable:
-    """Return a variable of shower events from the values that a file has for it."""
+    """Return a variable of shower events from the values in a file."""
     units, dimensions, role, long_name = _SHOWER_VARIABLES[name]
     return variable(values, *dimensions, units=units, long_name=long_name, role=role)
 
@@ -62,7 +62,7 @@ def file_provenance(
     settings: Mapping[str, Any],
     **attributes: str,
 ) -> dict[str, Any]:
-    """Return the attributes of events from a file that says little about where they come from."""
+    """Return the attributes of events from a file with little provenance."""
     return {
         "conventions": "simulacra-events-1",
         "simulator": simulator,
@@ -78,8 +78,9 @@ def file_provenance(
 def warn_of_units(path: str, showers: np.ndarray, incident_energy: np.ndarray) -> None:
     """Warn if the energies of showers (N, cells) [MeV] and of their particles (N,) [GeV] can hardly be in these units.
 
-    The layouts fix units, and files do not state them. A calorimeter shows from some per cent of the incident energy,
-    where only its active medium is read out, to somewhat more than all of it; a factor of 1000 is far outside.
+    The layouts define the units, and files do not state them. A calorimeter measures between a few per cent of the
+    incident energy, if only its active medium is read out, and slightly more than all of it. A factor of 1000 is far
+    outside this range.
     """
     if len(showers) < FEWEST_SHOWERS:
         return
@@ -90,7 +91,7 @@ def warn_of_units(path: str, showers: np.ndarray, incident_energy: np.ndarray) -
     if not LEAST_RESPONSE <= held / incident <= MOST_RESPONSE:
         warnings.warn(
             f"'{path}': its showers hold {held / incident:.3g} of their incident energies, read in the units of the "
-            "layout: is one of the two in MeV where GeV is meant, or the other way about?",
+            "layout: is one of the two in MeV where GeV is meant, or vice versa?",
             stacklevel=4,
         )
 
@@ -105,17 +106,17 @@ def to_events(
     known: Collection[str],
     coordinates: Mapping[str, xr.Variable] | None = None,
 ) -> xr.Dataset:
-    """Return validated events from the variables of a file's layout and what its group ``simulacra`` adds.
+    """Return validated events from the variables of a file's layout and of its group ``simulacra``.
 
     Parameters
     ----------
     known:
-        the datasets of the layout; a warning names those that are in the file besides and are not read.
+        the datasets of the layout; a warning names other datasets in the file, which are not read.
 
     Raises
     ------
     FormatError
-        if the values break the conventions of events, with the variable and event.
+        if the values break the conventions of events; the message names the variable and event.
     """
     unknown = sorted(name for name in file if name not in known and name != GROUP)
     if unknown:
@@ -133,7 +134,7 @@ def to_events(
 
 
 def write_group(file: h5py.File, events: xr.Dataset, covered: Collection[str]) -> None:
-    """Write the group ``simulacra`` of events whose variables ``covered`` the layout holds exactly."""
+    """Write the group ``simulacra`` of events; the layout already holds the variables ``covered`` exactly."""
     record = {
         "attributes": _plain_attributes(events.attrs),
         "variables": {str(name): _plain_attributes(array.attrs) for name, array in events.data_vars.items()},
@@ -185,8 +186,8 @@ def _with_variable(file: h5py.File, events: xr.Dataset, name: str, n_events: int
     dimensions = json_attribute(found, "dimensions", metadata.DIMENSIONS)
     if len(dimensions) != len(shape) or len(set(dimensions)) != len(dimensions) or "event" in dimensions[1:]:
         raise FormatError(
-            f"'{file.filename}': '{place}' of the shape {shape} cannot have the dimensions {dimensions}, of which "
-            "'event' is the first"
+            f"'{file.filename}': '{place}' of the shape {shape} cannot have the dimensions {dimensions}, with "
+            "'event' first"
         )
     if dimensions[:1] == ["event"]:
         dataset(file, place, (n_events, *shape[1:]), kinds=NUMBERS)

@@ -1,4 +1,4 @@
-"""Events of any kind in one compressed HDF5 file: a sample that travels, where a Zarr store is one that grows."""
+"""Events of any kind in one compressed HDF5 file, to be copied; a Zarr store is for samples that are still written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
     FormatError
         if the file is damaged, or not of this layout.
     EventsError
-        if what it holds breaks the conventions.
+        if the contents break the conventions.
     """
     with opened(path) as file:
         if (said := attribute(file, "conventions", metadata.TEXT)) != CONVENTIONS:
@@ -55,7 +55,7 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
 
 
 def write(events: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write validated events, whole or not at all; every number comes back bit for bit."""
+    """Write validated events to a complete file or none; every number is read back bit for bit."""
     validate(events)
     with created(Path(path)) as file:
         file.attrs.update(events.attrs)

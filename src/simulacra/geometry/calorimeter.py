@@ -1,9 +1,9 @@
-"""The calorimeter as data: materials, longitudinal sections and their cells, with the look-ups that hang on them.
+"""The calorimeter as data: materials, longitudinal sections and their cells, with look-ups derived from them.
 
 The beam runs along z and meets the front face of the calorimeter at z = 0, in the middle of x and y. Cells are numbered
 section by section, and phi-major within a section: ``cell = offset + phi * eta_cells + eta``. In a cartesian geometry
-eta runs along x and phi along y; in a cylindrical one the radius r stands in the place of eta and the angle alpha, from
-the x axis, in the place of phi.
+eta runs along x and phi along y; in a cylindrical one the radius r replaces eta, and the angle alpha from the x axis
+replaces phi.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from simulacra.geometry.sections import CartesianSection, CylindricalSection, Fr
 
 
 class GeometryError(ValueError):
-    """A geometry that does not exist or makes no sense; the message names the file, the place in it and the remedy."""
+    """A geometry that is missing or invalid; the message names the file, the place in it and the remedy."""
 
 
 class CalorimeterGeometry(Frozen):
@@ -83,7 +83,7 @@ class CalorimeterGeometry(Frozen):
         Raises
         ------
         GeometryError
-            with the names of the shipped geometries, or the place in the file at fault.
+            with the names of the shipped geometries, or the wrong place in the file.
         """
         path = Path(name_or_path)
         if str(name_or_path) in shipped_geometries():
@@ -96,17 +96,17 @@ class CalorimeterGeometry(Frozen):
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise GeometryError(f"{path} is no TOML file: {error}") from None
+            raise GeometryError(f"{path} is not a TOML file: {error}") from None
         return cls._validated(data, str(path))
 
     @classmethod
     def from_json(cls, text: str) -> CalorimeterGeometry:
-        """Return the geometry that :meth:`to_json` wrote.
+        """Return the geometry from the output of :meth:`to_json`.
 
         Raises
         ------
         GeometryError
-            with the place at fault.
+            with the wrong place.
         """
         try:
             return cls.model_validate_json(text)
@@ -115,15 +115,15 @@ class CalorimeterGeometry(Frozen):
 
     @classmethod
     def from_events(cls, events: xr.Dataset) -> CalorimeterGeometry:
-        """Return the geometry that stands in the attributes of shower events.
+        """Return the geometry in the attributes of shower events.
 
         Raises
         ------
         GeometryError
-            if the events carry none.
+            if the events have none.
         """
         if "geometry" not in events.attrs:
-            raise GeometryError("the events carry no attribute 'geometry' (the JSON of a CalorimeterGeometry)")
+            raise GeometryError("the events have no attribute 'geometry' (the JSON of a CalorimeterGeometry)")
         return cls.from_json(str(events.attrs["geometry"]))
 
     def to_json(self) -> str:
@@ -305,7 +305,7 @@ _FOLDER = Path(__file__).parent
 
 
 def shipped_geometries() -> tuple[str, ...]:
-    """Return the names of the geometries that the package ships."""
+    """Return the names of the shipped geometries."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 

@@ -10,7 +10,7 @@ Grindhammer and Peters, hep-ex/0001020, section 4: with :math:`w_i` the share of
     Z = \sum_i w_i Z_i
 
 with lengths in g/cm² over the mean density, :math:`E_s` = 21.2 MeV, and for each material
-:math:`E_c = 2.66 (X_0 Z / A)^{1.1}` MeV, as there.
+:math:`E_c = 2.66 (X_0 Z / A)^{1.1}` MeV, as in the paper.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MATERIALS: Final = {
 
 @dataclass(frozen=True)
 class EffectiveMedium:
-    """What showers see of a sampling calorimeter.
+    """The properties of a sampling calorimeter that matter for showers.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ Edge = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 
 
 class Frozen(BaseModel):
-    """A model of settings that cannot be changed and refuses keys that it does not know."""
+    """A model of immutable settings that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The Geant4 showers that the package ships, and their provenance."""
+"""The shipped Geant4 showers and their provenance."""
 
 from simulacra.reference.sample import load, names
 

@@ -1,7 +1,7 @@
-"""Real Geant4 showers in the CaloGAN detector, e+ and photons of 1 to 100 GeV: to judge against without Geant4.
+"""Geant4 showers in the CaloGAN detector, e+ and photons of 1 to 100 GeV: truth for judging without Geant4.
 
 They were made with the commands in each sample's attribute ``made_with`` and are split by their index
-(:func:`simulacra.events.part_of`) as every sample is; their test part is never trained on.
+(:func:`simulacra.events.part_of`) like every sample; their test part is never used in training.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 
 def load(name: str, part: Part | None = None) -> xr.Dataset:
-    """Return a sample, or one part of it.
+    """Return a sample or one part of it.
 
     Parameters
     ----------
