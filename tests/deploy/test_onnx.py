@@ -141,7 +141,9 @@ def test_a_module_that_hangs_on_the_number_of_events_is_refused(tmp_path: Path) 
         def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
             return conditions[:, :1] * torch.ones(1, 3).expand(len(noise), -1) + noise
 
-    with pytest.raises(ValueError, match=r"write x.shape\[0\] for len\(x\) in its forward, or export .* batch=N"):
+    with pytest.raises(
+        ValueError, match=r"write x.shape\[0\] instead of len\(x\) in its forward, or export .* batch=N"
+    ):
         export_onnx(Counting(), 1, tmp_path / "x.onnx", {})
     assert not list(tmp_path.iterdir())
     assert export_onnx(Counting(), 1, tmp_path / "x.onnx", {}, batch=5).jumps == 0
@@ -175,7 +177,7 @@ def test_parity_is_relative_to_the_largest_value_of_an_event() -> None:
     small.check()
     with pytest.raises(ParityError, match=r"of the values differ from torch's by more than 1e-05"):
         Parity.between(expected * 1.0001, expected).check()
-    with pytest.raises(ParityError, match="not all of it finite"):
+    with pytest.raises(ParityError, match="not all values are finite"):
         Parity.between(expected * np.nan, expected)
 
 

@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_refused() -> None:
     one = {"w": torch.zeros(2)}
     with pytest.raises(ValueError, match="1 snapshots of the last layer have no spread"):
         LastLayerPosterior.of_snapshots([one])
-    with pytest.raises(ValueError, match="of different weights"):
+    with pytest.raises(ValueError, match="have different weights"):
         LastLayerPosterior.of_snapshots([one, {"v": torch.zeros(2)}])
     with pytest.raises(ValueError, match=r"here holds no snapshots .* --set training\.last_layer_snapshots=20"):
         LastLayerPosterior.of_tensors(one, "here")

@@ -198,7 +198,7 @@ def test_events_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
 
 def test_an_event_without_room_is_an_error(tmp_path: Path) -> None:
     settings = PythiaSettings(process=Z, max_particles=20)
-    with pytest.raises(StoreError, match=r"particles, and there is room for 20: ask for more with --max-particles"):
+    with pytest.raises(StoreError, match=r"particles, more than 20: allow more with --max-particles"):
         write_collisions(tmp_path / "x.zarr", settings, seed=1, n_events=50, progress=False)
     assert not (tmp_path / "x.zarr").exists()
 
@@ -314,7 +314,7 @@ def test_what_makes_the_weights_of_a_file_wrong_is_refused(tmp_path: Path) -> No
         simulate_collisions(settings, seed=1, n_events=1)
     path.write_text(lhe((1, "")))
     merging = settings.model_copy(update={"values": {**BARE, "Merging:doKTMerging": "on"}})
-    with pytest.raises(ValueError, match="Merging:doKTMerging = on: merging leaves out events"):
+    with pytest.raises(ValueError, match="Merging:doKTMerging = on: merging silently leaves out events"):
         simulate_collisions(merging, seed=1, n_events=1)
 
 

@@ -46,7 +46,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("[calorimeter.hadronic]\nstochastic = -0.5", "calorimeter.hadronic.stochastic: "),
         (
             "[calorimeter]\npolar_cell = 0.1",
-            r"calorimeter: polar_cell \(0.1\) and phi_cell \(0\) are both",
+            r"calorimeter: polar_cell \(0.1\) and phi_cell \(0\) must be both",
         ),
         (
             "[calorimeter]\npolar_cell = 1e-9\nphi_cell = 0.1",
@@ -68,7 +68,7 @@ def test_bad_settings_are_refused_with_their_place(tmp_path: Path, text: str, me
 def test_what_is_no_detector_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DetectorError, match=r"no detector 'atlas': neither a file nor .*, lep-like"):
         DetectorSettings.load("atlas")
-    with pytest.raises(DetectorError, match="is no TOML file"):
+    with pytest.raises(DetectorError, match="is not a TOML file"):
         DetectorSettings.load(write(tmp_path / "broken.toml", "name = "))
     with pytest.raises(DetectorError, match=r"empty\.toml: name: Field required"):
         DetectorSettings.load(write(tmp_path / "empty.toml", ""))

@@ -136,7 +136,7 @@ def test_without_data_the_error_says_how_to_get_it(
 
 def test_a_folder_that_is_not_there_is_named(data_sets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEANT4_DATA_DIR", str(data_sets / "nowhere"))
-    with pytest.raises(Geant4Error, match=r"GEANT4_DATA_DIR is '.*nowhere', which is no folder"):
+    with pytest.raises(Geant4Error, match=r"GEANT4_DATA_DIR is '.*nowhere', which is not a folder"):
         geant4_data.require_importable()
 
 

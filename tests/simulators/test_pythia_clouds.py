@@ -70,7 +70,7 @@ def test_a_variation_is_kept_as_it_is_where_the_events_own_weight_is_zero() -> N
 
 def test_too_many_particles_are_an_error_and_never_cut() -> None:
     clouds = Clouds(2, ["up"])
-    with pytest.raises(PythiaError, match=r"event 17 has 3 particles, and there is room for 2: .*--max-particles"):
+    with pytest.raises(PythiaError, match=r"event 17 has 3 particles, more than 2: .*--max-particles"):
         clouds.append(17, Generator([PARTICLES], []))
 
 

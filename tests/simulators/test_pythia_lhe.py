@@ -138,5 +138,5 @@ def test_weights_that_are_missing_or_no_numbers_are_refused(
 def test_a_file_that_pythia_would_unweight_is_refused(tmp_path: Path, strategy: int) -> None:
     path = tmp_path / "x.lhe"
     path.write_text(lhe((1, ""), strategy=strategy))
-    with pytest.raises(ValueError, match=rf"asks Pythia to unweight its events \(IDWTUP = {strategy}\)"):
+    with pytest.raises(ValueError, match=rf"tells Pythia to unweight its events \(IDWTUP = {strategy}\)"):
         LheFile.of(path).require_event_by_event()

@@ -25,7 +25,7 @@ VARIED = {**Z, "vary": {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.3:0.9
         ({"process": "z-to-quarks"}, "no process 'z-to-quarks'; there are z-to-dijets"),
         ({**Z, "lhe": "x.lhe"}, "leave out the process 'z-to-dijets'"),
         ({**Z, "shower": "dire"}, "'simple' or 'vincia'"),
-        ({**Z, "values": {"Random:seed": "3"}}, "the seed is an argument of its own"),
+        ({**Z, "values": {"Random:seed": "3"}}, "give the seed by --seed"),
         ({**Z, "values": {"PartonShowers:model": "2"}}, "choose the shower"),
         ({**Z, "values": {"UncertaintyBands:List": "{x}"}}, "give variations by name"),
         ({**Z, "values": {"A:b\nRandom:seed": "3"}}, "one KEY and one VALUE"),
@@ -37,7 +37,7 @@ VARIED = {**Z, "vary": {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.3:0.9
         ({**Z, "vary": {"A:b": "1", "A_b": "2"}}, "varied twice"),
         ({**Z, "events_per_draw": 0}, "greater than or equal to 1"),
         ({**Z, "max_particles": 0}, "greater than or equal to 1"),
-        ({**Z, "variations": ["up fsr:muRfac=0.5", "UP fsr:muRfac=2"]}, "the variation 'up' is there twice"),
+        ({**Z, "variations": ["up fsr:muRfac=0.5", "UP fsr:muRfac=2"]}, "the variation 'up' is given twice"),
         ({**Z, "jets": {"radius": float("nan")}}, "finite number"),
         ({**Z, "jets": {"radius": 0}}, "greater than 0"),
         ({**Z, "card": "include = other.cmnd"}, "put the lines of the other file into the card"),
@@ -61,7 +61,7 @@ def test_a_card_is_read_as_pythia_reads_it(tmp_path: Path) -> None:
     card.write_text(text)
     assert PythiaSettings(card=card).card == text
     card.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValidationError, match="is no text"):
+    with pytest.raises(ValidationError, match="is not a text"):
         PythiaSettings(card=card)
     with pytest.raises(ValidationError, match="there is no card"):
         PythiaSettings(card=tmp_path / "missing.cmnd")

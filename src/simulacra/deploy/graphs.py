@@ -1,8 +1,8 @@
-"""A generator's graph beside its weights: ONNX without the numbers, which come from the module that was loaded.
+"""A generator's graph next to its weights: ONNX without the numbers, which come from the loaded module.
 
-A model file holds the weights and no code, and torch takes longer to go through the code for one event than to
-compute it. The graph, a tenth of a megabyte, is what ONNX Runtime needs to compute it in a fraction of the time, and
-nobody has to install what writes ONNX. It lies in a file with the checks of a model file.
+A model file holds the weights and no code. For one event, torch takes longer to run through the Python code than to
+compute. With the graph, a tenth of a megabyte, ONNX Runtime needs a fraction of that time, and the packages that write
+ONNX need not be installed. The graph is in a file with the same checks as a model file.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from torch import nn
 
 SMALLEST: Final = 1024
-"""Bytes of a tensor below which it stays in the graph."""
+"""Size of a tensor below which it stays in the graph [bytes]."""
 GRAPH: Final = "graph"
 
 
 def graph_beside(path: Path) -> Path:
-    """Return where the graph of a model file lies."""
+    """Return the path of a model file's graph."""
     return path.with_suffix(".graph")
 
 
 def write_graph(module: nn.Module, path: Path, weights_sha256: str, conditions: np.ndarray) -> Parity:
     """Write a module's graph, after comparing it with the module at conditions (N, C) in physical units.
 
-    ``weights_sha256`` are the weights that it belongs to: constants of the graph may have been computed of them.
+    ``weights_sha256`` identifies its weights: constants of the graph may have been computed from them.
 
     Raises
     ------
     ImportError
-        if the packages that write ONNX are not installed, with how to get them.
+        if the packages that write ONNX are not installed; the message says how to get them.
     ParityError
-        if the graph does not do what the module does.
+        if the graph's results differ from the module's.
     ValueError
         if the module can only be exported for a fixed number of events.
     """
@@ -61,12 +61,12 @@ def write_graph(module: nn.Module, path: Path, weights_sha256: str, conditions: 
 
 
 def open_graph(path: Path, module: nn.Module, weights_sha256: str, threads: int) -> Session | None:
-    """Return the session of a graph with the module's weights, or None if there is no graph that belongs to them.
+    """Return the session of a graph with the module's weights, or None if there is no graph for them.
 
     Warns
     -----
     UserWarning
-        if there is one that is damaged or of other weights.
+        if the graph is damaged or belongs to other weights.
     """
     if not path.is_file():
         return None
@@ -78,11 +78,11 @@ def open_graph(path: Path, module: nn.Module, weights_sha256: str, threads: int)
             numbers = _numbers(module)
             weights = {name: numbers[name] for name in said["left_out"]}
             return Session(tensors[GRAPH].numpy().tobytes(), threads, weights)
-        fault = "it is of other weights"
+        fault = "it belongs to other weights"
     except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no common class; torch does the same
         fault = f"it cannot be opened ({' '.join(str(error).split())[:200]})"
     warnings.warn(
-        f"{path} is not used, for {fault}: events are made by torch, more slowly. Write it again with "
+        f"{path} is not used, because {fault}: events are made by torch, more slowly. Write it again with "
         "simulacra export --graph",
         UserWarning,
         stacklevel=5,
@@ -91,14 +91,14 @@ def open_graph(path: Path, module: nn.Module, weights_sha256: str, threads: int)
 
 
 def _numbers(module: nn.Module) -> dict[str, np.ndarray]:
-    """Return the module's tensors that the graph leaves out, by name."""
+    """Return the module's tensors that are not in the graph, by name."""
     tensors = dict([*module.named_parameters(), *module.named_buffers()])
     arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
     return {name: array for name, array in arrays.items() if array.nbytes >= SMALLEST}
 
 
 def _without_weights(model: onnx.ModelProto, numbers: dict[str, np.ndarray]) -> list[str]:
-    """Leave out of a model the tensors found among the module's under the same name, and return which they are."""
+    """Remove from a model the tensors that the module has under the same name, and return their names."""
     from onnx import TensorProto, numpy_helper
 
     left_out = []

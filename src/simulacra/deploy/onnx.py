@@ -1,7 +1,7 @@
 """One ONNX file from (noise, conditions) to physical units; :mod:`simulacra.deploy.session` runs it.
 
-The file says what it is in the metadata that every runtime reads: "simulacra" holds all of it as JSON, and
-"conditions", "output", "units", "geometry" and "opset" what a program in C++ needs, as plain text.
+The file's metadata, which every runtime can read, describe it. "simulacra" holds everything as JSON, and "conditions",
+"output", "units", "geometry" and "opset" hold what a program in C++ needs, as plain text.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ OPSET: Final = 18
 TOLERANCE: Final = 1e-5
 """Largest difference between ONNX Runtime and torch, in units of the event's largest value."""
 JUMPS: Final = 2e-3
-"""Share of values that may differ by more: a cell right at a threshold may be lit in one and not in the other, which
-a sum that is held to a value passes on to the other cells. A generator without thresholds has none."""
+"""Share of values that may differ by more: a cell right at a threshold may be lit in one and not in the other, and a
+fixed sum then changes the other cells. A generator without thresholds has none."""
 CHECKED: Final = 256
 Precision = Literal["float32", "int8"]
 
 
 class ParityError(RuntimeError):
-    """What ONNX Runtime makes of a file is not what torch makes of the module."""
+    """The results of ONNX Runtime and torch differ."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How closely a file does what its module does, at the same noise and conditions.
+    """Agreement of a file with its module at the same noise and conditions.
 
     Attributes
     ----------
     events:
-        number of events that were compared.
+        number of compared events.
     quantile_999:
-        of the differences of values in units of the event's largest value: 99.9 % are smaller.
+        99.9 % quantile of the differences, in units of the event's largest value.
     jumps:
         share of values that differ by more than 1e-5 of it.
     sums:
@@ -83,10 +83,10 @@ class Parity:
         Raises
         ------
         ParityError
-            if they have other shapes, or not all of what was made is finite.
+            if their shapes differ, or a value is not finite.
         """
         if made.shape != expected.shape or not np.isfinite(made).all():
-            raise ParityError(f"ONNX Runtime makes {made.shape}, torch {expected.shape}, and not all of it finite")
+            raise ParityError(f"ONNX Runtime makes {made.shape}, torch {expected.shape}, or not all values are finite")
         flat, right = (x.reshape(len(x), -1).astype(np.float64) for x in (made, expected))
         scale = np.maximum(np.abs(right).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         difference = np.abs(flat - right) / scale
@@ -101,13 +101,13 @@ class Parity:
         Raises
         ------
         ParityError
-            with that share.
+            with this share.
         """
         if self.jumps > JUMPS:
             raise ParityError(
                 f"{self.jumps:.2%} of the values differ from torch's by more than {TOLERANCE:g} of their event's "
-                f"largest, at most {JUMPS:.1%} may: nothing was written. Export with another version of torch or "
-                "onnxruntime"
+                f"largest, more than the allowed {JUMPS:.1%}: nothing was written. Export with another version of "
+                "torch or onnxruntime"
             )
 
 
@@ -125,25 +125,26 @@ def export(
 ) -> Parity:
     """Write the module as ONNX: inputs ``noise`` (N, latent) and ``conditions`` (N, C), output ``output``.
 
-    The file is run beside the module before it gets its name, and what that found stands in its metadata.
+    The file is compared with the module before it gets its name, and the result is in its metadata.
 
     Parameters
     ----------
     module:
-        as :class:`~simulacra.trained.TrainedGenerator` holds it.
+        as in :class:`~simulacra.trained.TrainedGenerator`.
     batch:
-        fix the number of events, which lets the runtime plan its memory ahead; any number if None.
+        fixed number of events per call, which lets the runtime plan its memory; any number if None.
     metadata:
-        written into the file as JSON under the key "simulacra"; what in it is text also under its own key.
+        written into the file as JSON under the key "simulacra"; text values also under their own keys.
     conditions:
-        in physical units, (N, C), at which the file is compared with the module; 1 if none are given.
+        in physical units, (N, C), at which the file is compared with the module; 1 if not given.
     precision:
-        of the large layers; "int8" (:func:`~simulacra.deploy.whole_numbers.in_whole_numbers`) is faster, and no longer
-        the same function: what is returned, and stands in the metadata, says how far from it. The file of single
-        precision is compared first, as always.
+        of the large layers; "int8" (:func:`~simulacra.deploy.whole_numbers.in_whole_numbers`) is faster, but not the
+        same function; the returned parity, also in the metadata, gives the difference. The file in single precision is
+        always compared first.
     above_zero:
-        numbers of the conditions that must be above 0. What the file answers to others, and to what is not finite,
-        :class:`~simulacra.deploy.refusal.Refusing` tells; its metadata say "NaN" under "impossible_conditions".
+        positions of the conditions that must be above 0. For other conditions, and for values that are not finite, the
+        file returns NaN (:class:`~simulacra.deploy.refusal.Refusing`); its metadata say "NaN" under
+        "impossible_conditions".
     first_input:
         name of the first input: a score takes "inputs", events and no noise.
 
@@ -152,7 +153,7 @@ def export(
     ImportError
         if the packages that write ONNX are not installed, with how to get them.
     ParityError
-        if the file does not do what the module does.
+        if the file's results differ from the module's.
     ValueError
         if the module can only be exported for a fixed number of events, or "int8" finds no large layer.
     """
@@ -185,7 +186,7 @@ def export(
 
 
 def require_exporter() -> None:
-    """Refuse to go on without the packages that write ONNX, and say how to get them."""
+    """Stop if the packages that write ONNX are missing, and say how to get them."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401 - torch needs it, and says so less clearly
@@ -196,7 +197,7 @@ def require_exporter() -> None:
 def traced(
     module: nn.Module, n_conditions: int, batch: int | None = None, first_input: str = "noise"
 ) -> onnx.ModelProto:
-    """Return a module in evaluation as ONNX, without what the exporter notes of the machine that it runs on.
+    """Return a module in evaluation mode as ONNX, without the exporter's notes on the machine.
 
     Raises
     ------
@@ -232,8 +233,8 @@ def traced(
     fixed = [i.name for i in model.graph.input if not i.type.tensor_type.shape.dim[0].dim_param]
     if fixed and batch is None:
         raise ValueError(
-            "the module's code depends on the number of events (the length of a tensor in it became a number): write "
-            "x.shape[0] for len(x) in its forward, or export for a fixed number with batch=N"
+            "the module's code depends on the number of events (the length of a tensor became a constant): write "
+            "x.shape[0] instead of len(x) in its forward, or export for a fixed number with batch=N"
         )
     graph = model.graph
     for noted in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
@@ -244,7 +245,7 @@ def traced(
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Return the device that a module's tensors are on, the CPU if it has none."""
+    """Return the device of a module's tensors, the CPU if it has none."""
     import torch
 
     for tensor in chain(module.parameters(), module.buffers()):
@@ -255,12 +256,12 @@ def device_of(module: nn.Module) -> torch.device:
 def _conditions(given: np.ndarray | None, columns: int, batch: int | None) -> np.ndarray:
     rows = np.ones((batch or CHECKED, columns)) if given is None else np.asarray(given)
     if rows.ndim != 2 or rows.shape[1] != columns:
-        raise ValueError(f"conditions to compare at must be (N, {columns}), not {rows.shape}")
+        raise ValueError(f"conditions for the comparison must be (N, {columns}), not {rows.shape}")
     return np.resize(rows, (batch or len(rows), columns)).astype(np.float32)
 
 
 def compared(module: nn.Module, session: Session, conditions: np.ndarray) -> Parity:
-    """Return how closely a session does what a module does, at conditions (N, C) and as many draws of noise."""
+    """Return the agreement of a session with a module, at conditions (N, C) and as many draws of noise."""
     import torch
 
     noise = np.random.default_rng(0).standard_normal((len(conditions), session.latent), np.float32)
@@ -272,7 +273,7 @@ def compared(module: nn.Module, session: Session, conditions: np.ndarray) -> Par
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep what torch's exporter says about itself from the terminal; its errors are exceptions."""
+    """Keep the output of torch's exporter off the terminal; its errors are exceptions."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

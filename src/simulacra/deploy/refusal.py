@@ -1,4 +1,4 @@
-"""What an exported file answers where no shower is right: NaN in every cell of the row, and the other rows as ever."""
+"""The results of an exported file for impossible conditions: NaN in every cell of the row; other rows do not change."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-#: what stands in an exported file's metadata under ``impossible_conditions``
+#: the value of ``impossible_conditions`` in an exported file's metadata
 ANSWER: Final = "NaN"
 
 
 class Refusing(nn.Module):
-    """A generator's module that answers with NaN where it is asked for the impossible.
+    """A generator's module that returns NaN for impossible conditions.
 
     A row is NaN throughout if its noise or its conditions are not finite, if a condition that must be above 0 is not,
-    or if what the network makes of it is not finite. The network is given possible conditions instead: whatever it
-    does with others, it does not see them.
+    or if the network's result is not finite. The network gets possible conditions instead and never sees impossible
+    ones.
 
     Parameters
     ----------
     module:
         (noise (N, latent), conditions (N, C)) -> output (N, ...).
     possible:
-        conditions that it can be asked for, (C,).
+        possible conditions, (C,).
     above_zero:
-        numbers of the conditions that must be above 0, such as energies.
+        positions of the conditions that must be above 0, such as energies.
     """
 
     possible: Tensor

@@ -1,4 +1,4 @@
-"""ONNX Runtime in the place of a torch module."""
+"""ONNX Runtime instead of a torch module."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from simulacra.deploy.session import Session
 
 
 class RuntimeModule(nn.Module):
-    """A session behind the call of a torch module: same inputs, same output, on the CPU and without gradients.
+    """A session with the interface of a torch module: same inputs, same output, on the CPU and without gradients.
 
-    In a :class:`~simulacra.trained.TrainedGenerator`'s ``module`` it makes ``sample`` run in ONNX Runtime: the same
-    noise and the same conditions, with ``exact=True`` in blocks of the same size, so that an event is a function of
-    seed, index and conditions as before, and torch's to within the file's parity.
+    As ``module`` of a :class:`~simulacra.trained.TrainedGenerator` it makes ``sample`` run in ONNX Runtime, with the
+    same noise and conditions, and with ``exact=True`` in blocks of the same size. An event still depends only on seed,
+    index and conditions, and agrees with torch's within the file's parity.
     """
 
     def __init__(self, session: Session) -> None:

@@ -1,4 +1,4 @@
-"""An exported generator in ONNX Runtime, on pinned threads, with or without torch around it."""
+"""An exported generator in ONNX Runtime, with a fixed number of threads; torch is not needed."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from typing import Any, Final
 import numpy as np
 
 LARGEST: Final = 128
-"""Events that pass the network at a time: more do not fit the processor's caches, and each takes longer."""
+"""Events per pass of the network: more do not fit into the processor's caches and take longer each."""
 
 
 class Session:
-    """An ONNX file in ONNX Runtime: conditions in physical units in, events in physical units out.
+    """An ONNX file in ONNX Runtime: turns conditions into events, both in physical units.
 
-    ONNX Runtime's own settings are left as they are but for the number of threads. What else was tried on one thread
+    ONNX Runtime has its default settings except for the number of threads. Other settings that were tried on one thread
     (its optimisation levels, denormal numbers as zero, no memory arena, parallel execution, bound inputs and outputs)
-    made no difference beyond the scatter of the clock, except that without prepacked weights it takes a tenth longer.
+    made no difference beyond the scatter of the times, except that it takes a tenth longer without prepacked weights.
 
     Parameters
     ----------
     path:
-        of the file that ``simulacra export`` wrote, or what is in it.
+        of a file from ``simulacra export``, or its content.
     threads:
-        that share the work of one call.
+        number of threads for one call.
     weights:
-        of a graph that was written without them (:mod:`simulacra.deploy.graphs`), by name.
+        of a graph without weights (:mod:`simulacra.deploy.graphs`), by name.
 
     Attributes
     ----------
     latent:
         length of the noise of an event.
     metadata:
-        what the file says about itself.
+        the file's metadata.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Session:
         self.metadata: dict[str, Any] = json.loads(stored.get("simulacra", "{}"))
 
     def __call__(self, conditions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return one event a row of ``conditions``, (N, C) float32, with noise from ``rng``.
+        """Return one event per row of ``conditions``, (N, C) float32, with noise from ``rng``.
 
-        What the file answers to impossible conditions its metadata say under "impossible_conditions": "NaN".
+        For impossible conditions the file returns what its metadata say under "impossible_conditions": "NaN".
         """
         return self._joined(
             len(conditions),
@@ -74,7 +74,7 @@ class Session:
         )
 
     def run(self, noise: np.ndarray, conditions: np.ndarray, *, whole: bool = False) -> np.ndarray:
-        """Return the output for given noise, (N, latent) float32; ``whole`` gives it all at once to the network."""
+        """Return the output for given noise, (N, latent) float32; with ``whole`` in one pass of the network."""
         step = max(len(noise), 1) if whole else LARGEST
         pieces = zip(_pieces(noise, step), _pieces(conditions, step), strict=True)
         return self._joined(len(noise), (self._run(z, rows) for z, rows in pieces))
@@ -85,7 +85,7 @@ class Session:
 
     @staticmethod
     def _joined(n: int, pieces: Iterator[np.ndarray]) -> np.ndarray:
-        """Put pieces one after the other as they come, so that they are never all there twice."""
+        """Join pieces one after the other as they come, so that memory never holds all of them twice."""
         first = next(pieces)
         if len(first) == n:
             return first
@@ -99,7 +99,7 @@ class Session:
 
 
 def open_session(path: str | os.PathLike[str], threads: int = 1) -> Session:
-    """Return a session of a file that ``simulacra export`` wrote.
+    """Return a session of a file from ``simulacra export``.
 
     Raises
     ------

@@ -1,9 +1,8 @@
-"""The layers of an exported network in products of whole numbers of 8 bits, which processors do several times faster.
+"""Layers of an exported network as products of 8-bit integers, which processors compute several times faster.
 
-A layer's weights are rounded to 255 steps an output, once; what enters it to 256 steps over the range that it has in
-showers made for the purpose (static quantisation, Jacob et al., arXiv:1712.05877). The steps do not depend on the
-other events of a call, so an event does not either. What is no layer but physics, such as the way back from scores to
-energies, stays as it was.
+A layer's weights are rounded to 255 steps per output. Its inputs are rounded to 256 steps over their range in a sample
+of showers (static quantisation, Jacob et al., arXiv:1712.05877). The steps do not depend on the other events of a call,
+so an event does not either. Operations that are not layers, such as the map from scores to energies, are not changed.
 """
 
 from __future__ import annotations
@@ -17,24 +16,24 @@ if TYPE_CHECKING:
     import onnx
 
 SMALLEST: Final = 100_000
-"""Numbers in the weights of a layer below which it is left as it is: little is gained."""
+"""Smallest number of weights of a layer to be quantised; smaller layers gain little."""
 TAILS: Final = (0.0, 1e-5, 1e-4, 5e-4, 1e-3)
-"""Shares of the values that may be cut off at either end of a range; that with the least squared error is taken."""
+"""Shares of the values that may be clipped at either end of a range; the one with the least squared error is used."""
 MEASURED: Final = 512
 
 
 def in_whole_numbers(model: onnx.ModelProto, noise: np.ndarray, conditions: np.ndarray) -> tuple[onnx.ModelProto, int]:
-    """Return the model with its large layers in whole numbers of 8 bits, and how many layers these are.
+    """Return the model with its large layers in 8-bit integers, and the number of these layers.
 
-    The result holds an operator of ONNX Runtime's own and runs nowhere else.
+    The result uses an operator of ONNX Runtime and does not run elsewhere.
 
     Parameters
     ----------
     model:
         inputs ``noise`` and ``conditions``.
     noise, conditions:
-        (N, latent) and (N, C) float32 at which the ranges are measured; in calls of the model's number of events if it
-        has one.
+        (N, latent) and (N, C) float32 at which the ranges are measured, in calls of the model's fixed number of events
+        if it has one.
 
     Raises
     ------
@@ -76,7 +75,7 @@ def in_whole_numbers(model: onnx.ModelProto, noise: np.ndarray, conditions: np.n
 
 
 def _is_large_layer(node: Any, constants: dict[str, Any]) -> bool:
-    """Return whether a node is a product with constant weights and an offset: physics' products have none."""
+    """Return whether a node is a product with constant weights and an offset, as in a layer."""
     if node.op_type != "Gemm" or len(node.input) < 3 or node.input[1] not in constants:
         return False
     plain = not _attribute(node, "transA") and all(_attribute(node, name, 1.0) == 1.0 for name in ("alpha", "beta"))
@@ -110,7 +109,7 @@ def _values(
 
 
 def _steps(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the step and the whole number that stands for 0, of the range with the least squared error."""
+    """Return the step and the integer for 0 of the range with the least squared error."""
     best = (np.inf, np.float32(1), np.uint8(0))
     for tail in TAILS:
         low, high = np.quantile(values, [tail, 1 - tail])

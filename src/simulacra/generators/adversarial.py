@@ -1,8 +1,8 @@
-"""Generative adversarial training: a generator and a critic play against each other.
+"""Generative adversarial training of a generator and a critic.
 
 Goodfellow et al., arXiv:1406.2661, with the non-saturating loss; the gradient penalty on real events (R1) of Mescheder,
-Geiger and Nowozin, arXiv:1801.04406, which makes the game converge, applied every few steps (Karras et al.,
-arXiv:1912.04958); and a moving average of the generator's weights, which is what is validated and shipped.
+Geiger and Nowozin, arXiv:1801.04406, which makes the training converge, applied every few steps (Karras et al.,
+arXiv:1912.04958). The moving average of the generator's weights is validated and shipped.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from simulacra.generators.average import follow
 
 
 class AdversarialNetworks(Protocol):
-    """What the family asks of the networks that it is given."""
+    """What the family needs from its networks."""
 
     def generate(self, generator: nn.Module, noise: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what the critic sees of generated events at the conditions of ``batch``."""
+        """Return the critic's input for generated events at the conditions of ``batch``."""
 
     def criticise(
         self, generator: nn.Module, critic: nn.Module, seen: Mapping[str, Tensor], batch: Mapping[str, Tensor]
@@ -30,7 +30,7 @@ class AdversarialNetworks(Protocol):
         """Return the logit of "real", (N,)."""
 
     def real(self, generator: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what the critic sees of real events."""
+        """Return the critic's input for real events."""
 
     def auxiliary(
         self, generator: nn.Module, critic: nn.Module, seen: Mapping[str, Tensor], batch: Mapping[str, Tensor]
@@ -46,7 +46,7 @@ class Adversarial(nn.Module):
     generator, critic:
         the networks.
     networks:
-        binds them to the representation (see :class:`AdversarialNetworks`).
+        connects them to the representation (see :class:`AdversarialNetworks`).
     latent:
         length of the noise vector.
     gradient_penalty:
@@ -76,7 +76,7 @@ class Adversarial(nn.Module):
         self.average_decay = average_decay
 
     def players(self) -> dict[str, nn.Module]:
-        """Return the modules that are optimised, in the order of their turns."""
+        """Return the modules to optimise, in the order of their turns."""
         return {"critic": self.critic, "generator": self.generator}
 
     def forward(

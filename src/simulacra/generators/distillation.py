@@ -1,8 +1,8 @@
-"""Distillation: a student that does in one step, or a few, what its teacher does in many.
+"""Distillation: a student learns to do in one or a few steps what its teacher does in many.
 
 The teacher's map from noise to points is deterministic, so the student learns it by regression (Luhman and Luhman,
-arXiv:2101.02388). Both are velocities (:mod:`simulacra.generators.flow_matching`), and the student begins as a copy of
-the teacher's weights, whose straight step it then bends to the place where the teacher's many steps end.
+arXiv:2101.02388). Both are velocities (:mod:`simulacra.generators.flow_matching`), and the student starts with a copy
+of the teacher's weights. It learns to reach in its few steps the end point of the teacher's many steps.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from simulacra.generators.points import PointFamily, PointModel
 
 
 class TransportModel(PointModel, Protocol):
-    """A model that knows in how many steps it follows its velocities."""
+    """A model with a fixed number of steps along its velocities."""
 
     def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
-        """Carry noise (N, D) to the points of a stage, (N, D), given the context (N, C)."""
+        """Map noise (N, D) to the points of a stage, (N, D), given the context (N, C)."""
 
 
 class Distillation(PointFamily):
@@ -31,7 +31,7 @@ class Distillation(PointFamily):
     model:
         the students' model, a :class:`TransportModel` of few steps.
     teacher:
-        the same of many steps; it stays as it is.
+        the same model with many steps; it is not changed.
     """
 
     def __init__(self, model: Any, teacher: Any, *, average_decay: float = 0.999) -> None:
@@ -42,7 +42,7 @@ class Distillation(PointFamily):
     def loss(self, stage: str, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
         """Return the squared distance between the student's and the teacher's points from the same noise.
 
-        Of ``points`` the shape alone is used: what is learned is the teacher.
+        Only the shape of ``points`` is used; the target is the teacher.
         """
         noise = torch.randn(points.shape, generator=rng).to(points)
         with torch.no_grad():

@@ -1,7 +1,7 @@
 """Normalising flows: an invertible network with a density, of rational-quadratic splines.
 
-Durkan et al., arXiv:1906.04032, by the package zuko. A coupling flow takes as many passes to sample as to evaluate; an
-autoregressive one is more expressive, and takes as many passes to sample as a point has components.
+Durkan et al., arXiv:1906.04032, by the package zuko. A coupling flow needs as many passes for sampling as for
+evaluation. An autoregressive one is more expressive, but sampling needs as many passes as a point has components.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ Coupling = Literal["coupling", "autoregressive"]
 
 
 class SplineFlow(nn.Module):
-    """A flow of points (N, size) given a context (N, C), with a standard normal distribution at its base.
+    """A flow of points (N, size) given a context (N, C), with a standard normal base distribution.
 
     Parameters
     ----------
     size, context:
-        number of components of a point, and of what it is conditioned on.
+        number of components of a point, and of its context.
     coupling:
-        which components a component's spline hangs on.
+        which components a component's spline depends on.
     transforms, bins:
         number of layers of splines, and of pieces of each spline.
     width, depth:
-        of the networks that make the splines.
+        of the networks that compute the splines.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class SplineFlow(nn.Module):
         from zuko.flows import NSF
 
         if coupling == "coupling" and size < 2:
-            raise ValueError("a coupling flow needs at least 2 components: take an autoregressive one")
+            raise ValueError("a coupling flow needs at least 2 components: use an autoregressive one")
         self.size = self.latent = size
         self.flow = NSF(
             size,
@@ -84,6 +84,6 @@ class NormalisingFlow(PointFamily):
         context: Tensor,
         rng: torch.Generator,  # noqa: ARG002
     ) -> Tensor:
-        """Return the mean of -log p a component [nat]."""
+        """Return the mean of -log p per component [nat]."""
         loss: Tensor = -network.log_prob(points, context).mean() / points.shape[1]
         return loss

@@ -1,8 +1,8 @@
-"""Conditional flow matching: learn the velocity that carries noise to data, then follow it in a few steps.
+"""Conditional flow matching: learn the velocity from noise to data, then follow it in a few steps.
 
-Lipman et al., arXiv:2210.02747; Albergo and Vanden-Eijnden, arXiv:2209.15571, whose trigonometric path is taken here:
-x = cos(angle) noise + sin(angle) data. It keeps the variance, so where the data are standard normal themselves the
-velocity is 0, and where they are nearly so a few steps suffice.
+Lipman et al., arXiv:2210.02747; Albergo and Vanden-Eijnden, arXiv:2209.15571, whose trigonometric path is used here: x
+= cos(angle) noise + sin(angle) data. It keeps the variance. For standard normal data the velocity is therefore 0, and
+for nearly normal data a few steps are enough.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class FlowMatching(PointFamily):
 
 
 def transport(network: Any, noise: Tensor, context: Tensor, steps: int, solver: Solver = "midpoint") -> Tensor:
-    """Carry noise (N, D) to points (N, D), given the context (N, C), in equal steps.
+    """Map noise (N, D) to points (N, D), given the context (N, C), in equal steps.
 
-    Euler's method asks the network once a step, the midpoint rule and Heun's method twice.
+    Euler's method evaluates the network once per step, the midpoint rule and Heun's method twice.
     """
     x, size = noise, QUARTER / steps
     for i in range(steps):

@@ -1,19 +1,19 @@
-r"""An approximate posterior of a network's last layer, from snapshots of its weights along the end of training.
+r"""An approximate posterior of a network's last layer, from snapshots of its weights at the end of training.
 
-SWAG (Maddox et al., arXiv:1902.02476) takes the weights that an optimiser walks through once it has settled as draws of
-a Gaussian: with K snapshots :math:`\theta_k`, their mean, variances :math:`\sigma^2` and deviations :math:`D` from the
+SWAG (Maddox et al., arXiv:1902.02476) treats the weights along the optimiser's path, after convergence, as draws from a
+Gaussian: with K snapshots :math:`\theta_k`, their mean, variances :math:`\sigma^2` and deviations :math:`D` from the
 mean, weights are drawn as
 
 .. math:: \theta = \theta_0 + \frac{\sigma z_1}{\sqrt{2}} + \frac{D^T z_2}{\sqrt{2 (K - 1)}},
 
-half of the covariance from the variances alone, half from the snapshots' own covariance, which has their correlations
-but a rank of K - 1 at most. Here :math:`\theta_0` are the weights that the model ships (a moving average of the same
-walk), so that the draws scatter about the generator that was validated.
+with half of the covariance from the variances, and half from the snapshots' covariance, which has their correlations
+but at most the rank K - 1. Here :math:`\theta_0` are the model's weights (a moving average along the same path), so the
+draws scatter around the validated generator.
 
-This is an approximation, and for a generator without a likelihood a loose one: what spreads the snapshots is the noise
-of batches at a finite learning rate, in a game rather than on a likelihood's slope, and neither the other layers nor
-what the training sample lacks is in it. How wide the resulting band should have been is a question for
-:mod:`simulacra.judges.generalisation.ensembles`. It costs no further training, which is its merit.
+This is an approximation, and a rough one for a generator without a likelihood. The spread of the snapshots comes from
+the noise of batches at a finite learning rate, in adversarial training and not in a likelihood fit. It does not include
+the other layers and the finite training sample. :mod:`simulacra.judges.generalisation.ensembles` tests whether the band
+is wide enough. The advantage is that no further training is needed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MEAN, VARIANCE, DEVIATIONS = f"{PREFIX}mean/", f"{PREFIX}variance/", f"{PREFIX}d
 
 
 def is_posterior(name: str) -> bool:
-    """Return whether a tensor in a model's file belongs to the posterior, not to the network."""
+    """Return whether a tensor in a model's file belongs to the posterior and not to the network."""
     return name.startswith(PREFIX)
 
 
@@ -52,18 +52,18 @@ class LastLayerPosterior:
 
     @classmethod
     def of_snapshots(cls, snapshots: Sequence[Mapping[str, Tensor]]) -> LastLayerPosterior:
-        """Return the Gaussian of K snapshots, each the weights by name.
+        """Return the Gaussian of K snapshots, each a set of weights by name.
 
         Raises
         ------
         ValueError
-            if there are fewer than two, or they are of different weights.
+            if there are fewer than two, or their weights differ in name or shape.
         """
         if len(snapshots) < 2:
             raise ValueError(f"{len(snapshots)} snapshots of the last layer have no spread: at least 2 are needed")
         first = snapshots[0]
         if any(set(one) != set(first) for one in snapshots):
-            raise ValueError("the snapshots of the last layer are of different weights")
+            raise ValueError("the snapshots of the last layer have different weights")
         mean, variance, deviations = {}, {}, {}
         for name in first:
             walked = torch.stack([one[name] for one in snapshots]).double()
@@ -74,12 +74,12 @@ class LastLayerPosterior:
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor], where: str) -> LastLayerPosterior:
-        """Return the Gaussian that a model's file holds.
+        """Return the Gaussian in a model's file.
 
         Raises
         ------
         ValueError
-            if it holds none, or only parts of one.
+            if there is none, or it is incomplete.
         """
         parts = [
             {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -98,7 +98,7 @@ class LastLayerPosterior:
         return cls(mean, variance, deviations)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what a model's file keeps beside the weights."""
+        """Return the tensors for the model's file, in addition to the weights."""
         parts = ((MEAN, self.mean), (VARIANCE, self.variance), (DEVIATIONS, self.deviations))
         return {f"{prefix}{name}": tensor for prefix, part in parts for name, tensor in part.items()}
 
@@ -108,7 +108,7 @@ class LastLayerPosterior:
         return len(next(iter(self.deviations.values())))
 
     def draw(self, centre: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-        """Return weights drawn about ``centre``, by name; the seed alone decides how they deviate.
+        """Return weights drawn around ``centre``, by name; the deviations depend only on the seed.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Maximum likelihood: a module that knows the log-likelihood of events is its own and only player."""
+"""Maximum likelihood: a module with a log-likelihood of events is the only player."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class EventLikelihood(Protocol):
-    """What the family asks of the system."""
+    """What the family needs from the system."""
 
     def log_likelihood(self, module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the log-likelihood of each event of a batch, (N,)."""
@@ -19,7 +19,7 @@ class EventLikelihood(Protocol):
 class MaximumLikelihood(nn.Module):
     """One player, whose loss is the mean negative log-likelihood over a batch.
 
-    Few numbers need no moving average: ``average`` is the module itself.
+    A moving average is not needed for a few parameters: ``average`` is the module itself.
     """
 
     def __init__(self, module: nn.Module, likelihood: EventLikelihood) -> None:
@@ -37,7 +37,7 @@ class MaximumLikelihood(nn.Module):
         step: int,  # noqa: ARG002
         rng: torch.Generator,  # noqa: ARG002
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss on a batch, and nothing further to log."""
+        """Return the loss on a batch, and no further scalars to log."""
         if player not in self.players():
             raise ValueError(f"there is no player {player!r}; the only one is 'likelihood'")
         return -self.likelihood.log_likelihood(self.average, batch).mean(), {}

@@ -1,4 +1,4 @@
-"""What the families that learn from events alone, without an opponent, have in common."""
+"""The common part of families that learn from events only, without an opponent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from simulacra.generators.average import follow
 
 
 class PointModel(Protocol):
-    """What such a family asks of a model: a module that binds its networks to a representation of events."""
+    """What such a family needs from a model: a module that connects its networks to a representation of events."""
 
     def networks(self) -> dict[str, nn.Module]:
-        """Return the networks to train by name, in the order of their turns: one for each stage."""
+        """Return the networks to train by name, in the order of their turns: one per stage."""
 
     def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return what the network of a stage learns, (N, D), and what it is conditioned on, (N, C)."""
+        """Return what the network of a stage learns, (N, D), and its context, (N, C)."""
 
 
 class PointFamily(nn.Module, ABC):
-    """A model in training on points given a context, with one loss for each of its stages.
+    """A model in training on points given a context, with one loss per stage.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class PointFamily(nn.Module, ABC):
         self.average_decay = average_decay
 
     def players(self) -> dict[str, nn.Module]:
-        """Return the networks that are optimised, in the order of their turns."""
+        """Return the networks to optimise, in the order of their turns."""
         networks: dict[str, nn.Module] = self.model.networks()
         return networks
 

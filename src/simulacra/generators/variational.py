@@ -1,8 +1,8 @@
 """Variational autoencoders: a code that is nearly standard normal, and a decoder from codes to points.
 
-Kingma and Welling, arXiv:1312.6114, conditional as in Sohn, Lee and Yan (NeurIPS 2015), with one learned variance for
-each component of a point (Rybkin, Daniilidis and Levine, arXiv:2006.13202). Its noise is part of a sample:
-without it events would be too smooth.
+Kingma and Welling, arXiv:1312.6114, conditional as in Sohn, Lee and Yan (NeurIPS 2015), with one learned variance per
+component of a point (Rybkin, Daniilidis and Levine, arXiv:2006.13202). A sample includes the noise of this variance,
+because events would be too smooth without it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Autoencoder(nn.Module):
     Parameters
     ----------
     size, context:
-        number of components of a point, and of what it is conditioned on.
+        number of components of a point, and of its context.
     code:
         number of components of a code.
     width:
-        of both perceptrons, each of two hidden layers.
+        of both perceptrons, which have two hidden layers each.
     """
 
     def __init__(self, size: int, context: int, *, code: int, width: int = 256) -> None:
@@ -39,7 +39,7 @@ class Autoencoder(nn.Module):
         self.log_width = nn.Parameter(torch.zeros(size))
 
     def encode(self, points: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and logarithm of the width of each component of the code, (N, code) each."""
+        """Return mean and log width of each component of the code, (N, code) each."""
         mean, log_width = self.encoder(torch.cat([points, context], dim=1)).chunk(2, dim=1)
         return mean, log_width.clamp(-10.0, 10.0)
 
@@ -55,7 +55,7 @@ class Autoencoder(nn.Module):
 
 
 class Variational(PointFamily):
-    """Autoencoders in training by the bound on their likelihood.
+    """Autoencoders in training by the lower bound on their likelihood.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Variational(PointFamily):
         context: Tensor,
         rng: torch.Generator,
     ) -> Tensor:
-        """Return minus the bound on log p a component [nat], one code drawn for each point."""
+        """Return minus the bound on log p per component [nat], with one drawn code per point."""
         mean, log_width = network.encode(points, context)
         noise = torch.randn(mean.shape, generator=rng).to(mean)
         found = network.decode(mean + log_width.exp() * noise, context)

@@ -1,9 +1,9 @@
 """A parametric detector that particle clouds pass: tracking, a calorimeter with cells, and loss of identity.
 
-It is no simulation of a detector's material: each effect is a formula with its parameters in
-:class:`~simulacra.simulators.detector_settings.DetectorSettings`. Neutrinos are not seen. What the detector no longer
-knows is marked so: a charged particle of lost identity is a pion (211 times its charge), a neutral deposit of no known
-kind has the identity 0. There is no other link to the particles than the event's index, by which events are paired.
+It does not simulate a detector's material: each effect is a formula with parameters in
+:class:`~simulacra.simulators.detector_settings.DetectorSettings`. Neutrinos are not seen. A charged particle that is
+not identified becomes a pion (211 times its charge), a neutral deposit of unknown kind has the identity 0. The only
+link to the particles is the event's index, which pairs events.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from simulacra.store.read import read_plan
 from simulacra.units import in_convention
 
 CHUNK_SIZE: Final = 2500
-"""Events a chunk, where the particles' store does not say."""
+"""Events per chunk, if the particles' store does not say."""
 
 VARIABLES: Final = ("momentum", "energy", "identity", "charge", "present")
 
 
 def simulate_detector(events: xr.Dataset, settings: DetectorSettings, seed: int) -> xr.Dataset:
-    """Return events as the detector sees them, in their order and with their indices.
+    """Return events at detector level, in their order and with their indices.
 
-    Weights, variations and conditions are passed on. Jets are found anew if the events have some, with the same
+    Weights, variations and conditions are copied. If the events have jets, jets are clustered again with the same
     settings; other features of the particle level are left out.
 
     Parameters
@@ -47,13 +47,13 @@ def simulate_detector(events: xr.Dataset, settings: DetectorSettings, seed: int)
     settings:
         the detector.
     seed:
-        an event as it is seen depends on the seed, the event's index, its particles and their provenance, and the
-        settings alone, not on the events beside it.
+        the result of an event depends only on the seed, the event's index, its particles and their provenance, and the
+        settings, not on other events.
 
     Raises
     ------
     simulacra.events.EventsError
-        if a variable is missing, or a value is not finite or a negative energy; with the event.
+        if a variable is missing, or a value is not finite or a negative energy; the message names the event.
     ValueError
         if the seed is negative.
     """
@@ -103,9 +103,10 @@ def write_detector(
     progress: bool = True,
     overwrite: bool = False,
 ) -> WriteSummary:
-    """Let the events of one store pass the detector and write them to another, going on from a killed run.
+    """Simulate the detector for the events of one store and write them to another; a killed run can continue.
 
-    The events depend neither on ``workers`` nor on ``chunk_size``, which is that of the particles' store by default.
+    The events depend neither on ``workers`` nor on ``chunk_size``; by default the latter is that of the particles'
+    store.
 
     Raises
     ------
@@ -118,7 +119,7 @@ def write_detector(
     """
     _check_seed(seed)
     if Path(source).resolve() == Path(path).resolve():
-        raise ValueError(f"'{path}' holds the particles; choose another path for what the detector sees")
+        raise ValueError(f"'{path}' holds the particles; choose another path for the detector level")
     events = open_events(source)
     _check_variables(events)
     index = events["event"].values
@@ -153,14 +154,14 @@ def write_detector(
 
 @dataclass(frozen=True)
 class DetectorTask:
-    """Lets the events of a chunk of a store pass the detector."""
+    """Simulates the detector for the events of a chunk of a store."""
 
     source: str
     settings: DetectorSettings
     seed: int
 
     def __call__(self, chunk: Chunk) -> xr.Dataset:
-        """Return the events of a chunk as they are seen."""
+        """Return the events of a chunk at detector level."""
         changed = (Path(self.source) / "zarr.json").stat().st_mtime_ns
         events = _opened(self.source, changed).isel(event=slice(chunk.start, chunk.stop))
         return simulate_detector(events, self.settings, self.seed)
@@ -168,7 +169,7 @@ class DetectorTask:
 
 @lru_cache(maxsize=1)
 def _opened(source: str, changed: int) -> xr.Dataset:  # noqa: ARG001 - a store that was replaced is opened anew
-    """Return the events of a store, whose files are looked through once for all chunks."""
+    """Return the events of a store; its files are checked once for all chunks."""
     return open_events(source)
 
 
@@ -179,8 +180,8 @@ def _passed_on(events: xr.Dataset) -> list[str]:
 def _key(events: xr.Dataset, seed: int) -> int:
     """Return the key of the random numbers.
 
-    The particles' provenance is part of it: the events of two samples have the same indices, and shall not be smeared
-    by the same random numbers.
+    It depends on the particles' provenance, so that events of two samples with the same indices are smeared by
+    different random numbers.
     """
     origin = [seed, *(_plain(events.attrs[key]) for key in ("simulator", "simulator_version", "seed", "settings"))]
     return int.from_bytes(hashlib.sha256(json.dumps(origin).encode()).digest()[:16], "big")
@@ -191,7 +192,7 @@ def _plain(value: Any) -> Any:
 
 
 def _padded(seen: Particles, shape: tuple[int, ...], events: xr.Dataset) -> dict[str, xr.Variable]:
-    """Return what is seen as it is stored: by falling energy, padded to (N, P)."""
+    """Return tracks and deposits as they are stored: sorted by falling energy, padded to (N, P)."""
     # compared as they are stored, so that the order is the same for whoever reads them
     energy = seen.energy.astype(np.float32)
     order = np.lexsort((-energy, seen.row))
@@ -245,7 +246,7 @@ def _check_variables(events: xr.Dataset) -> None:
     missing = [name for name in VARIABLES if name not in events.data_vars]
     if missing:
         raise EventsError(
-            f"a detector needs particle clouds with {', '.join(VARIABLES)}; {missing} are not among "
+            f"a detector needs particle clouds with {', '.join(VARIABLES)}; {missing} are missing from "
             f"{sorted(map(str, events.data_vars))}"
         )
     if [attribute for attribute in REQUIRED_ATTRIBUTES if attribute not in events.attrs]:

@@ -1,4 +1,4 @@
-"""What a parametric detector makes of particles: tracks of the charged ones, deposits of the neutral ones."""
+"""The response of a parametric detector to particles: tracks of charged ones, deposits of neutral ones."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Draws:
 def draws_of(key: int, index: np.ndarray, counts: np.ndarray) -> Draws:
     """Return the random numbers of all particles, event by event.
 
-    They depend on the key and the event's index alone (a counter-based generator, Salmon et al., SC'11), so that an
-    event looks the same in whatever chunk or selection it is.
+    They depend only on the key and the event's index (a counter-based generator, Salmon et al., SC'11), so an event is
+    the same in any chunk or selection.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def draws_of(key: int, index: np.ndarray, counts: np.ndarray) -> Draws:
 
 
 def respond(particles: Particles, draws: Draws, settings: DetectorSettings) -> Particles:
-    """Return what the detector sees of particles, in no order."""
+    """Return the tracks and deposits of particles, in no particular order."""
     # places instead of masks, which are slow to choose rows of several numbers by
     charged = np.flatnonzero(particles.charge != 0)
     neutral = np.flatnonzero((particles.charge == 0) & ~np.isin(np.abs(particles.identity), NEUTRINOS))
@@ -175,7 +175,7 @@ def _deposits(
 
 
 def _cells(direction: np.ndarray, calorimeter: Calorimeter) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of the cell that each direction (n, 3) is in, (n,), and the direction of its centre, (n, 3)."""
+    """Return the number of the cell in each direction (n, 3), (n,), and the direction of its centre, (n, 3)."""
     phi_cells = max(1, round(2 * np.pi / calorimeter.phi_cell))
     phi_size = 2 * np.pi / phi_cells
     phi_cell = np.floor((np.arctan2(direction[:, 1], direction[:, 0]) + np.pi) / phi_size).astype(np.int64)
@@ -203,7 +203,7 @@ def _cells(direction: np.ndarray, calorimeter: Calorimeter) -> tuple[np.ndarray,
 
 
 def _accepted(momentum: np.ndarray, acceptance: Acceptance) -> np.ndarray:
-    """Return which momenta, (n, 3), have a direction that is seen; one of 0 has."""
+    """Return which momenta, (n, 3), are within the acceptance; a momentum of 0 is."""
     largest = acceptance.max_abs_cos_theta
     if acceptance.max_abs_eta is not None:
         largest = min(largest, float(np.tanh(acceptance.max_abs_eta)))
@@ -213,7 +213,7 @@ def _accepted(momentum: np.ndarray, acceptance: Acceptance) -> np.ndarray:
 
 
 def _tilted(momentum: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Return momenta, (n, 3), with their directions moved by small angles, (n, 2), along theta and phi [rad]."""
+    """Return momenta, (n, 3), rotated by small angles, (n, 2), along theta and phi [rad]."""
     length = np.sqrt((momentum**2).sum(axis=1))
     pt = np.hypot(momentum[:, 0], momentum[:, 1])
     phi = np.arctan2(momentum[:, 1], momentum[:, 0])
@@ -225,7 +225,7 @@ def _tilted(momentum: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def _mass(identity: np.ndarray) -> np.ndarray:
-    """Return the mass of each particle, (n,), [GeV]; 0 for a deposit of no known kind."""
+    """Return the mass of each particle, (n,), [GeV]; 0 for a deposit of unknown kind."""
     mass = np.zeros(len(identity))
     magnitude = np.abs(identity)
     for code, value in MASSES.items():

@@ -1,4 +1,4 @@
-"""The settings of the parametric detector: what it sees, how well, and what it takes it for."""
+"""The settings of the parametric detector: acceptance, resolutions and identification."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _FOLDER: Final = Path(__file__).parent / "detectors"
 
 
 class DetectorError(ValueError):
-    """A detector that does not exist or makes no sense; the message names the file, the place in it and the remedy."""
+    """A detector that is missing or invalid; the message names the file, the place in it and the remedy."""
 
 
 class Acceptance(CheckedSettings):
-    """The directions that are seen: up to ``max_abs_cos_theta``, and up to ``max_abs_eta`` if that is given."""
+    """The acceptance: up to ``max_abs_cos_theta``, and up to ``max_abs_eta`` if that is given."""
 
     max_abs_cos_theta: Probability = 1.0
     max_abs_eta: Positive | None = None
@@ -35,7 +35,7 @@ class Tracking(CheckedSettings):
     With the transverse momentum pT [GeV], a particle above the ``threshold`` [GeV] is found with the probability
     ``efficiency * (1 - exp(-(pT - threshold) / turn_on))``, or ``efficiency`` if ``turn_on`` [GeV] is 0. Its momentum
     has the relative resolution ``resolution_constant`` (+) ``resolution_slope`` [1/GeV] times pT, and its direction is
-    off by a Gaussian of ``angular_resolution`` [rad] in each of two directions.
+    smeared by a Gaussian of ``angular_resolution`` [rad] in two perpendicular directions.
     """
 
     efficiency: Probability = 1.0
@@ -57,9 +57,9 @@ class EnergyResolution(CheckedSettings):
 class Calorimeter(CheckedSettings):
     """How neutral particles are measured.
 
-    All that fall into a cell of ``polar_cell`` ([rad], or of pseudorapidity if ``polar_coordinate`` is "eta") by
-    ``phi_cell`` [rad] become one deposit at the cell's centre. The cells of theta and phi are made a little larger or
-    smaller, so that a whole number of them fits. With cells of size 0 each particle is a deposit of its own, in its own
+    All neutral particles in a cell of ``polar_cell`` ([rad], or of pseudorapidity if ``polar_coordinate`` is "eta") by
+    ``phi_cell`` [rad] become one deposit at the cell's centre. The cell sizes in theta and phi are adjusted slightly,
+    so that a whole number of cells fits. With cells of size 0 each particle is a separate deposit, in its own
     direction. A deposit has the resolutions of the photons and of the hadrons in it, and is lost unless its measured
     energy is above the ``threshold`` [GeV].
     """
@@ -76,8 +76,8 @@ class Calorimeter(CheckedSettings):
     def _cells_in_both(self) -> Self:
         if (self.polar_cell > 0) != (self.phi_cell > 0):
             raise ValueError(
-                f"polar_cell ({self.polar_cell:g}) and phi_cell ({self.phi_cell:g}) are both above 0, or both 0 for a "
-                "calorimeter without cells"
+                f"polar_cell ({self.polar_cell:g}) and phi_cell ({self.phi_cell:g}) must be both above 0, or both 0 "
+                "for a calorimeter without cells"
             )
         for name, size in (("polar_cell", self.polar_cell), ("phi_cell", self.phi_cell)):
             if 0 < size < 1e-5:
@@ -86,11 +86,11 @@ class Calorimeter(CheckedSettings):
 
 
 class Identification(CheckedSettings):
-    """The probabilities to tell what a particle is.
+    """The probabilities to identify a particle.
 
-    Kaons, protons and other charged hadrons (``charged_hadron``), electrons and muons are taken for pions otherwise.
-    A deposit of photons alone (``photon``) or of one kind of neutral hadron (``neutral_hadron``) has no known kind
-    otherwise.
+    Kaons, protons and other charged hadrons (``charged_hadron``), electrons and muons otherwise count as pions. A
+    deposit of photons only (``photon``) or of one kind of neutral hadron (``neutral_hadron``) otherwise has an unknown
+    kind.
     """
 
     charged_hadron: Probability = 1.0
@@ -101,7 +101,7 @@ class Identification(CheckedSettings):
 
 
 class DetectorSettings(CheckedSettings):
-    """A parametric detector. As it stands by default it sees every visible particle, perfectly."""
+    """A parametric detector. The default detector measures every visible particle perfectly."""
 
     name: Annotated[str, Field(min_length=1)]
     tracking: Tracking = Tracking()
@@ -115,7 +115,7 @@ class DetectorSettings(CheckedSettings):
         Raises
         ------
         DetectorError
-            with the names of the shipped detectors, or the place in the file at fault.
+            with the names of the shipped detectors, or the wrong place in the file.
         """
         path = Path(name_or_path)
         if str(name_or_path) in shipped_detectors():
@@ -128,13 +128,13 @@ class DetectorSettings(CheckedSettings):
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DetectorError(f"{path} is no TOML file: {error}") from None
+            raise DetectorError(f"{path} is not a TOML file: {error}") from None
         except ValidationError as error:
             raise DetectorError(_message(str(path), error)) from None
 
 
 def shipped_detectors() -> list[str]:
-    """Return the names of the detectors that come with the package."""
+    """Return the names of the shipped detectors."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 

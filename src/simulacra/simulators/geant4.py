@@ -1,4 +1,4 @@
-"""Showers in a calorimeter by Geant4, in processes of their own, chunk by chunk into a store."""
+"""Showers in a calorimeter by Geant4, in separate processes, chunk by chunk into a store."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ DistributionText = Annotated[str, BeforeValidator(_text_of_distribution)]
 
 
 class Geant4Settings(CheckedSettings):
-    """What to simulate: the geometry (a name, a file or the model), the particle and how its conditions are drawn.
+    """What to simulate: geometry (a name, a file or the model), particle and the distributions of its conditions.
 
     Distributions are written ``50``, ``uniform:1:100`` or ``log:1:100``. ``energy`` is kinetic [GeV]; ``impact_x`` and
-    ``impact_y`` [mm] are where the line of flight meets the front face; ``polar_angle`` (to the z axis) and
-    ``azimuthal_angle`` (from the x axis) [rad] are its direction. ``physics_list`` "auto" is FTFP_BERT where its data
-    sets are, and the standard electromagnetic physics (option 0) otherwise.
+    ``impact_y`` [mm] are the point where the line of flight meets the front face; ``polar_angle`` (to the z axis) and
+    ``azimuthal_angle`` (from the x axis) [rad] are its direction. ``physics_list`` "auto" is FTFP_BERT if its data sets
+    are available, and otherwise the standard electromagnetic physics (option 0).
     """
 
     geometry: Annotated[CalorimeterGeometry, BeforeValidator(_load_geometry)]
@@ -101,7 +101,7 @@ CONDITIONS: Final = (
 def draw_conditions(settings: Geant4Settings, seed: int, chunk: Chunk) -> dict[str, np.ndarray]:
     """Return the conditions of the events of a chunk, (n,) float32 each.
 
-    Each condition has a random stream of its own, so that a chunk cut short holds the first events of the whole one.
+    Each condition has its own random stream, so a shorter chunk holds the first events of the full one.
     """
     streams = np.random.SeedSequence([seed, chunk.index]).spawn(len(CONDITIONS) + 1)[:-1]
     return {
@@ -126,7 +126,7 @@ class ShowerTask:
     seed: int
 
     def __call__(self, chunk: Chunk) -> xr.Dataset:
-        """Return the events of a chunk. This process becomes Geant4's: call it in one of its own."""
+        """Return the events of a chunk. Geant4 takes over the process: call this in a separate one."""
         settings = self.settings
         geant4_data.require_importable()
         from simulacra.simulators.geant4_session import GEANT4_VERSION, Session
@@ -173,7 +173,7 @@ def _record(settings: Geant4Settings) -> dict[str, Any]:
 
 
 def checked(settings: Geant4Settings) -> Geant4Settings:
-    """Return the settings with a definite physics list, after a look at all that Geant4 would abort the process for.
+    """Return the settings with a definite physics list, after checking all that could make Geant4 abort.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def write_showers(
     progress: bool = True,
     overwrite: bool = False,
 ) -> WriteSummary:
-    """Simulate showers into a Zarr store, going on from a killed run; the events do not depend on ``workers``.
+    """Simulate showers into a Zarr store; a killed run can continue. The events do not depend on ``workers``.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def simulate(
 ) -> xr.Dataset:
     """Return simulated showers: lazily from the store at ``path``, or in memory without one.
 
-    Events 0 to k are the same whatever ``n_events`` and ``workers`` are. The processes are spawned: a script must call
+    Events 0 to k are the same for any ``n_events`` and ``workers``. The processes are spawned: a script must call
     this under ``if __name__ == "__main__":``.
     """
     with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:

@@ -1,7 +1,7 @@
-"""Where Geant4's data sets are, and whether those that a simulation needs are there.
+"""The folders of Geant4's data sets, and a check that those needed for a simulation are there.
 
 Geant4 aborts the process when a file is missing, and importing ``geant4_pybind`` without data asks on standard input
-(or, where ``CI=true``, downloads 2 GB). Everything here is therefore looked at before that import.
+(or downloads 2 GB if ``CI=true``). Everything is therefore checked here before that import.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ DATA_SETS: Final = {
     "G4ENSDFSTATE3.0": "G4ENSDFSTATEDATA",
     "G4CHANNELING2.0": "G4CHANNELINGDATA",
 }
-"""The data sets of Geant4 11.4 that geant4-pybind 0.1.3 knows, and the variable that names the folder of each."""
+"""The data sets of Geant4 11.4 known to geant4-pybind 0.1.3, and the environment variable with the folder of each."""
 
 HADRONIC: Final = ("G4PARTICLEXS4.2", "PhotonEvaporation6.1.2", "G4ENSDFSTATE3.0", "G4SAIDDATA2.0")
-"""What the physics list FTFP_BERT reads besides the electromagnetic data."""
+"""The data that the physics list FTFP_BERT reads in addition to the electromagnetic data."""
 
 ELECTROMAGNETIC_FILES: Final = (
     "brem_SB/br{z}",
@@ -39,14 +39,14 @@ ELECTROMAGNETIC_FILES: Final = (
     "epics2017/phot/pe-ss-cs-{z}.dat",
     "epics2017/rayl/re-cs-{z}.dat",
 )
-"""What the standard electromagnetic physics reads of G4EMLOW for an element of atomic number z."""
+"""The files in G4EMLOW that the standard electromagnetic physics reads for an element of atomic number z."""
 
 SEVERAL_SHELLS: Final = "epics2017/phot/pe-le-cs-{z}.dat"
-"""What it reads besides from lithium (z = 3) on."""
+"""Further files from lithium (z = 3) on."""
 
 HOW_TO_GET: Final = (
     "Get the data sets (2 GB) by running `python -c 'import geant4_pybind'` in a terminal and answering y, which puts "
-    "them into ~/.geant4_pybind; or point GEANT4_DATA_DIR at a folder that holds them (https://geant4.web.cern.ch/download)"
+    "them into ~/.geant4_pybind; or set GEANT4_DATA_DIR to a folder with them (https://geant4.web.cern.ch/download)"
 )
 
 
@@ -82,7 +82,7 @@ def require_importable() -> None:
     require_package()
     common = os.environ.get("GEANT4_DATA_DIR")
     if common is not None and not Path(common).is_dir():
-        raise Geant4Error(f"GEANT4_DATA_DIR is '{common}', which is no folder. {HOW_TO_GET}")
+        raise Geant4Error(f"GEANT4_DATA_DIR is '{common}', which is not a folder. {HOW_TO_GET}")
     # Geant4 looks for the folders of data that it does not read, too.
     missing = [name for name in DATA_SETS if not folder_of(name).is_dir()]
     if missing:

@@ -1,7 +1,7 @@
 """A calorimeter geometry as Geant4 volumes, scored in C++. Importing this imports geant4_pybind.
 
-Layers are replicas along z within each cell, so that the steps along the shower, which are most, climb the fewest
-volumes. The scorer sums over the layers of a section, as it sees the indices of the cell alone.
+Layers are replicas along z within each cell, so the steps along the shower, which are most frequent, cross the fewest
+volume levels. The scorer sees only the indices of the cell, so it sums over the layers of a section.
 """
 
 from __future__ import annotations

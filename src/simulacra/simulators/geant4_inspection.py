@@ -1,4 +1,4 @@
-"""What Geant4 knows, asked without a run manager. Importing this imports geant4_pybind: check its data before."""
+"""Geant4's materials and particles, without a run manager. Check the data before importing this: it imports Geant4."""
 
 from __future__ import annotations
 

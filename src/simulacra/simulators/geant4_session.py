@@ -1,4 +1,4 @@
-"""The one Geant4 run manager of a process. Importing this imports geant4_pybind: only in a process of its own."""
+"""The one Geant4 run manager of a process. Importing this imports geant4_pybind: only in a separate process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GEANT4_VERSION = f"{g4.G4VERSION_NUMBER // 100}.{g4.G4VERSION_NUMBER // 10 % 10}
 
 @dataclass(frozen=True)
 class Showers:
-    """Deposits in absorber and active medium together, and in the active medium alone, (n, n_cells) [MeV]."""
+    """Deposits in absorber plus active medium, and in the active medium only, (n, n_cells) [MeV]."""
 
     shower: np.ndarray
     active: np.ndarray
@@ -112,9 +112,9 @@ def _standard_output_closed() -> Iterator[None]:
 
 
 class Session:
-    """A Geant4 run manager for one geometry, particle and physics list; a process holds at most one, for ever.
+    """A Geant4 run manager for one geometry, particle and physics list; a process can only ever have one.
 
-    ``detector`` is what is built instead of the geometry alone: something that holds a
+    ``detector`` is built instead of the bare geometry: an object that holds a
     :class:`~simulacra.simulators.geant4_detector.Detector` and adds to it.
     """
 

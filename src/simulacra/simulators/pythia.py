@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CHUNK_SIZE: Final = 2500
 """Events a chunk."""
 VINCIA_ALPHA_S: Final = 0.136
-"""The highest alphaS(mZ) in the MSbar scheme that Vincia is asked for; its default is 0.118."""
+"""The highest alphaS(mZ) in the MSbar scheme allowed for Vincia; its default is 0.118."""
 
 
 def require_package() -> None:
@@ -41,7 +41,7 @@ def require_package() -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """Events ``start`` to ``stop - 1`` that share one initialisation: its seed, and what each parameter is set to."""
+    """Events ``start`` to ``stop - 1`` of one initialisation: its seed and the values of the parameters."""
 
     start: int
     stop: int
@@ -56,7 +56,7 @@ class Run:
 def runs_of(settings: PythiaSettings, seed: int, chunk: Chunk) -> list[Run]:
     """Return the runs of a chunk, with their seeds and draws.
 
-    Each parameter has a random stream of its own, so that a chunk cut short holds the first events of the whole one.
+    Each parameter has its own random stream, so a shorter chunk holds the first events of the full one.
     """
     n_events = chunk.stop - chunk.start
     length = settings.events_per_draw if settings.vary else n_events
@@ -78,7 +78,7 @@ def runs_of(settings: PythiaSettings, seed: int, chunk: Chunk) -> list[Run]:
 
 
 def _rounded(parameter: Parameter, values: np.ndarray) -> np.ndarray:
-    """Return float64 values that float32, in which events hold them, represents, within the bounds."""
+    """Return float64 values within the bounds that float32, the type in events, represents exactly."""
     low, high = parameter.distribution.low, parameter.distribution.high
     if low == high:
         return values  # as it was asked for, although events hold it rounded
@@ -92,7 +92,7 @@ def _rounded(parameter: Parameter, values: np.ndarray) -> np.ndarray:
 class CollisionTask:
     """Simulates a chunk; a pure function of the checked settings, the seed and the chunk.
 
-    Of an LHE file's weights those become variations that the settings name in full.
+    The weights of an LHE file that the settings name in full become variations.
     """
 
     settings: PythiaSettings
@@ -104,9 +104,9 @@ class CollisionTask:
         Raises
         ------
         PythiaError
-            if Pythia fails too often, or an event has more particles than there is room for.
+            if Pythia fails too often, or an event has more particles than allowed.
         ValueError
-            if an event of an LHE file lacks a weight, or that is no finite number.
+            if an event of an LHE file lacks a weight, or it is not finite.
         """
         require_package()
         from simulacra.simulators.pythia_session import Session, printed
@@ -149,7 +149,7 @@ class CollisionTask:
 
 
 class _Failures:
-    """Counts the events that Pythia failed to make, and gives up when it fails always."""
+    """Counts the events that Pythia failed to make, and stops if it always fails."""
 
     IN_A_ROW: Final = 10  # Pythia's own programs stop after ten in all
 
@@ -197,7 +197,7 @@ def _jets(settings: PythiaSettings, variables: Mapping[str, xr.Variable]) -> dic
 
 
 def checked(settings: PythiaSettings) -> PythiaSettings:
-    """Return the settings after Pythia was started with them once, so that what it refuses is told before any event.
+    """Return the settings after starting Pythia with them once, so that errors are reported before any event.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def checked(settings: PythiaSettings) -> PythiaSettings:
     for parameter in settings.parameters:
         key, low, high = session.range_of(parameter.key)
         if settings.shower == "vincia" and key == "TimeShower:alphaSvalue":
-            raise ValueError(f"the shower Vincia does not heed {key}: draw Vincia:alphaSvalue, or alphaS for short")
+            raise ValueError(f"the shower Vincia ignores {key}: draw Vincia:alphaSvalue, or alphaS for short")
         if key.lower() in keys:
             raise ValueError(f"{key} is both set to {keys[key.lower()]} and drawn ({parameter.distribution})")
         keys[key.lower()] = str(parameter.distribution)
@@ -241,7 +241,7 @@ def _check_vincia(settings: PythiaSettings, session: Session) -> None:
     if highest > VINCIA_ALPHA_S:
         raise ValueError(
             f"Vincia:alphaSvalue (alphaS) must be at most {VINCIA_ALPHA_S:g}, not {highest:g}: "
-            "from 0.138 on Vincia gets into a loop without an end (Pythia 8.317)"
+            "from 0.138 on Vincia runs into an endless loop (Pythia 8.317)"
         )
 
 
@@ -256,13 +256,13 @@ def write_collisions(
     progress: bool = True,
     overwrite: bool = False,
 ) -> WriteSummary:
-    """Simulate collisions into a Zarr store, going on from a killed run; the events do not depend on ``workers``.
+    """Simulate collisions into a Zarr store; a killed run can continue. The events do not depend on ``workers``.
 
     Raises
     ------
     PythiaError, ValueError
-        as :func:`checked`, or if a chunk is no whole number of draws, or the LHE file has too few events, not the
-        weights that were asked for, or is to be unweighted or merged by Pythia.
+        as :func:`checked`, or if a chunk is not a whole number of draws, or the LHE file has too few events, lacks
+        requested weights, or would be unweighted or merged by Pythia.
     StoreError
         if the store cannot be written.
     """
@@ -270,8 +270,8 @@ def write_collisions(
         raise ValueError(f"the seed must be 0 or more, not {seed}")
     if settings.vary and chunk_size % settings.events_per_draw:
         raise ValueError(
-            f"chunks of {chunk_size} events are no multiple of the {settings.events_per_draw} events a draw: "
-            "choose another of the two"
+            f"chunks of {chunk_size} events are not a multiple of the {settings.events_per_draw} events per draw: "
+            "change one of the two"
         )
     with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
         lhe = None
@@ -302,9 +302,9 @@ def write_collisions(
 
 
 def _with_file(settings: PythiaSettings, lhe: LheFile, n_events: int, folder: Path) -> PythiaSettings:
-    """Return settings with the weights chosen by their full names, and with a file that Pythia can read.
+    """Return settings with the full names of the chosen weights, and with a file that Pythia can read.
 
-    A compressed file is unpacked once, for all chunks, into ``folder`` and under its own name.
+    A compressed file is unpacked once for all chunks, into ``folder`` under its own name.
     """
     if n_events > lhe.n_events:
         raise ValueError(f"'{lhe.path}' holds {lhe.n_events} events, not {n_events}: ask for fewer")
@@ -329,7 +329,7 @@ def simulate_collisions(
 ) -> xr.Dataset:
     """Return simulated collisions: lazily from the store at ``path``, or in memory without one.
 
-    Events 0 to k are the same whatever ``n_events`` and ``workers`` are. With more than one worker, a script must call
+    Events 0 to k are the same for any ``n_events`` and ``workers``. With more than one worker, a script must call
     this under ``if __name__ == "__main__":``.
     """
     with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:

@@ -1,4 +1,4 @@
-"""Particles as they come, event by event, made into padded clouds: sorted by falling energy, zeros where none is."""
+"""Particles, event by event, as clouds: sorted by falling energy and padded with zeros."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Columns = tuple[list[int], list[float], list[float], list[float], list[float]]
 
 
 class Source(Protocol):
-    """What holds an event: its particles and its weights."""
+    """The source of an event: its particles and its weights."""
 
     def append_particles(self, columns: Columns) -> int:
         """Append identity, momentum and energy of the final particles to five lists; return their number."""
@@ -31,9 +31,9 @@ class Clouds:
     Parameters
     ----------
     room:
-        particles that an event may have.
+        largest number of particles in an event.
     variations:
-        names of the variations whose weights come with each event.
+        names of the variations whose weights each event has.
     """
 
     def __init__(self, room: int, variations: Sequence[str]) -> None:
@@ -43,18 +43,18 @@ class Clouds:
         self._weights: list[list[float]] = []
 
     def append(self, event: int, source: Source) -> None:
-        """Take the event that ``source`` holds.
+        """Add the event in ``source``.
 
         Raises
         ------
         PythiaError
-            if it has more particles than there is room for.
+            if it has more particles than allowed.
         """
         count = source.append_particles(self._columns)
         if count > self._room:
             raise PythiaError(
-                f"event {event} has {count} particles, and there is room for {self._room}: "
-                f"ask for more with --max-particles (max_particles in settings)"
+                f"event {event} has {count} particles, more than {self._room}: "
+                f"allow more with --max-particles (max_particles in settings)"
             )
         self._counts.append(count)
         self._weights.append(source.weights())

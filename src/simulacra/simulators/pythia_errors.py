@@ -1,5 +1,5 @@
-"""What can go wrong with Pythia."""
+"""Errors of Pythia."""
 
 
 class PythiaError(RuntimeError):
-    """Pythia cannot be used, or gave up; the message holds its own and the remedy."""
+    """Pythia cannot be used, or failed; the message contains Pythia's own and the remedy."""

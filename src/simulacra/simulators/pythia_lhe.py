@@ -1,8 +1,8 @@
-"""Les Houches event files (hep-ph/0609017, arXiv:1405.1067): whether one is whole, how many events and weights it has.
+"""Les Houches event files (hep-ph/0609017, arXiv:1405.1067): completeness, number of events, and weights.
 
-The weights of an event stand in its ``<rwgt>``, one ``<wgt id="...">`` each, what they are in the header's
-``<initrwgt>``. Pythia passes them on under names of its own, which need not be told apart, and without a word where an
-event has none; so they are read here, by the place of an event in the file.
+The weights of an event are in its ``<rwgt>``, one ``<wgt id="...">`` each; the header's ``<initrwgt>`` describes them.
+Pythia gives them other names, which need not be unique, and does not warn if an event has none. They are therefore read
+here, by the position of an event in the file.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from simulacra.compressed import opened_plain
 from simulacra.variations import variable_names, variation_variable
 
 MOST_WEIGHTS: Final = 20
-"""Weights of a file that are kept without having been asked for by name."""
+"""Largest number of weights of a file that are kept without being named."""
 
-#: strategies (IDWTUP) by which every event of a file is one event of Pythia's, which does not unweight them
+#: strategies (IDWTUP) in which Pythia does not unweight: every event of a file becomes one event
 _EVENT_BY_EVENT: Final = (3, -3, 4, -4)
-#: those by which the weight of an event is the file's own, XWGTUP
+#: those in which the weight of an event is that of the file, XWGTUP
 _WEIGHTED: Final = (4, -4)
 
 _ATTRIBUTE: Final = r"""\b{}\s*=\s*(?:"([^"]*)"|'([^']*)')"""
@@ -43,7 +43,7 @@ _BLOCK: Final = 2**20
 
 @dataclass(frozen=True)
 class LheFile:
-    """What there is to know of a file before its events are read.
+    """The properties of a file before its events are read.
 
     Attributes
     ----------
@@ -52,9 +52,9 @@ class LheFile:
     sha256:
         the hash of its bytes, unpacked.
     strategy:
-        what its weights mean to Pythia, IDWTUP; None if it does not say.
+        the meaning of its weights for Pythia, IDWTUP; None if not given.
     weights:
-        the names of the weights that each event has beside its own, and what the header says of them.
+        the names of the further weights of each event, and their descriptions in the header.
     compressed_weights:
         whether events hold ``<weights>``, a list without names, which is not read.
     """
@@ -68,13 +68,13 @@ class LheFile:
 
     @classmethod
     def of(cls, path: str | PathLike[str]) -> Self:
-        """Look a file through, compressed by gzip, bzip2 or xz or not.
+        """Check a file, plain or compressed by gzip, bzip2 or xz.
 
         Raises
         ------
         ValueError
-            if there is none, it is truncated or damaged, or is something else, or the weight of an event (XWGTUP) is
-            no finite number.
+            if there is none, it is truncated, damaged or of another kind, or the weight of an event (XWGTUP) is not
+            finite.
         """
         path = Path(path)
         if not path.is_file():
@@ -118,30 +118,30 @@ class LheFile:
         return cls(path, n_begun, digest.hexdigest(), _strategy(head), weights, unnamed)
 
     def require_event_by_event(self) -> None:
-        """Raise :class:`ValueError` if Pythia would leave out events, so that an event's place told nothing."""
+        """Raise :class:`ValueError` if Pythia would leave out events, because positions of events would then differ."""
         if self.strategy is not None and self.strategy not in _EVENT_BY_EVENT:
             raise ValueError(
-                f"'{self.path}' asks Pythia to unweight its events (IDWTUP = {self.strategy}), which leaves some out "
-                "and leads to others twice: unweight them first (IDWTUP = 3), or keep their weights (IDWTUP = -4)"
+                f"'{self.path}' tells Pythia to unweight its events (IDWTUP = {self.strategy}), which drops some and "
+                "repeats others: unweight them first (IDWTUP = 3), or keep their weights (IDWTUP = -4)"
             )
 
     def chosen(self, patterns: Sequence[str] | None) -> tuple[str, ...]:
-        """Return the names of the weights that are kept.
+        """Return the names of the weights to keep.
 
         Parameters
         ----------
         patterns:
-            names, or patterns such as ``MUR*``; None keeps all, if they are no more than ``MOST_WEIGHTS``. A warning
-            names those of more weights that are dropped.
+            names, or patterns such as ``MUR*``; None keeps all, up to ``MOST_WEIGHTS``. A warning names the dropped
+            ones.
 
         Raises
         ------
         ValueError
-            if a pattern fits none.
+            if a pattern fits no weight.
         """
         if self.compressed_weights:
             warnings.warn(
-                f"'{self.path}' holds weights without names (<weights>), which are not kept: those of <rwgt> are",
+                f"'{self.path}' holds weights without names (<weights>), which are not read; only those of <rwgt> are",
                 stacklevel=3,
             )
         names = list(self.weights)
@@ -155,8 +155,8 @@ class LheFile:
         dropped = [name for name in names if name not in kept]
         if dropped and len(names) > MOST_WEIGHTS:
             warnings.warn(
-                f"'{self.path}' has {len(names)} weights beside each event's own; more than {MOST_WEIGHTS} are kept "
-                f"only by name (--lhe-weight NAME, lhe_weights in settings): {len(kept)} are kept, {len(dropped)} are "
+                f"'{self.path}' has {len(names)} weights besides each event's own; more than {MOST_WEIGHTS} are kept "
+                f"only if named (--lhe-weight NAME, lhe_weights in settings): {len(kept)} are kept, {len(dropped)} are "
                 f"dropped: {self._some(dropped)}",
                 stacklevel=3,
             )
@@ -168,7 +168,7 @@ class LheFile:
 
 
 def _require_weight(line: bytes, where: str) -> None:
-    """Refuse an event whose weight (XWGTUP) Pythia cannot read: it would take the file to end there."""
+    """Refuse an event whose weight (XWGTUP) Pythia cannot read: Pythia would stop reading there."""
     words = line.split()
     try:
         fine = math.isfinite(float(words[2]))
@@ -182,10 +182,10 @@ def _require_weight(line: bytes, where: str) -> None:
 def lhe_variations(
     path: Path, names: Sequence[str], weight: np.ndarray, start: int, variations: Sequence[str]
 ) -> dict[str, xr.Variable]:
-    """Return the weights of a file as variations of the events that Pythia made of it.
+    """Return the weights of a file as variations of the events that Pythia made from it.
 
-    An event's weight in Pythia, w, was made of the file's own, XWGTUP; that of a variation is w times the file's weight
-    over XWGTUP.
+    An event's weight in Pythia, w, comes from XWGTUP in the file; that of a variation is w times the file's weight over
+    XWGTUP.
 
     Parameters
     ----------
@@ -194,14 +194,14 @@ def lhe_variations(
     names:
         of the weights.
     weight:
-        of the events from ``start`` on, as Pythia has it, (N,).
+        Pythia's weights of the events from ``start`` on, (N,).
     variations:
-        names of the variations that the events have besides.
+        names of other variations of the events.
 
     Raises
     ------
     ValueError
-        if an event lacks a weight, or it is no finite number; the message names the event.
+        if an event lacks a weight, or it is not finite; the message names the event.
     """
     with opened_plain(path) as file:
         head, events = _split(file, start, start + len(weight))
@@ -214,7 +214,7 @@ def lhe_variations(
     if lost.any() and strategy not in _WEIGHTED:
         raise ValueError(
             f"event {start + int(np.flatnonzero(lost)[0])} of '{path}' has the weight 0 (XWGTUP) and others that are "
-            f"not, and Pythia makes events of one weight of it (IDWTUP = {strategy}): leave it out"
+            f"not, but Pythia gives all its events the same weight (IDWTUP = {strategy}): leave it out"
         )
     # where the file's own weight is 0, Pythia's is it too, on the same scale, so that nothing is to be multiplied
     factor = np.divide(weight, own, out=np.ones(len(own)), where=own != 0)
@@ -239,7 +239,7 @@ def _strategy(header: bytes) -> int | None:
 
 
 def _declared(header: bytes) -> dict[str, str]:
-    """Return the weights that ``<initrwgt>`` declares and what it says of each."""
+    """Return the weights in ``<initrwgt>`` and their descriptions."""
     found = {}
     block = header.partition(b"<initrwgt")[2].partition(b"</initrwgt")[0]
     for attributes, content in _DECLARED.findall(block):
@@ -259,7 +259,7 @@ def _name(attributes: bytes) -> str | None:
 
 
 def _weights_in(event: bytes) -> list[tuple[str, bytes]]:
-    """Return the names and words of the weights in an event's ``<rwgt>``."""
+    """Return the names and texts of the weights in an event's ``<rwgt>``."""
     block = event.partition(b"<rwgt")[2].partition(b"</rwgt")[0]
     found = [(_name(attributes), word.strip()) for attributes, word in _WEIGHT.findall(block)]
     return [(name, word) for name, word in found if name is not None]
@@ -294,7 +294,7 @@ def _number(word: bytes, what: str) -> float:
 
 
 def _split(file: IO[bytes], start: int, stop: int) -> tuple[bytes, Iterator[bytes]]:
-    """Return the header of a file and what stands in its events from ``start`` to ``stop - 1``."""
+    """Return the header of a file and the text of its events from ``start`` to ``stop - 1``."""
     held = b""
     marks = re.compile(rb"^\s*<event[ >]", re.MULTILINE)
     while not (match := marks.search(held)):

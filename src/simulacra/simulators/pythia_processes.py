@@ -1,4 +1,4 @@
-"""The processes that Pythia is asked for by name; they stand in ``pythia_processes.toml``."""
+"""The processes with a name, from ``pythia_processes.toml``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Process(BaseModel):
-    """A process: what it is, the room for its particles, and the lines that ask Pythia for it."""
+    """A process: its description, the largest number of particles, and the lines of Pythia settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,10 +33,10 @@ def process_named(name: str) -> Process:
     Raises
     ------
     ValueError
-        with the names that there are, if there is none of this name.
+        with the known names, if there is no process of this name.
     """
     if name not in processes():
         raise ValueError(
-            f"no process '{name}'; there are {', '.join(processes())}, and any other by a card or settings of Pythia"
+            f"no process '{name}'; there are {', '.join(processes())}; give any other by a card or settings of Pythia"
         )
     return processes()[name]

@@ -1,4 +1,4 @@
-"""One Pythia: set up, initialised and run; what it prints becomes errors. Importing this imports pythia8mc."""
+"""One Pythia: set up, initialised and run; its messages become errors. Importing this imports pythia8mc."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PARTICLE_SWITCH: Final = re.compile(r"\d+:(isresonance|maydecay|doexternaldecay
 
 @contextlib.contextmanager
 def printed() -> Iterator[Callable[[], str]]:
-    """Keep what Pythia prints to standard output off the terminal; the function yielded returns it in one line."""
+    """Keep Pythia's output off the terminal; the yielded function returns it in one line."""
     sys.stdout.flush()
     kept = os.dup(1)
     with tempfile.TemporaryFile() as file:
@@ -50,7 +50,7 @@ def printed() -> Iterator[Callable[[], str]]:
 
 
 def _messages(text: str) -> str:
-    """Return Pythia's last errors and warnings, in one line, out of all that it printed."""
+    """Return Pythia's last errors and warnings, in one line, from all that it printed."""
     lines = text.splitlines()
     found: list[str] = []
     for i, line in enumerate(lines):
@@ -101,12 +101,12 @@ class Session:
         return f"{self._pythia.settings.parm('Pythia:versionNumber'):.3f}"
 
     def range_of(self, key: str) -> tuple[str, float, float]:
-        """Return the key of a real parameter as Pythia spells it, and the range that it takes.
+        """Return the key of a real parameter in Pythia's spelling, and its allowed range.
 
         Raises
         ------
         ValueError
-            if Pythia has no such parameter, or it is none that takes real numbers.
+            if Pythia has no such parameter, or it is not a real number.
         """
         settings = self._pythia.settings
         if not settings.isParm(key):
@@ -117,7 +117,7 @@ class Session:
         return str(found.name), low, found.valMax if found.hasMax else math.inf
 
     def value_of(self, key: str) -> float:
-        """Return what a real parameter is set to."""
+        """Return the value of a real parameter."""
         return float(self._pythia.settings.parm(key))
 
     def begin(self, seed: int, parameters: Mapping[str, str], skip: int = 0) -> None:
@@ -130,12 +130,12 @@ class Session:
         parameters:
             Pythia's keys and their values.
         skip:
-            events of the LHE file that are passed over.
+            number of events of the LHE file to skip.
 
         Raises
         ------
         PythiaError
-            with Pythia's own message, if it refuses.
+            with Pythia's own message, if it fails.
         """
         with printed() as text:
             self._set([f"Random:seed = {seed}", *(f"{k} = {v}" for k, v in parameters.items())], "a drawn parameter")
@@ -147,7 +147,7 @@ class Session:
         self._indices = self._indices_of_variations()
 
     def next(self) -> bool:
-        """Make an event; return whether Pythia managed."""
+        """Make an event; return whether Pythia succeeded."""
         return bool(self._pythia.next())
 
     def append_particles(self, columns: tuple[list[int], list[float], list[float], list[float], list[float]]) -> int:
@@ -164,7 +164,7 @@ class Session:
         return len(final)
 
     def weights(self) -> list[float]:
-        """Return the event's weight and that of each variation, as Pythia has them."""
+        """Return Pythia's weight of the event and that of each variation."""
         info = self._info
         # Pythia puts the weights of an event of an LHE file before those of the variations
         shift = info.numberOfWeights() - self._n_weights
@@ -185,13 +185,13 @@ class Session:
         return (thirds // 3).astype(np.int8)
 
     def _refuse_merging(self) -> None:
-        """Refuse what leaves out events of an LHE file, so that chunks would go on at the wrong ones."""
+        """Refuse settings that leave out events of an LHE file, because chunks would then start at wrong events."""
         flags = self._pythia.settings.getFlagMap("merging:do")
         on = [str(flag.name) for flag in flags.values() if flag.valNow and not flag.valDefault]
         if on:
             raise ValueError(
-                f"{', '.join(on)} = on: merging leaves out events of an LHE file without a word, and then an event's "
-                "number is not its place in the file; merge elsewhere, and read the events as HepMC"
+                f"{', '.join(on)} = on: merging silently leaves out events of an LHE file, and then an event's "
+                "number is not its position in the file; merge with another program, and read the events as HepMC"
             )
 
     def _set(self, lines: Iterable[str], origin: str) -> None:
@@ -205,7 +205,7 @@ class Session:
                     raise ValueError(f"Pythia refuses '{line}' ({origin}): {text()}{known}{self._range(key)}")
 
     def _check_value(self, key: str, value: str, origin: str) -> None:
-        """Refuse what Pythia would take for something else without a word."""
+        """Refuse values that Pythia would silently misread."""
         settings = self._pythia.settings
         if (settings.isFlag(key) or _PARTICLE_SWITCH.fullmatch(key.lower())) and value.lower() not in _SWITCHES:
             raise ValueError(f"'{key}' ({origin}) is a switch, on or off, not '{value}'")
@@ -254,12 +254,12 @@ class Session:
                 part = "shower" if variation.of_shower else "fragmentation"
                 raise ValueError(
                     f"Pythia computes no weight for the variation '{variation}': "
-                    f"the {part} that was chosen ({self._settings.shower}) offers none"
+                    f"the chosen {part} ({self._settings.shower}) has none"
                 )
         return [names.index(variation.name.lower()) for variation in self._variations]
 
     def check_variations(self) -> None:
-        """Raise :class:`ValueError` if a variation's value is out of the range of the setting that it stands for."""
+        """Raise :class:`ValueError` if a variation's value is out of the range of its setting."""
         for variation in self._variations:
             for keyword, value in variation.values:
                 if keyword in FRAGMENTATION:

@@ -1,4 +1,4 @@
-"""What Pythia is asked for: the process, its settings, the prior of its parameters, and the variations it weighs."""
+"""Settings of a simulation with Pythia: process, Pythia's settings, prior of its parameters, and variations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Shower = Literal["simple", "vincia"]
 
 EVENTS_PER_DRAW: Final = 250
 MAX_PARTICLES: Final = 1600
-"""The room for particles of a process without a name."""
+"""The largest number of particles of a process without a name."""
 
 SHORT_NAMES: Final[Mapping[str, str]] = {
     "alphaS": "TimeShower:alphaSvalue",
@@ -34,27 +34,27 @@ SHORT_NAMES: Final[Mapping[str, str]] = {
     "probSQtoQQ": "StringFlav:probSQtoQQ",
     "probQQ1toQQ0": "StringFlav:probQQ1toQQ0",
 }
-"""Parameters that have a name of their own here, and Pythia's keys of them."""
+"""Parameters with a short name here, and Pythia's keys for them."""
 
 VINCIA_NAMES: Final[Mapping[str, str]] = {"alphaS": "Vincia:alphaSvalue"}
-"""What a name stands for instead in the shower Vincia."""
+"""The keys for the shower Vincia, if they differ."""
 
 IN_GEV: Final = ("TimeShower:pTmin", "SpaceShower:pTmin", "StringPT:sigma", "MultipartonInteractions:pT0Ref")
 
 _OURS: Final[Mapping[str, str]] = {
-    "random:": "the seed is an argument of its own (--seed)",
+    "random:": "give the seed by --seed",
     "partonshowers:": "choose the shower (--shower simple or vincia)",
     "uncertaintybands:dovariations": "give variations by name (--variation)",
     "uncertaintybands:list": "give variations by name (--variation)",
     "variationfrag:list": "give variations by name (--variation)",
-    "beams:lhef": "give the LHE file on its own (--lhe)",
-    "beams:frametype": "give the LHE file on its own (--lhe)",
+    "beams:lhef": "give the LHE file by --lhe",
+    "beams:frametype": "give the LHE file by --lhe",
     "include": "put the lines of the other file into the card",
 }
-"""Beginnings of lines that settings may not hold, for they are decided elsewhere, and where."""
+"""Beginnings of lines that settings may not contain, and where to give these settings instead."""
 
 _NOT_OURS: Final = ("main:", "init:", "next:", "print:", "stat:", "check:errors", "random:", "partonshowers:model")
-"""Beginnings of a card's lines that are left out: they steer Pythia's own programs, or what is decided elsewhere."""
+"""Beginnings of a card's lines that are ignored: they steer Pythia's own programs, or are set elsewhere."""
 
 
 def _text_of_card(value: Any) -> Any:
@@ -65,7 +65,7 @@ def _text_of_card(value: Any) -> Any:
     try:
         return value.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"the card '{value}' is no text: {error}") from None
+        raise ValueError(f"the card '{value}' is not a text: {error}") from None
 
 
 def _text_of_value(value: Any) -> Any:
@@ -98,11 +98,11 @@ class JetSettings(CheckedSettings):
 class PythiaSettings(CheckedSettings):
     """What to simulate.
 
-    Later ones go over earlier ones: ``process`` (a name), ``card`` (the text of a Pythia card, or its Path) and
-    ``values`` (Pythia's keys or the short names here, and what they are set to). ``vary`` draws parameters (short names
-    or keys) from distributions written ``0.14``, ``uniform:0.10:0.18`` or ``log:1:100``, anew every ``events_per_draw``
-    events. ``variations`` are kept as exact weights. ``lhe`` takes the hard processes from a Les Houches event file,
-    and ``lhe_weights``, names or patterns such as ``MUR*``, say which of its weights become variations too: by default
+    Later settings override earlier ones: ``process`` (a name), ``card`` (the text of a Pythia card, or its Path) and
+    ``values`` (of Pythia's keys or the short names here). ``vary`` draws parameters (short names or keys) from
+    distributions written ``0.14``, ``uniform:0.10:0.18`` or ``log:1:100``, once per ``events_per_draw`` events.
+    ``variations`` are kept as exact weights. ``lhe`` takes the hard processes from a Les Houches event file.
+    ``lhe_weights``, names or patterns such as ``MUR*``, choose which of its weights become variations too: by default
     all, if they are few.
     """
 
@@ -127,7 +127,7 @@ class PythiaSettings(CheckedSettings):
         if self.process is not None and self.lhe is not None:
             raise ValueError(f"the hard process comes from '{self.lhe}': leave out the process '{self.process}'")
         if self.lhe is None and self.lhe_weights is not None:
-            raise ValueError(f"the weights {list(self.lhe_weights)} are of an LHE file, and none is given (--lhe)")
+            raise ValueError(f"the weights {list(self.lhe_weights)} need an LHE file (--lhe)")
         for line in (*self.values, *self.vary, *card_lines(self.card)):
             for beginning, remedy in _OURS.items():
                 if line.lower().startswith(beginning):
@@ -138,7 +138,7 @@ class PythiaSettings(CheckedSettings):
         parsed = [Variation.parse(text) for text in self.variations]
         names = [variation.name.lower() for variation in parsed]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"the variation '{twice[0]}' is there twice (Pythia does not tell upper from lower case)")
+            raise ValueError(f"the variation '{twice[0]}' is given twice (Pythia ignores upper and lower case)")
         variables = [name.replace(":", "_") for name in self.vary]
         if len(set(variables)) < len(variables):
             raise ValueError(f"parameters are varied twice: {sorted(variables)}")
@@ -146,7 +146,7 @@ class PythiaSettings(CheckedSettings):
 
     @property
     def room(self) -> int:
-        """The number of particles that an event may have."""
+        """The largest number of particles in an event."""
         if self.max_particles is not None:
             return self.max_particles
         return MAX_PARTICLES if self.process is None else process_named(self.process).max_particles
@@ -159,14 +159,14 @@ class PythiaSettings(CheckedSettings):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What is drawn, by name, so that the draws do not hang on the order in which it was asked for."""
+        """The drawn parameters, sorted by name, so that the draws do not depend on their order in the settings."""
         return tuple(
             Parameter(name.replace(":", "_"), self.key_of(name), Distribution.parse(self.vary[name]))
             for name in sorted(self.vary)
         )
 
     def record(self) -> dict[str, Any]:
-        """Return what events state as their settings: the trained ranges stand in ``vary`` by variable."""
+        """Return the settings for the events' provenance; the trained ranges are in ``vary``, by variable."""
         fields = self.model_dump(mode="json", exclude={"vary", "max_particles", "lhe", "lhe_weights"})
         vary = {name.replace(":", "_"): text for name, text in self.vary.items()}
         if self.lhe_weights:
@@ -184,14 +184,14 @@ class Parameter:
 
     @property
     def units(self) -> str:
-        """The units, "1" for a number; Pythia does not tell them, so that other keys are in "Pythia's units"."""
+        """The units, "1" for a number; Pythia does not give units, so other keys are in "Pythia's units"."""
         if self.key in IN_GEV:
             return "GeV"
         return "1" if self.key in (*SHORT_NAMES.values(), *VINCIA_NAMES.values()) else "Pythia's units"
 
 
 def card_lines(text: str) -> Iterator[str]:
-    """Yield the lines of a card as Pythia reads it: no comments, a value in braces in one line, no foreign steering.
+    """Yield the lines of a card as Pythia reads them: no comments, values in braces in one line, no ignored lines.
 
     Raises
     ------

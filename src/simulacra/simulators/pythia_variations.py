@@ -1,4 +1,4 @@
-"""Variations: what an event would weigh had Pythia run with other settings, by Pythia's own exact weights.
+"""Variations: the weight of an event with other settings of Pythia, from Pythia's own exact weights.
 
 The shower's weights are those of Mrenna and Skands (arXiv:1605.08352), the fragmentation's those of Bierlich et al.
 (arXiv:2308.13459).
@@ -23,7 +23,7 @@ FRAGMENTATION: Final[Mapping[str, str]] = {
     "frag:x": "StringFlav:probSQtoQQ",
     "frag:y": "StringFlav:probQQ1toQQ0",
 }
-"""The fragmentation's keywords and the settings that each stands for; the value is the setting's own."""
+"""The fragmentation's keywords and their settings; the value is that of the setting."""
 
 _BRANCHINGS: Final = {"fsr": ("G2GG", "Q2QG", "G2QQ", "X2XG"), "isr": ("G2GG", "Q2QG", "G2QQ", "Q2GQ", "X2XG")}
 SHOWER: Final = (
@@ -41,14 +41,14 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Variation:
-    """A name and the values that its keywords take; all of the shower or all of the fragmentation."""
+    """A name and the values of its keywords; all are of the shower or all of the fragmentation."""
 
     name: str
     values: tuple[tuple[str, float], ...]
 
     @property
     def of_shower(self) -> bool:
-        """Tell whether it varies the shower rather than the fragmentation."""
+        """Whether it varies the shower and not the fragmentation."""
         return self.values[0][0] not in FRAGMENTATION
 
     @classmethod
@@ -58,7 +58,7 @@ class Variation:
         Raises
         ------
         ValueError
-            if a keyword or value makes no sense, with the keywords that there are.
+            if a keyword or value is invalid, with the known keywords.
         """
         name, *parts = text.split() or [""]
         if not _NAME.fullmatch(name) or not parts:
@@ -95,7 +95,7 @@ class Variation:
 
 
 def variation_lines(variations: Iterable[Variation]) -> list[str]:
-    """Return the lines that have Pythia compute the weights."""
+    """Return the lines of settings that make Pythia compute the weights."""
     by_part: dict[bool, list[str]] = {True: [], False: []}
     for variation in variations:
         by_part[variation.of_shower].append(str(variation))
