@@ -137,5 +137,5 @@ def shares_at(shower: ParametrisedShower, energy: float) -> np.ndarray:
 
 
 def test_a_geometry_that_it_cannot_do_is_refused() -> None:
-    with pytest.raises(ValueError, match="three cartesian sections or more; 'calochallenge' has not"):
+    with pytest.raises(ValueError, match="three cartesian sections or more, unlike 'calochallenge'"):
         ParametrisedShower(CalorimeterGeometry.load("calochallenge"), "e+")

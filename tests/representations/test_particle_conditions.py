@@ -60,8 +60,8 @@ def test_the_order_of_the_columns_is_that_of_the_ranges() -> None:
         ({"incident_energy": (50.0, 50.0)}, "'incident_energy' does not vary"),
         ({"incident_energy": (math.nan, 50.0)}, "'incident_energy' does not vary"),
         ({"incident_energy": (0.0, 50.0)}, "'incident_energy' must be above 0, not 0"),
-        ({"polar_angle": (0.0, 0.3)}, "come together"),
-        ({"azimuthal_angle": (0.0, 0.3)}, "come together"),
+        ({"polar_angle": (0.0, 0.3)}, "must be given together"),
+        ({"azimuthal_angle": (0.0, 0.3)}, "must be given together"),
     ],
 )
 def test_ranges_that_make_no_sense_are_refused(ranges: dict[str, tuple[float, float]], message: str) -> None:

@@ -197,7 +197,7 @@ def require_exporter() -> None:
 def traced(
     module: nn.Module, n_conditions: int, batch: int | None = None, first_input: str = "noise"
 ) -> onnx.ModelProto:
-    """Return a module in evaluation as ONNX, without what the exporter notes of the machine that it runs on.
+    """Return a module in evaluation mode as ONNX, without the exporter's notes on the machine.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Networks bound to their representation and conditions: what a checkpoint and an ONNX file hold."""
+"""Networks with their representation and conditions: the content of a checkpoint and of an ONNX file."""

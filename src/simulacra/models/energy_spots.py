@@ -1,15 +1,15 @@
 r"""Energy spots: a cell of expected energy :math:`\mu` holds a Poisson number of spots, of exponential energies.
 
-Grindhammer and Peters (hep-ex/0001020, section 3.3) lay down a shower in spots, whose number makes the fluctuations.
-Thrown one by one, independent spots fill the cells with numbers that are Poisson distributed and, at a given total,
-multinomial: here those numbers are drawn at once. The paper's spots have equal energies; exponential ones, of mean
-:math:`\theta`, give a cell a density that a fit can use:
+Grindhammer and Peters (hep-ex/0001020, section 3.3) build a shower from spots, whose number fluctuates. With
+independent spots, the numbers in the cells are Poisson distributed and, at a given total, multinomial. Here these
+numbers are drawn directly. The paper's spots have equal energies; exponential ones, of mean :math:`\theta`, give a cell
+a density that can be fitted:
 
 .. math:: P(0) = e^{-\lambda}, \quad
     p(e) = \frac{e^{-\lambda - e/\theta}}{e} \sqrt{\lambda e/\theta}\; I_1\!\left(2\sqrt{\lambda e/\theta}\right),
     \quad \lambda = \mu/\theta.
 
-Numbers are quantiles at standard normal noise, so that a shower is a function of its noise, also in ONNX.
+Numbers are quantiles at standard normal noise, so a shower is a function of its noise, also in ONNX.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 COUNTED: Final = 8.0
-"""Up to this mean a Poisson quantile is counted out, from there on its Cornish-Fisher expansion is used."""
+"""Up to this mean a Poisson quantile is computed by counting, above it by its Cornish-Fisher expansion."""
 MOST_COUNTED: Final = 22
 
 
@@ -48,8 +48,8 @@ def poisson_number(mean: Tensor, z: Tensor) -> Tensor:
 def energy_of_spots(number: Tensor, z: Tensor, second: Tensor) -> Tensor:
     """Return the sum of ``number`` exponential energies of mean 1 at two standard normal numbers, of any shape.
 
-    Exact for none and one, half the sum of two squares; from two on by Wilson and Hilferty's cube root (Proc. Natl.
-    Acad. Sci. 17, 1931, 684) of the first.
+    Exact for 0 and 1 (half the sum of two squares); from 2 on by Wilson and Hilferty's cube root (Proc. Natl. Acad.
+    Sci. 17, 1931, 684) of the first number.
     """
     several = number.clamp(min=1.0)
     root = (1.0 - 1.0 / (9.0 * several) + z / (3.0 * torch.sqrt(several))).clamp(min=0.0)
@@ -60,7 +60,7 @@ def energy_of_spots(number: Tensor, z: Tensor, second: Tensor) -> Tensor:
 def log_likelihood(energy: Tensor, mean: Tensor, spot: Tensor) -> Tensor:
     """Return the log-likelihood of cells' energies given their means and the mean energy of a spot, all of one shape.
 
-    Of cells with energy up to a term without parameters, -ln e.
+    For cells with energy, without the term -ln e, which does not depend on parameters.
     """
     expected = (mean / spot).clamp(min=1e-12)
     found = (energy / spot).clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""A representation, a network and a head, bound into a classifier of events: what a reweighter's file holds.
+"""A classifier of events from a representation, a network and a head: the content of a reweighter's file.
 
 The classifier's log-odds are log p(x|theta) / p(x|theta_0) with parameters, and log p_target(x) / p_source(x) without.
 """
@@ -44,7 +44,7 @@ class CloudNetwork(nn.Module):
         self.network.set_typical_number(max(1.0, float(events["present"].sum(dim=1).float().mean())))
 
     def represent(self, events: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return ``features`` (N, P, F) half and ``kinds`` (N, P) uint8, P as long as the sample needs."""
+        """Return ``features`` (N, P, F) half and ``kinds`` (N, P) uint8, with P as large as the sample needs."""
         present = events["present"]
         longest = int(torch.nonzero(present.any(dim=0)).max()) + 1 if bool(present.any()) else 1
         features, kinds = self.clouds(*(events[name][:, :longest] for name in self.variables))
@@ -84,7 +84,7 @@ class TableNetwork(nn.Module):
         return summary
 
 
-#: what embeds events: a representation, which has nothing to learn, and a network of its output
+#: what embeds events: a representation without trained parameters, and a network on its output
 EventNetwork = CloudNetwork | TableNetwork | ShowerNetwork
 
 
@@ -139,7 +139,7 @@ class EventClassifier(nn.Module):
         return at_theta
 
     def take_representation(self, other: EventClassifier) -> None:
-        """Take what another classifier's representation was fitted to, so that both see events alike."""
+        """Copy the fitted representation of another classifier, so that both see events in the same way."""
         fitted = dict(other.network.named_buffers())
         for name, buffer in self.network.named_buffers():
             buffer.copy_(fitted[name])

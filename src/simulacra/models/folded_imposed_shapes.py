@@ -11,16 +11,16 @@ from torch import Tensor, nn
 
 from simulacra.representations.imposed_shapes import FEWEST_HITS, LEAST_RATIO, MOST, RIDGE, ROUNDS, TINY, ImposedShapes
 
-#: powers that a tilt needs of u less the centre asked for: those that are squared beside those their squares go from
+#: powers of u minus the requested centre that a tilt needs: those that are squared, and the start of their squares
 POWERS: Final = (1, 2, 2, 4, 3)
 
 
 class FoldedShapes(nn.Module):
     """:class:`~simulacra.representations.imposed_shapes.ImposedShapes` on weights of any sum.
 
-    Weights are normalised once, at the end: their sums are found with their moments, in one product. A tilt's exponent
-    is one product as well, its constant included. The centres asked for are the same in all rounds, so that what makes
-    moments about them of moments about 0 is computed once, and applied in one product.
+    Weights are normalised once, at the end: one product gives their sums and moments. A tilt's exponent, with its
+    constant, is also one product. The requested centres are the same in all rounds, so the map from moments about 0 to
+    moments about the centres is computed once and applied in one product.
     """
 
     sums: Tensor
@@ -48,7 +48,7 @@ class FoldedShapes(nn.Module):
         self.register_buffer("binomials", binomials.flatten(0, 1))
 
     def forward(self, weights: Tensor, energies: Tensor, shapes: Sequence[Tensor]) -> Tensor:
-        """Return cells (N, cells) [MeV] of weights (N, cells), the energies of sections (N, S) and their shapes."""
+        """Return cells (N, cells) [MeV] from weights (N, cells), the energies of sections (N, S) and their shapes."""
         hits, *moments, ratio = shapes
         chosen = hits >= FEWEST_HITS
         unit = chosen.to(weights.dtype)[:, None]
@@ -70,9 +70,10 @@ class FoldedShapes(nn.Module):
         return others + torch.mm(asked, self.spread) * is_hottest
 
     def _aim(self, centre: Tensor, width: Tensor) -> tuple[Tensor, ...]:
-        """Return of centres and widths asked for, (N, S), what is the same in all rounds.
+        """Return the quantities that are the same in all rounds, from the requested centres and widths, (N, S).
 
-        The centre, twice it, its square and the width's, (N, 1, S) each, and what brings moments to it, (N, 5, 5, S).
+        The centre, twice the centre, its square and that of the width, (N, 1, S) each, and the map of moments to the
+        centre, (N, 5, 5, S).
         """
         centre, wide = centre[:, None], (width * width)[:, None]
         square = centre * centre

@@ -1,11 +1,11 @@
 """The same precise showers in fewer operations, for generation and export.
 
-Of the networks :mod:`simulacra.models.folded_velocity` tells, of imposed shapes
-:mod:`simulacra.models.folded_imposed_shapes`. Of the representations' way back: what depends on a
-section alone is computed a section, and brought to its cells by a product with a matrix of 0 and 1; tables are read
-between two knots by a product with the knots' hat functions, and between knots and nodes by a single gathering of
-numbers; two logarithms are taken as one, and zeros come from a product with the mask of hits. Each of these is what
-runtimes do in a fraction of the time that indexing, selecting and softplus take them.
+:mod:`simulacra.models.folded_velocity` describes the networks, :mod:`simulacra.models.folded_imposed_shapes` the
+imposed shapes. In the inverse of the representations, quantities that depend only on a section are computed per section
+and distributed to its cells by a product with a matrix of 0 and 1. Tables are interpolated between two knots by a
+product with hat functions, and between knots and nodes by a single gather operation. Two logarithms are combined, and
+zeros come from a product with the mask of hits. Runtimes do each of these in a fraction of the time of indexing,
+selecting and softplus.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from simulacra.representations.conditional_quantiles import (
 from simulacra.representations.principal_axes import PrincipalAxes
 from simulacra.representations.section_energies import energies_of
 
-#: more than any section has cells; an infinite number is no whole number
+#: more than the cells of any section; infinity is not an integer
 MOST_HITS: Final = 1e9
 
 
 def without_nan(values: Tensor) -> Tensor:
-    """Return places in a table with 0 for NaN, which is none; the way from there stays NaN, and so does the value."""
+    """Return positions in a table, with 0 for NaN; the distance from the position stays NaN, and so does the value."""
     return values.masked_fill(values.isnan(), 0.0)
 
 
 class FoldedQuantiles(nn.Module):
-    """The way back of :class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`.
+    """The inverse of :class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`.
 
     Parameters
     ----------
     quantiles:
-        that were fitted.
+        the fitted quantiles.
     columns:
-        how many of the values are wanted, the first ones; all if None.
+        number of the first values to compute; all if None.
     """
 
     low: Tensor
@@ -79,7 +79,7 @@ class FoldedQuantiles(nn.Module):
         self.register_buffer("table", quantiles.quantiles[:, :size].transpose(0, 1).flatten().clone())
 
     def at(self, coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return of coordinates (N, G) the thresholds (N, D), and each column's knot and weight, (N, D)."""
+        """Return for coordinates (N, G) the thresholds (N, D), and each column's knot and weight, (N, D)."""
         # The knots passed by, and the part of the way to the next: in all, where a coordinate stands among the knots.
         passed = ((coordinates[..., None] - self.low) * self.steepness).clamp(0.0, 1.0).sum(dim=2)
         hats = torch.relu(1.0 - (passed[..., None] - self.places).abs())
@@ -108,7 +108,7 @@ class FoldedQuantiles(nn.Module):
 
 
 class FoldedShares(nn.Module):
-    """The way back of :class:`~simulacra.representations.cell_shares.CellShares`, from principal components."""
+    """The inverse of :class:`~simulacra.representations.cell_shares.CellShares`, from principal components."""
 
     most: Tensor
 
@@ -139,7 +139,7 @@ class FoldedShares(nn.Module):
         return self.quantiles.values(excess, thresholds, knot, weight) * (excess >= 0)
 
     def _moved(self, excess: Tensor, hits: Tensor) -> Tensor:
-        """Return how far the thresholds of each section move for just so many hits, (N, S)."""
+        """Return the shift of each section's thresholds that gives this number of hits, (N, S)."""
         ranks = torch.stack([hits - 1, torch.minimum(hits, self.most - 1)], dim=2)
         pairs = [
             part.sort(dim=1, descending=True).values.gather(1, ranks[:, i])
@@ -151,9 +151,9 @@ class FoldedShares(nn.Module):
 
 
 class FoldedShowerFlow(nn.Module):
-    """A :class:`~simulacra.models.shower_flow.ShowerFlow` that was trained, for use: same inputs, same output.
+    """A trained :class:`~simulacra.models.shower_flow.ShowerFlow`, for use: same inputs, same output.
 
-    Networks other than velocities stay as they are.
+    Networks other than velocities are not changed.
     """
 
     edge: Tensor

@@ -1,9 +1,9 @@
 """The same generator of showers in fewer operations, for generation and export.
 
-What is linear in a row becomes one matrix: dense layer and shared convolution; batch normalisation and the locally
+Successive linear operations become one matrix: dense layer and shared convolution; batch normalisation and the locally
 connected layer after it; the attention's carried image and its weights. A locally connected layer becomes a few dense
-products on overlapping bands of the image, which processors do several times faster than one small product a position.
-Tensors are (features, N): the events are the contiguous axis.
+products on overlapping bands of the image, which processors compute several times faster than one small product per
+position. Tensors are (features, N): the events are the contiguous axis.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Banded(nn.Module):
     bands:
         the outputs of each product.
     place:
-        where each input stands in the tensor that is given, (inputs,); :attr:`place` says where each output will stand.
+        position of each input in the given tensor, (inputs,); :attr:`place` is the position of each output.
     """
 
     index: Tensor
@@ -173,14 +173,14 @@ class FoldedAttention(nn.Module):
 
 
 class FoldedShowerGenerator(nn.Module):
-    """A :class:`~simulacra.models.shower_gan.ShowerGenerator` that was trained, for use: same inputs, same output."""
+    """A trained :class:`~simulacra.models.shower_gan.ShowerGenerator`, for use: same inputs, same output."""
 
     scale: Tensor
 
     def __init__(self, generator: ShowerGenerator) -> None:
         super().__init__()
         if generator.training:
-            raise ValueError("fold a generator in evaluation mode: its running moments are folded, not a batch's")
+            raise ValueError("fold a generator in evaluation mode: its running moments are used, not those of a batch")
         network = generator.network
         self.latent, self.noise_sizes = generator.latent, network.noise_sizes
         self.conditions = generator.conditions

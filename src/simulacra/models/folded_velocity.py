@@ -13,18 +13,18 @@ from simulacra.networks.velocity import Velocity
 class FoldedTransport(nn.Module):
     """:func:`~simulacra.generators.flow_matching.transport` along a trained velocity: same noise, same points.
 
-    The angles of all evaluations are known. So what depends on them alone is a number by now: the factors of the
-    normal distribution's velocity, and the angle's part of the embedding's first layer. The embeddings of all
-    evaluations are made together, for none depends on the point; and a norm's scale and offset belong to the layer
-    after it. Points stay in the components in which the normal distribution's velocity is diagonal: a rotation at the
-    end costs one product, in each evaluation it would cost two.
+    The angles of all evaluations are known. Quantities that depend only on them are therefore constants: the factors of
+    the normal distribution's velocity, and the angle's part of the embedding's first layer. The embeddings of all
+    evaluations are computed together, because they do not depend on the point. A norm's scale and offset are merged
+    into the next layer. Points stay in the components in which the normal distribution's velocity is diagonal: one
+    rotation at the end is one product, a rotation in each evaluation would be two.
 
     Parameters
     ----------
     network:
         the trained velocity.
     steps, solver:
-        how it is followed.
+        of the integration.
     """
 
     entering: Tensor
@@ -64,7 +64,7 @@ class FoldedTransport(nn.Module):
         self.epsilon = float(network.norms[0].eps) if len(network.norms) else 0.0  # type: ignore[arg-type]
 
     def forward(self, noise: Tensor, context: Tensor) -> Tensor:
-        """Carry noise (N, D) to points (N, D), given the context (N, C)."""
+        """Map noise (N, D) to points (N, D), given the context (N, C)."""
         shifts, x = self._shifts(context), noise
         for i in range(self.steps):
             if self.solver == "euler":
@@ -76,7 +76,7 @@ class FoldedTransport(nn.Module):
         return x
 
     def _shifts(self, context: Tensor) -> Tensor:
-        """Return what is added in each block of each evaluation, (evaluations, N, width * blocks)."""
+        """Return the offsets of each block in each evaluation, (evaluations, N, width * blocks)."""
         x = functional.silu(torch.mm(context, self.context) + self.embedded_angles)
         # One product over the rows of all evaluations, which reads the weights once.
         x = functional.silu(torch.addmm(self.embed[1], x.flatten(0, 1), self.embed[0]))
@@ -84,7 +84,7 @@ class FoldedTransport(nn.Module):
         return shifts.reshape(len(self.embedded_angles), -1, self.shift[0].shape[1])
 
     def _moved(self, evaluation: int, x: Tensor, shifts: Tensor) -> Tensor:
-        """Return the way that points (N, D) go from where they are."""
+        """Return the step of points (N, D) from their position."""
         h = torch.addmm(self.first[1], x * self.entering[evaluation], self.first[0])
         of_blocks = shifts[evaluation].split(self.width, dim=1) if len(self.blocks) else ()
         for block, shift in zip(self.blocks, of_blocks, strict=True):
@@ -95,7 +95,7 @@ class FoldedTransport(nn.Module):
 
 
 def _evaluations(steps: int, solver: Solver) -> tuple[list[float], list[float]]:
-    """Return the angles at which a velocity is asked for and how far each one carries."""
+    """Return the angles at which a velocity is evaluated and the length of each step."""
     size = QUARTER / steps
     if solver == "euler":
         return [i * size for i in range(steps)], [size] * steps

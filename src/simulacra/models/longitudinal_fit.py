@@ -1,8 +1,8 @@
 r"""Fit the longitudinal profile of parametrised showers to energies in sections, by maximum likelihood.
 
-A shower has two numbers of its own, ln T and ln alpha, and shows of them the share :math:`f_0` of the first section and
-:math:`f_l` of the last. Given alpha, :math:`f_0` fixes T; what is left is one integral over alpha (of a photon a second
-one, over the depth of its conversion),
+Each shower has two hidden numbers, ln T and ln alpha. They are measured by the shares :math:`f_0` of the first section
+and :math:`f_l` of the last. Given alpha, :math:`f_0` determines T; one integral over alpha remains (for a photon a
+second one, over the depth of its conversion),
 
 .. math:: p(f_0, f_l | y) = \int p(\ln T(f_0, \alpha), \ln\alpha | y)
     \left|\frac{\partial \ln T}{\partial f_0}\right| p(f_l | \mu_l(T, \alpha), \theta_l)\, d\ln\alpha,
@@ -24,7 +24,7 @@ from simulacra.models.energy_spots import log_likelihood
 from simulacra.models.parametrised_shower import CONVERSION, ParametrisedShower, means_and_deviations
 
 NODES: Final = np.linspace(np.log(1.15), np.log(14.0), 80)
-"""Of ln alpha, closer together than a single shower's shares let it vary."""
+"""Spacing in ln alpha, smaller than the range allowed by a single shower's shares."""
 CONVERSIONS: Final = 5  # nodes of the depth of a photon's conversion, of equal probability
 SCALES: Final = np.geomspace(0.02, 8.0, 600)  # of beta
 SMALLEST: Final = 1e-5
@@ -34,16 +34,16 @@ MOST_EVENTS: Final = 3000  # the fit looks at: it has eleven numbers to find
 
 @dataclass(frozen=True)
 class LongitudinalFit:
-    """What the fit found.
+    """The result of the fit.
 
     Attributes
     ----------
     longitudinal, lost:
-        as :class:`~simulacra.models.parametrised_shower.ParametrisedShower` holds them.
+        as in :class:`~simulacra.models.parametrised_shower.ParametrisedShower`.
     last_spot:
         logarithm of a spot's share of the energy in the last section, and its slope in ln E.
     mean_log_likelihood:
-        of an event, with the longitudinal numbers.
+        per event, with the longitudinal numbers.
     """
 
     longitudinal: np.ndarray
@@ -54,7 +54,7 @@ class LongitudinalFit:
 
 @dataclass(frozen=True)
 class _Nodes:
-    """At each event and node of (start, ln alpha): ln T, its log Jacobian, the share expected of the last section."""
+    """Per event and node of (start, ln alpha): ln T, its log Jacobian, the expected share of the last section."""
 
     log_t: Tensor
     log_jacobian: Tensor
@@ -149,7 +149,7 @@ def _expected(module: ParametrisedShower, nodes: _Nodes, longitudinal: np.ndarra
 def _shares(
     module: ParametrisedShower, alpha: np.ndarray, beta: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shares of the first and the last section of what the detector holds, of any shape."""
+    """Return the shares of the first and the last section in the energy in the detector, of any shape."""
     from scipy.special import gammainc
 
     ends = module.edges_t.double().numpy()
@@ -160,7 +160,7 @@ def _shares(
 
 
 def _fit_lost(lost: np.ndarray, log_y: np.ndarray) -> np.ndarray:
-    """Fit a gamma distribution, its mean and shape powers of y, to the share of the energy that is lost, (N,)."""
+    """Fit a gamma distribution, its mean and shape powers of y, to the lost share of the energy, (N,)."""
     from scipy.optimize import minimize
     from scipy.special import gammaln
 

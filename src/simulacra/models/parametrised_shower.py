@@ -18,9 +18,9 @@ Around the axis, with :math:`\tau = t/T` and r in Molière radii (sections 3.2 a
 .. math:: p = p_1 e^{u - e^u} + p_4 e^{-(\tau - 1)^2}, \quad u = (p_2 - \tau) / (p_3 + p_3' \ln E),
 
 whose last terms are those of the sampling. Each component is Student's t in the plane, so its integral over a
-rectangular cell is known; no spots are thrown to find it. Spots (:mod:`simulacra.models.energy_spots`) make the
-fluctuations; their mean energy in a section is a power of the energy, as is the paper's number of spots. A photon's
-shower starts where it converts, and t is counted from there.
+rectangular cell is known and needs no sampling of spots. Spots (:mod:`simulacra.models.energy_spots`) give the
+fluctuations; their mean energy in a section is a power of the energy, like the paper's number of spots. A photon's
+shower starts where it converts, and t is measured from there.
 """
 
 from __future__ import annotations
@@ -80,21 +80,21 @@ def means_and_deviations(numbers: Tensor, log_y: Tensor) -> tuple[Tensor, Tensor
 
 
 class ParametrisedShower(nn.Module):
-    """Noise and the incident energy to the cells of a shower, by some thirty numbers.
+    """Map noise and the incident energy to the cells of a shower, with about thirty parameters.
 
     Parameters
     ----------
     geometry:
         the detector, with three cartesian sections or more.
     particle:
-        "e+" brings the energy of its annihilation, "gamma" converts first.
+        "e+" adds the energy of its annihilation, "gamma" converts first.
 
     Attributes
     ----------
     longitudinal, lost:
-        what the longitudinal fit finds.
+        parameters of the longitudinal fit.
     radial, spots:
-        what training finds; ``spots`` (sections, 2) is the logarithm of a spot's share of the energy and its slope.
+        trained parameters; ``spots`` (sections, 2) is the logarithm of a spot's share of the energy and its slope.
     """
 
     edges_t: Tensor
@@ -106,7 +106,7 @@ class ParametrisedShower(nn.Module):
         super().__init__()
         cartesian = [section for section in geometry.sections if isinstance(section, CartesianSection)]
         if len(cartesian) != len(geometry.sections) or len(cartesian) < 3:
-            raise ValueError(f"a parametrised shower needs three cartesian sections or more; '{geometry.name}' has not")
+            raise ValueError(f"a parametrised shower needs three cartesian sections or more, unlike '{geometry.name}'")
         self.medium = EffectiveMedium.of(geometry)
         self.rest_energy = 2.0 * ELECTRON_MASS if particle == "e+" else 0.0
         self.sections, self.n_cells = len(cartesian), geometry.n_cells
@@ -138,7 +138,7 @@ class ParametrisedShower(nn.Module):
     def slices(self, log_t: Tensor, log_alpha: Tensor, start: Tensor) -> Tensor:
         """Return the energy's share in each slice and, last, behind the detector, (N, slices + 1).
 
-        From ln T, ln alpha and the depth where the shower starts, (N,) each; by the midpoint rule, for ONNX knows no
+        From ln T, ln alpha and the depth where the shower starts, (N,) each; by the midpoint rule, because ONNX has no
         incomplete gamma function.
         """
         alpha = torch.exp(log_alpha).clamp(min=1.05)[:, None]
@@ -161,7 +161,7 @@ class ParametrisedShower(nn.Module):
         return torch.exp(self.spots[:, 0] + self.spots[:, 1] * torch.log(energy)[:, None])
 
     def cell_shares(self, energy: Tensor, log_t: Tensor, start: Tensor, slices: Tensor) -> Tensor:
-        """Return each cell's expected share of what its section holds, (N, cells)."""
+        """Return each cell's expected share of its section's energy, (N, cells)."""
         core, tail, weight = self._radii(energy, log_t, start)
         pieces = []
         for i in range(self.sections):

@@ -1,4 +1,4 @@
-"""Showers as a classifier sees them: logarithms of cells, shower shapes and the incident conditions."""
+"""Inputs of a classifier of showers: logarithms of cells, shower shapes and the incident conditions."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from torch import Tensor, nn
 from simulacra.networks.deep_sets import perceptron
 from simulacra.representations.tables import StandardisedTable
 
-#: MeV in a cell for each GeV of the incident particle at which the logarithm sets in
+#: MeV in a cell per GeV of the incident particle above which the scale is logarithmic
 CELL_SCALE: Final = 1e-2
-#: how fine small values are resolved, in parts of a variable's width
+#: resolution of small values, as a fraction of a variable's width
 RESOLUTION: Final = 100.0
-#: standard deviations beyond which a value says no more
+#: values are clipped at this number of standard deviations
 FARTHEST: Final = 8.0
 
 
 class ShowerNetwork(nn.Module):
     """Showers into a perceptron.
 
-    Each shape and condition goes in as it is and by its signed logarithm; cells by the logarithm of their energy over
-    the incident one. All of it is standardised.
+    Each shape and condition enters linearly and as its signed logarithm, each cell as the logarithm of its energy over
+    the incident energy. All inputs are standardised.
 
     Parameters
     ----------
     variables:
-        of the events: shapes, conditions with ``incident_energy`` [GeV], and ``shower`` [MeV] if cells are to be seen.
+        of the events: shapes, conditions with ``incident_energy`` [GeV], and ``shower`` [MeV] to include cells.
     columns:
-        the number of inputs, as :meth:`columns_of` counts them.
+        the number of inputs, from :meth:`columns_of`.
     widths, summary:
         hidden widths, and length of the output.
     dropout:
-        share of the hidden units that are left out in training.
+        share of the hidden units that are dropped in training.
     """
 
     scale: Tensor
@@ -44,7 +44,7 @@ class ShowerNetwork(nn.Module):
     ) -> None:
         super().__init__()
         if "incident_energy" not in variables:
-            raise ValueError(f"a classifier of showers sees the incident energy; the variables are {list(variables)}")
+            raise ValueError(f"a classifier of showers needs the incident energy; the variables are {list(variables)}")
         self.variables = tuple(variables)
         self._single = tuple(name for name in variables if name != "shower")
         self.register_buffer("scale", torch.ones(len(self._single)))
@@ -57,7 +57,7 @@ class ShowerNetwork(nn.Module):
 
     @staticmethod
     def columns_of(variables: Sequence[str], cells: int) -> int:
-        """Return the number of inputs that variables make, of a detector with so many cells."""
+        """Return the number of inputs for these variables and this number of cells."""
         return sum(cells if name == "shower" else 2 for name in variables)
 
     def fit(self, events: Mapping[str, Tensor]) -> None:

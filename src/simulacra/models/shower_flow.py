@@ -1,4 +1,4 @@
-"""Showers in two stages: energies and shapes of the sections, then the cells given these, each from normal noise."""
+"""Showers in two stages, each from normal noise: energies and shapes of the sections, then the cells given these."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Family = Literal["flow_matching", "flow", "autoencoder"]
 #: of the sections' network
 SECTION_WIDTH: Final = 192
 SECTION_BLOCKS: Final = 3
-#: components up to which a spline flow is autoregressive: beyond, sampling one after the other takes too long
+#: largest number of components for an autoregressive spline flow; beyond, sampling them one by one takes too long
 MOST_AUTOREGRESSIVE: Final = 8
 MOST_CODES: Final = 64
 
 
 class ShowerFlow(nn.Module):
-    """Noise and physical conditions to the cells of a shower: the module that a checkpoint and an ONNX file hold.
+    """Map noise and physical conditions to the cells of a shower: the module of a checkpoint and of an ONNX file.
 
-    It is also the model of the families that learn points (:class:`~simulacra.generators.points.PointFamily`), of the
+    It is also the model of the families that learn points (:class:`~simulacra.generators.points.PointFamily`), with the
     stages ``sections`` and ``cells``.
 
     Parameters
@@ -44,14 +44,14 @@ class ShowerFlow(nn.Module):
     condition_ranges:
         trained range of each condition, in its unit, in the order of the columns; ``incident_energy`` [GeV] first.
     family:
-        which networks make the points.
+        the networks that generate the points.
     width, blocks:
-        of the cells' network: of a velocity, or the width and the transforms of a spline flow; an autoencoder has the
-        width alone.
+        of the cells' network: of a velocity, or the width and the transforms of a spline flow; an autoencoder uses only
+        the width.
     knots:
         of the quantiles (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`).
     section_steps, cell_steps, solver:
-        how velocities are followed (:func:`~simulacra.generators.flow_matching.transport`).
+        of the integration of velocities (:func:`~simulacra.generators.flow_matching.transport`).
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ShowerFlow(nn.Module):
         return cells
 
     def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
-        """Carry noise to the points of a stage, (N, D), given the context (N, C)."""
+        """Map noise to the points of a stage, (N, D), given the context (N, C)."""
         network = self.networks()[stage]
         if isinstance(network, Velocity):
             return transport(network, noise, context, self.steps[stage], self.solver)
@@ -125,7 +125,7 @@ class ShowerFlow(nn.Module):
 
         Batches hold ``shower`` (N, cells) [MeV], ``energies`` (N, S) [MeV], ``scores`` (N, cells) with minus infinity
         for empty cells, ``thresholds`` (N, cells) and ``conditions`` (N, C) in physical units. Empty cells and sections
-        get other scores below their thresholds each time.
+        get new random scores below their thresholds each time.
         """
         energies, conditions = batch["energies"], batch["conditions"]
         context = self.conditions(conditions)
@@ -138,7 +138,7 @@ class ShowerFlow(nn.Module):
         return self.axes(dequantised) / self._scale(), torch.cat([context, sections], dim=1)
 
     def _scale(self) -> Tensor | float:
-        """Return the unit of each component: a velocity knows the variances, other networks see components of 1."""
+        """Return the unit of each component; only velocities know the variances, other networks need unit width."""
         return 1.0 if isinstance(self.cells, Velocity) else self.axes.variance.sqrt()
 
 

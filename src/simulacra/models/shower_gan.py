@@ -1,4 +1,4 @@
-"""A layered-image network and a shower representation, bound into a generator of showers and its opponent."""
+"""A generator of showers and its critic, from a layered-image network and a shower representation."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from simulacra.representations.shower_images import ShowerImages
 
 
 def carry_matrix(geometry: CalorimeterGeometry, section: int) -> Tensor:
-    """Return the matrix that carries section ``section``'s image into the cells of the next, (next cells, cells).
+    """Return the matrix that maps the image of section ``section`` to the cells of the next, (next cells, cells).
 
-    Each cell of the next section takes the mean of the cells in front of it, weighted by the area they share.
+    Each cell of the next section gets the mean of the cells in front of it, weighted by the overlapping area.
     """
     overlap = torch.ones(1)
     for axis in (0, 1):
@@ -30,7 +30,7 @@ def carry_matrix(geometry: CalorimeterGeometry, section: int) -> Tensor:
 
 
 class ShowerGenerator(nn.Module):
-    """Noise and physical conditions to the cells of a shower: the module that a checkpoint and an ONNX file hold.
+    """Map noise and physical conditions to the cells of a shower: the module of a checkpoint and of an ONNX file.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class ShowerGenerator(nn.Module):
 
 
 class ShowerOpponent(nn.Module):
-    """The critic's side: what it sees of showers, and its verdict."""
+    """The critic and its inputs."""
 
     def __init__(self, geometry: CalorimeterGeometry, n_conditions: int, channels: tuple[int, int, int]) -> None:
         super().__init__()
@@ -99,9 +99,10 @@ class ShowerOpponent(nn.Module):
 
 
 class ShowerGame:
-    """How the adversarial family plays with showers (:class:`~simulacra.generators.adversarial.AdversarialNetworks`).
+    """The networks of the adversarial family for showers.
 
-    Batches hold ``shower`` (N, cells) [MeV] and ``conditions`` (N, C) in physical units.
+    See :class:`~simulacra.generators.adversarial.AdversarialNetworks`. Batches hold ``shower`` (N, cells) [MeV] and
+    ``conditions`` (N, C) in physical units.
     """
 
     def __init__(self, observable_matching: float) -> None:
@@ -132,7 +133,7 @@ class ShowerGame:
     ) -> Tensor:
         """Hold generated observables to the real ones at the same conditions: mean and width over the batch.
 
-        The papers hold the reconstructed energy to the requested one; the response is one of the observables here.
+        The papers hold the reconstructed energy to the requested one; here the response is one of the observables.
         """
         if self.observable_matching == 0:
             return torch.zeros(())
@@ -150,7 +151,8 @@ class ShowerGame:
 def reflect(shower: Tensor, geometry: CalorimeterGeometry, rows: Tensor, columns: Tensor) -> Tensor:
     """Return showers (N, cells) mirrored along phi where ``rows`` and along eta where ``columns``, (N,) bool.
 
-    In cylindrical cells, counted from the x axis, these are y to -y and x to -x: alpha to -alpha, and to pi - alpha.
+    For cylindrical cells, with alpha from the x axis, these are y to -y and x to -x: alpha to -alpha, and to pi -
+    alpha.
     """
     pieces = []
     for i, piece in enumerate(shower.split([section.n_cells for section in geometry.sections], dim=1)):

@@ -1,4 +1,4 @@
-r"""Deep sets: an event's summary that does not hang on the order or the number of its particles.
+r"""Deep sets: a summary of an event that does not depend on the order of its particles.
 
 Zaheer et al., arXiv:1703.06114; for particles Komiske, Metodiev and Thaler, arXiv:1810.05165, the particle flow network
 
@@ -29,14 +29,14 @@ def perceptron(widths: Sequence[int], *, last_activation: bool = False) -> nn.Se
 class ParticleFlowNetwork(nn.Module):
     r"""Map a cloud of particles to a summary of fixed length.
 
-    Absent particles cost nothing: only those present pass :math:`\Phi`.
+    Absent particles take no time: only present ones pass through :math:`\Phi`.
 
     Parameters
     ----------
     features:
-        numbers a particle.
+        numbers per particle.
     species:
-        kinds of particle; 0 stands for "absent".
+        kinds of particle; 0 means "absent".
     particle_widths:
         hidden widths of :math:`\Phi`; the last is the length of the sum.
     event_widths:
@@ -44,7 +44,7 @@ class ParticleFlowNetwork(nn.Module):
     summary:
         length of the output.
     typical_number:
-        number of particles of a typical event, which sums are divided by so that they are of order 1.
+        number of particles of a typical event; sums are divided by it to be of order 1.
     """
 
     typical_number: Tensor
@@ -72,7 +72,7 @@ class ParticleFlowNetwork(nn.Module):
         self.register_buffer("typical_number", torch.tensor(float(typical_number)))
 
     def set_typical_number(self, number: float) -> None:
-        """Set the number of particles that sums are divided by."""
+        """Set the number of particles by which sums are divided."""
         self.typical_number.fill_(number)
 
     def forward(self, features: Tensor, species: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A perceptron for tables: an event's features to its summary."""
+"""A perceptron for tables: maps an event's features to its summary."""
 
 from __future__ import annotations
 

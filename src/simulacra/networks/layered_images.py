@@ -1,9 +1,9 @@
-"""Networks on a stack of images, one a longitudinal section: the generator and the critic of CaloGAN.
+"""Networks on a stack of images, one per longitudinal section: the generator and the critic of CaloGAN.
 
-After Paganini, de Oliveira and Nachman, arXiv:1705.02355 and 1712.10321: a stream a section made of locally connected
-layers (LAGAN, arXiv:1701.05927), an attention map that paints each section in from the one before, sparsity by ReLU; a
-critic with a stream a section, minibatch discrimination, and the shower's own observables. With one section they are
-LAGAN's.
+After Paganini, de Oliveira and Nachman, arXiv:1705.02355 and 1712.10321. The generator has one stream of locally
+connected layers per section (LAGAN, arXiv:1701.05927), an attention map that adds the image of the section before, and
+sparsity by ReLU. The critic has one stream per section, minibatch discrimination, and the shower's observables. With
+one section these are LAGAN's networks.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ KERNELS, DIMENSIONS = 8, 4  # of minibatch discrimination
 class ImageStream(nn.Module):
     """Turn a vector into one section's image, before the ReLU, (N, latent) -> (rows, columns, 1, N).
 
-    The vector is what the cells of all sections share. Each position also receives a number of noise of its own: which
-    of the many far cells are hit, and how hard, is nearly independent of each other.
+    The cells of all sections share the vector. Each position also receives its own noise number, because the far cells
+    are hit nearly independently of each other.
 
     ``channels`` are those after the dense layer, the shared convolution and the first locally connected layer: the
-    papers take (36, 16, 6).
+    papers use (36, 16, 6).
     """
 
     def __init__(self, size: Size, latent: int, channels: tuple[int, int, int]) -> None:
@@ -49,7 +49,7 @@ class ImageStream(nn.Module):
         nn.init.constant_(self.image.bias, 0.1)  # type: ignore[arg-type]
 
     def forward(self, h: Tensor, own: Tensor) -> Tensor:
-        """Map (N, latent) and noise of the stream's own, (N, positions), to (rows, columns, 1, N)."""
+        """Map (N, latent) and the stream's own noise, (N, positions), to (rows, columns, 1, N)."""
         x = torch.addmm(self.dense.bias[:, None], self.dense.weight, h.t()).reshape(-1, *self.padded, h.shape[0])
         x = self.convolution(x) + self.own_noise * own.t().reshape(*self.padded, 1, h.shape[0])
         x = self.norm(functional.leaky_relu(x, SLOPE))
@@ -58,10 +58,10 @@ class ImageStream(nn.Module):
 
 
 class InpaintingAttention(nn.Module):
-    """Mix a section's own image with what the section before carries over, position by position.
+    """Mix a section's own image with that carried over from the section before, position by position.
 
-    The two images pass a locally connected 3 x 3 layer and a softmax over the two: their weights at each position
-    (arXiv:1705.02355, section 4.1).
+    The two images pass through a locally connected 3 x 3 layer and a softmax over the two, which gives their weights at
+    each position (arXiv:1705.02355, section 4.1).
     """
 
     carry: Tensor
@@ -81,22 +81,22 @@ class InpaintingAttention(nn.Module):
 
 
 class LayeredImageGenerator(nn.Module):
-    """Noise and conditions to the images of all sections, sparse by ReLU.
+    """Map noise and conditions to the images of all sections, sparse by ReLU.
 
-    The conditions multiply the noise through a learned linear map, as the energy does in the papers, and also enter by
-    themselves. A small network beside the streams makes one number a shower, the score of its total response.
+    The conditions multiply the noise through a learned linear map, like the energy in the papers, and also enter
+    directly. A small separate network gives one number per shower, the score of its total response.
 
     Parameters
     ----------
     sizes:
         (rows, columns) of each section.
     carries:
-        the matrices, (cells of section i + 1, cells of section i), that carry an image into the next section's cells.
+        the matrices, (cells of section i + 1, cells of section i), that map an image to the next section's cells.
     n_conditions:
         length of the condition vector.
     latent:
-        length of the noise that all sections share. The noise vector holds it first, then one number for each position
-        of each section (:attr:`latent` numbers in all).
+        length of the noise that all sections share. The noise vector begins with it, followed by one number per
+        position of each section (:attr:`latent` numbers in all).
     channels:
         see :class:`ImageStream`.
     """
@@ -131,7 +131,7 @@ class LayeredImageGenerator(nn.Module):
     def forward(self, noise: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return images before the ReLU's threshold, images and response scores from (N, latent) and (N, conditions).
 
-        The first is what :func:`soft_hits` takes, (N, cells); images are 0 or above :data:`THRESHOLD`, (N, cells);
+        The first is the input of :func:`soft_hits`, (N, cells); images are 0 or above :data:`THRESHOLD`, (N, cells);
         scores are (N,).
         """
         shared, *own = noise.split(self.noise_sizes, dim=1)
@@ -147,22 +147,22 @@ class LayeredImageGenerator(nn.Module):
 
 
 def sparse(before: Tensor) -> Tensor:
-    """Return the image with every cell at or below the threshold exactly empty."""
+    """Return the image with every cell at or below the threshold set to 0."""
     return before * (before > THRESHOLD)
 
 
 def soft_hits(before: Tensor) -> Tensor:
     """Return 1 where a cell is hit and 0 elsewhere, with the gradient of a sigmoid (straight-through).
 
-    The count of hits has no gradient of its own, so in the papers the critic sees the sparsity but the generator learns
-    nothing from it (arXiv:1308.3432 for the estimator).
+    The count of hits has no gradient, so in the papers the critic sees the sparsity but the generator learns nothing
+    from it (the estimator is from arXiv:1308.3432).
     """
     smooth = torch.sigmoid((before - THRESHOLD) / SOFTNESS)
     return (before > THRESHOLD).to(before.dtype) + smooth - smooth.detach()
 
 
 class CriticStream(nn.Module):
-    """One section's image to a feature vector, (1, rows, columns, N) -> (N, features)."""
+    """Map one section's image to a feature vector, (1, rows, columns, N) -> (N, features)."""
 
     def __init__(self, size: Size, channels: tuple[int, int, int]) -> None:
         super().__init__()
@@ -186,7 +186,7 @@ class CriticStream(nn.Module):
 class LayeredImageCritic(nn.Module):
     """Real or generated, from the images, the observables and the conditions: (N, cells), (N, O), (N, C) -> (N,).
 
-    The observables (layer energies, response, sparsity, widths) are computed outside, from the same images, so that the
+    The observables (layer energies, response, sparsity, widths) are computed outside from the same images, and the
     gradient flows through them to the generator.
     """
 

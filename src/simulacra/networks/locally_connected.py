@@ -1,9 +1,9 @@
 """Convolution-like layers whose weights are, or are not, shared between positions.
 
-Jet images and showers are not translation invariant: the centre is special, so each position has a filter of its own
-(LAGAN, de Oliveira, Paganini and Nachman, arXiv:1701.05927). Tensors here are *position-major*, (rows, columns,
-channels, N): a locally connected layer is then one batched matrix product over positions with no transposition, on
-every backend and in an ONNX file alike, and the long axis is the contiguous one although there are few channels.
+Jet images and showers are not translation invariant: the centre is special, so each position has its own filter (LAGAN,
+de Oliveira, Paganini and Nachman, arXiv:1701.05927). Tensors here are *position-major*, (rows, columns, channels, N): a
+locally connected layer is then one batched matrix product over positions without transposition, on every backend and in
+an ONNX file. The long axis is contiguous although there are few channels.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Convolution2d(nn.Module):
 
 
 class ChannelNorm(nn.Module):
-    """Batch normalisation of position-major tensors: one mean and width a channel, over positions and events."""
+    """Batch normalisation of position-major tensors: one mean and width per channel, over positions and events."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Minibatch discrimination: let a critic see how alike the events of a batch are, against mode collapse."""
+"""Minibatch discrimination: shows a critic how similar the events of a batch are, against mode collapse."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class MinibatchDiscrimination(nn.Module):
     """Return how close each event is to the others of its batch (Salimans et al., arXiv:1606.03498, section 3.2).
 
-    Features (N, F) pass a learned map to (N, kernels, dimensions); the output (N, kernels) is the mean over the other
-    events of exp(-L1 distance). Unlike the paper's sum, the mean does not change with the size of the batch.
+    Features (N, F) pass through a learned map to (N, kernels, dimensions); the output (N, kernels) is the mean over the
+    other events of exp(-L1 distance). Unlike the paper's sum, the mean does not change with the size of the batch.
     """
 
     def __init__(self, features: int, kernels: int = 10, dimensions: int = 10) -> None:

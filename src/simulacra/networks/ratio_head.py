@@ -1,4 +1,4 @@
-"""From an event's summary and the simulator's parameters to a logarithm of a ratio of densities."""
+"""A network from an event's summary and the simulator's parameters to the log of a ratio of densities."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from simulacra.networks.deep_sets import perceptron
 class RatioHead(nn.Module):
     r"""Map summaries and parameters to log p(x|theta) / p(x|theta_0), or summaries alone to one log-odds.
 
-    With parameters, the head is :math:`h(z, \theta) - h(z, \theta_0)`: that a sample does not differ from itself need
-    not be learned.
+    With parameters, the head is :math:`h(z, \theta) - h(z, \theta_0)`, which is 0 at theta_0 without training.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The shower's own observables, differentiable: how physics reaches the critic."""
+"""Differentiable shower observables for the critic."""
 
 from __future__ import annotations
 

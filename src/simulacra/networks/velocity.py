@@ -1,4 +1,4 @@
-"""The velocity of points on their way from noise to data: a normal distribution's, and what a network adds."""
+"""The velocity of points from noise to data: that of a normal distribution plus a network."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Velocity(nn.Module):
 
         v = cos sin (V - 1) / W x,   W = cos^2 + sin^2 V,
 
-    and what remains of data - noise beside it has the variance V / W. The network sees x / sqrt(W) and its output,
-    of order 1 and next to 0 before training, is multiplied by sqrt(V / W). So training begins at the normal
-    distribution with the right second moments.
+    and the remainder of data - noise has the variance V / W. The network gets x / sqrt(W), and its output, of order 1
+    and nearly 0 before training, is multiplied by sqrt(V / W). Training therefore begins at the normal distribution
+    with the right second moments.
 
     Parameters
     ----------
     size, context:
-        number of components of a point, and of what it is conditioned on.
+        number of components of a point, and of its context.
     width, blocks:
         of the perceptron.
     embedding:
-        units that embed the context and the angle; they shift each block.
+        number of units that embed the context and the angle; they shift each block.
     """
 
     variance: Tensor
@@ -67,9 +67,9 @@ class Velocity(nn.Module):
         return velocity
 
     def precision(self, angle: Tensor) -> Tensor:
-        """Return the weights of squared errors by which each component counts alike, (N, size).
+        """Return weights of squared errors that give each component equal importance, (N, size).
 
-        They stop short of those of the narrowest components at small angles, where little is decided.
+        They are limited for the narrowest components at small angles, which matter little.
         """
         total = torch.cos(angle).square() + torch.sin(angle).square() * self.variance
         return (total / self.variance).clamp(max=20.0)

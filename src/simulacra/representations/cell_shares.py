@@ -16,14 +16,14 @@ class CellShares(nn.Module):
     """An invertible map between cells (N, cells) [MeV] and scores (N, cells), given section energies (N, S) [MeV].
 
     A cell's share of its section becomes a normal score by its quantiles at the logarithm of the section's energy
-    (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`); an empty cell stays exactly
-    empty. On the way back shares are normalised, so each section's cells sum to its energy, whatever the scores, and
-    as many cells are hit as is asked for.
+    (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`); an empty cell stays exactly 0. The
+    inverse normalises the shares, so each section's cells sum to its energy for any scores, and the number of hit cells
+    is as requested.
 
     Parameters
     ----------
     sizes:
-        number of cells of each section; the cells stand section by section.
+        number of cells of each section; the cells are ordered by section.
     knots:
         of each section's energy.
     """
@@ -47,7 +47,7 @@ class CellShares(nn.Module):
         self.quantiles.fit(self._shares(shower, energies), energies.log())
 
     def scores(self, shower: Tensor) -> Tensor:
-        """Return the scores of cells (N, cells) [MeV], minus infinity where a cell is empty."""
+        """Return the scores of cells (N, cells) [MeV], minus infinity for empty cells."""
         energies = self.energies(shower)
         return self.quantiles.scores(self._shares(shower, energies), energies.log())
 
@@ -62,8 +62,8 @@ class CellShares(nn.Module):
     def inverse(self, scores: Tensor, energies: Tensor, hits: Tensor) -> Tensor:
         """Map scores (N, cells), section energies (N, S) [MeV] and numbers of hits (N, S) to cells (N, cells) [MeV].
 
-        The hits are the cells whose scores exceed their thresholds by most. Where another number exceeds them, all
-        thresholds of the section move to where just so many do.
+        The hits are the cells whose scores exceed their thresholds by most. If the number of cells above threshold
+        differs from the number of hits, all thresholds of the section are shifted until it agrees.
         """
         coordinates = energies.log()
         pieces = []

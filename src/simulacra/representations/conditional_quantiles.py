@@ -1,4 +1,4 @@
-"""Non-negative values as normal scores, by quantiles that depend on a coordinate; what is exactly 0 stays exactly 0."""
+"""Non-negative values as normal scores, by quantiles that depend on a coordinate; exact zeros stay exact."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch.nn import functional
 #: logit of the normal distribution function is a z + b z^3 to 1.4e-4 (Page, Applied Statistics 26 (1977) 75)
 LINEAR: Final = 1.5976
 CUBIC: Final = 0.07056
-#: the logits at which quantiles are held; beyond them the logarithm of a value is linear in the logit
+#: the logits of the stored quantiles; beyond them the logarithm of a value is linear in the logit
 LOWEST: Final = -6.0
 HIGHEST: Final = 6.0
 NODES: Final = 37
 SPACING: Final = (HIGHEST - LOWEST) / (NODES - 1)
-#: logit of the probability of what never happened in training
+#: logit of the probability of what did not occur in training
 NEVER: Final = 30.0
-#: quantiles rise by at least this share of their spread from node to node, or they could not be inverted
+#: quantiles rise by at least this share of their spread from node to node, so that they can be inverted
 LEAST_RISE: Final = 1e-3
 FEWEST: Final = 64
 LEAST_UNIFORM: Final = 1e-6
-#: nodes beyond which a value no longer changes, or the exponential would overflow
+#: nodes beyond which a value no longer changes, so that the exponential does not overflow
 FURTHEST: Final = 6 * NODES
 SLICE: Final = 256
 
@@ -41,30 +41,30 @@ def score_of_logit(logit: Tensor) -> Tensor:
 
 
 def open_uniform(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Return numbers in (0, 1) of a tensor's shape: at neither end, where a score would be infinite."""
+    """Return numbers in (0, 1) of a tensor's shape, never 0 or 1, where a score would be infinite."""
     return torch.rand(like.shape, generator=rng).clamp(LEAST_UNIFORM, 1.0 - LEAST_UNIFORM).to(like)
 
 
 class ConditionalQuantiles(nn.Module):
-    """An invertible map between non-negative values (N, D) and scores (N, D), each nearly standard normal by itself.
+    """An invertible map between non-negative values (N, D) and scores (N, D), each nearly standard normal.
 
-    A value is 0 with the probability p0, else it follows the quantiles q; both depend on a coordinate of the event
-    (such as the logarithm of an energy) and are interpolated linearly between ``knots`` of it. With g the logit of the
-    score's distribution function, the value is 0 where g does not exceed g0 = logit(p0), and elsewhere
+    A value is 0 with the probability p0; otherwise it follows the quantiles q. Both depend on a coordinate of the event
+    (such as the logarithm of an energy) and are interpolated linearly between its ``knots``. With g the logit of the
+    score's distribution function, the value is 0 if g does not exceed g0 = logit(p0), and otherwise
 
         log y = q(s),   s = logit((p - p0) / (1 - p0)) = log(exp(g) - exp(g0)) - softplus(g0).
 
-    The score of a 0 is drawn below g0 (its dequantisation), so that scores have a density. The way back is exact for
-    hits and for zeros, but for rounding where a hit lies so deep in its lower tail that exp(g) is nearly exp(g0). A
-    mixture of a point and a density has no single Jacobian, so none is offered.
+    The score of a 0 is drawn below g0 (dequantisation), so scores have a density. The inverse is exact for hits and
+    zeros, except for rounding if a hit is so far in its lower tail that exp(g) is nearly exp(g0). A mixture of a point
+    mass and a density has no single Jacobian, so none is provided.
 
-    What remains to be learned of scores is how they hang together: a standard normal distribution already has
-    every marginal distribution right.
+    Only the dependence between scores remains to be learned: a standard normal distribution already has every marginal
+    distribution right.
 
     Parameters
     ----------
     groups:
-        which coordinate each value goes by, (D,) integers.
+        the number of the coordinate for each value, (D,) integers.
     knots:
         number of knots of each coordinate.
     """
@@ -77,7 +77,7 @@ class ConditionalQuantiles(nn.Module):
     def __init__(self, groups: Tensor, knots: int = 16) -> None:
         super().__init__()
         if knots < 2:
-            raise ValueError(f"quantiles need at least 2 knots to lie between, not {knots}")
+            raise ValueError(f"quantiles need at least 2 knots, not {knots}")
         size, coordinates = len(groups), int(groups.max()) + 1
         self.knots = knots
         self.register_buffer("groups", groups)
@@ -86,12 +86,12 @@ class ConditionalQuantiles(nn.Module):
         self.register_buffer("quantiles", torch.linspace(-3, 3, NODES).repeat(knots, size, 1))
 
     def fit(self, values: Tensor, coordinates: Tensor) -> None:
-        """Fit to values (N, D), not negative, and coordinates (N, G); events without a finite one are left out.
+        """Fit to non-negative values (N, D) and coordinates (N, G); events without a finite coordinate are left out.
 
         Raises
         ------
         ValueError
-            if no coordinate has ``FEWEST`` events over which it varies.
+            if no coordinate has ``FEWEST`` events with different values.
         """
         most = 0
         for group in range(coordinates.shape[1]):
@@ -131,10 +131,10 @@ class ConditionalQuantiles(nn.Module):
                 self.quantiles[k, member] = torch.from_numpy(_log_quantiles(chosen[chosen > 0]))
 
     def _knots_of(self, column: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
-        """Return the ranks of rising coordinates (n,) that each knot is fitted to, and the knots' places.
+        """Return the ranks of sorted coordinates (n,) for the fit of each knot, and the knots' positions.
 
-        A coordinate of no more values than there are knots, as where particles come with one of a few energies, has a
-        knot at each: its quantiles there are those of the events that have it, and no others.
+        A coordinate with at most as many different values as knots, such as a few discrete energies, has a knot at each
+        value. The quantiles there are those of the events with this value only.
         """
         values, first, counts = np.unique(column, return_index=True, return_counts=True)
         if len(values) <= self.knots and counts.min() >= FEWEST:
@@ -149,7 +149,7 @@ class ConditionalQuantiles(nn.Module):
         return windows, means + least * np.arange(self.knots)
 
     def forward(self, values: Tensor, coordinates: Tensor, uniform: Tensor) -> Tensor:
-        """Map values (N, D) to scores (N, D); ``uniform`` (N, D) in (0, 1) places the zeros below their threshold."""
+        """Map values (N, D) to scores (N, D); ``uniform`` (N, D) in (0, 1) sets the scores of zeros."""
         return self.dequantise(self.scores(values, coordinates), self.thresholds(coordinates), uniform)
 
     def thresholds(self, coordinates: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ class ConditionalQuantiles(nn.Module):
         return self._lerp(self.empty, *self._between(coordinates))
 
     def scores(self, values: Tensor, coordinates: Tensor) -> Tensor:
-        """Return the scores of values (N, D), minus infinity where the value is 0."""
+        """Return the scores of values (N, D), minus infinity for 0."""
         pieces = []
         for value, coordinate in zip(values.split(SLICE), coordinates.split(SLICE), strict=True):
             knot, weight = self._between(coordinate)
@@ -175,7 +175,7 @@ class ConditionalQuantiles(nn.Module):
 
     @staticmethod
     def dequantise(scores: Tensor, thresholds: Tensor, uniform: Tensor) -> Tensor:
-        """Draw the scores of zeros, which are minus infinity in ``scores``, below their thresholds."""
+        """Draw the scores of zeros (minus infinity in ``scores``) below their thresholds."""
         # p = uniform p0; the logit of a product, without leaving the logarithms.
         log_p = uniform.log() + functional.logsigmoid(thresholds)
         return torch.where(torch.isinf(scores), score_of_logit(log_p - torch.log(-torch.expm1(log_p))), scores)
@@ -218,7 +218,7 @@ class ConditionalQuantiles(nn.Module):
 
 
 def _window(knot: int, knots: int, n: int) -> tuple[int, int]:
-    """Return the ranks, of n, that a knot is fitted to: narrower at the ends, where it would be lopsided."""
+    """Return the range of ranks, of n, for the fit of a knot: narrower at the ends, where it would be asymmetric."""
     middle = round(knot / (knots - 1) * (n - 1))
     widest, narrowest = 0.75 * n / knots, max(0.2 * n / knots, FEWEST / 2)
     half = round(max(narrowest, min(widest, middle, n - 1 - middle)))
@@ -226,13 +226,13 @@ def _window(knot: int, knots: int, n: int) -> tuple[int, int]:
 
 
 def _with_ties(column: np.ndarray, low: int, high: int) -> tuple[int, int]:
-    """Return the ranks widened to whole groups of equal coordinates: mirror images stand or fall together."""
+    """Return the range of ranks widened to whole groups of equal coordinates, to keep mirror images together."""
     first, last = column[low], column[high - 1]
     return int(np.searchsorted(column, first, "left")), int(np.searchsorted(column, last, "right"))
 
 
 def _log_quantiles(values: np.ndarray) -> np.ndarray:
-    """Return the logarithms of quantiles at the nodes' logits, rising, their ends prolonged in straight lines."""
+    """Return the logarithms of quantiles at the nodes' logits, rising, extrapolated linearly at the ends."""
     nodes = np.linspace(LOWEST, HIGHEST, NODES)
     if len(values) < 2:
         # Never or once hit in training: of a hit's size, if the generator lights it.

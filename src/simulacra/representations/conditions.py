@@ -1,4 +1,4 @@
-"""Conditions as a network sees them: of order 1, over the range they were trained in."""
+"""Conditions as inputs of a network: of order 1 over the trained range."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ENERGY, POLAR, AZIMUTHAL = "incident_energy", "polar_angle", "azimuthal_angle"
 class ParticleConditions(nn.Module):
     """Map the conditions of an incident particle to columns of order 1.
 
-    Energies by their logarithm and positions linearly, each onto [-1, 1] over the trained range. A polar and an
-    azimuthal angle become the slopes tan(polar) cos(azimuthal) and tan(polar) sin(azimuthal), over the largest slope:
-    two numbers without the azimuth's jump at 2 pi, and without its meaning nothing at a polar angle of 0.
+    The logarithms of energies, and positions, are mapped linearly to [-1, 1] over the trained range. A polar and an
+    azimuthal angle become the slopes tan(polar) cos(azimuthal) and tan(polar) sin(azimuthal), divided by the largest
+    slope. These have no jump at an azimuth of 2 pi and are defined at a polar angle of 0.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ParticleConditions(nn.Module):
         super().__init__()
         self.names = tuple(ranges)
         if (POLAR in ranges) != (AZIMUTHAL in ranges):
-            raise ValueError(f"'{POLAR}' and '{AZIMUTHAL}' come together; the conditions are {list(ranges)}")
+            raise ValueError(f"'{POLAR}' and '{AZIMUTHAL}' must be given together; the conditions are {list(ranges)}")
         low, high = [], []
         for name, (a, b) in ranges.items():
             if not a < b:

@@ -1,4 +1,4 @@
-"""Shapes of sections imposed on their cells: the hottest cell first, then the least change that gives the moments."""
+"""Impose the shapes of sections on their cells: first the hottest cell, then the smallest change for the moments."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from simulacra.geometry import CalorimeterGeometry
 
-#: of the hottest cell and both directions, one after the other
+#: rounds over the hottest cell and both directions, one after the other
 ROUNDS: Final = 3
-#: a cell's energy changes by at most this factor's logarithm at a time
+#: largest change of the logarithm of a cell's energy per step
 MOST: Final = 2.0
-#: hits with which a section has moments to choose: below, they follow from where the hits are
+#: smallest number of hits for free moments; with fewer, the positions of the hits determine them
 FEWEST_HITS: Final = 5
 LEAST_RATIO: Final = 1e-3
-#: share by which a variance is taken too large, so that two directions that say the same are not told apart
+#: share by which a variance is increased, so that two equivalent directions are not separated
 RIDGE: Final = 0.03
 TINY: Final = 1e-7
 
@@ -25,10 +25,10 @@ TINY: Final = 1e-7
 def newton_step(
     powers: Sequence[Tensor], centre: Tensor, width: Tensor, chosen: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Return the factors of u and u^2, and the constant, of the exponent that brings centre and width as asked for.
+    r"""Return the factors of u and u^2, and the constant, of the exponent for the requested centre and width.
 
     ``powers`` are :math:`\langle u^k \rangle` for k from 1 to 4, (N, S) each. The step is taken in u - centre and its
-    square, which hang together less than u and u^2 do in a section that is lit at one side.
+    square, which are less correlated than u and u^2 in a section with hits on one side.
     """
     one, two, three, four = powers
     square = centre * centre
@@ -46,13 +46,13 @@ def newton_step(
 
 
 class ImposedShapes(nn.Module):
-    r"""Cells (N, cells) whose sections have the centres, the widths and the hottest pair that are asked for.
+    r"""Cells (N, cells) whose sections have the requested centres, widths and hottest pair.
 
-    The hottest cell is set by the second one and their ratio. Of all weights that give a section the centre and the
-    width asked for along one direction u, those nearest to the given ones, in relative entropy, are
-    :math:`\exp(a u + b u^2)`: a Newton step in (a, b), with the moments of u to the fourth, comes near, and a second
-    round, after the other direction and the hottest cell, nearer. Energies of sections, empty cells and numbers of hits
-    stay what they are.
+    The hottest cell is set from the second one and their ratio. Among all weights with the requested centre and width
+    along one direction u, those closest to the given ones in relative entropy have the factor
+    :math:`\exp(a u + b u^2)`. A Newton step in (a, b), with the moments of u up to the fourth, is a good approximation;
+    a second round, after the other direction and the hottest cell, improves it. Energies of sections, empty cells and
+    numbers of hits do not change.
 
     Parameters
     ----------
@@ -85,10 +85,10 @@ class ImposedShapes(nn.Module):
         self.register_buffer("members", members, persistent=False)
 
     def forward(self, cells: Tensor, energies: Tensor, shapes: Sequence[Tensor]) -> Tensor:
-        """Return cells (N, cells) [MeV], whose sections have ``energies`` (N, S), with the shapes asked for.
+        """Return cells (N, cells) [MeV], whose sections have ``energies`` (N, S) and the requested shapes.
 
         ``shapes`` are numbers of hits, centre along eta and phi [mm], width along eta and phi [mm], and second over
-        hottest cell, (N, S) each, of which those of sections with few hits are passed over.
+        hottest cell, (N, S) each; those of sections with few hits are ignored.
         """
         hits, *moments, ratio = shapes
         chosen = (hits >= FEWEST_HITS).to(cells.dtype)

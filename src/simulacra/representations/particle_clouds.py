@@ -1,4 +1,4 @@
-"""Particle clouds as a network sees them: each particle's momentum about the event's own axes, and its kind."""
+"""Particle clouds as inputs of a network: each particle's momentum relative to the event's axes, and its kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 Frame = Literal["event", "beam"]
 
-#: PDG codes without their sign, by kind; 0 stands for "absent"
+#: PDG codes without their sign, by kind; 0 means "absent"
 KINDS: Final = {
     "photon": (22,),
     "electron": (11,),
@@ -30,13 +30,13 @@ SMALLEST: Final = 1e-6
 class ParticleClouds(nn.Module):
     """Map momenta, energies and identities to features of order 1 and kinds.
 
-    In the frame "event" the axes are the eigenvectors of the linearised momentum tensor, sum over particles of
-    p_i p_j / |p| (Donoghue, Low and Pi, Phys. Rev. D 20 (1979) 2759): what an event looks like does not hang on how it
-    is turned, and the network need not learn that. The features are then the logarithm of the energy, the
-    pseudorapidity along the first axis, the logarithm of the momentum across it, and the cosine and sine of the azimuth
-    about it. In the frame "beam" the axis is the beam, and azimuths are counted from the hardest particle's.
+    In the frame "event" the axes are the eigenvectors of the linearised momentum tensor, sum over particles of p_i p_j
+    / |p| (Donoghue, Low and Pi, Phys. Rev. D 20 (1979) 2759): the result does not depend on the event's orientation, so
+    the network need not learn this. The features are then the logarithm of the energy, the pseudorapidity along the
+    first axis, the logarithm of the momentum transverse to it, and the cosine and sine of the azimuth around it. In the
+    frame "beam" the axis is the beam, and azimuths are relative to the hardest particle.
 
-    The features are rounded to half precision, in which a sample is kept: trained and applied networks see the same.
+    The features are rounded to half precision, in which a sample is stored: networks see the same in training and use.
     """
 
     mean: Tensor
@@ -52,7 +52,7 @@ class ParticleClouds(nn.Module):
         self.register_buffer("width", torch.ones(FEATURES))
 
     def fit(self, momentum: Tensor, energy: Tensor, present: Tensor) -> None:
-        """Take the features' means and widths from a sample, (N, P, 3), (N, P), (N, P)."""
+        """Compute the features' means and widths from a sample, (N, P, 3), (N, P), (N, P)."""
         features = self._raw(momentum, energy, present)[present]
         if len(features) < 2:
             raise ValueError(f"the sample holds {len(features)} particles: at least 2 are needed to scale them")

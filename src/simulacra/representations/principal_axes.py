@@ -1,4 +1,4 @@
-"""Points in the axes in which their components are uncorrelated: a rotation, and the variance along each axis."""
+"""Points in axes with uncorrelated components: a rotation, and the variance along each axis."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 LEAST_VARIANCE = 1e-3
 
 
-#: components up to which all are turned together: 2048 x 2048 numbers are 17 MB of a model's file
+#: largest number of components that are rotated together: 2048 x 2048 numbers are 17 MB of a model's file
 MOST_TOGETHER = 2048
-#: components of a block where there are more
+#: components per block if there are more
 MOST_IN_BLOCK = 256
 
 
 def blocks_of(sizes: Sequence[int]) -> list[int]:
-    """Return how many neighbouring components are turned together, for components that belong together by ``sizes``."""
+    """Return how many neighbouring components are rotated together; ``sizes`` says which belong together."""
     if sum(sizes) <= MOST_TOGETHER:
         return [sum(sizes)]
     pieces = []
@@ -28,10 +28,10 @@ def blocks_of(sizes: Sequence[int]) -> list[int]:
 
 
 class PrincipalAxes(nn.Module):
-    """A rotation of points (N, D) into the principal axes of their second moments about 0, by rising variance.
+    """A rotation of points (N, D) to the principal axes of their second moments about 0, by rising variance.
 
-    Beyond ``MOST_TOGETHER`` components only those of a section are turned together: D x D numbers would outweigh the
-    networks (168 MB for the CaloChallenge's 6480 voxels). What sections have to do with each other is then learned.
+    Beyond ``MOST_TOGETHER`` components only those of a section are rotated together: D x D numbers would be larger than
+    the networks (168 MB for the CaloChallenge's 6480 voxels). Correlations between sections are then learned.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class PrincipalAxes(nn.Module):
         return torch.cat([piece @ axes for piece, axes in zip(pieces, self._each(), strict=True)], dim=1)
 
     def inverse(self, components: Tensor) -> Tensor:
-        """Return the points of components, (N, D)."""
+        """Return the points from their components, (N, D)."""
         pieces = components.split(self.blocks, dim=1)
         return torch.cat([piece @ axes.t() for piece, axes in zip(pieces, self._each(), strict=True)], dim=1)
 

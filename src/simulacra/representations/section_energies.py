@@ -11,13 +11,13 @@ from simulacra.representations.conditional_quantiles import ConditionalQuantiles
 class SectionEnergies(nn.Module):
     """An invertible map between section energies (N, S) [MeV] and scores (N, S), given the incident energy.
 
-    As in CaloFlow (Krause and Shih, arXiv:2106.05285) and CaloINN (arXiv:2312.09290) the first number is the visible
-    over the incident energy, and each further one the fraction that a section has of what the sections before it left.
-    Sections are taken by rising mean energy, so that the last, which has the rest, is never empty beside others. Each
-    number becomes a normal score by its quantiles at the incident energy
-    (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`); a fraction of exactly 0 stays one.
+    As in CaloFlow (Krause and Shih, arXiv:2106.05285) and CaloINN (arXiv:2312.09290) the first number is the ratio of
+    visible to incident energy. Each further one is the fraction that a section has of the energy left by the sections
+    before it. Sections are ordered by rising mean energy, so the last one, which has the rest, is never empty when
+    others are not. Each number becomes a normal score by its quantiles at the incident energy
+    (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`); a fraction of exactly 0 stays 0.
 
-    The sum of the sections is the response times the incident energy, whatever the scores.
+    The sum of the sections is the response times the incident energy for any scores.
     """
 
     order: Tensor
@@ -28,7 +28,7 @@ class SectionEnergies(nn.Module):
         self.quantiles = ConditionalQuantiles(torch.zeros(sections, dtype=torch.long), knots)
 
     def fit(self, energies: Tensor, incident_energy: Tensor) -> None:
-        """Fit to energies (N, S) [MeV] of incident energy (N,) [GeV]; a shower may have none at all."""
+        """Fit to energies (N, S) [MeV] of incident energy (N,) [GeV]; a shower may have no energy."""
         total = energies.double().sum(dim=1).clamp(min=torch.finfo(torch.double).tiny)
         self.order.copy_((energies.double() / total[:, None]).mean(dim=0).argsort())
         self.quantiles.fit(self._fractions(energies, incident_energy), _coordinate(incident_energy))
@@ -54,7 +54,7 @@ class SectionEnergies(nn.Module):
 
 
 def energies_of(fractions: Tensor, incident_energy: Tensor) -> Tensor:
-    """Return energies (N, S) [MeV], in the order taken, of fractions (N, S) and incident energies (N, 1) [GeV]."""
+    """Return energies (N, S) [MeV], in the internal order, from fractions (N, S) and incident energies (N, 1) [GeV]."""
     response, *further = fractions.split(1, dim=1)
     left = 1000.0 * incident_energy * response
     pieces = []

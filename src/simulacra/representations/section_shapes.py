@@ -1,4 +1,4 @@
-"""What a section's cells look like together, as normal scores: hits, centres, widths and the two hottest cells."""
+"""The shape of each section as normal scores: hits, centres, widths and the two hottest cells."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class SectionShapes(nn.Module):
 
     With :math:`I_c` the energies of a section's cells, centred at :math:`(\eta_c, \phi_c)`, and :math:`E` their sum,
     they are the number of hit cells; :math:`\langle\eta\rangle = \sum_c I_c \eta_c / E` and :math:`\langle\phi\rangle`
-    from the section's edge; :math:`\sqrt{\langle\eta^2\rangle - \langle\eta\rangle^2}` likewise; and the second
-    hottest cell's energy over the hottest's. Each goes through its quantiles at the logarithm of the section's energy
-    (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`). They stand quantity by quantity,
-    the sections of each one after the other. Those of a section without energy say nothing, and are drawn from the
-    standard normal distribution.
+    relative to the section's edge; :math:`\sqrt{\langle\eta^2\rangle - \langle\eta\rangle^2}` and the same for phi; and
+    the energy of the second hottest cell over that of the hottest. Each is mapped by its quantiles at the logarithm of
+    the section's energy (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`). They are
+    ordered by quantity, and by section within each quantity. Those of a section without energy have no meaning and are
+    drawn from the standard normal distribution.
 
-    A generator that learns cells one by one gets such sums right last, and they are what a physicist looks at first:
-    so they are made first, and the cells are made given them.
+    A generator that learns cells one by one learns such sums last, although physicists look at them first. They are
+    therefore generated first, and the cells are generated given them.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class SectionShapes(nn.Module):
     """
 
     weights: Tensor
-    #: a little more than how far a section reaches to either side along eta and phi, (2, S) [mm]
+    #: slightly more than half the size of a section along eta and phi, (2, S) [mm]
     reach: Tensor
 
     def __init__(self, geometry: CalorimeterGeometry, knots: int = 16) -> None:
@@ -67,14 +67,14 @@ class SectionShapes(nn.Module):
         """Return the shapes of scores (N, 6 S) and energies (N, S) [MeV]: six quantities, (N, S) each.
 
         Numbers of hits, integers of at least 1 and at most the number of cells; centre along eta and phi, width along
-        eta and phi [mm]; second over hottest cell. They have no meaning where a section has no energy.
+        eta and phi [mm]; second over hottest cell. They have no meaning for a section without energy.
         """
         lit, eta, phi, *rest = self.quantiles.inverse(scores, energies.log()).chunk(QUANTITIES, dim=1)
         most = torch.tensor(self.sizes, device=scores.device)
         return torch.minimum(lit.floor().clamp(min=1).long(), most), eta - self.reach[0], phi - self.reach[1], *rest
 
     def _shapes(self, shower: Tensor, energies: Tensor, uniform: Tensor) -> Tensor:
-        """Return the shapes, (N, 6 S); a number of hits n is spread over n to n + 1, for quantiles need a density."""
+        """Return the shapes, (N, 6 S); hits n are spread over n to n + 1, because quantiles need a density."""
         tiny = torch.finfo(shower.dtype).tiny
         hits, moments, ratio = [], [], []
         for piece, place, energy in zip(

@@ -1,4 +1,4 @@
-"""Showers as a network sees them: roots of cell shares, and the total response apart."""
+"""Showers as inputs of a network: roots of cell shares, and the total response separately."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SMALLEST_SHARE = 1e-9
 
 
 def raised(image: Tensor, power: int) -> Tensor:
-    """Return a small whole power as products, several times as fast as the general one."""
+    """Return a small integer power by products, several times faster than the general power."""
     result = image
     for _ in range(power - 1):
         result = result * image
@@ -22,12 +22,12 @@ class ShowerImages(nn.Module):
     With the total T = sum of the cells, the share of cell c is y_c = E_c / T and
 
     * image: x_c = (y_c / scale_c)^(1/power), where scale_c is the mean share of that cell when it is hit. An empty cell
-      is exactly 0, a hit one of order 1, in the core (10^-1 of the energy) as at the edge (10^-5);
-    * response score: s = asinh((T / (1000 E_incident) - centre) / width), for the response is a narrow peak with a
+      is exactly 0, a hit one of order 1, both in the core (10^-1 of the energy) and at the edge (10^-5);
+    * response score: s = asinh((T / (1000 E_incident) - centre) / width), because the response is a narrow peak with a
       tail.
 
-    The inverse normalises: whatever non-negative image a network makes, the cells sum to its response times the
-    incident energy, and no cell is negative.
+    The inverse normalises: for any non-negative image, the cells sum to the response times the incident energy, and no
+    cell is negative.
     """
 
     scale: Tensor
@@ -69,12 +69,12 @@ class ShowerImages(nn.Module):
         return share / share.sum(dim=1, keepdim=True).clamp(min=1e-12)
 
     def normalise(self, image: Tensor) -> Tensor:
-        """Return the image that stands for the same shares and that :meth:`forward` would give, (N, cells)."""
+        """Return the image that :meth:`forward` would give for the same shares, (N, cells)."""
         share = self.scale * raised(image, self.power)
         return image / share.sum(dim=1, keepdim=True).clamp(min=1e-12) ** (1.0 / self.power)
 
     def response(self, score: Tensor) -> Tensor:
-        """Return total over incident energy from response scores of any shape; no shower has less than none."""
+        """Return total over incident energy from response scores of any shape, at least 0."""
         return (self.centre + self.width * torch.sinh(score)).clamp(min=0.0)
 
     def inverse(self, image: Tensor, score: Tensor, incident_energy: Tensor) -> Tensor:

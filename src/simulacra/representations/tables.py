@@ -1,4 +1,4 @@
-"""Columns of a table as a network sees them: centred, and of width 1."""
+"""Columns of a table as inputs of a network: centred, and of width 1."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class StandardisedTable(nn.Module):
-    """Map features in their units to features of mean 0 and width 1 in the sample that it was fitted to."""
+    """Map features in their units to features of mean 0 and width 1 in the fitted sample."""
 
     mean: Tensor
     width: Tensor
@@ -18,7 +18,7 @@ class StandardisedTable(nn.Module):
         self.register_buffer("width", torch.ones(features))
 
     def fit(self, features: Tensor) -> None:
-        """Take means and widths from a sample, (N, F)."""
+        """Compute means and widths from a sample, (N, F)."""
         self.mean.copy_(features.mean(dim=0))
         width = features.std(dim=0)
         self.width.copy_(torch.where(width > 0, width, torch.ones_like(width)))
