@@ -13,11 +13,12 @@ import xarray as xr
 from events_of_every_kind import array, events_of, lists, masked_fields, number, variable_stars
 from simulacra.events import padded, variable
 from simulacra.judges import JudgeError, judge
-from simulacra.judges.case import prepared
+from simulacra.judges.preparation import prepared
 from simulacra.judges.classifiers.separability import table_of
-from simulacra.judges.samples import Sample, check_comparable, sample_of
+from simulacra.judges.samples import Sample
 from simulacra.judges.shared_events import shared_events
 from simulacra.judges.slots import in_slots, widths_of
+from simulacra.judges.unpacking import check_comparable, sample_of
 from simulacra.judges.verdict import Verdict
 from simulacra.reports import write
 
