@@ -34,7 +34,7 @@ from rich.table import Table
 
 import simulacra
 from simulacra.deploy.onnx import export, open_session
-from simulacra.statistics.classifiers.classifier import Kind, cell_features, classify
+from simulacra.statistics.classifiers.classifier import Method, cell_features, classify
 from simulacra.systems import system
 from simulacra.trained import TrainedGenerator
 from simulacra.training.checkpoint import fill, read_model
@@ -44,7 +44,7 @@ BATCHES: Final = (1, 100, 1024)
 PREFERRED: Final = "calo-eplus"
 #: a round asks for about so many showers of each runtime
 SHOWERS_A_ROUND: Final = {1: 20, 100: 300, 1024: 1024}
-JUDGED_BY: Final[tuple[Kind, ...]] = ("trees", "perceptron")
+JUDGED_BY: Final[tuple[Method, ...]] = ("trees", "perceptron")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 from events_of_every_kind import number, table
 from simulacra.event_weights import weight_names, weights_of
 from simulacra.events import EventsError
-from simulacra.judges.samples import sample_of
+from simulacra.judges.unpacking import sample_of
 from simulacra.models.event_classifier import EventNetwork
 from simulacra.reweighting.reweighter import build
 from simulacra.reweighting.samples import represent

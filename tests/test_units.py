@@ -12,7 +12,7 @@ from events_of_every_kind import events_of, number
 from judged_showers import toy_events
 from simulacra.events import EventsError, variable
 from simulacra.formats import flat_showers, single_file
-from simulacra.judges.case import prepared
+from simulacra.judges.preparation import prepared
 from simulacra.lazy_arrays import in_memory
 from simulacra.observables import observe
 from simulacra.simulators.detector import simulate_detector

@@ -22,7 +22,8 @@ from simulacra.judges.distances.multivariate import compare_all
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
-from simulacra.judges.samples import Sample, features_of, sample_of
+from simulacra.judges.samples import Sample, features_of
+from simulacra.judges.unpacking import sample_of
 from simulacra.statistics.classifiers.classifier import Classification, classify
 from simulacra.statistics.distances.divisions import Replicates
 

@@ -33,7 +33,8 @@ from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power
-from simulacra.judges.samples import Sample, sample_of
+from simulacra.judges.samples import Sample
+from simulacra.judges.unpacking import sample_of
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.distances.frechet import frechet_physics_distance
 from simulacra.statistics.distances.kernels import kernel_physics_distance, maximum_mean_discrepancy

@@ -10,7 +10,8 @@ from benchmarks.showers import refined
 from benchmarks.showers.models import Entry, located
 from benchmarks.showers.truth import Sources, pair
 
-from simulacra.judges.samples import Sample, compare_conditions, sample_of
+from simulacra.judges.samples import Sample, compare_conditions
+from simulacra.judges.unpacking import sample_of
 from simulacra.trained import TrainedGenerator, load
 
 

@@ -10,8 +10,9 @@ from benchmarks.showers.drawing import Job, drawn
 
 from simulacra.judges.classifiers.separability import table_of
 from simulacra.judges.generalisation.memorisation import judge_memorisation
-from simulacra.judges.samples import features_of, sample_of
-from simulacra.statistics.classifiers.classifier import Kind, classify
+from simulacra.judges.samples import features_of
+from simulacra.judges.unpacking import sample_of
+from simulacra.statistics.classifiers.classifier import Method, classify
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.distances.frechet import frechet_physics_distance
 from simulacra.statistics.distances.manifold import judge_manifold
@@ -19,7 +20,7 @@ from simulacra.statistics.distances.two_sample import effective_size
 
 #: what the classifiers look at, by the name of the AUC
 LOOKED_AT: Final = {"low_level": "cells", "shapes": "observables"}
-CLASSIFIERS: Final[tuple[Kind, ...]] = ("trees", "perceptron")
+CLASSIFIERS: Final[tuple[Method, ...]] = ("trees", "perceptron")
 FOLDS: Final = 5
 BOOTSTRAPS: Final = 200
 

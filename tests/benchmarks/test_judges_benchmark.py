@@ -18,7 +18,8 @@ from benchmarks.judges.panel import JUDGES, p_values
 from benchmarks.judges.planted import FAILURES, draw
 from benchmarks.judges.tables import print_tables
 
-from simulacra.judges.samples import Sample, sample_of
+from simulacra.judges.samples import Sample
+from simulacra.judges.unpacking import sample_of
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 

@@ -30,7 +30,7 @@ def conditioned(
     width = 3 + 0.02 * followed + rng.normal(0, 1, n)
     return Sample(
         label=label,
-        kind="table",
+        kind="tables",
         cells=None,
         cloud=None,
         conditions={"incident_energy": energy, "impact_x": rng.uniform(-2, 2, n), "angle": np.zeros(n)},

@@ -17,7 +17,7 @@ def sample(values: np.ndarray, weights: np.ndarray | None = None) -> Sample:
     names = [f"x{i}" for i in range(values.shape[1])]
     return Sample(
         label="toy",
-        kind="table",
+        kind="tables",
         cells=None,
         cloud=None,
         conditions={},

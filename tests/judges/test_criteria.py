@@ -21,7 +21,7 @@ from simulacra.judges.criteria import (
     outcome_of,
 )
 from simulacra.judges.finding import Finding
-from simulacra.judges.limits import USES
+from simulacra.judges.kinds.find import USES
 
 LIMIT = 0.1
 DISTANCE = Criterion("distance", (), "Distance", LIMIT, "1", "Mend the distance.")

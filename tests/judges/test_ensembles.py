@@ -16,7 +16,7 @@ def sample_of(observables: dict[str, np.ndarray], weights: np.ndarray | None = N
     units = dict.fromkeys(observables, "1")
     names = {name: name.title() for name in observables}
     return Sample(
-        "toy", "table", None, None, {}, observables, np.ones(n) if weights is None else weights, units, names, {}
+        "toy", "tables", None, None, {}, observables, np.ones(n) if weights is None else weights, units, names, {}
     )
 
 

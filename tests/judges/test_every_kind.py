@@ -13,7 +13,8 @@ import xarray as xr
 from events_of_every_kind import array, events_of, lists, masked_fields, number
 from simulacra.judges import judge
 from simulacra.judges.doubts import only_constants
-from simulacra.judges.samples import JudgeError, Sample, sample_of
+from simulacra.judges.samples import JudgeError, Sample
+from simulacra.judges.unpacking import sample_of
 from simulacra.reports import write
 from tiny_calogan import toy_showers
 from toy_clouds import clouds_of

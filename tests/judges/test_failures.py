@@ -23,7 +23,7 @@ def sample(features: np.ndarray, energy: np.ndarray, weights: np.ndarray | None 
     names = [*NAMES, "incident_energy"]
     return Sample(
         label="toy",
-        kind="table",
+        kind="tables",
         cells=None,
         cloud=None,
         conditions={"incident_energy": energy},

@@ -13,11 +13,12 @@ import xarray as xr
 from events_of_every_kind import array, events_of, lists, masked_fields, number, variable_stars
 from simulacra.events import padded, variable
 from simulacra.judges import JudgeError, judge
-from simulacra.judges.case import prepared
 from simulacra.judges.classifiers.separability import table_of
-from simulacra.judges.samples import Sample, check_comparable, sample_of
-from simulacra.judges.shared_events import shared_events
+from simulacra.judges.preparation import prepared
+from simulacra.judges.samples import Sample
+from simulacra.judges.shared_events import digests_of, shared_events
 from simulacra.judges.slots import in_slots, widths_of
+from simulacra.judges.unpacking import check_comparable, sample_of
 from simulacra.judges.verdict import Verdict
 from simulacra.reports import write
 
@@ -54,8 +55,7 @@ def test_a_page_of_series_shows_the_closest_pairs(tmp_path: Path) -> None:
     truth, generated, train = (variable_stars(210, seed, padding=2 * seed) for seed in (1, 2, 3))
     verdict = judge(truth, generated, train=train, seed=1)
     assert verdict.stated.outcome in ("pass", "undecided")
-    memorisation = verdict.evidence.memorisation
-    assert memorisation is not None
+    memorisation = verdict.evidence["memorisation"]
     assert memorisation.closest_generated.mask == "observed"
     page = write(verdict, tmp_path).read_text(encoding="utf-8")
     assert "Pair 1: distance of the values" in page
@@ -177,8 +177,8 @@ def test_a_copy_in_another_order_and_padding_is_found() -> None:
         sample_of(events, "toy", most_events=N, rng=np.random.default_rng(1), widths=widths)
         for events in (truth, other, copies)
     )
-    assert len(shared_events(one, same).rows) == N
-    assert not len(shared_events(one, two).rows)
+    assert len(shared_events(digests_of(one), digests_of(same)).rows) == N
+    assert not len(shared_events(digests_of(one), digests_of(two)).rows)
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,9 @@ def test_images_of_another_width_fail_by_their_values() -> None:
     assert {"held_out_band", "ensemble_coverage", "copies_of_training", "memorisation"} <= judges
     assert verdict.n_pool == 300 + N
     evidence = verdict.evidence
-    assert evidence.ensemble is not None
-    assert evidence.ensemble.members == 2
-    assert evidence.power is not None
+    assert evidence["ensemble"].members == 2
     # Two generators are too few to take the floor from their spread; the number of training events is that given.
-    assert (evidence.power.n_members, evidence.power.n_train) == (0, 5_000)
+    assert (evidence["power"].n_members, evidence["power"].n_train) == (0, 5_000)
     check_record(verdict)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from simulacra.judges.limits import FULL_STAND_IN_AUC, USES, gaussian_total_variation, largest_efficiency_error
+from simulacra.judges import USES
+from simulacra.judges.limits import FULL_STAND_IN_AUC, gaussian_total_variation, largest_efficiency_error
 
 
 def test_every_limit_has_a_reason_and_an_advice() -> None:
@@ -20,7 +21,7 @@ def test_every_limit_has_a_reason_and_an_advice() -> None:
 
 @pytest.mark.parametrize("kind", list(USES))
 def test_a_full_stand_in_is_held_alike_on_all_that_a_classifier_sees(kind: str) -> None:
-    full = next(use for uses in (USES[kind],) for use in uses if use.name == "cells")  # type: ignore[index]
+    full = next(use for uses in (USES[kind],) for use in uses if use.name == "cells")
     areas = [criterion for criterion in full.criteria if criterion.judge == "classifier_auc"]
     assert {criterion.limit for criterion in areas} == {FULL_STAND_IN_AUC}
     assert not any(criterion.biased for criterion in areas)

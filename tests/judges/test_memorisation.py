@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from judged_showers import CALOGAN, toy_events
-from simulacra.judges.generalisation.distances_to_training import nearest_at_condition
+from judged_showers import toy_events
 from simulacra.judges.generalisation.memorisation import judge_memorisation
-from simulacra.judges.samples import Cloud, Sample, sample_of
+from simulacra.judges.samples import Cloud, Sample
+from simulacra.judges.unpacking import sample_of
 from simulacra.pages import Page, write_page
 from simulacra.reports.memorisation_chapter import memorisation_chapter
 from simulacra.statistics.modes.nearness import compare_nearness
@@ -21,7 +21,7 @@ def table(features: np.ndarray, conditions: np.ndarray, weights: np.ndarray | No
     names = [f"x_{i}" for i in range(features.shape[1])]
     return Sample(
         label="Toy",
-        kind="table",
+        kind="tables",
         cells=None,
         cloud=None,
         conditions={"energy": conditions},
@@ -154,20 +154,6 @@ def test_equal_distances_are_no_copies() -> None:
     assert found.nearer == pytest.approx(0.5, abs=0.1)
 
 
-def test_nearest_at_condition_is_the_nearest_within_the_window() -> None:
-    rng = np.random.default_rng(6)
-    queries, references = rng.normal(0, 1, (60, 4)), rng.normal(0, 1, (500, 4))
-    q, r = rng.random((60, 2)), rng.random((500, 2))
-    distances, numbers = nearest_at_condition(queries, references, q, r)
-    width = 0.5 * np.sqrt(0.1)
-    apart = np.sqrt(((queries[:, None] - references) ** 2).sum(axis=2))
-    apart[(np.abs(q[:, None] - r) > width).any(axis=2)] = np.inf
-    assert numbers.tolist() == apart.argmin(axis=1).tolist()
-    assert distances == pytest.approx(apart.min(axis=1))
-    anywhere, _ = nearest_at_condition(references[:5], references, q[:5, :0], r[:, :0])
-    assert anywhere == pytest.approx(np.zeros(5))
-
-
 def showers(seed: int, n: int = 220) -> Sample:
     return sample_of(toy_events(n, seed), "Toy", most_events=10_000, rng=np.random.default_rng(0))
 
@@ -180,7 +166,7 @@ def test_showers_with_pictures_of_the_closest_pairs(tmp_path) -> None:
     assert found.memorised
     assert findings[0].observable == "cells"
     assert found.closest_distances == pytest.approx(np.zeros(6), abs=1e-6)
-    chapter = memorisation_chapter(found, findings, "Toy", "Copier", CALOGAN)
+    chapter = memorisation_chapter(found, findings, "Toy", "Copier")
     assert len(chapter.large_pictures) == 6
     assert len(chapter.rows) == 12
     write_page(tmp_path, Page("t", "o", "h", chapters=(chapter,), record={"memorisation": found}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulacra.judges.distances.multivariate import KINDS, Multivariate, compare_all
+from simulacra.judges.distances.multivariate import DISTANCES, Multivariate, compare_all
 from simulacra.reports.multivariate_chapter import multivariate_chapter
 from simulacra.statistics.features import standardised
 
@@ -28,7 +28,7 @@ def good() -> Multivariate:
 
 
 def test_every_distance_makes_a_finding(bad: Multivariate) -> None:
-    assert [finding.judge for finding in bad.findings] == list(KINDS)
+    assert [finding.judge for finding in bad.findings] == list(DISTANCES)
     for finding in bad.findings:
         assert finding.p_value is not None
         assert finding.truth_value is not None
@@ -40,7 +40,7 @@ def test_every_distance_makes_a_finding(bad: Multivariate) -> None:
 
 def test_what_is_half_as_wide_again_is_seen_by_all_but_those_for_dependence(bad: Multivariate) -> None:
     p_values = {finding.judge: finding.p_value for finding in bad.findings}
-    seeing = set(KINDS) - {"recall", "correlations", "rank_correlations"}
+    seeing = set(DISTANCES) - {"recall", "correlations", "rank_correlations"}
     assert {name for name in seeing if p_values[name] < 0.01} == seeing
     by_name = {finding.judge: finding for finding in bad.findings}
     assert "more than chance explains" in by_name["kernel_physics_distance"].sentence
@@ -56,7 +56,7 @@ def test_truth_is_found_to_be_truth(good: Multivariate) -> None:
 
 def test_the_chapter_holds_one_row_a_distance(bad: Multivariate) -> None:
     chapter = multivariate_chapter(bad, ("Geant4", "CaloGAN"))
-    assert len(chapter.rows) == len(KINDS)
+    assert len(chapter.rows) == len(DISTANCES)
     assert all(len(row) == len(chapter.columns) for row in chapter.rows)
     rows = {row[0]: row for row in chapter.rows}
     assert rows["coverage"][1].endswith("%")
@@ -70,7 +70,7 @@ def test_a_single_feature_has_no_correlations() -> None:
     features = standardised(*rng.normal(size=(2, 300, 1)))
     steps: list[tuple[str, float]] = []
     findings = compare_all(features, rng, progress=lambda step, share: steps.append((step, share))).findings
-    assert [finding.judge for finding in findings] == [name for name in KINDS if "correlations" not in name]
+    assert [finding.judge for finding in findings] == [name for name in DISTANCES if "correlations" not in name]
     assert [share for _, share in steps] == sorted(share for _, share in steps)
     chapter = multivariate_chapter(Multivariate(findings, None))
     assert not chapter.large_pictures

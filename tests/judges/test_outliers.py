@@ -7,7 +7,7 @@ import pytest
 
 from events_of_every_kind import table
 from simulacra.judges import JudgeError, judge
-from simulacra.judges.samples import sample_of
+from simulacra.judges.unpacking import sample_of
 from simulacra.statistics.outliers import LARGEST, far_outside, reined
 
 N = 300

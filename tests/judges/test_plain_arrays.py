@@ -9,8 +9,8 @@ import pytest
 
 from simulacra.events import EventsError, names, validate
 from simulacra.judges import JudgeError, judge
+from simulacra.judges.kinds.find import kind_of
 from simulacra.judges.plain_arrays import as_events
-from simulacra.judges.samples import kind_of
 
 VALUES = np.arange(24.0)
 
@@ -18,15 +18,15 @@ VALUES = np.arange(24.0)
 @pytest.mark.parametrize(
     ("given", "kind", "features"),
     [
-        (VALUES, "table", {"feature_0": VALUES}),
-        (VALUES.reshape(12, 2), "table", {"feature_0": VALUES[::2], "feature_1": VALUES[1::2]}),
+        (VALUES, "tables", {"feature_0": VALUES}),
+        (VALUES.reshape(12, 2), "tables", {"feature_0": VALUES[::2], "feature_1": VALUES[1::2]}),
         (VALUES.reshape(4, 3, 2), "arrays", {"values": VALUES.reshape(4, 3, 2)}),
         (
             {"mass": VALUES[:6], "image": VALUES.reshape(6, 2, 2)},
             "arrays",
             {"mass": VALUES[:6], "image": VALUES.reshape(6, 2, 2)},
         ),
-        ({"pt": VALUES.astype(int), "cut": VALUES > 3}, "table", {"pt": VALUES, "cut": VALUES > 3}),
+        ({"pt": VALUES.astype(int), "cut": VALUES > 3}, "tables", {"pt": VALUES, "cut": VALUES > 3}),
     ],
 )
 def test_arrays_of_any_shape_are_features(given: Any, kind: str, features: dict[str, np.ndarray]) -> None:

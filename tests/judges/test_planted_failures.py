@@ -26,7 +26,8 @@ from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
-from simulacra.judges.samples import Sample, features_of, sample_of
+from simulacra.judges.samples import Sample, features_of
+from simulacra.judges.unpacking import sample_of
 from simulacra.statistics.classifiers.classifier import classify
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.distances.frechet import frechet_physics_distance

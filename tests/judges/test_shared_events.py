@@ -11,15 +11,15 @@ from judged_showers import toy_events
 from simulacra.judges import judge
 from simulacra.judges.doubts import doubts_about
 from simulacra.judges.finding import Finding
-from simulacra.judges.samples import Sample, sample_of
-from simulacra.judges.shared_events import repeated_events, shared_events
+from simulacra.judges.shared_events import Digests, digests_of, repeated_events, shared_events
+from simulacra.judges.unpacking import sample_of
 from simulacra.reports import record_of
 
 N = 300
 
 
-def sample(events: xr.Dataset, label: str = "truth") -> Sample:
-    return sample_of(events, label, most_events=10**6, rng=np.random.default_rng(1))
+def digests(events: xr.Dataset, label: str = "truth") -> Digests:
+    return digests_of(sample_of(events, label, most_events=10**6, rng=np.random.default_rng(1)))
 
 
 def joined(*parts: xr.Dataset) -> xr.Dataset:
@@ -31,9 +31,9 @@ def joined(*parts: xr.Dataset) -> xr.Dataset:
 def test_one_event_among_others_is_found_and_named(make: object) -> None:
     assert callable(make)
     truth, other = make(N, 1), make(N, 2)
-    assert not len(shared_events(sample(truth), sample(other)).rows)
+    assert not len(shared_events(digests(truth), digests(other)).rows)
     mixed = joined(other.isel(event=slice(1, None)), truth.isel(event=[40]))
-    found = shared_events(sample(truth), sample(mixed))
+    found = shared_events(digests(truth), digests(mixed))
     np.testing.assert_array_equal(found.rows, [[N - 1, 40]])
     assert f"event {10_000 + N - 1} is truth's event 40" in found.warning
 
@@ -41,7 +41,7 @@ def test_one_event_among_others_is_found_and_named(make: object) -> None:
 def test_a_permuted_copy_of_a_table_is_found() -> None:
     events = table(N, 1)
     order = np.random.default_rng(2).permutation(N)
-    found = shared_events(sample(events), sample(events.isel(event=order)))
+    found = shared_events(digests(events), digests(events.isel(event=order)))
     assert len(found.rows) == N
     np.testing.assert_array_equal(found.rows[:, 1], order)
 
@@ -49,7 +49,7 @@ def test_a_permuted_copy_of_a_table_is_found() -> None:
 def test_another_condition_does_not_hide_a_copy() -> None:
     events = images(N, 1)
     changed = events.assign(height=events["height"].copy(data=events["height"].values[::-1]))
-    assert len(shared_events(sample(events), sample(changed)).rows) == N
+    assert len(shared_events(digests(events), digests(changed)).rows) == N
 
 
 def test_rows_of_whole_numbers_agree_by_chance() -> None:
@@ -59,7 +59,7 @@ def test_rows_of_whole_numbers_agree_by_chance() -> None:
             events_of({"a": number(rng.poisson(8, N)), "b": number(rng.poisson(8, N))}, 1)
             for rng in (np.random.default_rng([seed, k]) for k in (0, 1))
         )
-        assert not shared_events(sample(truth), sample(other)).warning
+        assert not shared_events(digests(truth), digests(other)).warning
 
 
 def test_events_without_content_are_shared_by_right() -> None:
@@ -72,18 +72,18 @@ def test_events_without_content_are_shared_by_right() -> None:
     ]
     for events in emptied:
         events["image"].attrs = dict(truth["image"].attrs)
-    assert not shared_events(sample(emptied[0]), sample(emptied[1])).warning
-    assert repeated_events(sample(emptied[0])) == ""
+    assert not shared_events(digests(emptied[0]), digests(emptied[1])).warning
+    assert repeated_events(digests(emptied[0])) == ""
 
 
 def test_a_draw_with_replacement_is_told() -> None:
     events = images(N, 1)
     rows = np.random.default_rng(3).integers(0, N, N)
     drawn = events.isel(event=rows).assign_coords(event=np.arange(N))
-    warning = repeated_events(sample(drawn, "generated"))
+    warning = repeated_events(digests(drawn, "generated"))
     repeats = N - len(np.unique(rows))
     assert warning.startswith(f"{repeats} of {N} events of generated repeat others")
-    assert repeated_events(sample(events)) == ""
+    assert repeated_events(digests(events)) == ""
 
 
 def test_a_sample_against_itself_passes_for_nothing() -> None:

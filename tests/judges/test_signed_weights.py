@@ -12,9 +12,10 @@ import xarray as xr
 from events_of_every_kind import events_of, number, table
 from judged_showers import toy_events
 from simulacra.judges import JudgeError, judge
-from simulacra.judges.case import NO_ESTIMATOR
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.samples import Sample, sample_of
+from simulacra.judges.preparation import NO_ESTIMATOR
+from simulacra.judges.samples import Sample
+from simulacra.judges.unpacking import sample_of
 from simulacra.reports import write
 from simulacra.statistics.classifiers.classifier import classify
 from simulacra.statistics.distances.divisions import Replicates

@@ -48,7 +48,7 @@ def table(columns: np.ndarray, weights: np.ndarray | None = None, label: str = "
     names = [f"x_{i}" for i in range(columns.shape[1])]
     return Sample(
         label=label,
-        kind="table",
+        kind="tables",
         cells=None,
         cloud=None,
         conditions={},

@@ -14,11 +14,12 @@ from judged_showers import toy_events
 from simulacra.events import EventsError
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges import JudgeError, Verdict, judge
-from simulacra.judges.calorimeter.showers import judge_showers
+from simulacra.judges.calorimeter.images_and_response import judge_showers
+from simulacra.judges.calorimeter.neighbours import judge_neighbours
 from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.distributions import judge_distributions
-from simulacra.judges.generalisation.neighbours import judge_neighbours
-from simulacra.judges.samples import Sample, check_comparable, compare_conditions, sample_of
+from simulacra.judges.samples import Sample, compare_conditions
+from simulacra.judges.unpacking import check_comparable, sample_of
 from simulacra.judges.weighted import judge_weighted
 from simulacra.reports import record_of
 from simulacra.statistics.distances.divisions import Replicates
@@ -41,7 +42,8 @@ def resampled(truth: Sample, generated: Sample) -> Replicates:
 def test_a_wide_generator_fails_by_its_widths(verdict: Verdict) -> None:
     assert verdict.stated.outcome == "fail"
     assert not verdict.passed
-    assert "_width_" in verdict.comparisons[0].observable or "sparsity" in verdict.comparisons[0].observable
+    worst = verdict.evidence["comparisons"][0].observable
+    assert "_width_" in worst or "sparsity" in worst
     aucs = [f for f in verdict.findings if f.judge == "classifier_auc"]
     assert max(f.value for f in aucs) > 0.9
     for auc in aucs:
@@ -64,15 +66,14 @@ def test_every_distance_has_its_error_and_truth_against_truth(verdict: Verdict) 
 
 
 def test_scans_and_extrapolation(verdict: Verdict) -> None:
-    assert [scan.condition for scan in verdict.scans] == ["incident_energy", "impact_x"]
+    assert [scan.condition for scan in verdict.evidence["scanned"].scans] == ["incident_energy", "impact_x"]
     rising = next(f for f in verdict.findings if f.judge == "energy_scan")
     assert rising.value == pytest.approx(1.0)
     slope = next(f for f in verdict.findings if f.judge == "position_scan")
     assert slope.value == pytest.approx(1.0, abs=0.15)
     beyond = [f for f in verdict.findings if f.extrapolated]
     assert [f.judge for f in beyond] == ["extrapolation"]
-    assert verdict.extrapolation is not None
-    assert verdict.extrapolation.outside.tolist() == [True] * 2 + [False] * 7 + [True] * 3
+    assert verdict.evidence["scanned"].extrapolation.outside.tolist() == [True] * 2 + [False] * 7 + [True] * 3
     assert beyond[0].value == pytest.approx(0.0, abs=5 * beyond[0].uncertainty)
 
 
@@ -94,7 +95,7 @@ def test_response_and_conditions_are_judged_with_weights() -> None:
     weights = np.where(np.arange(700) % 2, 1e-3, 1.0)
     found_with = {}
     for name, sample_ in (("plain", wrong), ("weighted", dataclasses.replace(wrong, weights=weights))):
-        findings = judge_weighted(sample(truth), sample_, CALOGAN, np.random.default_rng(1))
+        findings = judge_weighted(sample(truth), sample_, np.random.default_rng(1))
         assert {finding.region for finding in findings} == {WITH_WEIGHTS}
         found_with[name] = {finding.judge: finding for finding in findings}
     plain, weighted = found_with["plain"], found_with["weighted"]
@@ -112,7 +113,7 @@ def test_truth_does_not_fail() -> None:
     assert first.truth_label == "toy (truth)"
     assert first.stated.outcome != "fail"
     assert "Not distinguishable" in first.summary
-    assert first.scans == ()
+    assert "scanned" not in first.evidence
 
 
 def test_response_fault_is_found_where_it_is() -> None:
@@ -123,7 +124,7 @@ def test_response_fault_is_found_where_it_is() -> None:
     wrong = toy_events(1500, 22, energy=energy)
     wrong["shower"] = wrong["shower"].copy(data=cells.astype(np.float32))
     a, b = sample(truth), sample(wrong)
-    findings, evidence = judge_showers(a, b, a, CALOGAN, resampled(a, b))
+    findings, evidence = judge_showers(a, b, a, resampled(a, b))
     linearity = found(findings, "response_linearity", "energy_response")
     assert linearity.p_value < 0.05
     assert linearity.region.endswith("GeV")
@@ -135,7 +136,7 @@ def test_response_fault_is_found_where_it_is() -> None:
 
 def test_mean_images_are_the_means_with_their_errors() -> None:
     a, b = sample(toy_events(400, 31)), sample(toy_events(400, 32, width=1.3))
-    findings, evidence = judge_showers(a, b, a, CALOGAN, resampled(a, b))
+    findings, evidence = judge_showers(a, b, a, resampled(a, b))
     assert a.cells is not None
     assert evidence.images.truth == pytest.approx(a.cells.mean(axis=0), rel=1e-4)
     assert evidence.images.truth_error == pytest.approx(a.cells.std(axis=0) / 20, rel=1e-4, abs=1e-9)
@@ -146,11 +147,11 @@ def test_mean_images_are_the_means_with_their_errors() -> None:
 def test_copied_training_showers_are_seen() -> None:
     train = toy_events(600, 41)
     truth, copies = sample(toy_events(300, 42)), sample(train.isel(event=slice(0, 300)))
-    finding, neighbours = judge_neighbours(truth, copies, sample(train), np.random.default_rng(1))
+    (finding,), neighbours = judge_neighbours(truth, copies, sample(train), np.random.default_rng(1))
     assert finding.value == pytest.approx(0.0, abs=1e-6)
     assert finding.details["share_of_copies"] == 1.0
     assert finding.truth_value > 0.05
-    honest, _ = judge_neighbours(truth, sample(toy_events(300, 43)), sample(train), np.random.default_rng(1))
+    (honest,), _ = judge_neighbours(truth, sample(toy_events(300, 43)), sample(train), np.random.default_rng(1))
     assert honest.value == pytest.approx(honest.truth_value, abs=5 * honest.truth_uncertainty)
     assert neighbours.reference == "training"
     assert len(neighbours.shown) == 3

@@ -43,9 +43,8 @@ def test_the_worst_observables_are_those_furthest_beyond_chance(verdict: Verdict
     assert len(shown) == OBSERVABLES
     assert [distances[name] for name in shown] == sorted(distances.values(), reverse=True)[:OBSERVABLES]
     # What one of them does not have is not drawn.
-    without = dataclasses.replace(
-        verdict, comparisons=tuple(one for one in verdict.comparisons if one.observable != shown[0])
-    )
+    left = tuple(one for one in verdict.evidence["comparisons"] if one.observable != shown[0])
+    without = dataclasses.replace(verdict, evidence={**verdict.evidence, "comparisons": left})
     assert shown[0] not in worst_observables({"a": verdict, "b": without})
 
 
@@ -62,7 +61,7 @@ def test_bins_are_joined_without_losing_events() -> None:
 
 
 def test_inputs_and_numbers_of_generators(verdict: Verdict) -> None:
-    assert {input_of(roc) for roc in verdict.rocs} == {"observables", "cells"}
+    assert {input_of(roc) for roc in verdict.evidence["rocs"]} == {"observables", "cells"}
     for n in (0, 6):
         with pytest.raises(ValueError, match=f"one to 5 generators, not {n}"):
             beside_truth_figure({str(i): verdict for i in range(n)})

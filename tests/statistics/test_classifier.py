@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from simulacra.judges.classifiers import separability
+from simulacra.judges.kinds import arrays as arrays_kind
 from simulacra.judges.samples import Sample
 from simulacra.statistics.classifiers.classifier import cell_features, classify
 from simulacra.statistics.classifiers.members import cross_validation
@@ -240,8 +241,8 @@ def test_arrays_are_judged_by_their_values_and_rows_are_those_of_the_samples(
     most_columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Where there are more columns, random projections of them are judged.
-    monkeypatch.setattr(separability, "MOST_COLUMNS", most_columns)
-    monkeypatch.setattr(separability, "PROJECTIONS", 15)
+    monkeypatch.setattr(arrays_kind, "MOST_COLUMNS", most_columns)
+    monkeypatch.setattr(arrays_kind, "PROJECTIONS", 15)
 
     def arrays(n: int, seed: int, shift: float) -> Sample:
         rng = np.random.default_rng(seed)

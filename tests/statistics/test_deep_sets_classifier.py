@@ -26,7 +26,7 @@ def clouds(n: int, seed: int, *, correlation: float = 0.0, most: int = 8) -> Clo
 
 def test_wrong_correlations_within_particles_are_seen() -> None:
     result = classify_clouds(clouds(800, 1), clouds(800, 2, correlation=0.7), settings=QUICK, seed=3)
-    assert result.kind == "deep_sets"
+    assert result.method == "deep_sets"
     assert result.auc > 0.6
     assert result.p_value < 1e-4
     assert result.information > 2 * result.information_uncertainty

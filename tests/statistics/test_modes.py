@@ -40,7 +40,7 @@ def table(features: np.ndarray, conditions: np.ndarray | None = None, weights: n
     held = {} if conditions is None else {"incident_energy": conditions[:, 0]}
     return Sample(
         label="Toy",
-        kind="table",
+        kind="tables",
         cells=None,
         cloud=None,
         conditions=held,

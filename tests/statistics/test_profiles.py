@@ -1,11 +1,10 @@
-"""Profiles against an energy, their errors, and nearest neighbours."""
+"""Profiles against an energy, and their errors."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from simulacra.judges.generalisation.neighbours import nearest
 from simulacra.statistics.distances.profiles import bin_edges, profile
 
 
@@ -50,26 +49,3 @@ def test_few_energies_have_a_bin_each() -> None:
     assert np.histogram(energies, edges)[0].tolist() == [40, 40, 40]
     one = bin_edges(np.full(50, 30.0), np.full(50, 30.0))
     assert one[0] < 30 < one[1]
-
-
-def test_nearest_finds_the_copy_and_its_distance() -> None:
-    rng = np.random.default_rng(4)
-    references = rng.gamma(0.5, 1.0, (40, 20))
-    distances, numbers = nearest(3 * references[[7, 23]], references, k=2)
-    assert numbers[:, 0].tolist() == [7, 23]
-    assert distances[:, 0] == pytest.approx([0.0, 0.0], abs=1e-3)
-    assert (distances[:, 1] > 0.05).all()
-
-
-def test_distance_of_disjoint_showers_is_one() -> None:
-    distances, _ = nearest(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]]))
-    assert distances[0, 0] == pytest.approx(1.0)
-    distances, _ = nearest(np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]]))
-    assert distances[0, 0] == pytest.approx(np.sqrt(1 - np.sqrt(0.5)), abs=1e-6)
-
-
-def test_neighbours_have_nearly_the_same_energy() -> None:
-    cells = np.array([[1.0, 1.0], [1.0, 1.1], [1.0, 3.0]])
-    _, anywhere = nearest(cells[:1], cells[1:])
-    _, alike = nearest(cells[:1], cells[1:], query_energy=np.array([10.0]), reference_energy=np.array([50.0, 11.0]))
-    assert (anywhere[0, 0], alike[0, 0]) == (0, 1)

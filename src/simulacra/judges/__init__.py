@@ -3,7 +3,7 @@
 from simulacra.judges.criteria import Criterion, Use
 from simulacra.judges.finding import Finding
 from simulacra.judges.judging import judge
-from simulacra.judges.limits import USES
+from simulacra.judges.kinds.find import USES
 from simulacra.judges.samples import JudgeError
 from simulacra.judges.verdict import Verdict
 

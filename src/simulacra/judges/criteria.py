@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from simulacra.judges.doubts import remedy
 from simulacra.judges.finding import Finding
 
 Outcome = Literal["pass", "pass with weights", "fail", "undecided"]
@@ -28,6 +27,11 @@ WITH_WEIGHTS: Final = "with weights"
 LEAST_EFFECTIVE_SHARE: Final = 0.1
 #: more than so many times the events in hand are called out of reach
 MOST_TIMES: Final = 1e6
+#: the doubt about samples in which nothing that came out varies
+ONLY_CONSTANTS: Final = (
+    "All variables (conditions aside) are constant: each has one value in all events of both samples. So nothing can "
+    "be told of how the generated events vary, and nothing can pass."
+)
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,7 @@ def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[st
     """Return what to do about a verdict, one sentence or two a point."""
     advice = []
     if judged.doubts and judged.outcome == "undecided":
-        advice.append(remedy(judged.doubts))
+        advice.append(_remedy(judged.doubts))
     if judged.outcome == "pass with weights":
         advice.append(
             "Give each generated event the weight of a calibrated classifier (simulacra reweight) and use it within "
@@ -264,6 +268,12 @@ def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[st
             f"What it is good enough for: {', '.join(others)}." if others else "It passes for none of the uses below."
         )
     return list(dict.fromkeys(advice))
+
+
+def _remedy(doubts: Sequence[str]) -> str:
+    if ONLY_CONSTANTS in doubts:
+        return "Judge variables that vary; if these should, look at how the samples were made and read."
+    return "Generate other events, and judge them against truth events that they were not made from."
 
 
 def _more_events(judgement: Judgement) -> str:

@@ -8,7 +8,9 @@ from typing import Final
 
 import numpy as np
 
+from simulacra.judges.criteria import ONLY_CONSTANTS
 from simulacra.judges.finding import Finding
+from simulacra.judges.kinds.find import KINDS
 from simulacra.judges.samples import Sample
 from simulacra.wording import with_error
 
@@ -16,10 +18,6 @@ from simulacra.wording import with_error
 BELOW: Final = 3.0
 #: what observables of equal arrays may differ by, relative to the largest: rounding
 ROUNDING: Final = 1e-9
-ONLY_CONSTANTS: Final = (
-    "All variables (conditions aside) are constant: each has one value in all events of both samples. So nothing can "
-    "be told of how the generated events vary, and nothing can pass."
-)
 
 
 def only_constants(truth: Sample, generated: Sample) -> str:
@@ -27,20 +25,13 @@ def only_constants(truth: Sample, generated: Sample) -> str:
 
     Two constants that differ are told apart by the judges. Conditions are not looked at: they were asked for.
     """
-    theirs, ours = _contents(truth), _contents(generated)
+    theirs, ours = (KINDS[truth.kind].outcome(sample) for sample in (truth, generated))
     # Observables of equal arrays or particles may differ by the order of a sum; a column of a table is what it is.
-    rounding = 0.0 if truth.kind == "table" else ROUNDING
+    rounding = 0.0 if truth.cells is None and truth.cloud is None else ROUNDING
     constant = theirs.keys() == ours.keys() and all(
         _is_constant(values, ours[name], rounding) for name, values in theirs.items()
     )
     return ONLY_CONSTANTS if constant else ""
-
-
-def remedy(doubts: Sequence[str]) -> str:
-    """Return what to do about doubts, in one sentence."""
-    if ONLY_CONSTANTS in doubts:
-        return "Judge variables that vary; if these should, look at how the samples were made and read."
-    return "Generate other events, and judge them against truth events that they were not made from."
 
 
 def doubts_about(findings: Sequence[Finding], shared: str, constants: str = "") -> tuple[str, ...]:
@@ -73,15 +64,6 @@ def doubts_about(findings: Sequence[Finding], shared: str, constants: str = "") 
             "one, or small changes of them, stand in the other. Nothing can pass."
         )
     return tuple(doubts)
-
-
-def _contents(sample: Sample) -> dict[str, np.ndarray]:
-    """Return what came out by name, an array of (N, ...) each."""
-    found = {} if sample.cells is None else {"cells": sample.cells}
-    if sample.cloud is not None:
-        found |= {"present": sample.cloud.present, "particles": sample.cloud.features}
-    # Some observables of showers are of cells and conditions together.
-    return found if sample.kind == "showers" else found | dict(sample.observables)
 
 
 def _is_constant(truth: np.ndarray, generated: np.ndarray, rounding: float) -> bool:

@@ -1,4 +1,4 @@
-r"""The uses of generated events and the limits of each, with the reason for every limit.
+r"""The limits that events of every kind are held against, with the reason for each, and the uses that set them.
 
 A full stand-in may be told from the truth as rarely by its observables as by its cells, values or particles. With the
 densities t and g of truth and generated events, the total variation
@@ -13,12 +13,9 @@ many small differences, :math:`V = 2 \Phi(\Phi^{-1}(a) / \sqrt 2) - 1`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from simulacra.judges.criteria import Criterion, Use
-from simulacra.judges.samples import Kind
 
 
 def largest_efficiency_error(auc: float) -> float:
@@ -44,31 +41,6 @@ _AUC_REASON: Final = (
     "as one in cells."
 )
 
-_RESPONSE: Final = Criterion(
-    "response_linearity",
-    (),
-    "Energy response, worst bin",
-    0.02,
-    "%",
-    "Calibrate the generated total energy to the truth's in bins of the incident energy, or train on with more weight "
-    "on the total energy.",
-    reason=(
-        "Calorimeters are calibrated to 1 to 2 % in energy; a shift of the response beyond that would not be absorbed."
-    ),
-)
-_RESOLUTION: Final = Criterion(
-    "energy_resolution",
-    (),
-    "Energy resolution, worst bin",
-    0.20,
-    "%",
-    "Do not use it where the resolution of the total energy matters: learn the total energy as a variable of its own "
-    "and scale the cells to it.",
-    reason=(
-        "A resolution that is wrong by a fifth changes a significance behind a narrow peak by about a tenth "
-        "(it goes with the root of the width), as much as a fifth of the luminosity."
-    ),
-)
 _SHAPES: Final = Criterion(
     "wasserstein_distance",
     (),
@@ -82,48 +54,20 @@ _SHAPES: Final = Criterion(
         "that observable: as much as the uncertainties that selection efficiencies usually carry."
     ),
 )
-_AUC_OBSERVABLES: Final = Criterion(
-    "classifier_auc",
+
+
+def area(observables: tuple[str, ...], title: str, advice: str) -> Criterion:
+    """Return the limit on the best classifier's AUC, on what these classifiers look at."""
+    return Criterion(
+        "classifier_auc", observables, title, FULL_STAND_IN_AUC, "1", advice, reason=_AUC_REASON, biased=False
+    )
+
+
+_AUC_OBSERVABLES: Final = area(
     ("observables (trees)", "observables (perceptron)"),
     "AUC on observables, better classifier",
-    FULL_STAND_IN_AUC,
-    "1",
     "Do not feed generated events to multivariate methods that are trained on the truth: single distributions may "
     "agree where their correlations do not.",
-    reason=_AUC_REASON,
-    biased=False,
-)
-_AUC_CELLS: Final = Criterion(
-    "classifier_auc",
-    ("cells (perceptron)", "cells (trees)"),
-    "AUC on cells, better classifier",
-    FULL_STAND_IN_AUC,
-    "1",
-    "Do not use single cells of generated events (cell-level reconstruction, networks on images): keep to the "
-    "observables that agree.",
-    reason=_AUC_REASON,
-    biased=False,
-)
-_AUC_VALUES: Final = Criterion(
-    "classifier_auc",
-    ("values (perceptron)", "values (trees)"),
-    "AUC on single values, better classifier",
-    FULL_STAND_IN_AUC,
-    "1",
-    "Do not use single values of generated events (networks on images or series): keep to the observables that agree.",
-    reason=_AUC_REASON,
-    biased=False,
-)
-_AUC_PARTICLES: Final = Criterion(
-    "classifier_auc",
-    ("particles (deep_sets)",),
-    "AUC on particles",
-    FULL_STAND_IN_AUC,
-    "1",
-    "Do not use single particles of generated events (reconstruction, networks on clouds): keep to the observables "
-    "that agree.",
-    reason=_AUC_REASON,
-    biased=False,
 )
 _CONDITIONS: Final = Criterion(
     "conditional_wasserstein_distance",
@@ -179,31 +123,23 @@ _COPIES: Final = Criterion(
 )
 
 _COMMON: Final = (_SHAPES, _CONDITIONS, _MODES, _COPIES)
-_ALL_OF_AN_EVENT: Final = (_AUC_OBSERVABLES, _DIVERSITY)
-_SELECTIONS: Final = "selections on single observables"
 
-USES: Final[Mapping[Kind, tuple[Use, ...]]] = MappingProxyType(
-    {
-        "showers": (
-            Use("energy", "energy measurement", (_RESPONSE, _RESOLUTION)),
-            Use("shapes", _SELECTIONS, (_RESPONSE, *_COMMON)),
-            Use(
-                "cells",
-                "a full stand-in, cell by cell",
-                (_RESPONSE, _RESOLUTION, *_COMMON, *_ALL_OF_AN_EVENT, _AUC_CELLS),
-            ),
-        ),
-        "clouds": (
-            Use("shapes", _SELECTIONS, _COMMON),
-            Use("cells", "a full stand-in, particle by particle", (*_COMMON, *_ALL_OF_AN_EVENT, _AUC_PARTICLES)),
-        ),
-        "arrays": (
-            Use("shapes", _SELECTIONS, _COMMON),
-            Use("cells", "a full stand-in, value by value", (*_COMMON, *_ALL_OF_AN_EVENT, _AUC_VALUES)),
-        ),
-        "table": (
-            Use("shapes", _SELECTIONS, _COMMON),
-            Use("cells", "a full stand-in, all features together", (*_COMMON, *_ALL_OF_AN_EVENT)),
-        ),
-    }
-)
+
+def uses_of(
+    whole: str, *areas: Criterion, selections: tuple[Criterion, ...] = (), full: tuple[Criterion, ...] = ()
+) -> tuple[Use, ...]:
+    """Return the two uses that events of every kind have: selections on single observables, and a full stand-in.
+
+    Parameters
+    ----------
+    whole:
+        how a full stand-in is compared, such as "value by value".
+    areas:
+        limits on classifiers of all that an event holds.
+    selections, full:
+        what a kind asks of the one and of the other before anything else.
+    """
+    return (
+        Use("shapes", "selections on single observables", (*selections, *_COMMON)),
+        Use("cells", f"a full stand-in, {whole}", (*full, *_COMMON, _AUC_OBSERVABLES, _DIVERSITY, *areas)),
+    )

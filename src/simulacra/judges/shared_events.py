@@ -47,9 +47,35 @@ class Shared:
     warning: str
 
 
-def shared_events(truth: Sample, generated: Sample) -> Shared:
-    """Return which generated events are truth events."""
-    theirs, ours = _contents(truth), _contents(generated)
+@dataclass(frozen=True)
+class Digests:
+    """A digest of each event of a sample, None without content, and how many of its values differ from 0, (N,)."""
+
+    sample: Sample
+    keys: list[bytes | None]
+    filled: np.ndarray
+
+
+def digests_of(sample: Sample) -> Digests:
+    """Return digests of what came out in each event; two events have the same one if they are equal."""
+    if sample.cloud is not None:
+        # Padding says nothing: two files of the same events may differ in it.
+        present, features = sample.cloud.present, sample.cloud.features
+        tables = [features[row][there] for row, there in enumerate(present)]
+        filled = np.array([np.count_nonzero(table) for table in tables])
+    else:
+        columns = list(sample.observables.values()) if sample.cells is None else [sample.cells]
+        table = np.column_stack(columns) if len(columns) > 1 else np.asarray(columns[0])
+        table = single_precision(table).reshape(len(sample), -1)
+        tables = list(table)
+        filled = np.count_nonzero(table, axis=1)
+    keys = [_digest(values) if full else None for values, full in zip(tables, filled, strict=True)]
+    return Digests(sample, keys, filled)
+
+
+def shared_events(theirs: Digests, ours: Digests) -> Shared:
+    """Return which generated events, the second ones, are truth events."""
+    truth, generated = theirs.sample, ours.sample
     once, numbers, twice = _of_truth(theirs)
     found = [(row, once[key]) for row, key in enumerate(ours.keys) if key is not None and key in once]
     nothing = Shared(np.empty((0, 2), dtype=int), "")
@@ -77,9 +103,9 @@ def shared_events(truth: Sample, generated: Sample) -> Shared:
     )
 
 
-def repeated_events(sample: Sample) -> str:
+def repeated_events(held: Digests) -> str:
     """Return a warning about events that a sample holds several times, as after a draw with replacement, or ""."""
-    held = _contents(sample)
+    sample = held.sample
     first: dict[bytes, int] = {}
     pairs = []
     for row, (key, filled) in enumerate(zip(held.keys, held.filled, strict=True)):
@@ -98,36 +124,12 @@ def repeated_events(sample: Sample) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Contents:
-    """A digest of each event, None without content, and how many of its values differ from 0, (N,)."""
-
-    keys: list[bytes | None]
-    filled: np.ndarray
-
-
-def _contents(sample: Sample) -> _Contents:
-    if sample.cloud is not None:
-        # Padding says nothing: two files of the same events may differ in it.
-        present, features = sample.cloud.present, sample.cloud.features
-        tables = [features[row][there] for row, there in enumerate(present)]
-        filled = np.array([np.count_nonzero(table) for table in tables])
-    else:
-        columns = list(sample.observables.values()) if sample.cells is None else [sample.cells]
-        table = np.column_stack(columns) if len(columns) > 1 else np.asarray(columns[0])
-        table = single_precision(table).reshape(len(sample), -1)
-        tables = list(table)
-        filled = np.count_nonzero(table, axis=1)
-    keys = [_digest(values) if full else None for values, full in zip(tables, filled, strict=True)]
-    return _Contents(keys, filled)
-
-
 def _digest(values: np.ndarray) -> bytes:
     # A negative zero is a zero.
     return hashlib.blake2b(np.ascontiguousarray(values + np.float32(0)).tobytes(), digest_size=16).digest()
 
 
-def _of_truth(held: _Contents) -> tuple[dict[bytes, int], int, int]:
+def _of_truth(held: Digests) -> tuple[dict[bytes, int], int, int]:
     """Return the row of each event that the truth holds once, its events with content, and how many it holds twice."""
     counts: dict[bytes, int] = {}
     rows: dict[bytes, int] = {}

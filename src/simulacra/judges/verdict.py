@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from simulacra.judges.calorimeter.scans import Extrapolation, Scan
-from simulacra.judges.calorimeter.showers import ShowerEvidence
-from simulacra.judges.classifiers.separability import Roc
 from simulacra.judges.criteria import SIGMAS, WITH_WEIGHTS, UseJudgement, advice_on
-from simulacra.judges.evidence import Evidence
 from simulacra.judges.finding import Finding
-from simulacra.judges.generalisation.neighbours import Neighbours
-from simulacra.statistics.distances.histograms import Comparison
 from simulacra.wording import with_error
 
 
@@ -35,8 +29,9 @@ class Verdict:
         what the samples are called.
     provenance:
         of "truth" and "generated".
-    comparisons, rocs, showers, neighbours, scans, extrapolation, evidence:
-        what the figures are drawn from.
+    evidence:
+        what the judges left for the report, by name: "comparisons", "rocs", "modes" and so on; what is not there had
+        nothing to be judged by.
     """
 
     use: str
@@ -50,13 +45,7 @@ class Verdict:
     n_pool: int
     seed: int
     provenance: Mapping[str, Mapping[str, Any]]
-    comparisons: tuple[Comparison, ...]
-    rocs: tuple[Roc, ...]
-    showers: ShowerEvidence | None = None
-    neighbours: Neighbours | None = None
-    scans: tuple[Scan, ...] = ()
-    extrapolation: Extrapolation | None = None
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: Mapping[str, Any]
 
     @property
     def stated(self) -> UseJudgement:
@@ -72,6 +61,15 @@ class Verdict:
     def plain_findings(self) -> tuple[Finding, ...]:
         """The findings on the generated events as they are, without those on weighted ones."""
         return tuple(finding for finding in self.findings if finding.region != WITH_WEIGHTS)
+
+    def said_by(self, *judges: str) -> tuple[str, ...]:
+        """Return what judges say in words of the generated events as they are."""
+        return tuple(finding.sentence for finding in self.plain_findings if finding.judge in judges)
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What truth and generated events are called."""
+        return self.truth_label, self.generated_label
 
     @property
     def headline(self) -> str:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.calorimeter.showers import judge_showers
 from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.mode_coverage import judge_modes
+from simulacra.judges.kinds.find import KINDS
 from simulacra.judges.samples import Sample
-from simulacra.statistics.distances.divisions import Replicates
 
 
-def judge_weighted(
-    truth: Sample, weighted: Sample, geometry: CalorimeterGeometry | None, rng: np.random.Generator
-) -> list[Finding]:
-    """Return what the judges of conditions, modes and showers find on weighted events.
+def judge_weighted(truth: Sample, weighted: Sample, rng: np.random.Generator) -> list[Finding]:
+    """Return what the judges of conditions and modes, and those of this kind of events, find on weighted events.
 
     The distributions and the classifiers have judged them already, in
     :func:`~simulacra.judges.classifiers.corrected.judge_corrected`. Copies of training events stay copies whatever they
@@ -27,8 +23,6 @@ def judge_weighted(
     ----------
     truth, weighted:
         events that the classifier has not learned from, the generated ones with its weights.
-    geometry:
-        the detector of showers; None for other events.
     rng:
         for replicates and clusters.
 
@@ -39,9 +33,7 @@ def judge_weighted(
         they are about stands in the details.
     """
     findings = [*judge_conditional(truth, weighted, rng)[0], *judge_modes(truth, weighted, rng)[0]]
-    if geometry is not None:
-        replicates = Replicates.draw(truth.weights, weighted.weights, rng)
-        findings += judge_showers(truth, weighted, truth, geometry, replicates)[0]
+    findings += KINDS[truth.kind].judged_again(truth, weighted, rng)
     return [
         finding.model_copy(update={"region": WITH_WEIGHTS, "details": {**finding.details, "region": finding.region}})
         for finding in findings

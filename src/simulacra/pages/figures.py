@@ -25,6 +25,7 @@ from simulacra.pages.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 RATIO_SPAN: Final = 0.6
 """The ratio panel reaches from 1 minus to 1 plus so much."""
@@ -82,8 +83,7 @@ def histograms_figure(
     if len(others) > len(SERIES):
         raise ValueError(f"a histogram shows {len(SERIES)} samples beside the truth at most, not {len(others)}")
     with new_figure(4.2, 3.6, fitted=False) as figure:
-        margins = {**MARGINS, "top": 0.985}
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
+        top, bottom = two_panels(figure, top=0.985)
         # Before stands for blue, after for orange, on every page.
         colours = SERIES if len(others) > 1 else (GENERATED,)
         draw_histograms(top, bottom, edges, truth, others, colours, logarithmic=logarithmic)
@@ -94,9 +94,27 @@ def histograms_figure(
         top.set_ylim(0, (1.08 + 0.14 * rows) * highest)
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
         bottom.set_xlabel(axis_label(name, units))
-        for axes in (top, bottom):
-            axes.yaxis.set_label_coords(-0.145, 0.5)
         return svg_of(figure)
+
+
+def two_panels(
+    figure: Figure, *, ratio: float = 2.4, label_at: float | None = -0.145, **margins: float
+) -> tuple[Axes, Axes]:
+    """Return an upper panel and a lower one that share the horizontal axis.
+
+    Parameters
+    ----------
+    ratio:
+        height of the upper panel over that of the lower one.
+    label_at:
+        where the labels of the vertical axes stand, in widths of a panel; each beside its numbers if None.
+    margins:
+        those that differ from a figure's usual ones.
+    """
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[ratio, 1], gridspec_kw={**MARGINS, **margins})
+    for axes in (top, bottom) if label_at is not None else ():
+        axes.yaxis.set_label_coords(label_at, 0.5)
+    return top, bottom
 
 
 def draw_histograms(
@@ -203,8 +221,7 @@ def calibration_figure(
     good = (x > 0) & (y > 0) if logarithmic else np.ones(len(x), dtype=bool)
     x, y, y_error = x[good], y[good], y_error[good]
     with new_figure(4.2, 4.2, fitted=False) as figure:
-        margins = {**MARGINS, "top": 0.985, "bottom": 0.105}
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.2], gridspec_kw=margins)
+        top, bottom = two_panels(figure, ratio=2.5, label_at=-0.135, top=0.985, bottom=0.105)
         ends = float(min(x.min(), (y - y_error).min())), float(max(x.max(), (y + y_error).max()))
         if logarithmic:
             low, high = max(ends[0], 0.5 * float(min(x.min(), y.min()))) / 1.15, ends[1] * 1.15
@@ -226,7 +243,6 @@ def calibration_figure(
         bottom.set(ylim=(1 - reach, 1 + reach), xlabel="Mean learned weight in a bin", ylabel="y / x")
         for axes in (top, bottom):
             axes.grid(color=GRID, linewidth=0.7)
-            axes.yaxis.set_label_coords(-0.135, 0.5)
         return svg_of(figure)
 
 
@@ -239,8 +255,7 @@ def reliability_figure(curves: Sequence[tuple[str, np.ndarray, np.ndarray, np.nd
         a label, and the mean predicted probability, the observed share and its error, (bins,) each; five at most.
     """
     with new_figure(4.2, 4.2, fitted=False) as figure:
-        margins = {**MARGINS, "left": 0.175, "right": 0.97, "top": 0.985, "bottom": 0.105}
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.2], gridspec_kw=margins)
+        top, bottom = two_panels(figure, ratio=2.5, label_at=-0.165, left=0.175, right=0.97, top=0.985, bottom=0.105)
         top.plot([0, 1], [0, 1], color=DIAGONAL, linewidth=0.9)
         bottom.axhline(0, color=DIAGONAL, linewidth=0.9)
         reach = 0.02
@@ -253,7 +268,6 @@ def reliability_figure(curves: Sequence[tuple[str, np.ndarray, np.ndarray, np.nd
         top.legend(loc="upper left")
         for axes in (top, bottom):
             axes.grid(color=GRID, linewidth=0.7)
-            axes.yaxis.set_label_coords(-0.165, 0.5)
         return svg_of(figure)
 
 

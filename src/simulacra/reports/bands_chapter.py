@@ -7,8 +7,7 @@ from typing import Final
 
 from simulacra.judges.finding import Finding
 from simulacra.pages import Chapter
-from simulacra.reports.finding_rows import probability, truth_beside
-from simulacra.wording import with_error
+from simulacra.reports.finding_rows import probability, truth_beside, value_of
 
 TEXT: Final = (
     "The 1-Wasserstein distance of each observable inside the band less that in slices beside it, both beyond what "
@@ -19,19 +18,19 @@ TEXT: Final = (
 
 def band_chapter(findings: Sequence[Finding]) -> Chapter:
     """Return the chapter of what :func:`~simulacra.judges.bands.judge_band` found."""
-    about = [finding for finding in findings if finding.judge == "held_out_band"]
+    overall, *each = findings
     return Chapter(
         "band",
-        f"Held out of training: {about[0].region}",
-        (about[0].sentence, TEXT),
+        f"Held out of training: {overall.region}",
+        (overall.sentence, TEXT),
         columns=("observable", "worse inside [σ]", "truth–truth", "p"),
         rows=tuple(
             (
                 finding.observable.replace("_", " "),
-                with_error(finding.value, finding.uncertainty),
+                value_of(finding),
                 truth_beside(finding),
                 probability(finding),
             )
-            for finding in (about[0], *sorted(about[1:], key=lambda one: -one.value))
+            for finding in (overall, *sorted(each, key=lambda one: -one.value))
         ),
     )

@@ -8,18 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simulacra.pages.figures import Binned, draw_histograms
-from simulacra.pages.style import (
-    DIAGONAL,
-    GRID,
-    INK,
-    SERIES,
-    TRUTH,
-    axis_label,
-    new_figure,
-    svg_of,
-    title,
-)
-from simulacra.statistics.classifiers.classifier import FALSE_POSITIVE_GRID
+from simulacra.pages.style import INK, SERIES, TRUTH, axis_label, new_figure, svg_of, title
+from simulacra.reports.roc_curves import DASHED, begin_roc, draw_roc
+from simulacra.statistics.classifiers.classification import FALSE_POSITIVE_GRID
 from simulacra.statistics.distances.histograms import Comparison, Histogram
 
 if TYPE_CHECKING:
@@ -56,7 +47,8 @@ def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
         raise ValueError(f"the picture shows one to {len(SERIES)} generators, not {len(verdicts)}")
     first = next(iter(verdicts.values()))
     shown = worst_observables(verdicts)
-    inputs = list(dict.fromkeys(input_of(roc) for verdict in verdicts.values() for roc in verdict.rocs))[:OBSERVABLES]
+    rocs = [roc for verdict in verdicts.values() for roc in verdict.evidence["rocs"]]
+    inputs = list(dict.fromkeys(map(input_of, rocs)))[:OBSERVABLES]
     with new_figure(*SIZE, fitted=False) as figure:
         # It also stands where pages are dark.
         figure.set_facecolor("white")
@@ -72,7 +64,7 @@ def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
 def worst_observables(verdicts: Mapping[str, Verdict]) -> list[str]:
     """Return the observables in which any of the generators is furthest from the truth, by W1 beyond truth's own."""
     worst: dict[str, float] = {}
-    common = [{one.observable for one in verdict.comparisons} for verdict in verdicts.values()]
+    common = [{one.observable for one in verdict.evidence["comparisons"]} for verdict in verdicts.values()]
     for verdict in verdicts.values():
         for finding in verdict.plain_findings:
             if finding.judge == "wasserstein_distance" and all(finding.observable in names for names in common):
@@ -104,7 +96,7 @@ def input_of(roc: Roc) -> str:
 
 def _histogram(part: SubFigure, observable: str, verdicts: Mapping[str, Verdict], truth_label: str) -> None:
     found: dict[str, Comparison] = {
-        name: next(one for one in verdict.comparisons if one.observable == observable)
+        name: next(one for one in verdict.evidence["comparisons"] if one.observable == observable)
         for name, verdict in verdicts.items()
     }
     first = next(iter(found.values()))
@@ -126,21 +118,16 @@ def _histogram(part: SubFigure, observable: str, verdicts: Mapping[str, Verdict]
 def _curves(part: SubFigure, looked_at: str, verdicts: Mapping[str, Verdict]) -> None:
     """Draw the ROC curve of the better classifier on one kind of input for each generator."""
     axes = part.subplots(gridspec_kw=MARGINS)
-    axes.plot([0, 1], [0, 1], color=DIAGONAL, linewidth=0.8)
+    begin_roc(axes)
     for (name, verdict), colour in zip(verdicts.items(), SERIES, strict=False):
-        rocs = [roc for roc in verdict.rocs if input_of(roc) == looked_at]
+        rocs = [roc for roc in verdict.evidence["rocs"] if input_of(roc) == looked_at]
         if not rocs:
             continue
         best = max(rocs, key=lambda roc: roc.judged.auc)
-        judged = best.judged
-        low, high = judged.efficiency - judged.efficiency_error, judged.efficiency + judged.efficiency_error
-        axes.fill_between(FALSE_POSITIVE_GRID, low, high, color=colour, alpha=0.2, linewidth=0)
-        label = f"{name}: AUC {judged.auc:.3f} ± {judged.uncertainty:.3f}"
-        axes.plot(FALSE_POSITIVE_GRID, judged.efficiency, color=colour, linewidth=1.6, label=label)
+        draw_roc(axes, best.judged, name, colour)
         truth = best.truth
     label = f"truth against truth: {truth.auc:.3f} ± {truth.uncertainty:.3f}"
-    axes.plot(FALSE_POSITIVE_GRID, truth.efficiency, color=TRUTH, linewidth=1.0, linestyle=(0, (3, 2)), label=label)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="Truth called generated", ylabel="Generated called generated")
+    axes.plot(FALSE_POSITIVE_GRID, truth.efficiency, color=TRUTH, linewidth=1.0, linestyle=DASHED, label=label)
+    axes.set(xlabel="Truth called generated", ylabel="Generated called generated")
     title(axes, f"Told apart by a classifier on {looked_at}")
-    axes.grid(color=GRID, linewidth=0.7)
     axes.legend(loc="lower right", borderaxespad=0.2)

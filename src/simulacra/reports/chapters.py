@@ -1,23 +1,25 @@
-"""The chapters of a report: what each shows, its figures and tables."""
+"""The chapters of a report: which there are, in which order, and those that events of every kind have."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
+from simulacra.judges.classifiers.separability import Roc
 from simulacra.judges.finding import Finding
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import image_uri
-from simulacra.reports import plots
+from simulacra.pages import Chapter, picture
+from simulacra.pages.figures import Binned, histograms_figure
 from simulacra.reports.bands_chapter import band_chapter
 from simulacra.reports.conditional_chapter import conditional_chapter
 from simulacra.reports.corrected_chapter import corrected_chapter
 from simulacra.reports.ensembles_chapter import ensembles_chapter
 from simulacra.reports.failures_chapter import failures_chapter
-from simulacra.reports.finding_rows import truth_beside
+from simulacra.reports.finding_rows import decimal_probability, truth_beside, value_of
 from simulacra.reports.learning_chapter import learning_chapter
 from simulacra.reports.memorisation_chapter import memorisation_chapter
 from simulacra.reports.modes_chapter import modes_chapter
 from simulacra.reports.multivariate_chapter import multivariate_chapter
+from simulacra.reports.roc_curves import roc_figure
 from simulacra.reports.shower_chapters import (
     extrapolation_chapter,
     images_chapter,
@@ -27,6 +29,7 @@ from simulacra.reports.shower_chapters import (
 )
 from simulacra.reports.statistical_power_chapter import statistical_power_chapter
 from simulacra.statistics.distances.divisions import REPLICATES
+from simulacra.statistics.distances.histograms import Comparison
 from simulacra.wording import with_error
 
 if TYPE_CHECKING:
@@ -58,146 +61,104 @@ CLASSIFIERS_TEXT: Final = (
 
 def chapters_of(verdict: Verdict) -> list[Chapter]:
     """Return the chapters that the verdict has evidence for."""
-    labels = verdict.truth_label, verdict.generated_label
-    found, findings = verdict.evidence, verdict.findings
-    geometry = None if verdict.showers is None else verdict.showers.geometry
-    chapters = []
-    if verdict.showers is not None:
-        chapters.append(images_chapter(verdict))
-    if found.failures is not None:
-        chapters.append(failures_chapter(found.failures, findings))
-    chapters += [_histograms(verdict), _distances(verdict)]
-    if found.multivariate is not None:
-        chapters.append(multivariate_chapter(found.multivariate, labels))
-    chapters.append(_classifiers(verdict))
-    if found.conditional is not None:
-        chapters.append(conditional_chapter(found.conditional, labels))
-    if any(finding.judge == "held_out_band" for finding in findings):
-        chapters.append(band_chapter(findings))
-    if found.correction is not None:
-        chapters.append(corrected_chapter(found.correction, verdict.stated))
-    if found.modes is not None:
-        chapters.append(modes_chapter(found.modes, *labels))
-    chapters.append(memorisation_chapter(found.memorisation, findings, *labels, geometry))
-    if verdict.neighbours is not None:
-        chapters.append(neighbours_chapter(verdict))
-    if found.power is not None:
-        chapters.append(statistical_power_chapter(found.power, *labels))
-    if found.ensemble is not None:
-        chapters.append(ensembles_chapter(found.ensemble, list(findings), labels[0]))
-    if verdict.showers is not None and verdict.showers.profiles:
-        chapters.append(response_chapter(verdict))
-    if verdict.showers is not None:
-        chapters += [scans_chapter(verdict), extrapolation_chapter(verdict)]
-    if found.learning_curves is not None:
-        chapters.append(learning_chapter(found.learning_curves))
-    return chapters
+    drawn = (draw(found, verdict) for name, draw in CHAPTERS if (found := verdict.evidence.get(name)) is not None)
+    return [chapter for chapter in drawn if chapter is not None]
 
 
-def _histograms(verdict: Verdict) -> Chapter:
-    distance = _by_observable(verdict, "wasserstein_distance")
-    separation = _by_observable(verdict, "separation_power")
+def _histograms(comparisons: Sequence[Comparison], verdict: Verdict) -> Chapter:
+    distance, separation = (_by_observable(verdict, judge) for judge in ("wasserstein_distance", "separation_power"))
     pictures = []
-    for comparison in verdict.comparisons[:MOST_HISTOGRAMS]:
-        svg = plots.histogram_figure(comparison, verdict.truth_label, verdict.generated_label)
-        w, s = distance[comparison.observable], separation[comparison.observable]
-        caption = (
-            f"W₁ = {with_error(w.value, w.uncertainty)} σ (truth against truth {truth_beside(w)}), "
-            f"separation power {with_error(s.value, s.uncertainty)} ({truth_beside(s)})"
+    for one in comparisons[:MOST_HISTOGRAMS]:
+        generated = one.generated
+        beyond = generated.below > 0, generated.above > 0
+        svg = histograms_figure(
+            one.binning.edges,
+            Binned(verdict.truth_label, one.truth.share, one.truth.error),
+            [Binned(verdict.generated_label, generated.share, generated.error, beyond=beyond)],
+            name=one.long_name,
+            units=one.units,
+            logarithmic=one.binning.logarithmic,
         )
-        pictures.append(Picture(image_uri(svg, "svg+xml"), f"Histogram: {comparison.long_name}", caption))
-    left_out = len(verdict.comparisons) - len(pictures)
+        w, s = distance[one.observable], separation[one.observable]
+        caption = (
+            f"W₁ = {value_of(w)} σ (truth against truth {truth_beside(w)}), "
+            f"separation power {value_of(s)} ({truth_beside(s)})"
+        )
+        pictures.append(picture(svg, f"Histogram: {one.long_name}", caption))
+    left_out = len(comparisons) - len(pictures)
     more = (f"The {left_out} observables nearest to the truth are in the table alone.",) if left_out else ()
-    return Chapter(
-        "histograms",
-        "Observables",
-        (
-            HISTOGRAMS_TEXT,
-            *more,
-        ),
-        tuple(pictures),
-    )
+    return Chapter("histograms", "Observables", (HISTOGRAMS_TEXT, *more), tuple(pictures))
 
 
-def _distances(verdict: Verdict) -> Chapter:
+def _distances(_comparisons: Sequence[Comparison], verdict: Verdict) -> Chapter:
     separation, ks = (_by_observable(verdict, judge) for judge in ("separation_power", "kolmogorov_smirnov"))
     rows = []
     for name, w in _by_observable(verdict, "wasserstein_distance").items():
-        s, units = separation[name], str(w.details["observable_units"])
-        in_units = with_error(_number(w, "in_units"), _number(w, "uncertainty_in_units"), units)
-        rows.append(
-            (
-                name.replace("_", " "),
-                with_error(w.value, w.uncertainty),
-                truth_beside(w),
-                in_units,
-                with_error(ks[name].value, ks[name].uncertainty),
-                truth_beside(ks[name]),
-                with_error(s.value, s.uncertainty),
-                truth_beside(s),
-                _p_value(w),
-            )
+        in_units = with_error(
+            _number(w, "in_units"), _number(w, "uncertainty_in_units"), str(w.details["observable_units"])
         )
+        others = [cell for one in (ks[name], separation[name]) for cell in (value_of(one), truth_beside(one))]
+        own = (name.replace("_", " "), value_of(w), truth_beside(w), in_units)
+        rows.append((*own, *others, decimal_probability(w.p_value)))
+    beside = "truth–truth"
     return Chapter(
         "distances",
         "Distances, all observables",
         (DISTANCES_TEXT.format(n=verdict.n_pool, least=1 / (REPLICATES + 1)),),
-        columns=(
-            "observable",
-            "W₁ [σ]",
-            "truth–truth",
-            "W₁ [unit]",
-            "KS",
-            "truth–truth",
-            "separation",
-            "truth–truth",
-            "p",
-        ),
+        columns=("observable", "W₁ [σ]", beside, "W₁ [unit]", "KS", beside, "separation", beside, "p"),
         rows=tuple(rows),
     )
 
 
-def _classifiers(verdict: Verdict) -> Chapter:
+def _classifiers(rocs: Sequence[Roc], _verdict: Verdict) -> Chapter:
     rows = []
-    for roc in verdict.rocs:
-        judged, chance = roc.judged, roc.truth
-        rows.append(
-            (
-                roc.observable.replace("_", " "),
-                with_error(judged.auc, judged.uncertainty),
-                with_error(chance.auc, chance.uncertainty),
-                with_error(judged.information, judged.information_uncertainty),
-                with_error(chance.information, chance.information_uncertainty),
-                f"{judged.p_value:.2g}",
-                f"{judged.n_truth:,} + {judged.n_generated:,}",
-                f"{chance.n_truth:,} + {chance.n_generated:,}",
-            )
-        )
-    picture = Picture(
-        image_uri(plots.roc_figure(verdict.rocs), "svg+xml"), "ROC curves of the classifiers", "Bands: error over folds"
-    )
+    for roc in rocs:
+        both = (roc.judged, roc.truth)
+        areas = (with_error(one.auc, one.uncertainty) for one in both)
+        told = (with_error(one.information, one.information_uncertainty) for one in both)
+        sizes = (f"{one.n_truth:,} + {one.n_generated:,}" for one in both)
+        rows.append((roc.observable.replace("_", " "), *areas, *told, f"{roc.judged.p_value:.2g}", *sizes))
+    beside = "truth–truth"
     return Chapter(
         "classifiers",
         "Can they be told apart?",
         (CLASSIFIERS_TEXT,),
-        large_pictures=(picture,),
-        columns=(
-            "classifier on",
-            "AUC",
-            "truth–truth",
-            "information [bit]",
-            "truth–truth",
-            "p",
-            "events",
-            "truth–truth events",
-        ),
+        large_pictures=(picture(roc_figure(rocs), "ROC curves of the classifiers", "Bands: error over folds"),),
+        columns=("classifier on", "AUC", beside, "information [bit]", beside, "p", "events", f"{beside} events"),
         rows=tuple(rows),
     )
 
 
+def _memorisation(_comparisons: Sequence[Comparison], verdict: Verdict) -> Chapter:
+    return memorisation_chapter(verdict.evidence.get("memorisation"), verdict.findings, *verdict.labels)
+
+
+#: the evidence that each chapter is drawn from, and how; every verdict has "comparisons"
+CHAPTERS: Final[tuple[tuple[str, Callable[[Any, Verdict], Chapter | None]], ...]] = (
+    ("showers", images_chapter),
+    ("failures", lambda found, verdict: failures_chapter(found, verdict.findings)),
+    ("comparisons", _histograms),
+    ("comparisons", _distances),
+    ("multivariate", lambda found, verdict: multivariate_chapter(found, verdict.labels)),
+    ("rocs", _classifiers),
+    ("conditional", lambda found, verdict: conditional_chapter(found, verdict.labels)),
+    ("band", lambda found, _verdict: band_chapter(found)),
+    ("correction", lambda found, verdict: corrected_chapter(found, verdict.stated)),
+    ("modes", lambda found, verdict: modes_chapter(found, *verdict.labels)),
+    ("comparisons", _memorisation),
+    ("neighbours", neighbours_chapter),
+    ("power", lambda found, verdict: statistical_power_chapter(found, *verdict.labels)),
+    ("ensemble", lambda found, verdict: ensembles_chapter(found, verdict.findings, verdict.truth_label)),
+    ("showers", response_chapter),
+    ("showers", scans_chapter),
+    ("showers", extrapolation_chapter),
+    ("learning_curves", lambda found, _verdict: learning_chapter(found)),
+)
+
+
 def _by_observable(verdict: Verdict, judge: str) -> dict[str, Finding]:
     found = [finding for finding in verdict.plain_findings if finding.judge == judge]
-    order = {comparison.observable: number for number, comparison in enumerate(verdict.comparisons)}
+    order = {comparison.observable: number for number, comparison in enumerate(verdict.evidence["comparisons"])}
     return {finding.observable: finding for finding in sorted(found, key=lambda f: order[f.observable])}
 
 
@@ -206,9 +167,3 @@ def _number(finding: Finding, name: str) -> float:
     if not isinstance(value, int | float):
         raise TypeError(f"the detail '{name}' of a finding is {value!r}, not a number")
     return float(value)
-
-
-def _p_value(finding: Finding) -> str:
-    if finding.p_value is None:
-        return "–"
-    return f"{finding.p_value:.2f}" if finding.p_value >= 0.01 else f"{finding.p_value:.3f}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulacra.judges.distances.conditional import ConditionalEvidence
 from simulacra.judges.distances.conditional_bins import ConditionEvidence
-from simulacra.pages import Chapter, Picture
+from simulacra.pages import Chapter, picture
 from simulacra.pages.style import (
     GENERATED,
     GRID,
@@ -17,13 +17,13 @@ from simulacra.pages.style import (
     SERIES,
     TRUTH,
     axis_label,
-    image_uri,
     new_figure,
     plain_numbers,
     points,
     svg_of,
     title,
 )
+from simulacra.reports.finding_rows import decimal_probability
 from simulacra.statistics.distances.simultaneous import Simultaneous
 from simulacra.wording import LONGEST_LABEL, shorten, with_error
 
@@ -49,18 +49,17 @@ TEXT: Final = (
 
 def conditional_chapter(evidence: ConditionalEvidence, labels: tuple[str, str]) -> Chapter:
     """Return the chapter; ``labels`` are what truth and generated events are called."""
-    narrow: list[Picture] = []
-    wide: list[Picture] = []
+    narrow, wide = [], []
     for one in evidence.conditions:
         name = one.condition.replace("_", " ")
         caption = f"W₁ over its simultaneous 95 % limit, in bins of {name}"
-        wide.append(Picture(image_uri(map_figure(one, evidence.long_names)), caption, caption))
+        wide.append(picture(map_figure(one, evidence.long_names), caption, caption))
         for column in worst_columns(one):
             what = evidence.long_names[one.observables[column]]
             svg = observable_figure(one, column, evidence)
-            narrow.append(Picture(image_uri(svg), f"Shift and width of {what} against {name}"))
+            narrow.append(picture(svg, f"Shift and width of {what} against {name}"))
         if one.auc is not None:
-            narrow.append(Picture(image_uri(area_figure(one, evidence)), f"Classifier's AUC against {name}"))
+            narrow.append(picture(area_figure(one, evidence), f"Classifier's AUC against {name}"))
     return Chapter(
         "conditions",
         "In bins of the conditions",
@@ -177,5 +176,5 @@ def _row(
         found.region(number).removeprefix(f"{found.condition} "),
         with_error(float(shown[judged.worst]), float(judged.error[judged.worst])),
         with_error(judged.chance + offset, judged.chance_error),
-        f"{judged.p_value:.2f}" if judged.p_value >= 0.01 else f"{judged.p_value:.3f}",
+        decimal_probability(judged.p_value),
     )

@@ -8,9 +8,9 @@ import numpy as np
 
 from simulacra.judges.classifiers.corrected import Correction
 from simulacra.judges.criteria import UseJudgement
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import GENERATED, image_uri, new_figure, plain_numbers, svg_of
-from simulacra.wording import with_error
+from simulacra.pages import Chapter, picture
+from simulacra.pages.style import GENERATED, new_figure, plain_numbers, svg_of
+from simulacra.reports.finding_rows import value_of
 
 TEXT: Final = (
     "Classifiers learned from one half of the events what tells generated events from truth; the other half of the "
@@ -24,22 +24,14 @@ def corrected_chapter(correction: Correction, stated: UseJudgement) -> Chapter:
     plain = {judgement.criterion.title: judgement for judgement in stated.judgements}
     rows = []
     for judgement in stated.weighted:
-        criterion, finding = judgement.criterion, judgement.finding
-        before = plain[criterion.title]
-        rows.append(
-            (
-                criterion.title,
-                with_error(before.finding.value, before.finding.uncertainty, criterion.units),
-                before.outcome,
-                with_error(finding.value, finding.uncertainty, criterion.units),
-                judgement.outcome,
-            )
-        )
+        title, units = judgement.criterion.title, judgement.criterion.units
+        both = ((value_of(one.finding, units), one.outcome) for one in (plain[title], judgement))
+        rows.append((title, *(cell for pair in both for cell in pair)))
     return Chapter(
         "weights",
         "With weights",
         (correction.sentence, TEXT),
-        (Picture(image_uri(weights_figure(correction)), "Histogram of the weights of generated events"),),
+        (picture(weights_figure(correction), "Histogram of the weights of generated events"),),
         columns=("criterion", "as it is", "", "with weights", ""),
         rows=tuple(rows),
     )

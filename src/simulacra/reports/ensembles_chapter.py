@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,18 +10,9 @@ import numpy as np
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensemble_bands import Coverage, EnsembleHistogram
 from simulacra.judges.generalisation.ensembles import EnsembleEvidence
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import (
-    GENERATED,
-    GRID,
-    MARGINS,
-    TRUTH,
-    axis_label,
-    image_uri,
-    new_figure,
-    points,
-    svg_of,
-)
+from simulacra.pages import Chapter, picture
+from simulacra.pages.figures import two_panels
+from simulacra.pages.style import GENERATED, GRID, TRUTH, axis_label, new_figure, points, svg_of
 from simulacra.wording import with_error
 
 MOST_HISTOGRAMS: Final = 24
@@ -32,15 +24,15 @@ TEXT: Final = (
 )
 
 
-def ensembles_chapter(evidence: EnsembleEvidence, findings: list[Finding], truth_label: str) -> Chapter:
+def ensembles_chapter(evidence: EnsembleEvidence, findings: Sequence[Finding], truth_label: str) -> Chapter:
     """Return the chapter of an ensemble's bands, the worst covered observables first."""
     overall = [f.sentence for f in findings if f.judge == "ensemble_coverage" and f.observable == "all observables"]
     shown = evidence.histograms[:MOST_HISTOGRAMS]
     left_out = len(evidence.histograms) - len(shown)
     more = (f"The {left_out} observables whose bands cover most are in the table alone.",) if left_out else ()
     pictures = tuple(
-        Picture(
-            image_uri(band_figure(one, truth_label)),
+        picture(
+            band_figure(one, truth_label),
             f"Histogram with model uncertainty: {one.long_name}",
             f"Covered {with_error(one.coverage[0].value, one.coverage[0].error, '%')} (68 % asked)",
         )
@@ -69,8 +61,7 @@ def band_figure(found: EnsembleHistogram, truth_label: str) -> bytes:
     widths = np.diff(np.log(edges) if found.binning.logarithmic else edges)
     part = widths.min() / widths
     with new_figure(4.2, 3.5, fitted=False) as figure:
-        margins = {**MARGINS, "top": 0.985}
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=margins)
+        top, bottom = two_panels(figure, top=0.985)
         top.stairs(mean * part, edges, color=GENERATED, linewidth=1.0, label="ensemble's mean")
         scale = np.divide(1.0, mean, out=np.zeros_like(mean), where=mean > 0)
         for axes, centre, factor in ((top, mean * part, part), (bottom, (mean > 0) * 1.0, scale)):
@@ -99,8 +90,6 @@ def band_figure(found: EnsembleHistogram, truth_label: str) -> bytes:
         if found.binning.logarithmic:
             bottom.set_xscale("log")
         bottom.set_xlabel(axis_label(found.long_name, found.units))
-        for axes in (top, bottom):
-            axes.yaxis.set_label_coords(-0.145, 0.5)
         return svg_of(figure)
 
 

@@ -9,16 +9,15 @@ import numpy as np
 
 from simulacra.judges.classifiers.failures import FailureMap, in_words
 from simulacra.judges.finding import Finding
-from simulacra.pages import Chapter, Picture
+from simulacra.pages import Chapter, picture
+from simulacra.pages.figures import two_panels
 from simulacra.pages.style import (
     DIAGONAL,
     GENERATED,
     GRID,
-    MARGINS,
     SERIES,
     TRUTH,
     axis_label,
-    image_uri,
     new_figure,
     plain_numbers,
     points,
@@ -49,15 +48,15 @@ TEXT: Final = (
 
 def failures_chapter(failures: FailureMap, findings: Sequence[Finding]) -> Chapter:
     """Return the chapter of what ``judge_failures`` found."""
-    large = [Picture(image_uri(importance_figure(failures.importances, failures)), "How much each feature matters")]
+    large = [picture(importance_figure(failures.importances, failures), "How much each feature matters")]
     if failures.plane is not None:
         x, y = (name.replace("_", " ") for name in failures.plane.names)
         caption = f"Generated over truth in the plane of {x} and {y}"
-        large.append(Picture(image_uri(plane_figure(failures.plane, failures)), caption, caption))
+        large.append(picture(plane_figure(failures.plane, failures), caption, caption))
     pictures = []
     for curve in failures.curves:
         caption = f"How well generated events are told from truth against {curve.condition.replace('_', ' ')}"
-        pictures.append(Picture(image_uri(condition_figure(curve, failures)), caption, caption))
+        pictures.append(picture(condition_figure(curve, failures), caption, caption))
     rows = [
         (
             in_words(region, failures.units, failures.long_names),
@@ -129,7 +128,7 @@ def condition_figure(curve: ConditionCurve, failures: FailureMap) -> bytes:
     logarithmic = _is_logarithmic(curve.edges)
     middle = np.sqrt(curve.edges[1:] * curve.edges[:-1]) if logarithmic else (curve.edges[1:] + curve.edges[:-1]) / 2
     with new_figure(4.2, 3.6, fitted=False) as figure:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1.6], gridspec_kw={**MARGINS, "left": 0.18})
+        top, bottom = two_panels(figure, ratio=1.25, label_at=None, left=0.18)
         top.axhline(0.5, color=DIAGONAL, linewidth=0.8)
         points(top, middle, curve.auc, curve.auc_error, GENERATED)
         top.set_ylabel("AUC in the bin")

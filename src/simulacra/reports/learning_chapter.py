@@ -7,19 +7,17 @@ from typing import Any
 import numpy as np
 
 from simulacra.judges.learning_curves import LearningCurves
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import GENERATED, GRID, SERIES, TRUTH, image_uri, new_figure, svg_of
+from simulacra.pages import Chapter, picture
+from simulacra.pages.style import GENERATED, GRID, SERIES, TRUTH, new_figure, svg_of
 
 
 def learning_chapter(curves: LearningCurves) -> Chapter:
     """Return the chapter of the report on the run that made the generator."""
-    pictures = [Picture(image_uri(score_figure(curves)), "Validated score against steps", "The validated score")]
+    pictures = [picture(score_figure(curves), "Validated score against steps", "The validated score")]
     if curves.losses:
-        pictures.append(Picture(image_uri(losses_figure(curves)), "Losses against steps", "Losses of a batch"))
+        pictures.append(picture(losses_figure(curves), "Losses against steps", "Losses of a batch"))
     if np.isfinite(curves.effective_modes).any():
-        pictures.append(
-            Picture(image_uri(modes_figure(curves)), "Effective modes against steps", "Effective number of modes")
-        )
+        pictures.append(picture(modes_figure(curves), "Effective modes against steps", "Effective number of modes"))
     rows = tuple((f"{step:,}", text) for step, text in curves.alarms.items())
     return Chapter(
         "learning",

@@ -11,8 +11,8 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.memorisation import Memorisation
 from simulacra.judges.samples import Sample
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import GENERATED, TRUTH, image_uri, new_figure, points, svg_of, title
+from simulacra.pages import Chapter, Picture, picture
+from simulacra.pages.style import GENERATED, TRUTH, new_figure, points, svg_of, title
 from simulacra.reports import shower_images
 
 if TYPE_CHECKING:
@@ -30,11 +30,7 @@ TEXT: Final = (
 
 
 def memorisation_chapter(
-    found: Memorisation | None,
-    findings: Sequence[Finding],
-    truth_label: str,
-    generated_label: str,
-    geometry: CalorimeterGeometry | None = None,
+    found: Memorisation | None, findings: Sequence[Finding], truth_label: str, generated_label: str
 ) -> Chapter:
     """Return the chapter; without training events it says that nothing was judged.
 
@@ -45,42 +41,48 @@ def memorisation_chapter(
         are passed over.
     truth_label, generated_label:
         what the samples are called.
-    geometry:
-        of the detector, for pictures of showers.
     """
     if found is None:
         return Chapter("memorisation", TITLE, (NOT_JUDGED,))
-    svg = nearness_figure(found, truth_label, generated_label)
-    pictures = [Picture(image_uri(svg, "svg+xml"), "Distances to the nearest training event")]
-    large = []
-    pairs = range(len(found.closest_distances))
-    if geometry is not None and found.closest_generated.cells is not None:
-        large = [_showers(found, k, geometry) for k in pairs]
-    elif found.closest_generated.cloud is not None or found.closest_generated.shapes:
+    distances = (
+        (found.truth, found.truth_weights, f"unseen {truth_label}"),
+        (found.generated, found.generated_weights, generated_label),
+    )
+    svg = distances_figure(distances, f"Nearest training event: {found.metric}", "events")
+    pictures, large = [picture(svg, "Distances to the nearest training event")], []
+    pairs, sample = range(len(found.closest_distances)), found.closest_generated
+    if sample.geometry is not None:
+        large = [_showers(found, k, sample.geometry) for k in pairs]
+    elif sample.cloud is not None or sample.shapes:
         pictures += [_picture(found, k) for k in pairs]
     columns, rows = _table(found)
     sentences = tuple(finding.sentence for finding in findings if finding.judge in JUDGES)
     return Chapter("memorisation", TITLE, (*sentences, TEXT), tuple(pictures), tuple(large), columns=columns, rows=rows)
 
 
-def nearness_figure(found: Memorisation, truth_label: str, generated_label: str) -> bytes:
-    """Draw the distances to the nearest training event of generated and of unseen truth events."""
-    high = float(max(np.quantile(found.generated, 0.99), np.quantile(found.truth, 0.99)))
+def distances_figure(samples: Sequence[tuple[np.ndarray, np.ndarray, str]], what: str, noun: str) -> bytes:
+    """Draw how distances to the nearest reference are spread.
+
+    Parameters
+    ----------
+    samples:
+        distances and weights, (N,) each, and the label of the truth and of the generated events.
+    what:
+        the distance as the axis names it.
+    noun:
+        what is counted, such as "showers".
+    """
+    high = float(max(np.quantile(values, 0.99) for values, _, _ in samples))
     edges = np.linspace(0, high if high > 0 else 1.0, BINS)
     with new_figure(4.6, 3.0) as figure:
         axes = figure.subplots()
-        for values, weights, colour, label in (
-            (found.truth, found.truth_weights, TRUTH, f"unseen {truth_label}"),
-            (found.generated, found.generated_weights, GENERATED, generated_label),
-        ):
+        for (values, weights, label), colour in zip(samples, (TRUTH, GENERATED), strict=True):
             share = np.histogram(values, edges, weights=weights)[0] / weights.sum()
             error = np.sqrt(np.histogram(values, edges, weights=weights**2)[0]) / weights.sum()
             filled = colour == TRUTH
             axes.stairs(share, edges, color=colour, linewidth=1.2, label=label, fill=filled, alpha=0.3 if filled else 1)
             points(axes, (edges[1:] + edges[:-1]) / 2, share, error, colour, marker="none")
-        axes.set_xlabel(f"Nearest training event: {found.metric}")
-        axes.set_ylabel("Share of events a bin")
-        axes.set_xlim(0, edges[-1])
+        axes.set(xlabel=what, ylabel=f"Share of {noun} a bin", xlim=(0, edges[-1]))
         axes.legend()
         return svg_of(figure)
 
@@ -93,7 +95,7 @@ def _showers(found: Memorisation, k: int, geometry: CalorimeterGeometry) -> Pict
         titles.append(name if energy is None else f"{name}\n{energy[k]:.3g} GeV")
     image = shower_images.shower_rows(geometry, rows, titles, shower_images.shown_sections(geometry))
     caption = _caption(found, k)
-    return Picture(image_uri(image, "png"), caption, caption)
+    return picture(image, caption, caption, kind="png")
 
 
 def _picture(found: Memorisation, k: int) -> Picture:
@@ -118,7 +120,7 @@ def _picture(found: Memorisation, k: int) -> Picture:
             axes.set_xlabel(next(iter(found.closest_generated.shapes), "value").replace("_", " "))
             axes.legend()
         svg = svg_of(figure)
-    return Picture(image_uri(svg, "svg+xml"), _caption(found, k), _caption(found, k))
+    return picture(svg, _caption(found, k), _caption(found, k))
 
 
 def _particles(axes: Axes, sample: Sample, k: int, name: str, colour: str, face: str) -> None:

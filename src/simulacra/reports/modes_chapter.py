@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from simulacra.judges.generalisation.mode_coverage import ModeEvidence
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import GENERATED, GRID, TRUTH, image_uri, new_figure, points, svg_of, title
+from simulacra.pages import Chapter, picture
+from simulacra.pages.style import GENERATED, GRID, TRUTH, new_figure, points, svg_of, title
 from simulacra.statistics.modes.mode_report import CellShares
 from simulacra.wording import with_error
 
@@ -33,7 +33,7 @@ def modes_chapter(evidence: ModeEvidence, truth_label: str, generated_label: str
         svg = shares_figure(part, f"{name} of the truth", truth_label, generated_label)
         lost = int(part.lost.sum())
         caption = f"{name} of the truth, the largest first; {lost} of {len(part.lost)} lost (marked by a cross)"
-        pictures.append(Picture(image_uri(svg, "svg+xml"), f"Shares of the {name.lower()}", caption))
+        pictures.append(picture(svg, f"Shares of the {name.lower()}", caption))
     rows = []
     for part in report.partitions:
         wanted = np.arange(len(part.truth)) if part.kind == "mode" else np.flatnonzero(part.lost)
@@ -78,23 +78,12 @@ def shares_figure(part: CellShares, heading: str, truth_label: str, generated_la
     with new_figure(4.6, 3.0) as figure:
         axes = figure.subplots()
         axes.bar(place, 100 * part.truth[order], width=0.8, color=TRUTH, alpha=0.3, label=truth_label)
-        points(
-            axes,
-            place - 0.12,
-            100 * part.truth[order],
-            100 * part.truth_error[order],
-            TRUTH,
-            marker="none",
+        truth, generated = (
+            (100 * share[order], 100 * error[order])
+            for share, error in ((part.truth, part.truth_error), (part.generated, part.generated_error))
         )
-        points(
-            axes,
-            place + 0.12,
-            100 * part.generated[order],
-            100 * part.generated_error[order],
-            GENERATED,
-            size=2.8,
-            label=generated_label,
-        )
+        points(axes, place - 0.12, *truth, TRUTH, marker="none")
+        points(axes, place + 0.12, *generated, GENERATED, size=2.8, label=generated_label)
         gone = part.lost[order]
         if gone.any():
             axes.plot(place[gone], 100 * part.truth[order][gone], "x", color=GENERATED, markersize=6, label="lost")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulacra.judges.distances.multivariate import KINDS, Multivariate
+from simulacra.judges.distances.multivariate import DISTANCES, Multivariate
 from simulacra.judges.finding import Finding
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import image_uri
+from simulacra.pages import Chapter, picture
 from simulacra.reports.correlation_figure import correlation_figure
 from simulacra.reports.finding_rows import probability
 from simulacra.statistics.distances.divisions import REPLICATES
@@ -54,8 +53,8 @@ def multivariate_chapter(
         svg = correlation_figure(found.correlations, *labels)
         i, j = (found.correlations.names[k].replace("_", " ") for k in found.correlations.worst)
         pictures.append(
-            Picture(
-                image_uri(svg, "svg+xml"),
+            picture(
+                svg,
                 f"Correlations of the {what} in both samples, and their difference",
                 f"The pair whose correlation differs most, {i} and {j}, is marked",
             )
@@ -71,7 +70,13 @@ def multivariate_chapter(
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
-    kind = KINDS[finding.judge]
-    units = f" [{kind.units}]" if kind.units not in ("1", "share") else ""
-    truth = "–" if finding.truth_value is None else kind.say(finding.truth_value, finding.truth_uncertainty or 0.0)
-    return f"{kind.title}{units}", kind.say(finding.value, finding.uncertainty), truth, probability(finding), kind.sees
+    words = DISTANCES[finding.judge]
+    units = f" [{words.units}]" if words.units not in ("1", "share") else ""
+    truth = "–" if finding.truth_value is None else words.say(finding.truth_value, finding.truth_uncertainty or 0.0)
+    return (
+        f"{words.title}{units}",
+        words.say(finding.value, finding.uncertainty),
+        truth,
+        probability(finding),
+        words.sees,
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from simulacra.judges.classifiers.separability import Roc
 from simulacra.judges.criteria import Judgement, UseJudgement
-from simulacra.judges.evidence import Evidence
 from simulacra.pages.plain import plain
 from simulacra.statistics.classifiers.classifier import FALSE_POSITIVE_GRID
 from simulacra.version import __version__
@@ -45,51 +46,53 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
             "truth_pool_events": verdict.n_pool,
         },
         "findings": verdict.findings,
-        "histograms": verdict.comparisons,
-        "roc": {
-            "truth_called_generated": FALSE_POSITIVE_GRID,
-            "curves": [roc.without_events() for roc in verdict.rocs],
-        },
-        "showers": verdict.showers,
-        "neighbours": verdict.neighbours,
-        "scans": verdict.scans,
-        "extrapolation": verdict.extrapolation,
         **_evidence(verdict.evidence),
     }
     values: dict[str, Any] = plain(record, "report")
     return values
 
 
-def _evidence(found: Evidence) -> dict[str, Any]:
-    """Return the evidence without what belongs to single events."""
-    correction, memorisation, multivariate = found.correction, found.memorisation, found.multivariate
-    return {
-        "correlations": None if multivariate is None else multivariate.correlations,
-        "failures": found.failures,
-        "weights": None
-        if correction is None
-        else {
-            "sentence": correction.sentence,
-            "effective_size": correction.effective_size,
-            "effective_share": correction.effective_share,
-            "clipped_share": correction.clipped_share,
-            "largest": correction.largest,
-            "roc": [roc.without_events() for roc in correction.rocs],
+def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the evidence without what belongs to single events, and null for what every record names."""
+    left = {name: value for name, value in found.items() if name != "band"}  # Its findings stand among the others.
+    scanned, multivariate = left.pop("scanned", None), left.pop("multivariate")
+    correction, memorisation = left.pop("correction", None), left.pop("memorisation", None)
+    named = {
+        "histograms": left.pop("comparisons"),
+        "roc": {
+            "truth_called_generated": FALSE_POSITIVE_GRID,
+            "curves": [_curves(roc) for roc in left.pop("rocs")],
         },
-        "conditional": found.conditional,
-        "modes": found.modes,
-        "memorisation": None
-        if memorisation is None
-        else {
-            "memorised": memorisation.memorised,
-            "metric": memorisation.metric,
-            "searched": memorisation.searched,
-            "closest_distances": memorisation.closest_distances,
-        },
-        "statistical_power": found.power,
-        "ensemble": found.ensemble,
-        "learning_curves": found.learning_curves,
+        "showers": left.pop("showers", None),
+        "neighbours": left.pop("neighbours", None),
+        "scans": () if scanned is None else scanned.scans,
+        "extrapolation": None if scanned is None else scanned.extrapolation,
+        "correlations": multivariate.correlations,
+        "failures": left.pop("failures", None),
+        "weights": _fields(correction, "sentence", "effective_size", "effective_share", "clipped_share", "largest"),
+        "conditional": left.pop("conditional", None),
+        "modes": left.pop("modes", None),
+        "memorisation": _fields(memorisation, "memorised", "metric", "searched", "closest_distances"),
+        "statistical_power": left.pop("power", None),
+        "ensemble": left.pop("ensemble", None),
+        "learning_curves": left.pop("learning_curves", None),
     }
+    if correction is not None:
+        named["weights"]["roc"] = [_curves(roc) for roc in correction.rocs]
+    return {**named, **left}
+
+
+def _fields(found: Any, *names: str) -> dict[str, Any] | None:
+    return None if found is None else {name: getattr(found, name) for name in names}
+
+
+def _curves(roc: Roc) -> dict[str, Any]:
+    """Return what a classifier says of both pairs of samples, without single events."""
+    sides = {}
+    for name, side in (("judged", roc.judged), ("truth", roc.truth)):
+        told = vars(side.without_events()).copy()
+        sides[name] = {"kind": told.pop("method"), **told}
+    return {"observable": roc.observable, **sides}
 
 
 def _use(judged: UseJudgement) -> dict[str, Any]:

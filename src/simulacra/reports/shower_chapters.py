@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simulacra.judges.calorimeter.showers import EnergyProfiles
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import axis_label, image_uri
-from simulacra.reports import plots, shower_images
+import numpy as np
+
+from simulacra.judges.calorimeter.images_and_response import ShowerEvidence
+from simulacra.judges.calorimeter.neighbours import Neighbours
+from simulacra.judges.calorimeter.scans import Scanned
+from simulacra.pages import Chapter, picture
+from simulacra.pages.style import axis_label
+from simulacra.reports.memorisation_chapter import distances_figure
+from simulacra.reports.shower_figures import extrapolation_figure, profile_figure, scan_figure
+from simulacra.reports.shower_images import mean_image_figures, section_title, shower_rows, shown_sections
 
 if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
@@ -16,141 +22,122 @@ IMAGES_TEXT: Final = (
     "The mean energy in each cell of each section, on one logarithmic colour scale a section, and the ratio of "
     "the means; cells whose mean is known to no better than 50 % in the truth are left grey in the ratio."
 )
+NOT_JUDGED: Final = "Not judged: this needs the generator itself (option --generator)."
 
 
-def images_chapter(verdict: Verdict) -> Chapter:
+def images_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
     """Return the chapter of mean images."""
-    if verdict.showers is None:
-        raise ValueError("mean images need showers")
-    geometry, images = verdict.showers.geometry, verdict.showers.images
-    labels = verdict.truth_label, verdict.generated_label
+    truth, generated = verdict.labels
     pictures = []
-    for section in shower_images.shown_sections(geometry):
-        title = shower_images.section_title(geometry, section)
-        kinds = (f"mean of {labels[0]}", f"mean of {labels[1]}", f"{labels[1]} over {labels[0]}")
-        for image, kind in zip(shower_images.mean_image_figures(geometry, images, section, labels), kinds, strict=True):
-            pictures.append(Picture(image_uri(image, "png"), f"{title}: {kind}"))
-    misplaced = [f.sentence for f in verdict.plain_findings if f.judge == "misplaced_energy"]
-    return Chapter(
-        "images",
-        "Mean images",
-        (
-            IMAGES_TEXT,
-            *misplaced,
-        ),
-        tuple(pictures),
-    )
+    for section in shown_sections(showers.geometry):
+        figures = mean_image_figures(showers.geometry, showers.images, section, verdict.labels)
+        what = (f"mean of {truth}", f"mean of {generated}", f"{generated} over {truth}")
+        pictures += [
+            picture(image, f"{section_title(showers.geometry, section)}: {one}", kind="png")
+            for image, one in zip(figures, what, strict=True)
+        ]
+    text = (IMAGES_TEXT, *verdict.said_by("misplaced_energy"))
+    return Chapter("images", "Mean images", text, tuple(pictures))
 
 
-def response_chapter(verdict: Verdict) -> Chapter:
-    """Return the chapter of response, resolution and fractions against the incident energy."""
-    profiles = verdict.showers.profiles if verdict.showers is not None else ()
-    labels = verdict.truth_label, verdict.generated_label
-    pictures = []
-    for found in profiles:
-        svg = plots.profile_figure(found, *labels)
-        pictures.append(Picture(image_uri(svg, "svg+xml"), f"Mean of {found.long_name} against incident energy"))
-    resolution = image_uri(plots.profile_figure(profiles[0], *labels, width=True), "svg+xml")
-    pictures.insert(1, Picture(resolution, "Energy resolution against incident energy"))
-    sentences = [f.sentence for f in verdict.plain_findings if f.judge in ("response_linearity", "energy_resolution")]
-    return Chapter(
-        "response",
-        "Against the incident energy",
-        (
-            *sentences,
-            "Each point is a bin of incident energies. The width is half the central interval with 68 % of showers.",
-        ),
-        tuple(pictures),
-    )
-
-
-def neighbours_chapter(verdict: Verdict) -> Chapter:
-    """Return the chapter of the showers nearest to a few generated ones."""
-    found, showers = verdict.neighbours, verdict.showers
-    if found is None or showers is None:
-        raise ValueError("nearest neighbours need showers")
-    labels = verdict.truth_label, verdict.generated_label
-    distances = plots.distance_figure(found.generated, found.truth, found.reference, labels)
+def response_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter | None:
+    """Return the chapter of response, resolution and fractions against the incident energy, if that varies."""
+    if not showers.profiles:
+        return None
     pictures = [
-        Picture(image_uri(distances, "svg+xml"), "Distances to the nearest shower", "Distances to the nearest shower")
+        picture(profile_figure(found, *verdict.labels), f"Mean of {found.long_name} against incident energy")
+        for found in showers.profiles
     ]
-    sections = shower_images.shown_sections(showers.geometry)
+    resolution = profile_figure(showers.profiles[0], *verdict.labels, width=True)
+    pictures.insert(1, picture(resolution, "Energy resolution against incident energy"))
+    text = (
+        *verdict.said_by("response_linearity", "energy_resolution"),
+        "Each point is a bin of incident energies. The width is half the central interval with 68 % of showers.",
+    )
+    return Chapter("response", "Against the incident energy", text, tuple(pictures))
+
+
+def neighbours_chapter(found: Neighbours, verdict: Verdict) -> Chapter:
+    """Return the chapter of the showers nearest to a few generated ones."""
+    geometry = verdict.evidence["showers"].geometry
+    truth, generated = verdict.labels
+    distances = distances_figure(
+        (
+            (found.truth, np.ones(len(found.truth)), f"unseen {truth}"),
+            (found.generated, np.ones(len(found.generated)), generated),
+        ),
+        f"Hellinger distance to the nearest {found.reference} shower",
+        "showers",
+    )
+    title = "Distances to the nearest shower"
+    pictures = [picture(distances, title, title)]
     for near in found.shown:
         titles = [f"Generated\n{near.incident_energy:.3g} GeV"]
         titles += [
             f"Neighbour {k + 1}\n{energy:.3g} GeV, d = {distance:.3f}"
             for k, (energy, distance) in enumerate(zip(near.neighbour_energies, near.distances, strict=True))
         ]
-        image = shower_images.shower_rows(showers.geometry, [near.cells, *near.neighbour_cells], titles, sections)
+        image = shower_rows(geometry, [near.cells, *near.neighbour_cells], titles, shown_sections(geometry))
         caption = (
             f"A generated shower of {near.incident_energy:.3g} GeV and the {found.reference} showers nearest to it"
         )
-        pictures.append(Picture(image_uri(image, "png"), caption, caption))
-    sentences = [f.sentence for f in verdict.plain_findings if f.judge == "nearest_neighbour_distance"]
-    return Chapter("neighbours", "Nearest neighbours", tuple(sentences), large_pictures=tuple(pictures))
+        pictures.append(picture(image, caption, caption, kind="png"))
+    text = verdict.said_by("nearest_neighbour_distance")
+    return Chapter("neighbours", "Nearest neighbours", text, large_pictures=tuple(pictures))
 
 
-def scans_chapter(verdict: Verdict) -> Chapter:
+def scans_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
     """Return the chapter of scans at fixed noise."""
     title = "Scans at fixed noise"
-    if not verdict.scans or verdict.showers is None:
-        return Chapter("scans", title, ("Not judged: this needs the generator itself (option --generator).",))
-    profiles = {found.quantity: found for found in verdict.showers.profiles}
-    pictures = []
-    for scan in verdict.scans:
-        if scan.condition == "incident_energy":
+    scanned: Scanned | None = verdict.evidence.get("scanned")
+    if scanned is None or not scanned.scans:
+        return Chapter("scans", title, (NOT_JUDGED,))
+    profiles = {found.quantity: found for found in showers.profiles}
+    pictures, large = [], []
+    for scan in scanned.scans:
+        energy = scan.condition == "incident_energy"
+        if energy:
             shown = [name for name in ("energy_response", *scan.observables) if name in profiles]
         else:
             direction = "eta" if scan.condition == "impact_x" else "phi"
             shown = [name for name in scan.observables if name.startswith(f"{direction}_centre_")]
         for name in dict.fromkeys(shown):
             label = _label(verdict, name)
-            svg = plots.scan_figure(
-                scan, name, label, _if_energy(scan.condition, profiles.get(name)), verdict.truth_label
-            )
-            pictures.append(Picture(image_uri(svg, "svg+xml"), f"{label} against {scan.condition} at fixed noise"))
-    large = []
-    sections = shower_images.shown_sections(verdict.showers.geometry)
-    for scan in verdict.scans:
-        unit = "GeV" if scan.condition == "incident_energy" else "mm"
-        titles = [f"{value:.3g} {unit}" for value in scan.image_values]
-        image = shower_images.shower_rows(verdict.showers.geometry, list(scan.images), titles, sections)
+            svg = scan_figure(scan, name, label, profiles.get(name) if energy else None, verdict.truth_label)
+            pictures.append(picture(svg, f"{label} against {scan.condition} at fixed noise"))
+        titles = [f"{value:.3g} {'GeV' if energy else 'mm'}" for value in scan.image_values]
+        image = shower_rows(showers.geometry, list(scan.images), titles, shown_sections(showers.geometry))
         caption = f"One noise, {scan.condition.replace('_', ' ')} moved"
-        large.append(Picture(image_uri(image, "png"), caption, caption))
-    sentences = [f.sentence for f in verdict.plain_findings if f.judge in ("energy_scan", "position_scan")]
+        large.append(picture(image, caption, caption, kind="png"))
     text = (
         "Every shower of a line has the same random numbers; only the condition moves. The truth is not at fixed noise."
     )
-    return Chapter("scans", title, (text, *sentences), tuple(pictures), tuple(large))
+    return Chapter(
+        "scans", title, (text, *verdict.said_by("energy_scan", "position_scan")), tuple(pictures), tuple(large)
+    )
 
 
-def extrapolation_chapter(verdict: Verdict) -> Chapter:
+def extrapolation_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
     """Return the chapter of what lies beyond the trained range."""
-    title = "Beyond the trained range"
-    found = verdict.extrapolation
-    if found is None or verdict.showers is None:
-        text = "Not judged: this needs the generator itself (option --generator)."
-        return Chapter("extrapolation", title, (text,), mark="extrapolation")
-    profiles = {one.quantity: one for one in verdict.showers.profiles}
+    title, mark = "Beyond the trained range", "extrapolation"
+    scanned: Scanned | None = verdict.evidence.get("scanned")
+    if scanned is None or (found := scanned.extrapolation) is None:
+        return Chapter("extrapolation", title, (NOT_JUDGED,), mark=mark)
+    profiles = {one.quantity: one for one in showers.profiles}
     pictures = []
     for name in found.profiles:
         label = _label(verdict, name)
-        svg = plots.extrapolation_figure(found, name, label, profiles.get(name), verdict.truth_label)
-        pictures.append(Picture(image_uri(svg, "svg+xml"), f"{label} inside and beyond the trained range"))
-    sentences = [f.sentence for f in verdict.plain_findings if f.judge == "extrapolation"]
+        svg = extrapolation_figure(found, name, label, profiles.get(name), verdict.truth_label)
+        pictures.append(picture(svg, f"{label} inside and beyond the trained range"))
     text = (
         f"The generator was trained from {found.trained[0]:.3g} to {found.trained[1]:.3g} GeV. Hollow points on shaded "
         "ground are extrapolation: nothing in the verdict above covers them."
     )
-    return Chapter("extrapolation", title, (text, *sentences), tuple(pictures), mark="extrapolation")
-
-
-def _if_energy(condition: str, profiles: EnergyProfiles | None) -> EnergyProfiles | None:
-    return profiles if condition == "incident_energy" else None
+    return Chapter("extrapolation", title, (text, *verdict.said_by("extrapolation")), tuple(pictures), mark=mark)
 
 
 def _label(verdict: Verdict, observable: str) -> str:
-    for comparison in verdict.comparisons:
+    for comparison in verdict.evidence["comparisons"]:
         if comparison.observable == observable:
             return axis_label(comparison.long_name, comparison.units)
     return observable.replace("_", " ")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.judges.calorimeter.showers import MeanImages
+from simulacra.judges.calorimeter.images_and_response import MeanImages
 from simulacra.pages.style import INK, new_figure
 
 if TYPE_CHECKING:

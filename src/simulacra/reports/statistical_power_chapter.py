@@ -13,8 +13,8 @@ from simulacra.judges.generalisation.statistical_power import (
     rounded,
     sentence_on,
 )
-from simulacra.pages import Chapter, Picture
-from simulacra.pages.style import GRID, SERIES, TRUTH, image_uri, new_figure, points, svg_of, title
+from simulacra.pages import Chapter, picture
+from simulacra.pages.style import GRID, SERIES, TRUTH, new_figure, points, svg_of, title
 from simulacra.wording import shorten
 
 CURVE: Final = (10.0, 1e7)
@@ -41,13 +41,13 @@ def statistical_power_chapter(evidence: PowerEvidence, truth_label: str, generat
     if evidence.joint is not None:
         shown.append(("jointly", evidence.joint))
     pictures = [
-        Picture(
-            image_uri(worth_figure(shown, evidence, truth_label), "svg+xml"),
+        picture(
+            worth_figure(shown, evidence, truth_label),
             "Worth against the number of generated events",
             f"{truth_label} events that any number of generated ones is worth. Arrows: lower limits",
         ),
-        Picture(
-            image_uri(quantiles_figure(every[0], evidence.n_generated, truth_label), "svg+xml"),
+        picture(
+            quantiles_figure(every[0], evidence.n_generated, truth_label),
             f"Worth quantile by quantile: {every[0].long_name}",
             f"{every[0].long_name}: what {evidence.n_generated:,} generated events are worth, quantile by quantile",
         ),

@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.events import part_of
-from simulacra.judges.samples import check_comparable
+from simulacra.judges.unpacking import check_comparable
 from simulacra.observables.showers import shower_shapes
 from simulacra.reweighting.fitting import fit_reweighter
 from simulacra.reweighting.prior_weights import checked_weights

@@ -10,7 +10,8 @@ import xarray as xr
 
 from simulacra.events import take_part
 from simulacra.judges.classifiers.separability import table_of
-from simulacra.judges.samples import Sample, sample_of
+from simulacra.judges.samples import Sample
+from simulacra.judges.unpacking import sample_of
 from simulacra.pages import Card, Chapter, Page
 from simulacra.progress import Progress, silent
 from simulacra.reweighting.clipping import MaximumClipping
@@ -21,7 +22,7 @@ from simulacra.reweighting.refined import Generator, RefinedGenerator
 from simulacra.reweighting.refinement import of_showers
 from simulacra.reweighting.refinement_cost import Cost, measure_cost
 from simulacra.reweighting.refiner import Refiner
-from simulacra.statistics.classifiers.classification import Kind
+from simulacra.statistics.classifiers.classification import Method
 from simulacra.statistics.classifiers.classifier import CELL_THRESHOLD, Classification, classify
 from simulacra.wording import with_error
 
@@ -29,7 +30,7 @@ from simulacra.wording import with_error
 TIMES: Final = 2
 CONDITION_BINS: Final = 5
 BATCH: Final = 1024
-JUDGES: Final[tuple[tuple[str, Kind], ...]] = (
+JUDGES: Final[tuple[tuple[str, Method], ...]] = (
     ("observables", "trees"),
     ("observables", "perceptron"),
     ("cells", "perceptron"),
@@ -196,7 +197,7 @@ def _judged_again(
         progress(f"{kind} on {what}", 0.3 + 0.65 * number / len(JUDGES))
         seeds = [int(s) for s in rng.integers(2**31, size=3)]
 
-        def told(other: Sample, one: int, what: str = what, kind: Kind = kind) -> Classification:
+        def told(other: Sample, one: int, what: str = what, kind: Method = kind) -> Classification:
             tables = table_of(truth, other, what, CELL_THRESHOLD)
             return classify(*tables, kind, truth_weights=truth.weights, generated_weights=other.weights, seed=one)
 

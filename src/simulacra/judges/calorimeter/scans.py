@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
+from simulacra.judges.case import SamplesEvents
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
 from simulacra.observables import observe
@@ -23,17 +24,6 @@ IMAGES: Final = 5
 EVENTS_A_POINT: Final = 200
 INSIDE_POINTS: Final = 7
 BEYOND: Final = (0.5, 0.7, 1.25, 1.5, 2.0)
-
-
-class Generator(Protocol):
-    """What the scans need of a generator."""
-
-    @property
-    def trained_range(self) -> Mapping[str, tuple[float, float]]:
-        """The (low, high) of each condition that it was trained on."""
-
-    def sample(self, n: int, *, seed: int | None = None, fixed_noise: bool = False, **conditions: Any) -> xr.Dataset:
-        """Return ``n`` events; with ``fixed_noise`` all with the same noise, so that only the conditions differ."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +69,34 @@ class Extrapolation:
     profiles: Mapping[str, Profile]
 
 
-def judge_energy_scan(generator: Generator, *, seed: int) -> tuple[Finding, Scan]:
+@dataclass(frozen=True)
+class Scanned:
+    """What a generator does when its conditions move; no extrapolation where it was trained at one energy."""
+
+    scans: tuple[Scan, ...]
+    extrapolation: Extrapolation | None
+
+
+def judge_generator(generator: SamplesEvents, truth: Sample, *, seed: int) -> tuple[list[Finding], Scanned]:
+    """Return what scans of the generator's trained conditions find; a condition with one value is not scanned."""
+    findings: list[Finding] = []
+    scans: list[Scan] = []
+    extrapolation = None
+    moving = {name for name, (low, high) in generator.trained_range.items() if high > low}
+    if "incident_energy" in moving:
+        finding, scan = judge_energy_scan(generator, seed=seed)
+        beyond, extrapolation = judge_extrapolation(generator, seed=seed)
+        findings += [finding, beyond]
+        scans.append(scan)
+    for condition in ("impact_x", "impact_y"):
+        if condition in moving:
+            finding, scan = judge_position_scan(generator, truth, condition, seed=seed)
+            findings.append(finding)
+            scans.append(scan)
+    return findings, Scanned(tuple(scans), extrapolation)
+
+
+def judge_energy_scan(generator: SamplesEvents, *, seed: int) -> tuple[Finding, Scan]:
     """Scan the incident energy at fixed noise: total energy should rise with every step."""
     low, high = generator.trained_range["incident_energy"]
     scan = _scan(generator, "incident_energy", np.geomspace(low, high, ENERGY_POINTS), seed)
@@ -100,7 +117,7 @@ def judge_energy_scan(generator: Generator, *, seed: int) -> tuple[Finding, Scan
     return finding, scan
 
 
-def judge_position_scan(generator: Generator, truth: Sample, condition: str, *, seed: int) -> tuple[Finding, Scan]:
+def judge_position_scan(generator: SamplesEvents, truth: Sample, condition: str, *, seed: int) -> tuple[Finding, Scan]:
     """Scan ``impact_x`` or ``impact_y`` at fixed noise: the shower's centre should follow with the truth's slope."""
     scan = _scan(generator, condition, np.linspace(*generator.trained_range[condition], POSITION_POINTS), seed)
     direction = "eta" if condition == "impact_x" else "phi"
@@ -130,7 +147,7 @@ def judge_position_scan(generator: Generator, truth: Sample, condition: str, *, 
     return finding, scan
 
 
-def judge_extrapolation(generator: Generator, *, seed: int) -> tuple[Finding, Extrapolation]:
+def judge_extrapolation(generator: SamplesEvents, *, seed: int) -> tuple[Finding, Extrapolation]:
     """Generate at fixed energies, inside and beyond the trained range, and see how the response carries on."""
     low, high = generator.trained_range["incident_energy"]
     inside = np.geomspace(low, high, INSIDE_POINTS)
@@ -164,7 +181,7 @@ def judge_extrapolation(generator: Generator, *, seed: int) -> tuple[Finding, Ex
     return finding, Extrapolation(energies, outside, (low, high), profiles)
 
 
-def _scan(generator: Generator, condition: str, values: np.ndarray, seed: int) -> Scan:
+def _scan(generator: SamplesEvents, condition: str, values: np.ndarray, seed: int) -> Scan:
     kept = np.linspace(0, len(values) - 1, IMAGES).round().astype(int)
     rows: dict[str, list[np.ndarray]] = {}
     images = np.zeros((0, 0))
@@ -177,7 +194,7 @@ def _scan(generator: Generator, condition: str, values: np.ndarray, seed: int) -
     return Scan(condition, values, {name: np.stack(row) for name, row in rows.items()}, values[kept], images)
 
 
-def _sample(generator: Generator, n: int, seed: int, *, fixed_noise: bool, **moved: np.ndarray) -> xr.Dataset:
+def _sample(generator: SamplesEvents, n: int, seed: int, *, fixed_noise: bool, **moved: np.ndarray) -> xr.Dataset:
     """Return events with the conditions that are not moved in the middle of their ranges."""
     conditions: dict[str, Any] = {}
     for name, (low, high) in generator.trained_range.items():

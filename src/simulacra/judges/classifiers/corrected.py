@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.classifiers.separability import Roc, findings_of, table_of
+from simulacra.judges.classifiers.separability import Roc, findings_of, tables_of
 from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.finding import Finding
@@ -142,7 +142,7 @@ def _log_odds(
 ) -> np.ndarray:
     """Return the calibrated log-odds of the judged generated events, (n,), by classifiers of the learned ones."""
     n, m = len(learned[0]), len(learned[1])
-    known, unseen = _table(learned[0].joined(learned[1]), judged[1], cell_threshold)
+    known, unseen = tables_of(learned[0].joined(learned[1]), judged[1], cell_threshold)
     table = np.concatenate(reined(known, unseen)).astype(np.float32)
     labels, weights, balanced = labelled(n, m, learned[0].weights, learned[1].weights)
     plan = cross_validation(labels, FOLDS, 1, rng)
@@ -165,15 +165,6 @@ def _log_odds(
         found += mean[held:] / FOLDS
     slope, offset = fit_platt(out_of_fold, labels, weights)
     return slope * found + offset
-
-
-def _table(first: Sample, second: Sample, cell_threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return all that the plain judges' classifiers see of two samples."""
-    whats = ["observables"] if first.observables else []
-    if first.cells is not None:
-        whats.append("cells" if first.kind == "showers" else "values")
-    tables = [table_of(first, second, what, cell_threshold) for what in whats]
-    return np.column_stack([t[0] for t in tables]), np.column_stack([t[1] for t in tables])
 
 
 def _halves(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

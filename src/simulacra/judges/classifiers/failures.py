@@ -107,11 +107,7 @@ def judge_failures(
 def _table(truth: Sample, generated: Sample) -> tuple[tuple[str, ...], tuple[np.ndarray, np.ndarray]]:
     """Return observables and conditions in their own units, and their names."""
     names = features_of(truth, generated).names
-    tables = [
-        np.column_stack([s.observables[n] if n in s.observables else s.conditions[n] for n in names]).astype(np.float64)
-        for s in (truth, generated)
-    ]
-    return names, (tables[0], tables[1])
+    return names, (truth.columns(names).astype(np.float64), generated.columns(names).astype(np.float64))
 
 
 def _halves(events: Events, rng: np.random.Generator) -> tuple[Events, Events]:

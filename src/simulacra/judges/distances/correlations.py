@@ -152,11 +152,6 @@ def _finding(judge: str, what: str, found: Correlations, features: Features, lab
     return Finding(
         judge=judge,
         observable="all pairs",
-        value=distance.value,
-        uncertainty=distance.uncertainty,
-        truth_value=distance.truth_value,
-        truth_uncertainty=distance.truth_uncertainty,
-        p_value=distance.p_value,
         n_truth=len(features.truth),
         n_generated=len(features.generated),
         sentence=(
@@ -172,6 +167,7 @@ def _finding(judge: str, what: str, found: Correlations, features: Features, lab
             "worst_uncertainty": error,
             "worst_p_value": found.worst_p_value,
         },
+        **vars(distance),
     )
 
 

@@ -93,12 +93,7 @@ def _wasserstein(
     return Finding(
         judge="wasserstein_distance",
         observable=name,
-        value=distance.value,
-        uncertainty=distance.uncertainty,
         units="truth standard deviations",
-        truth_value=distance.truth_value,
-        truth_uncertainty=distance.truth_uncertainty,
-        p_value=distance.p_value,
         sentence=(
             f"{title}: the distributions lie {with_error(distance.value, distance.uncertainty)} standard deviations"
             f"{physical} apart; {truth.label} against itself "
@@ -112,6 +107,7 @@ def _wasserstein(
         },
         n_truth=len(truth),
         n_generated=n_generated,
+        **vars(distance),
     )
 
 
@@ -121,11 +117,6 @@ def _plain(
     return Finding(
         judge=judge,
         observable=name,
-        value=distance.value,
-        uncertainty=distance.uncertainty,
-        truth_value=distance.truth_value,
-        truth_uncertainty=distance.truth_uncertainty,
-        p_value=distance.p_value,
         sentence=(
             f"{beginning} {with_error(distance.value, distance.uncertainty)}; {truth.label} against itself "
             f"{with_error(distance.truth_value, distance.truth_uncertainty)}."
@@ -133,4 +124,5 @@ def _plain(
         details=dict(details),
         n_truth=len(truth),
         n_generated=n_generated,
+        **vars(distance),
     )

@@ -26,7 +26,7 @@ CLEAR: Final = 0.01
 
 
 @dataclass(frozen=True)
-class Kind:
+class InWords:
     """How a distance is spoken of.
 
     Attributes
@@ -56,27 +56,27 @@ class Kind:
         return with_error(value, error) if self.scale == 1 else f"({with_error(value, error)}) × 10⁻³"
 
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+DISTANCES: Final[Mapping[str, InWords]] = MappingProxyType(
     {
-        "frechet_physics_distance": Kind(
+        "frechet_physics_distance": InWords(
             "Frechet physics distance", "means, widths and linear correlations; blind to shapes beyond", "σ²", 1000
         ),
-        "kernel_physics_distance": Kind("kernel physics distance", "moments up to the fourth; tails", "1", 1000),
-        "maximum_mean_discrepancy": Kind(
+        "kernel_physics_distance": InWords("kernel physics distance", "moments up to the fourth; tails", "1", 1000),
+        "maximum_mean_discrepancy": InWords(
             "Gaussian maximum mean discrepancy", "any difference that is about as wide as the sample", "1", 1000
         ),
-        "precision": Kind("precision", "generated events where the truth has none", "share"),
-        "recall": Kind("recall", "truth events where the generator makes none", "share"),
-        "density": Kind("density", "generated events crowding where the truth is dense (above 1) or not (below)"),
-        "coverage": Kind("coverage", "lost modes and thin regions", "share"),
-        "mean_kolmogorov_smirnov": Kind("mean Kolmogorov-Smirnov distance", "each observable by itself"),
-        "mean_wasserstein": Kind("mean 1-Wasserstein distance", "each observable by itself; tails", "σ"),
-        "sliced_kolmogorov_smirnov": Kind("sliced Kolmogorov-Smirnov distance", "any sum of observables"),
-        "sliced_wasserstein": Kind("sliced 1-Wasserstein distance", "any sum of observables; tails", "σ"),
-        "max_sliced_wasserstein": Kind("largest sliced 1-Wasserstein distance", "the worst sum of observables", "σ"),
-        "energy_distance": Kind("energy distance", "any difference, shifts most of all", "σ", 1000),
-        "correlations": Kind("distance of the correlation matrices", "linear dependence of pairs"),
-        "rank_correlations": Kind("distance of the rank correlation matrices", "monotonic dependence of pairs"),
+        "precision": InWords("precision", "generated events where the truth has none", "share"),
+        "recall": InWords("recall", "truth events where the generator makes none", "share"),
+        "density": InWords("density", "generated events crowding where the truth is dense (above 1) or not (below)"),
+        "coverage": InWords("coverage", "lost modes and thin regions", "share"),
+        "mean_kolmogorov_smirnov": InWords("mean Kolmogorov-Smirnov distance", "each observable by itself"),
+        "mean_wasserstein": InWords("mean 1-Wasserstein distance", "each observable by itself; tails", "σ"),
+        "sliced_kolmogorov_smirnov": InWords("sliced Kolmogorov-Smirnov distance", "any sum of observables"),
+        "sliced_wasserstein": InWords("sliced 1-Wasserstein distance", "any sum of observables; tails", "σ"),
+        "max_sliced_wasserstein": InWords("largest sliced 1-Wasserstein distance", "the worst sum of observables", "σ"),
+        "energy_distance": InWords("energy distance", "any difference, shifts most of all", "σ", 1000),
+        "correlations": InWords("distance of the correlation matrices", "linear dependence of pairs"),
+        "rank_correlations": InWords("distance of the rank correlation matrices", "monotonic dependence of pairs"),
     }
 )
 _MEANING: Final[Mapping[str, str]] = MappingProxyType(
@@ -96,7 +96,7 @@ class Multivariate:
     Attributes
     ----------
     findings:
-        one a distance, named as in :data:`KINDS`.
+        one a distance, named as in :data:`DISTANCES`.
     correlations:
         of both samples; None for a single feature.
     """
@@ -187,28 +187,24 @@ def _finding(
     used: tuple[int, int] | None,
     details: dict[str, JsonValue],
 ) -> Finding:
-    kind = KINDS[name]
-    ours = kind.say(distance.value, distance.uncertainty)
-    theirs = kind.say(distance.truth_value, distance.truth_uncertainty)
+    words = DISTANCES[name]
+    ours = words.say(distance.value, distance.uncertainty)
+    theirs = words.say(distance.truth_value, distance.truth_uncertainty)
     n_truth, n_generated = used or (len(features.truth), len(features.generated))
     if name in _MEANING:
-        statement = f"{kind.title.capitalize()}: {ours} {_MEANING[name].format(truth=labels[0])}"
+        statement = f"{words.title.capitalize()}: {ours} {_MEANING[name].format(truth=labels[0])}"
     else:
-        statement = f"The {kind.title} of the {what} is {ours}"
+        statement = f"The {words.title} of the {what} is {ours}"
     chance = "more than chance explains" if distance.p_value < CLEAR else "which chance explains"
     return Finding(
         judge=name,
         observable=what,
-        value=distance.value,
-        uncertainty=distance.uncertainty,
-        units="1" if kind.units == "share" else kind.units,
-        truth_value=distance.truth_value,
-        truth_uncertainty=distance.truth_uncertainty,
-        p_value=distance.p_value,
+        units="1" if words.units == "share" else words.units,
         n_truth=n_truth,
         n_generated=n_generated,
         sentence=(
             f"{statement}; {labels[0]} against itself {theirs}: a difference {chance} (p = {distance.p_value:.2g})."
         ),
         details={"features": len(features.names), **details},
+        **vars(distance),
     )

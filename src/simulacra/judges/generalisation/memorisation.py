@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.generalisation.distances_to_training import TrainingEvents
+from simulacra.judges.kinds.find import KINDS
 from simulacra.judges.samples import Sample, some_rows
 from simulacra.statistics.modes.nearness import Nearness, compare_nearness
 from simulacra.statistics.modes.strata import Strata, condition_table
@@ -85,11 +85,11 @@ def judge_memorisation(
         truth.take(some_rows(len(truth), MOST_QUERIES, rng)),
         generated.take(some_rows(len(generated), MOST_QUERIES, rng)),
     )
-    events = TrainingEvents(kept)
-    truth_distances, _ = events.nearest(a)
-    generated_distances, numbers = events.nearest(b)
+    closeness = KINDS[train.kind].closeness
+    truth_distances, _ = closeness.nearest(a, kept)
+    generated_distances, numbers = closeness.nearest(b, kept)
 
-    conditions = [name for name, values in truth.conditions.items() if np.ptp(values) > 0]
+    conditions = truth.moving
     number = int(np.clip(min(len(a), len(b)) // EVENTS_A_STRATUM, 1, MOST_STRATA))
     table = condition_table(a.conditions, conditions)
     strata = Strata(table, len(a), strata=number, seed=int(rng.integers(2**31)))
@@ -101,7 +101,7 @@ def judge_memorisation(
     judged = Memorisation(
         found,
         found.p_value < MEMORISED_P_VALUE,
-        events.metric,
+        closeness.metric,
         generated_distances,
         truth_distances,
         b.weights,
@@ -111,7 +111,7 @@ def judge_memorisation(
         generated_distances[closest],
         len(kept) / len(train),
     )
-    return _findings(judged, events.observable, truth.label, generated.label), judged
+    return _findings(judged, closeness.observable, truth.label, generated.label), judged
 
 
 def _findings(judged: Memorisation, observable: str, truth: str, generated: str) -> list[Finding]:

@@ -48,10 +48,10 @@ def judge_modes(
     alarm:
         one that was fitted on ``truth`` by :func:`mode_alarm`; else one is.
     """
-    observables, conditions = _names(truth)
+    observables, conditions = list(truth.observables), truth.moving
     alarm = alarm or mode_alarm(truth, seed=int(rng.integers(2**31)))
     report = alarm.check(
-        np.column_stack([generated.observables[name] for name in observables]),
+        generated.columns(observables),
         condition_table(generated.conditions, conditions),
         generated.weights,
     )
@@ -127,16 +127,12 @@ def judge_modes(
 
 def mode_alarm(truth: Sample, *, seed: int) -> ModeAlarm:
     """Return an alarm for generated events of this kind; its columns are the sample's observables and conditions."""
-    observables, conditions = _names(truth)
+    observables, conditions = list(truth.observables), truth.moving
     return ModeAlarm(
-        np.column_stack([truth.observables[name] for name in observables]),
+        truth.columns(observables),
         condition_table(truth.conditions, conditions),
         truth.weights,
         seed,
         names=observables,
         units=[truth.units[name] for name in observables],
     )
-
-
-def _names(truth: Sample) -> tuple[list[str], list[str]]:
-    return list(truth.observables), [name for name, values in truth.conditions.items() if np.ptp(values) > 0]

@@ -11,7 +11,7 @@ from simulacra.statistics.classifiers.members import Plan
 from simulacra.statistics.classifiers.platt import calibrated, information
 from simulacra.statistics.classifiers.ranks import area_and_influence, growing_p_value, standard_error, standard_score
 
-Kind = Literal["perceptron", "trees", "deep_sets"]
+Method = Literal["perceptron", "trees", "deep_sets"]
 
 FALSE_POSITIVE_GRID: Final = np.linspace(0.0, 1.0, 101)
 
@@ -22,6 +22,8 @@ class Classification:
 
     Attributes
     ----------
+    method:
+        how the classifier learns.
     auc, uncertainty:
         the area under the ROC curve, mean over folds and repetitions, and its error over the judged events, with the
         spread between the repetitions in quadrature.
@@ -46,7 +48,7 @@ class Classification:
         which of the events given these are, (n,) and (m,).
     """
 
-    kind: Kind
+    method: Method
     auc: float
     uncertainty: float
     aucs: np.ndarray
@@ -77,7 +79,7 @@ class Classification:
 
 
 def classification_of(
-    kind: Kind, plan: Plan, scores: list[np.ndarray], labels: np.ndarray, weights: np.ndarray
+    method: Method, plan: Plan, scores: list[np.ndarray], labels: np.ndarray, weights: np.ndarray
 ) -> Classification:
     """Return what the members' log-odds say, truth (label 0) before generated events (label 1)."""
     out_of_fold = plan.cross_validated(scores)
@@ -107,7 +109,7 @@ def classification_of(
     # Samples that were never confused have no spread: one event would have changed the AUC by this much.
     least = 1.0 / min(n, m)
     return Classification(
-        kind=kind,
+        method=method,
         auc=float(aucs.mean()),
         uncertainty=max(float(np.hypot(standard_error(influence), between)), least),
         aucs=aucs,
@@ -131,7 +133,7 @@ def classification_of(
 
 
 def classification_of_one(
-    kind: Kind,
+    method: Method,
     scores: np.ndarray,
     log_odds: np.ndarray,
     rows: np.ndarray,
@@ -158,7 +160,7 @@ def classification_of_one(
     # Binomial, over the generated events: there is one part, and no folds to spread.
     binomial = np.sqrt(efficiency * (1 - efficiency) * np.sum(by[of == 1] ** 2)) / by[of == 1].sum()
     return Classification(
-        kind=kind,
+        method=method,
         auc=area,
         uncertainty=error,
         aucs=np.array([[area]]),

@@ -25,7 +25,7 @@ import numpy as np
 from simulacra.statistics.classifiers.classification import (
     FALSE_POSITIVE_GRID,
     Classification,
-    Kind,
+    Method,
     classification_of,
     classification_of_one,
     mean_one,
@@ -35,9 +35,9 @@ from simulacra.statistics.classifiers.perceptron import CALOCHALLENGE, LARGE_SAM
 from simulacra.statistics.classifiers.trees import tree_scores
 from simulacra.statistics.outliers import reined
 
-__all__ = ["FALSE_POSITIVE_GRID", "Classification", "Kind", "Protocol", "cell_features", "classify"]
+__all__ = ["FALSE_POSITIVE_GRID", "Classification", "Method", "TrainingProtocol", "cell_features", "classify"]
 
-Protocol = Literal["cross-validation", "calochallenge"]
+TrainingProtocol = Literal["cross-validation", "calochallenge"]
 
 MANY_EVENTS: Final = 20_000
 CALOCHALLENGE_SHARES: Final = (0.6, 0.2)
@@ -80,7 +80,7 @@ def cell_features(cells: np.ndarray, incident_energy: np.ndarray, *, threshold: 
 def classify(
     truth: np.ndarray,
     generated: np.ndarray,
-    kind: Kind,
+    method: Method,
     *,
     truth_weights: np.ndarray | None = None,
     generated_weights: np.ndarray | None = None,
@@ -88,7 +88,7 @@ def classify(
     repetitions: int | None = None,
     seed: int = 0,
     perceptron: Perceptron | None = None,
-    protocol: Protocol = "cross-validation",
+    protocol: TrainingProtocol = "cross-validation",
 ) -> Classification:
     """Train classifiers and return how well they tell generated events from truth.
 
@@ -96,7 +96,7 @@ def classify(
     ----------
     truth, generated:
         features, (N, F) and (M, F), finite.
-    kind:
+    method:
         "trees" (boosted, histogram-based) or "perceptron".
     truth_weights, generated_weights:
         weight of each event, (N,) and (M,); trees take none that is negative.
@@ -121,24 +121,24 @@ def classify(
     labels, weights, balanced = labelled(len(truth), len(generated), truth_weights, generated_weights)
     rng = np.random.default_rng(seed)
     if protocol == "calochallenge":
-        if kind != "perceptron":
-            raise ValueError(f"the CaloChallenge's protocol is a perceptron's, not one of {kind}")
+        if method != "perceptron":
+            raise ValueError(f"the CaloChallenge's protocol is a perceptron's, not one of {method}")
         return _calochallenge(features, labels, weights, balanced, perceptron or CALOCHALLENGE, rng)
     if protocol != "cross-validation":
         raise ValueError(f"no protocol '{protocol}'; there are cross-validation and calochallenge")
     effort = effort_for(min(len(truth), len(generated)))
     plan = cross_validation(labels, folds or effort.folds, repetitions or effort.repetitions, rng)
     member_seed = int(rng.integers(2**31))
-    if kind == "perceptron":
+    if method == "perceptron":
         settings = perceptron or (LARGE_SAMPLES if len(labels) >= 2 * MANY_EVENTS else Perceptron())
         scores = perceptron_scores(features, labels, balanced, plan.members, member_seed, settings)
-    elif kind == "trees":
+    elif method == "trees":
         if weights.min() < 0:
             raise ValueError(f"{np.sum(weights < 0)} weights are negative, and trees learn from positive ones alone")
         scores = tree_scores(features, labels, balanced, plan.members, member_seed)
     else:
-        raise ValueError(f"tables of features are judged by 'trees' or a 'perceptron', not by '{kind}'")
-    return classification_of(kind, plan, scores, labels, weights)
+        raise ValueError(f"tables of features are judged by 'trees' or a 'perceptron', not by '{method}'")
+    return classification_of(method, plan, scores, labels, weights)
 
 
 def labelled(

@@ -1,67 +1,18 @@
-"""The figures of a report: histograms, ROC curves and profiles, each as an SVG text with statistical errors."""
+"""Figures of showers against a condition: profiles, scans at fixed noise, extrapolation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulacra.judges.calorimeter.images_and_response import EnergyProfiles
 from simulacra.judges.calorimeter.scans import Extrapolation, Scan
-from simulacra.judges.calorimeter.showers import EnergyProfiles
-from simulacra.judges.classifiers.separability import Roc
-from simulacra.pages.figures import Binned, histograms_figure
-from simulacra.pages.style import (
-    GENERATED,
-    GRID,
-    MARGINS,
-    SERIES,
-    TRUTH,
-    new_figure,
-    points,
-    svg_of,
-    title,
-)
-from simulacra.statistics.classifiers.classifier import FALSE_POSITIVE_GRID
-from simulacra.statistics.distances.histograms import Comparison
+from simulacra.pages.figures import two_panels
+from simulacra.pages.style import GENERATED, GRID, MARGINS, SERIES, TRUTH, new_figure, points, svg_of, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-def histogram_figure(comparison: Comparison, truth_label: str, generated_label: str) -> bytes:
-    """Draw one observable in both samples, and their ratio below."""
-    truth, generated = comparison.truth, comparison.generated
-    beyond = generated.below > 0, generated.above > 0
-    return histograms_figure(
-        comparison.binning.edges,
-        Binned(truth_label, truth.share, truth.error),
-        [Binned(generated_label, generated.share, generated.error, beyond=beyond)],
-        name=comparison.long_name,
-        units=comparison.units,
-        logarithmic=comparison.binning.logarithmic,
-    )
-
-
-def roc_figure(rocs: Sequence[Roc]) -> bytes:
-    """Draw the ROC curve of each classifier with its error over folds, and truth against truth dashed."""
-    with new_figure(4.6, 4.2) as figure:
-        axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color="#8a94a0", linewidth=0.8)
-        for roc, colour in zip(rocs, SERIES, strict=False):
-            judged = roc.judged
-            label = f"{roc.observable.replace('_', ' ')}: AUC {judged.auc:.3f} ± {judged.uncertainty:.3f}"
-            axes.plot(FALSE_POSITIVE_GRID, judged.efficiency, color=colour, linewidth=1.5, label=label)
-            low, high = judged.efficiency - judged.efficiency_error, judged.efficiency + judged.efficiency_error
-            axes.fill_between(FALSE_POSITIVE_GRID, low, high, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(FALSE_POSITIVE_GRID, roc.truth.efficiency, color=colour, linewidth=1.0, linestyle=(0, (3, 2)))
-        axes.plot([], [], color=TRUTH, linewidth=1.0, linestyle=(0, (3, 2)), label="truth against truth")
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        axes.set_xlabel("Truth events called generated")
-        axes.set_ylabel("Generated events called generated")
-        axes.grid(color=GRID, linewidth=0.7)
-        axes.legend(loc="lower right")
-        return svg_of(figure)
 
 
 def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: str, *, width: bool = False) -> bytes:
@@ -73,13 +24,12 @@ def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: 
         sides.append((side.position, value, error))
     (x, truth, truth_error), (x_generated, generated, generated_error) = sides
     with new_figure(4.2, 3.6, fitted=False) as figure:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25], gridspec_kw=MARGINS)
+        top, bottom = two_panels(figure)
         points(top, x, truth, truth_error, TRUTH, marker="s", line="-", label=truth_label)
         points(top, x_generated, generated, generated_error, GENERATED, line="-", label=generated_label)
         top.set_ylabel("Width / mean" if width else "Mean")
         title(top, f"{profiles.long_name}: resolution" if width else profiles.long_name)
         top.margins(y=0.25)
-        top.grid(color=GRID, linewidth=0.7)
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1)
         fine = truth > 0
         if fine.any():
@@ -90,12 +40,10 @@ def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: 
         bottom.axhline(1, color=TRUTH, linewidth=0.8)
         bottom.set_ylabel("Ratio")
         bottom.margins(y=0.15)
-        bottom.grid(color=GRID, linewidth=0.7)
         for axes in (top, bottom):
+            axes.grid(color=GRID, linewidth=0.7)
             axes.ticklabel_format(axis="y", useOffset=False)
         _energy_axis(bottom)
-        for axes in (top, bottom):
-            axes.yaxis.set_label_coords(-0.145, 0.5)
         return svg_of(figure)
 
 
@@ -129,31 +77,14 @@ def extrapolation_figure(
     with new_figure(4.2, 3.0, fitted=False) as figure:
         axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15})
         if truth is not None:
-            side_of_truth = truth.truth
-            points(
-                axes,
-                side_of_truth.position,
-                side_of_truth.mean,
-                side_of_truth.mean_error,
-                TRUTH,
-                marker="s",
-                line="-",
-                label=truth_label,
-            )
+            known = truth.truth
+            points(axes, known.position, known.mean, known.mean_error, TRUTH, marker="s", line="-", label=truth_label)
         for mask, face, text in (
             (~found.outside, GENERATED, "trained range"),
             (found.outside, "white", "extrapolation"),
         ):
-            points(
-                axes,
-                found.energies[mask],
-                side.mean[mask],
-                side.mean_error[mask],
-                GENERATED,
-                size=5,
-                face=face,
-                label=f"generated, {text}",
-            )
+            marks = found.energies[mask], side.mean[mask], side.mean_error[mask]
+            points(axes, *marks, GENERATED, size=5, face=face, label=f"generated, {text}")
         low, high = found.energies.min() * 0.85, found.energies.max() * 1.18
         for start, stop in ((low, found.trained[0]), (found.trained[1], high)):
             axes.axvspan(start, stop, color="#e69f00", alpha=0.14, linewidth=0)
@@ -163,31 +94,6 @@ def extrapolation_figure(
         axes.grid(color=GRID, linewidth=0.7)
         axes.legend(fontsize=7)
         _energy_axis(axes)
-        return svg_of(figure)
-
-
-def distance_figure(generated: np.ndarray, truth: np.ndarray, reference: str, labels: tuple[str, str]) -> bytes:
-    """Draw the distances to the nearest reference shower, of generated and of unseen truth showers."""
-    edges = np.linspace(0, float(max(np.quantile(generated, 0.99), np.quantile(truth, 0.99))), 36)
-    with new_figure(4.6, 3.0) as figure:
-        axes = figure.subplots()
-        for values, colour, label in ((truth, TRUTH, f"unseen {labels[0]}"), (generated, GENERATED, labels[1])):
-            counts = np.histogram(values, edges)[0]
-            share, error = counts / len(values), np.sqrt(counts) / len(values)
-            axes.stairs(
-                share,
-                edges,
-                color=colour,
-                linewidth=1.2,
-                label=label,
-                fill=colour == TRUTH,
-                alpha=1 if colour != TRUTH else 0.3,
-            )
-            points(axes, (edges[1:] + edges[:-1]) / 2, share, error, colour, marker="none")
-        axes.set_xlabel(f"Hellinger distance to the nearest {reference} shower")
-        axes.set_ylabel("Share of showers a bin")
-        axes.set_xlim(0, edges[-1])
-        axes.legend()
         return svg_of(figure)
 
 

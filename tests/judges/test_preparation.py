@@ -12,7 +12,7 @@ import xarray as xr
 from events_of_every_kind import jets, table
 from simulacra.formats import Binning, BinningLayer, read, write_binning
 from simulacra.judges import JudgeError
-from simulacra.judges.case import prepared
+from simulacra.judges.preparation import prepared
 
 N = 210
 
@@ -49,9 +49,9 @@ def test_showers_of_an_unknown_detector_are_judged_by_their_voxels(of_another_de
     # Read, they come with nominal materials; a file of an earlier version has the voxels alone.
     del of_another_detector.attrs["geometry"]
     case = prepared(of_another_detector, of_another_detector, train=None, members=[], seed=0, max_events=1000)
-    assert case.geometry is not None
-    assert [section.n_cells for section in case.geometry.sections] == [2, 20]
-    assert case.geometry.absorber.material == "unknown"
+    assert case.truth.geometry is not None
+    assert [section.n_cells for section in case.truth.geometry.sections] == [2, 20]
+    assert case.truth.geometry.absorber.material == "unknown"
     assert {"energy_0", "energy_1", "eta_width_1", "energy_response"} <= set(case.truth.observables)
     assert "energy_2" not in case.truth.observables
     # What nobody stated does not stand in the provenance, which JSON could not hold.
@@ -68,7 +68,7 @@ def test_showers_without_any_cells_are_refused(of_another_detector: xr.Dataset) 
 
 def test_a_further_sample_of_another_kind_is_refused_by_its_name() -> None:
     same = table(N, 1), table(N, 2)
-    with pytest.raises(JudgeError, match="the training sample: the truth's events are table"):
+    with pytest.raises(JudgeError, match="the training sample: the truth's events are tables"):
         prepared(*same, train=jets(N, 3), members=[], seed=0, max_events=1000)
     with pytest.raises(JudgeError, match="member 2: the feature 'second' is"):
         prepared(*same, train=None, members=[same[1], table(N, 3).drop_vars("second")], seed=0, max_events=1000)

@@ -50,7 +50,7 @@ class ShowerEvidence:
 
 
 def judge_showers(
-    truth: Sample, generated: Sample, pool: Sample, geometry: CalorimeterGeometry, replicates: Replicates
+    truth: Sample, generated: Sample, pool: Sample, replicates: Replicates
 ) -> tuple[list[Finding], ShowerEvidence]:
     """Compare mean images, response, resolution and energy fractions.
 
@@ -60,11 +60,11 @@ def judge_showers(
         the two samples of showers.
     pool:
         the truth events that ``replicates.halves`` are of: the truth itself, or it and further truth.
-    geometry:
-        the detector.
     replicates:
         for the weights of truth and generated showers.
     """
+    if truth.geometry is None:
+        raise ValueError("mean images need the detector of showers")
     findings, images = _judge_images(truth, generated, pool, replicates)
     edges = bin_edges(truth.conditions["incident_energy"], generated.conditions["incident_energy"])
     profiles: list[EnergyProfiles] = []
@@ -73,7 +73,7 @@ def judge_showers(
         quantities += [name for name in truth.observables if name.startswith("energy_fraction_")]
         profiles = [_profiles(name, truth, generated, edges) for name in (*quantities, "shower_depth")]
         findings += _judge_response(profiles[0], truth, generated, pool, replicates)
-    return findings, ShowerEvidence(geometry, images, tuple(profiles))
+    return findings, ShowerEvidence(truth.geometry, images, tuple(profiles))
 
 
 def _profiles(name: str, truth: Sample, generated: Sample, edges: np.ndarray) -> EnergyProfiles:

@@ -1,0 +1,1 @@
+"""What is special to each kind of events: one file a kind, which nothing else has to name."""

@@ -1,0 +1,76 @@
+"""Clouds: events of particles, of which each event has another number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.events import names
+from simulacra.formats.jetnet import in_common
+from simulacra.judges.kinds.kind import Kind
+from simulacra.judges.limits import area, uses_of
+from simulacra.judges.samples import Cloud, JudgeError
+from simulacra.observables.particle_numbers import KINDS, NEUTRINOS, is_kind
+from simulacra.wording import listed
+
+
+def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], list[str]]:
+    """Return jets without the variables of a jet that any of the samples lacks; other clouds as they are."""
+    lacking: dict[str, None] = {}
+    for other in samples[1:]:
+        lacking |= dict.fromkeys(in_common(samples[0], other)[2])
+    warning = (
+        f"Judged without {listed(tuple(lacking))} of the jets, which some of the samples do not hold: only what can be "
+        "computed from the particles is compared."
+        if lacking
+        else ""
+    )
+    return [events.drop_vars(list(lacking), errors="ignore") for events in samples], [warning] if lacking else []
+
+
+def _unpacked(events: xr.Dataset) -> dict[str, Any]:
+    """Return what is known of each particle: numbers as they are, energies as logarithms, identities one by one."""
+    present = events["present"].values.astype(bool)
+    columns: dict[str, np.ndarray] = {}
+    for name in (*names(events, "feature"), *names(events, "coordinate"), *names(events, "uncertainty")):
+        array = events[name]
+        if array.dims[:2] != events["present"].dims:
+            continue
+        values = array.values
+        if name == "momentum":
+            length = np.maximum(np.sqrt((values.astype(np.float64) ** 2).sum(axis=2)), 1e-12)
+            columns |= {f"direction_{axis}": values[..., i] / length for i, axis in enumerate("xyz")}
+        elif name == "identity":
+            columns |= {kind: is_kind(values, codes) for kind, codes in KINDS.items()}
+            columns["neutrino"] = is_kind(values, NEUTRINOS)
+        elif name == "energy":
+            columns["log_energy"] = np.log10(np.maximum(values, 1e-6))
+        else:
+            flat = values.reshape(*values.shape[:2], -1)
+            several = flat.shape[2] > 1
+            columns |= {f"{name}_{i}" if several else name: flat[..., i] for i in range(flat.shape[2])}
+    if not columns:
+        raise JudgeError("these clouds have a mask 'present' and no feature a particle: there is nothing to judge")
+    features = np.stack([np.where(present, column, 0).astype(np.float32) for column in columns.values()], axis=2)
+    return {"cloud": Cloud(features, present, tuple(columns))}
+
+
+KIND: Final = Kind(
+    holds=lambda events: "present" in events.data_vars and "particle" in events["present"].dims,
+    generality=1,
+    uses=uses_of(
+        "particle by particle",
+        area(
+            ("particles (deep_sets)",),
+            "AUC on particles",
+            "Do not use single particles of generated events (reconstruction, networks on clouds): keep to the "
+            "observables that agree.",
+        ),
+    ),
+    made_alike=_jets_in_common,
+    unpacked=_unpacked,
+    classifiers=(("deep_sets", "particles"),),
+)

@@ -1,0 +1,31 @@
+"""The kinds of events that can be judged: the other files of this folder."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import xarray as xr
+
+from simulacra.judges import kinds
+from simulacra.judges.criteria import Use
+from simulacra.judges.kinds.kind import Kind
+
+
+def _found() -> dict[str, Kind]:
+    names = sorted({module.name for module in pkgutil.iter_modules(kinds.__path__)} - {"find", "kind"})
+    found = {name: importlib.import_module(f"{kinds.__name__}.{name}").KIND for name in names}
+    return dict(sorted(found.items(), key=lambda pair: pair[1].generality))
+
+
+#: by the name of their files, those first that are asked first whether events are theirs
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(_found())
+USES: Final[Mapping[str, tuple[Use, ...]]] = MappingProxyType({name: kind.uses for name, kind in KINDS.items()})
+
+
+def kind_of(events: xr.Dataset) -> str:
+    """Return what the events are, by what they hold."""
+    return next(name for name, kind in KINDS.items() if kind.holds(events))

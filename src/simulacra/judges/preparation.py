@@ -1,0 +1,145 @@
+"""A case for the judges: the samples, taken from events that can be compared, and how they are resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.judges.case import Case
+from simulacra.judges.kinds.find import KINDS, kind_of
+from simulacra.judges.samples import JudgeError, Sample, compare_conditions
+from simulacra.judges.shared_events import digests_of, repeated_events, shared_events
+from simulacra.judges.unpacking import check_comparable, sample_of
+from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.two_sample import of_pool
+from simulacra.statistics.outliers import far_outside
+from simulacra.units import alike, in_convention, response_warnings, scale_warnings
+from simulacra.wording import listed, shorten
+
+#: judges that need weights which are not negative: trees, neighbours, clusters, covariances' roots
+NO_ESTIMATOR: Final = (
+    "boosted trees",
+    "Frechet and kernel distances",
+    "precision, recall, density and coverage",
+    "correlations",
+    "where it fails",
+    "weights from a classifier",
+    "modes and diversity",
+    "memorisation",
+    "statistical power",
+    "ensembles",
+)
+_SPELLED: Final = {"geant4": "Geant4", "pythia": "Pythia", "pythia8": "Pythia 8"}
+
+
+def prepared(
+    truth: xr.Dataset,
+    generated: xr.Dataset,
+    train: xr.Dataset | None,
+    members: Sequence[xr.Dataset],
+    *,
+    seed: int,
+    max_events: int,
+) -> Case:
+    """Return the samples that :func:`~simulacra.judges.judging.judge` is given, ready to be judged.
+
+    Raises
+    ------
+    simulacra.judges.samples.JudgeError, simulacra.events.EventsError
+        if they cannot be judged; a unit that does not convert to that of the conventions, or of the truth, is among it.
+    """
+    truth = in_convention(truth, "the truth")
+    others = [("the generated events", generated), *((f"member {i}", one) for i, one in enumerate(members, 1))]
+    if train is not None:
+        others.append(("the training sample", train))
+    every = [truth, *(alike(truth, in_convention(one, called), called) for called, one in others)]
+    kind = KINDS[kind_of(truth)]
+    widths = kind.widths(every)
+    (truth, generated, *more), lacking = kind.made_alike(every)
+    members, train = more[: len(members)], None if train is None else more[-1]
+    warnings = check_comparable(truth, generated)
+    warnings += response_warnings(truth, "the truth")
+    warnings += scale_warnings(truth, generated, ("the truth", "the generated events"))
+    warnings += lacking
+    labels = _labels(truth, generated)
+    rng = np.random.default_rng(seed)
+    a = sample_of(truth, labels[0], most_events=max_events, rng=rng, widths=widths)
+    b = sample_of(generated, labels[1], most_events=max_events, rng=rng, widths=widths)
+    c = None
+    if train is not None:
+        _check(truth, train, "the training sample")
+        c = sample_of(train, f"{labels[0]}, training part", most_events=max_events, rng=rng, widths=widths)
+    drawn = []
+    for number, events in enumerate(members, 1):
+        _check(truth, events, f"member {number}")
+        drawn.append(sample_of(events, f"{labels[1]}, member {number}", most_events=max_events, rng=rng, widths=widths))
+    warnings += compare_conditions(a, b)
+    further = c
+    if c is not None and compare_conditions(a, c):
+        further = None
+        warnings.append(
+            "The training events' conditions differ from the truth's: truth against truth goes without them."
+        )
+    pool = a if further is None else a.joined(further)
+    warnings += far_outside(_columns(a, b), (a.index, b.index), labels, a.long_names)
+    digests = digests_of(b)
+    if repeated := repeated_events(digests):
+        warnings.append(repeated)
+    if signed := [sample.label for sample in (a, b) if sample.signed]:
+        warnings.append(_without_estimator(signed))
+    replicates = Replicates.draw(a.weights, b.weights, rng)
+    return Case(
+        truth=a,
+        generated=b,
+        train=c,
+        members=tuple(drawn),
+        further=further,
+        pool=pool,
+        replicates=replicates if pool is a else of_pool(replicates, pool.weights, rng),
+        n_train=None if train is None else int(train.sizes["event"]),
+        seed=seed,
+        warnings=tuple(warnings),
+        shared=shared_events(digests_of(a), digests).warning,
+    )
+
+
+def _columns(truth: Sample, generated: Sample) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the observables and conditions that both samples have, by name."""
+    columns = {name: (v, generated.observables[name]) for name, v in truth.observables.items()}
+    return columns | {
+        name: (v, generated.conditions[name]) for name, v in truth.conditions.items() if name in generated.conditions
+    }
+
+
+def _without_estimator(labels: Sequence[str]) -> str:
+    """Return which judges do not look where weights are negative."""
+    return (
+        f"Some weights of {listed(labels)} are negative. Distances of observables and of their projections, "
+        "histograms, means, widths and AUCs take them as they are, and perceptrons learn with them. These have no "
+        f"estimator for them and did not look: {listed(NO_ESTIMATOR)}."
+    )
+
+
+def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
+    """Return what the samples are called: their simulators, told apart if they are the same."""
+    first, second = (
+        _SPELLED.get(simulator := str(events.attrs.get("simulator", "")), simulator).removeprefix("simulacra ") or name
+        for events, name in ((truth, "truth"), (generated, "generated"))
+    )
+    if first == second:
+        particles = [str(events.attrs.get("particle", "")) for events in (truth, generated)]
+        if particles[0] == particles[1]:
+            particles = ["(truth)", "(judged)"]
+        first, second = f"{first} {particles[0]}".strip(), f"{second} {particles[1]}".strip()
+    return shorten(first), shorten(second)
+
+
+def _check(truth: xr.Dataset, events: xr.Dataset, what: str) -> None:
+    """Refuse a further sample that cannot be compared with the truth, by its name."""
+    try:
+        check_comparable(truth, events)
+    except JudgeError as error:
+        raise JudgeError(f"{what}: {error}") from error
