@@ -10,8 +10,8 @@ from simulacra.event_weights import weight_names, weights_of
 from simulacra.events import EventsError
 from simulacra.judges.samples import sample_of
 from simulacra.models.event_classifier import EventNetwork
+from simulacra.reweighting.represented import represent
 from simulacra.reweighting.reweighter import build
-from simulacra.reweighting.samples import represent
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 
 N = 300

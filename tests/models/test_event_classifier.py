@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from simulacra.models.event_classifier import EMBEDDING_BLOCK, CloudNetwork, EventClassifier, TableNetwork
-from simulacra.reweighting.samples import join_inputs, represent
+from simulacra.reweighting.represented import join_inputs, represent
 from simulacra.training.checkpoint import fill, read_model, save_model
 from toy_clouds import clouds_of, z_decays
 

@@ -17,8 +17,8 @@ from simulacra.reweighting.refined import RefinedGenerator
 from simulacra.reweighting.refinement import drawn_beside, fit_refiner, refiner_settings
 from simulacra.reweighting.refinement_cost import effective_share
 from simulacra.reweighting.refiner import Refiner
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.reweighter import OutsideBoxWarning
-from simulacra.reweighting.samples import SampleError
 from simulacra.reweighting.settings import ShowersSettings
 from simulacra.trained import TrainedGenerator, load
 from simulacra.training.checkpoint import CheckpointError, read_model, save_tensors

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simulacra.models.event_classifier import EMBEDDING_BLOCK, EventClassifier
-from simulacra.reweighting.samples import Sample, join_inputs
+from simulacra.reweighting.represented import Represented, join_inputs
 from simulacra.statistics.validation import Validation
 from simulacra.training.checkpoint import data_hash
 
@@ -101,9 +101,9 @@ class ClassificationTrainee:
     def __init__(
         self,
         classifier: EventClassifier,
-        source: Sample,
-        target: Sample,
-        held_out: tuple[Sample, Sample],
+        source: Represented,
+        target: Represented,
+        held_out: tuple[Represented, Represented],
         description: Mapping[str, Any],
         *,
         draws: int,

@@ -18,9 +18,8 @@ from simulacra.observables import observe
 from simulacra.reweighting.calibration import CalibrationMap, fit_isotonic, fit_temperature
 from simulacra.reweighting.classification import ClassificationTrainee
 from simulacra.reweighting.members import train_members
-from simulacra.reweighting.reweighter import Embedded, Reweighter, build
-from simulacra.reweighting.samples import (
-    Sample,
+from simulacra.reweighting.represented import (
+    Represented,
     SampleError,
     blocks_of,
     columns_of,
@@ -32,6 +31,7 @@ from simulacra.reweighting.samples import (
     tensors_of,
     with_variables,
 )
+from simulacra.reweighting.reweighter import Embedded, Reweighter, build
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 from simulacra.reweighting.support import find_empty_regions, require_support
 from simulacra.simulators.pythia_settings import SHORT_NAMES
@@ -256,11 +256,11 @@ def _some(events: xr.Dataset) -> xr.Dataset:
 
 
 def _calibrate(
-    reweighter: Reweighter, held_out: tuple[Sample, Sample], *, allowed: bool
+    reweighter: Reweighter, held_out: tuple[Represented, Represented], *, allowed: bool
 ) -> tuple[CalibrationMap | None, list[str]]:
     """Fit the calibration on the validation part, and look at its log-odds for a tail without source events."""
     settings = reweighter.settings
-    embedded = [reweighter.embed_sample(sample) for sample in held_out]
+    embedded = [reweighter.embed_represented(sample) for sample in held_out]
     weights = np.concatenate([e.weights for e in embedded])
     if settings.parameters:
         source, target = embedded

@@ -23,8 +23,8 @@ from simulacra.reweighting.clipping import ClippedWeights, ClippingPolicy, NoCli
 from simulacra.reweighting.closure import Closure, Observable, judge_closure
 from simulacra.reweighting.exact import ExactCheck, check_exact
 from simulacra.reweighting.page import SecondClassifier, reweighting_page
+from simulacra.reweighting.represented import Represented, SampleError, blocks_of, represent, with_variables
 from simulacra.reweighting.reweighter import Embedded, Reweighter, build
-from simulacra.reweighting.samples import Sample, SampleError, blocks_of, represent, with_variables
 from simulacra.reweighting.second_classifier import area_between, reweighted, separate, taken
 from simulacra.reweighting.settings import FeaturesSettings
 from simulacra.reweighting.support import Support, find_empty_regions
@@ -155,7 +155,7 @@ def judge_reweighter(
         represent(events, first.network, part=part, most=most, label=f"the {label}")
         for events, label in ((source, labels[0]), (target, labels[1]))
     ]
-    embedded = [reweighter.embed_sample(sample) for sample in samples]
+    embedded = [reweighter.embed_represented(sample) for sample in samples]
     progress("observables", 0.1)
     tables, constants = _without_constants([_table(events, part, most, reweighter) for events in (source, target)])
     observables = [
@@ -316,7 +316,7 @@ def _tree_weights(
 
 def _second(
     reweighter: Reweighter,
-    samples: list[Sample],
+    samples: list[Represented],
     weights: np.ndarray,
     others: Mapping[str, np.ndarray],
     log_odds: list[np.ndarray],

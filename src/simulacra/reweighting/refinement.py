@@ -24,7 +24,7 @@ from simulacra.observables.showers import shower_shapes
 from simulacra.reweighting.fitting import fit_reweighter
 from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.refiner import DETAILS, Generator, Refiner
-from simulacra.reweighting.samples import SampleError
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.settings import ReweighterSettings, Sees, ShowersSettings
 from simulacra.training.settings import TrainingSettings
 

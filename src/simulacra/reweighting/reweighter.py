@@ -23,7 +23,7 @@ from simulacra.models.event_classifier import CloudNetwork, EventClassifier, Eve
 from simulacra.models.shower_classifier import ShowerNetwork
 from simulacra.reweighting.calibration import CalibrationMap, map_from_arrays
 from simulacra.reweighting.prior_weights import checked_weights
-from simulacra.reweighting.samples import Sample, represent
+from simulacra.reweighting.represented import Represented, represent
 from simulacra.reweighting.settings import ParticleFlowSettings, ReweighterSettings, ShowersSettings
 from simulacra.training import checkpoint
 from simulacra.training.settings import check
@@ -230,7 +230,7 @@ class Reweighter:
         )
         return Embedded(tuple(sample.inputs.values()), sample.weights, sample.theta, sample.index)
 
-    def embed_sample(self, sample: Sample) -> Embedded:
+    def embed_represented(self, sample: Represented) -> Embedded:
         """Return the summaries of a represented sample."""
         summaries = tuple(self.member(k).embed(sample.inputs) for k in range(self.size))
         return Embedded(summaries, sample.weights, sample.theta, sample.index)

@@ -26,10 +26,9 @@ from simulacra.events import Part
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.classification import Classification
 from simulacra.reweighting.members import train_members
-from simulacra.reweighting.reweighter import Embedded, Reweighter, build
-from simulacra.reweighting.samples import (
+from simulacra.reweighting.represented import (
     BLOCK,
-    Sample,
+    Represented,
     SampleError,
     blocks_of,
     columns_of,
@@ -38,6 +37,7 @@ from simulacra.reweighting.samples import (
     settings_of,
     tensors_of,
 )
+from simulacra.reweighting.reweighter import Embedded, Reweighter, build
 from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training import checkpoint
 
@@ -65,9 +65,9 @@ class TransferTrainee:
     def __init__(
         self,
         classifier: EventClassifier,
-        detector: Sample,
+        detector: Represented,
         particle: Embedded,
-        held_out: tuple[Sample, Embedded],
+        held_out: tuple[Represented, Embedded],
         ratio: Reweighter,
         description: Mapping[str, Any],
         *,

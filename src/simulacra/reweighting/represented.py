@@ -35,7 +35,7 @@ class SampleError(ValueError):
 
 
 @dataclass(frozen=True)
-class Sample:
+class Represented:
     """Events of one class, represented.
 
     Attributes
@@ -146,7 +146,7 @@ def represent(
     label: str = "the sample",
     then: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
     show: bool = False,
-) -> Sample:
+) -> Represented:
     """Return the events of a part as the network takes them, reading them block by block.
 
     Parameters
@@ -187,7 +187,7 @@ def represent(
         what = f"no {part} events" if part else "no events"
         raise SampleError(f"{label} holds {what} ({events.sizes['event']} in all): there is nothing to train on")
     own = checked_weights(np.concatenate(weights), sum(map(len, weights)), label.removeprefix("the "))
-    return Sample(join_inputs(pieces), own, np.concatenate(theta).astype(np.float32), np.concatenate(index))
+    return Represented(join_inputs(pieces), own, np.concatenate(theta).astype(np.float32), np.concatenate(index))
 
 
 def require_drawn(events: xr.Dataset, parameters: Sequence[str], label: str) -> None:
@@ -250,7 +250,7 @@ def join_inputs(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return joined
 
 
-def imbalance_warning(source: Sample, target: Sample) -> str:
+def imbalance_warning(source: Represented, target: Represented) -> str:
     """Return what to know of samples of very different size, or nothing."""
     few, many = sorted([(len(source), "source"), (len(target), "target")])
     if many[0] < IMBALANCE * few[0]:
