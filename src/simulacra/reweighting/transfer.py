@@ -31,7 +31,6 @@ from simulacra.reweighting.represented import (
     Represented,
     SampleError,
     blocks_of,
-    columns_of,
     refuse_too_few,
     represent,
     settings_of,
@@ -42,7 +41,6 @@ from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training import checkpoint
 
 VALIDATION_SEED: Final = 6
-EVALUATION_BLOCK: Final = 2000
 
 
 class TransferTrainee:
@@ -112,8 +110,9 @@ class TransferTrainee:
         own = torch.from_numpy(sample.weights / sample.weights.mean())
         total = 0.0
         with torch.inference_mode():
-            for start in range(0, len(sample), EVALUATION_BLOCK):
-                rows = slice(start, start + EVALUATION_BLOCK)
+            block = self.family.average.network.block
+            for start in range(0, len(sample), block):
+                rows = slice(start, start + block)
                 theta = self._drawn(len(own[rows]), self.draws, draw)
                 batch = {name: tensor[rows].to(device) for name, tensor in sample.inputs.items()}
                 batch |= {"theta": theta.to(device), "weight": own[rows].to(device)}
@@ -206,7 +205,7 @@ def fit_transferred(
         "target": settings_of(detector) | {"weights": f"{ratio.name}, {ratio.sha256}"},
         "bounds": ratio.bounds,
         "reference": ratio.reference,
-        "columns": columns_of(detector, settings.network),
+        **settings.network.describe(detector),
         "warnings": [],
     }
     torch.manual_seed(seed)
