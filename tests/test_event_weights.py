@@ -9,9 +9,9 @@ from events_of_every_kind import number, table
 from simulacra.event_weights import weight_names, weights_of
 from simulacra.events import EventsError
 from simulacra.judges.unpacking import sample_of
-from simulacra.models.event_classifier import EventNetwork
+from simulacra.models.event_network import EventNetwork
+from simulacra.reweighting.represented import represent
 from simulacra.reweighting.reweighter import build
-from simulacra.reweighting.samples import represent
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 
 N = 300

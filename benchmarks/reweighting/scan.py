@@ -12,8 +12,8 @@ from benchmarks.reweighting.samples import SCAN, events
 from simulacra.observables.clouds import VARIABLES, cloud_observables
 from simulacra.pages.fit_figures import Curve, scan_figure
 from simulacra.reweighting.closure import Observable, judge_closure
+from simulacra.reweighting.represented import blocks_of
 from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter
-from simulacra.reweighting.samples import blocks_of
 from simulacra.reweighting.weights_summary import summarise_weights
 
 SOURCE_EVENTS = 40_000

@@ -45,7 +45,9 @@ def weighing(call: Call, refiner: Refiner, conditions: list[str]) -> Call:
 
     def made(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         cells = call(rows, rng)
-        refiner.weights_of(cells, dict(zip(conditions, rows.T, strict=True)), np.arange(len(rows)))
+        columns = {name: ("event", values) for name, values in zip(conditions, rows.T, strict=True)}
+        showers = {"shower": (("event", "cell"), cells), **columns}
+        refiner.weights(xr.Dataset(showers, coords={"event": np.arange(len(rows))}))
         return cells
 
     return made

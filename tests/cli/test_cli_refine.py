@@ -80,7 +80,7 @@ def test_it_writes_a_refiner_a_page_and_its_numbers(done: tuple[Path, Result], t
     said = " ".join(result.stdout.split())
     assert "trees on shapes" in said
     assert "perceptron on cells" in said
-    assert "an effective shower, at" in said
+    assert "an effective event, at" in said
     numbers = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert numbers["cost"]["effective"]["value"] > 0
 

@@ -10,8 +10,8 @@ from simulacra.events import part_of
 from simulacra.fits.from_events import embed_events, embed_pairs, embed_reference, runs_of
 from simulacra.reweighting.fitting import fit_reweighter
 from simulacra.reweighting.prior_weights import WeightError
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.reweighter import Reweighter
-from simulacra.reweighting.samples import SampleError
 
 N = 300
 

@@ -7,8 +7,11 @@ import pytest
 import torch
 import xarray as xr
 
-from simulacra.models.event_classifier import EMBEDDING_BLOCK, CloudNetwork, EventClassifier, TableNetwork
-from simulacra.reweighting.samples import join_inputs, represent
+from simulacra.models.cloud_classifier import MOMENTA, CloudNetwork
+from simulacra.models.event_classifier import EventClassifier
+from simulacra.models.event_network import BLOCK
+from simulacra.models.table_classifier import TableNetwork
+from simulacra.reweighting.represented import join_inputs, represent
 from simulacra.training.checkpoint import fill, read_model, save_model
 from toy_clouds import clouds_of, z_decays
 
@@ -40,7 +43,7 @@ def fitted(decays: xr.Dataset) -> EventClassifier:
 
 
 def tensors(events: xr.Dataset) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(events[name].values) for name in CloudNetwork.variables}
+    return {name: torch.from_numpy(events[name].values) for name in MOMENTA}
 
 
 def log_odds(module: EventClassifier, events: xr.Dataset, theta: tuple[float, float] = (0.16, 0.6)) -> torch.Tensor:
@@ -92,7 +95,7 @@ def test_many_parameters_an_event_are_each_its_own(fitted: EventClassifier, deca
 
 
 def test_embedding_does_not_hang_on_blocks() -> None:
-    n = EMBEDDING_BLOCK + 7
+    n = BLOCK + 7
     torch.manual_seed(1)
     module = EventClassifier(TableNetwork(("x",), 1, (8,), 4), {}, {}, (8,))
     inputs = {"features": torch.randn(n, 1)}

@@ -15,8 +15,8 @@ from simulacra.events import EventsError, part_of, variable
 from simulacra.reweighting.calibration import IsotonicMap, TemperatureMap
 from simulacra.reweighting.classification import ClassificationTrainee
 from simulacra.reweighting.fitting import box_of, fit_reweighter
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.reweighter import Reweighter
-from simulacra.reweighting.samples import SampleError
 from simulacra.reweighting.support import NoOverlapError, SupportError
 from simulacra.training.checkpoint import CheckpointError
 
@@ -144,8 +144,8 @@ def test_one_hundred_times_as_many_source_events_do_not_scale_the_ratio(tmp_path
 
 def test_the_loss_does_not_hang_on_the_sizes_or_the_sums_of_the_weights() -> None:
     """Batches are cut from both classes alike, with weights of mean 1 in each."""
+    from simulacra.reweighting.represented import represent
     from simulacra.reweighting.reweighter import build
-    from simulacra.reweighting.samples import represent
 
     source, target = samples(300, 100, 2)
     description = {"bounds": {}, "reference": {}, "columns": 1}

@@ -14,8 +14,8 @@ from simulacra.pages import write_page
 from simulacra.reweighting.clipping import MaximumClipping
 from simulacra.reweighting.fitting import fit_reweighter
 from simulacra.reweighting.judgement import judge_reweighter
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter
-from simulacra.reweighting.samples import SampleError
 from simulacra.reweighting.settings import ParticleFlowSettings
 from simulacra.variations import variation_variable
 from toy_clouds import z_decays

@@ -17,8 +17,8 @@ from simulacra.reweighting.refined import RefinedGenerator
 from simulacra.reweighting.refinement import drawn_beside, fit_refiner, refiner_settings
 from simulacra.reweighting.refinement_cost import effective_share
 from simulacra.reweighting.refiner import Refiner
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.reweighter import OutsideBoxWarning
-from simulacra.reweighting.samples import SampleError
 from simulacra.reweighting.settings import ShowersSettings
 from simulacra.trained import TrainedGenerator, load
 from simulacra.training.checkpoint import CheckpointError, read_model, save_tensors
@@ -130,14 +130,14 @@ def test_damaged_and_foreign_files_are_refused(refiner: Refiner, tmp_path: Path)
 
 def test_other_events_and_other_detectors_are_refused(generator: ShiftedShowers, tmp_path: Path) -> None:
     truth = true_showers(200)
-    with pytest.raises(SampleError, match="refinement is for showers"):
-        fit_refiner(generator, truth.drop_vars("shower"), tmp_path)
+    with pytest.raises(JudgeError, match="the truth's events are table and the generated ones showers"):
+        fit_refiner(generator, truth.drop_vars("shower"), tmp_path, times=1)
     from simulacra import reference
 
     with pytest.raises(JudgeError, match="different detectors"):
         fit_refiner(generator, reference.load("calogan-eplus"), tmp_path, sees="shapes", times=1)
-    with pytest.raises(ValueError, match="'shapes' or 'cells', not 'all'"):
-        refiner_settings("all", truth, ["incident_energy"])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="sees 'cells' or 'shapes', not 'all'"):
+        refiner_settings("all", truth, ["incident_energy"])
     network = refiner_settings("cells", truth, ["incident_energy"]).network
     assert isinstance(network, ShowersSettings)
     assert network.variables[0] == "shower"
@@ -246,7 +246,7 @@ def test_weights_that_vanish_end_with_an_error(refined_run: tuple[Path, Path], m
     refined = load(refined_run[0]).refined_by(refined_run[1])
     monkeypatch.setattr(of_refined, "PATIENCE", 2.0)
     monkeypatch.setattr(of_refined, "_uniform", lambda *_: 1.0 - 1e-12)
-    monkeypatch.setattr(Refiner, "_log_ratio", lambda self, cells, conditions: np.full(len(cells), -30.0))
+    monkeypatch.setattr(Refiner, "_log_ratio", lambda self, arrays, like: np.full(64, -30.0))
     with pytest.raises(RuntimeError, match="candidates of event 7 was accepted"):
         refined.sample(3, seed=1, first_event=7, unweighted=True, incident_energy=50.0)
 

@@ -1,4 +1,4 @@
-"""The report on a refiner: what is judged again, by whom, and what an effective shower costs."""
+"""The report on a refiner: what is judged again, by whom, and what an effective event costs."""
 
 import json
 from dataclasses import replace
@@ -66,7 +66,7 @@ def test_an_effective_shower_costs_the_time_over_the_effective_share(report: Ref
     assert cost.effective_share.value == pytest.approx(report.judgement.summary.effective_share)
     assert cost.effective.uncertainty > 0
     assert cost.accepted is not None
-    assert "an effective shower, at" in cost.sentence
+    assert "an effective event, at" in cost.sentence
 
 
 def test_where_showers_are_hardly_accepted_that_is_not_timed(report: RefinementReport, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_where_showers_are_hardly_accepted_that_is_not_timed(report: RefinementR
     refiner = fit_refiner(generator, truth, tmp_path, settings=small_refiner(steps=9), times=1, seed=2, progress=False)
     refiner.maximum = 1e4
     energy = {"incident_energy": np.full(64, 50.0)}
-    cost = measure_cost(RefinedGenerator(generator, refiner), energy, np.ones(10), 0.0, seed=1)
+    cost = measure_cost(RefinedGenerator(generator, refiner), 64, energy, np.ones(10), 0.0, seed=1)
     assert cost.accepted is None
     assert "about 1e+04 candidates" in cost.sentence
 
@@ -84,7 +84,7 @@ def test_the_page_and_its_numbers(report: RefinementReport, tmp_path: Path) -> N
     few = replace(report, judgement=replace(report.judgement, closures=report.judgement.closures[:3]))
     page = write_page(tmp_path, few.page())
     text = page.read_text(encoding="utf-8")
-    assert "Time of an effective shower" in text
+    assert "Time of an effective event" in text
     assert "Can they still be told apart?" in text
     numbers = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert numbers["cost"]["effective"]["value"] == pytest.approx(report.cost.effective.value)

@@ -12,7 +12,7 @@ from events_of_every_kind import array, events_of, number
 from simulacra.pages import write_page
 from simulacra.reweighting.fitting import fit_reweighter
 from simulacra.reweighting.judgement import Judgement, judge_reweighter
-from simulacra.reweighting.samples import SampleError
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
 from simulacra.training.settings import TrainingSettings
 

@@ -14,8 +14,8 @@ from simulacra.observables import observe
 from simulacra.reweighting.calibration import TemperatureMap
 from simulacra.reweighting.fitting import fit_reweighter
 from simulacra.reweighting.prior_weights import WeightError
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter, shipped_reweighters
-from simulacra.reweighting.samples import SampleError
 from simulacra.training.checkpoint import CheckpointError
 from toy_clouds import z_decays
 
@@ -141,7 +141,7 @@ def test_reading_block_by_block_changes_nothing(
     isotonic: tuple[Reweighter, Path], events: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = isotonic[0].weights(events)
-    monkeypatch.setattr("simulacra.reweighting.samples.BLOCK", 7)
+    monkeypatch.setattr("simulacra.reweighting.represented.BLOCK", 7)
     # A matrix product's last bits depend on its number of rows.
     np.testing.assert_allclose(isotonic[0].weights(events), before, rtol=1e-6)
 

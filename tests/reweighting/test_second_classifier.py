@@ -11,8 +11,8 @@ from gaussian_events import gaussian_events, small_settings
 from gaussian_shift import exact_weights, samples, signed
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.prior_weights import WeightError
+from simulacra.reweighting.represented import Represented, represent
 from simulacra.reweighting.reweighter import build
-from simulacra.reweighting.samples import Sample, represent
 from simulacra.reweighting.second_classifier import area_between, reweighted, separate
 from simulacra.statistics.classifiers.ranks import Area
 
@@ -23,14 +23,14 @@ def fresh() -> EventClassifier:
     return build(SETTINGS, {"bounds": {}, "reference": {}, "columns": 1})
 
 
-def pair(n: int, seed: int, shift: float = 0.5) -> tuple[Sample, Sample, np.ndarray]:
+def pair(n: int, seed: int, shift: float = 0.5) -> tuple[Represented, Represented, np.ndarray]:
     source, target = samples(n, n, seed, shift)
     network = fresh().network
     one, other = (represent(gaussian_events(x), network) for x in (source, target))
     return one, other, source
 
 
-def separated(source: Sample, target: Sample, run: Path) -> Area:
+def separated(source: Represented, target: Represented, run: Path) -> Area:
     torch.manual_seed(1)
     return separate(source, target, fresh, fresh(), SETTINGS.network, run, seed=3)
 

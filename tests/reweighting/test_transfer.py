@@ -10,8 +10,8 @@ import xarray as xr
 from gaussian_events import continuous_settings, drawn_in_mu, gaussian_events, small_settings
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.fitting import fit_reweighter
+from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.reweighter import Reweighter, build
-from simulacra.reweighting.samples import SampleError
 from simulacra.reweighting.transfer import fit_transferred
 
 NOISE = 1.0

@@ -1,29 +1,30 @@
-"""``simulacra refine``: weights that refine a generator's showers, and a page that judges them."""
+"""``simulacra refine``: weights that refine a generator's events, and a page that judges them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 
 def refine(
     generator: Annotated[str, typer.Argument(help="Name of a shipped generator, a run folder or a model file.")],
-    truth: Annotated[Path, typer.Argument(help="Store or file of true showers, such as those that it was trained on.")],
+    truth: Annotated[Path, typer.Argument(help="Store or file of true events, such as those that it was trained on.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for reweighter.safetensors, report.html and report.json.")
     ] = Path("refined"),
     sees: Annotated[
-        Literal["cells", "shapes"],
+        str | None,
         typer.Option(
             "--sees",
-            help="What the classifiers see: each cell and the shower shapes, or only the shapes. Choose shapes if the "
-            "cells are too far off.",
+            help="What the classifiers see: cells (with the shower shapes) or shapes of showers, particles or "
+            "observables of clouds, values or observables of arrays. The first is the default; choose the second if "
+            "the first is too far off.",
         ),
-    ] = "cells",
+    ] = None,
     times: Annotated[
-        int, typer.Option("--times", min=1, help="Generated showers per true one, drawn at its conditions.")
+        int, typer.Option("--times", min=1, help="Generated events per true one, drawn at its conditions.")
     ] = 4,
     overrides: Annotated[
         list[str] | None,
@@ -32,40 +33,34 @@ def refine(
     allow_missing_support: Annotated[
         bool,
         typer.Option(
-            "--allow-missing-support", help="Continue even if the truth has showers where the generator has none."
+            "--allow-missing-support", help="Continue even if the truth has events where the generator has none."
         ),
     ] = False,
     particle: Annotated[
         str | None, typer.Option("--particle", help="Incident particle, if the file does not name it.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers, also of the showers.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers, also of the events.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Train classifiers that give weights to a generator's showers, and judge them on showers not used in training.
+    """Train classifiers that give weights to a generator's events, and judge them on events not used in training.
 
     Then: simulacra generate GENERATOR STORE --refine FOLDER [--unweight].
     """
     from simulacra.formats import read
     from simulacra.pages import write_page
-    from simulacra.reweighting.support import SupportError
     from simulacra.workflows.refine import refined
 
-    try:
-        done = refined(
-            generator,
-            read(truth, particle=particle),
-            output,
-            sees=sees,
-            times=times,
-            overrides=overrides or (),
-            allow_missing_support=allow_missing_support,
-            seed=seed,
-            progress=not quiet,
-        )
-    except SupportError as error:
-        remedy = "" if allow_missing_support else "; here --allow-missing-support"
-        other = ", or --sees shapes to mend the shower shapes alone" if sees == "cells" else ""
-        raise ValueError(f"{error}{remedy}{other}") from error
+    done = refined(
+        generator,
+        read(truth, particle=particle),
+        output,
+        sees=sees,
+        times=times,
+        overrides=overrides or (),
+        allow_missing_support=allow_missing_support,
+        seed=seed,
+        progress=not quiet,
+    )
     for warning in done.refiner.reweighter.description["warnings"]:
         typer.echo(f"Warning: {warning}")
     assert done.report is not None

@@ -13,8 +13,8 @@ from simulacra.fits.embedded import embedded
 from simulacra.fits.from_events import embed_events, refuse_drawn
 from simulacra.fits.map_fitting import Drawn, fit_parameter_map
 from simulacra.fits.objective import Method
+from simulacra.reweighting.represented import require_drawn, settings_of
 from simulacra.reweighting.reweighter import Reweighter
-from simulacra.reweighting.samples import require_drawn, settings_of
 from simulacra.reweighting.unseen import unseen_part
 
 METHODS: Final[tuple[Method, ...]] = ("likelihood_ratio", "classifier_loss")

@@ -12,8 +12,8 @@ from simulacra.events import Part
 from simulacra.fits.detector_level import SimulatedPairs
 from simulacra.fits.embedded import EmbeddedEvents, embedded
 from simulacra.fits.log_ratio import ParameterSpace
+from simulacra.reweighting.represented import rows_of
 from simulacra.reweighting.reweighter import Reweighter
-from simulacra.reweighting.samples import rows_of
 from simulacra.reweighting.unseen import simulated_by, unseen_part
 
 

@@ -6,86 +6,12 @@ The classifier's log-odds are log p(x|theta) / p(x|theta_0) with parameters, and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from simulacra.models.shower_classifier import ShowerNetwork
-from simulacra.networks.deep_sets import ParticleFlowNetwork
-from simulacra.networks.feature_network import FeatureNetwork
+from simulacra.models.event_network import EventNetwork
 from simulacra.networks.ratio_head import RatioHead
-from simulacra.representations.particle_clouds import FEATURES, Frame, ParticleClouds
-from simulacra.representations.tables import StandardisedTable
-
-EMBEDDING_BLOCK: Final = 2000
-
-
-class CloudNetwork(nn.Module):
-    """Particle clouds into a particle flow network (arXiv:1810.05165)."""
-
-    variables = ("momentum", "energy", "identity", "present")
-
-    def __init__(self, frame: Frame, particle_widths: Sequence[int], event_widths: Sequence[int], summary: int) -> None:
-        super().__init__()
-        self.clouds = ParticleClouds(frame)
-        self.network = ParticleFlowNetwork(
-            FEATURES,
-            self.clouds.kinds,
-            particle_widths=particle_widths,
-            event_widths=event_widths,
-            summary=summary,
-        )
-        self.summary = summary
-
-    def fit(self, events: Mapping[str, Tensor]) -> None:
-        """Fit the features' scales and the typical number of particles."""
-        self.clouds.fit(events["momentum"], events["energy"], events["present"])
-        self.network.set_typical_number(max(1.0, float(events["present"].sum(dim=1).float().mean())))
-
-    def represent(self, events: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return ``features`` (N, P, F) half and ``kinds`` (N, P) uint8, with P as large as the sample needs."""
-        present = events["present"]
-        longest = int(torch.nonzero(present.any(dim=0)).max()) + 1 if bool(present.any()) else 1
-        features, kinds = self.clouds(*(events[name][:, :longest] for name in self.variables))
-        return {"features": features, "kinds": kinds}
-
-    def forward(self, represented: Mapping[str, Tensor]) -> Tensor:
-        """Return summaries (N, S)."""
-        summary: Tensor = self.network(represented["features"], represented["kinds"])
-        return summary
-
-
-class TableNetwork(nn.Module):
-    """Columns of a table into a perceptron."""
-
-    def __init__(self, variables: Sequence[str], columns: int, widths: Sequence[int], summary: int) -> None:
-        super().__init__()
-        self.variables = tuple(variables)
-        self.table = StandardisedTable(columns)
-        self.network = FeatureNetwork(columns, widths=widths, summary=summary)
-        self.summary = summary
-
-    def columns(self, events: Mapping[str, Tensor]) -> Tensor:
-        """Return the variables side by side, (N, F)."""
-        return torch.cat([events[name].float().reshape(len(events[name]), -1) for name in self.variables], dim=1)
-
-    def fit(self, events: Mapping[str, Tensor]) -> None:
-        """Fit the columns' means and widths."""
-        self.table.fit(self.columns(events))
-
-    def represent(self, events: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return ``features`` (N, F)."""
-        return {"features": self.table(self.columns(events))}
-
-    def forward(self, represented: Mapping[str, Tensor]) -> Tensor:
-        """Return summaries (N, S)."""
-        summary: Tensor = self.network(represented["features"])
-        return summary
-
-
-#: what embeds events: a representation without trained parameters, and a network on its output
-EventNetwork = CloudNetwork | TableNetwork | ShowerNetwork
 
 
 class EventClassifier(nn.Module):
@@ -103,7 +29,6 @@ class EventClassifier(nn.Module):
         hidden widths of the head.
     """
 
-    network: EventNetwork
     low: Tensor
     high: Tensor
     reference: Tensor
@@ -150,9 +75,9 @@ class EventClassifier(nn.Module):
     @torch.no_grad()
     def embed(self, represented: Mapping[str, Tensor]) -> Tensor:
         """Return the summaries of represented events, (N, S), block by block."""
-        n = len(next(iter(represented.values())))
+        n, block = len(next(iter(represented.values()))), self.network.block
         blocks = [
-            self.network({name: tensor[start : start + EMBEDDING_BLOCK] for name, tensor in represented.items()})
-            for start in range(0, n, EMBEDDING_BLOCK)
+            self.network({name: tensor[start : start + block] for name, tensor in represented.items()})
+            for start in range(0, n, block)
         ]
         return torch.cat(blocks) if blocks else torch.zeros(0, self.network.summary)

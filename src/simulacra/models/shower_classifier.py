@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from simulacra.models.event_network import EventNetwork
 from simulacra.networks.deep_sets import perceptron
 from simulacra.representations.tables import StandardisedTable
 
@@ -19,7 +20,7 @@ RESOLUTION: Final = 100.0
 FARTHEST: Final = 8.0
 
 
-class ShowerNetwork(nn.Module):
+class ShowerNetwork(EventNetwork):
     """Showers into a perceptron.
 
     Each shape and condition enters linearly and as its signed logarithm, each cell as the logarithm of its energy over

@@ -44,7 +44,9 @@ class ParticleFlowNetwork(nn.Module):
     summary:
         length of the output.
     typical_number:
-        number of particles of a typical event; sums are divided by it to be of order 1.
+        number of particles of a typical event, which sums are divided by so that they are of order 1.
+    numbers:
+        further numbers per event, which :math:`F` takes beside the sum.
     """
 
     typical_number: Tensor
@@ -58,6 +60,7 @@ class ParticleFlowNetwork(nn.Module):
         event_widths: Sequence[int] = (64,),
         summary: int = 32,
         typical_number: float = 1.0,
+        numbers: int = 0,
     ) -> None:
         super().__init__()
         self.summary = summary
@@ -68,19 +71,32 @@ class ParticleFlowNetwork(nn.Module):
             nn.SiLU(),
             perceptron([*particle_widths], last_activation=True) if len(particle_widths) > 1 else nn.Identity(),
         )
-        self.event = perceptron([particle_widths[-1], *event_widths, summary])
+        self.event = perceptron([particle_widths[-1] + numbers, *event_widths, summary])
         self.register_buffer("typical_number", torch.tensor(float(typical_number)))
 
     def set_typical_number(self, number: float) -> None:
         """Set the number of particles by which sums are divided."""
         self.typical_number.fill_(number)
 
-    def forward(self, features: Tensor, species: Tensor) -> Tensor:
-        """Map features (N, P, F) and species (N, P), 0 where absent, to summaries (N, summary)."""
-        events, places = torch.nonzero(species, as_tuple=True)
-        kinds = species[events, places].long()
-        hidden = self.momentum(features[events, places].to(self.momentum.weight.dtype)) + self.identity(kinds)
-        particles = self.particle(hidden)
-        sums = particles.new_zeros(species.shape[0], particles.shape[1]).index_add(0, events, particles)
-        summary: Tensor = self.event(sums / self.typical_number)
+    def forward(
+        self, features: Tensor, species: Tensor, numbers: Tensor | None = None, *, packed: bool = True
+    ) -> Tensor:
+        """Map features (N, P, F), species (N, P), 0 where absent, and numbers (N, K) to summaries (N, summary).
+
+        Unless ``packed``, absent particles pass the network too and are left out of the sum: that costs their time, but
+        a summary's last bits do not depend on how many particles the other events have.
+        """
+        if packed:
+            events, places = torch.nonzero(species, as_tuple=True)
+            particles = self._particles(features[events, places], species[events, places])
+            sums = particles.new_zeros(species.shape[0], particles.shape[1]).index_add(0, events, particles)
+        else:
+            sums = (self._particles(features, species) * (species > 0)[..., None]).sum(dim=1)
+        sums = sums / self.typical_number
+        summary: Tensor = self.event(sums if numbers is None else torch.cat([sums, numbers], dim=1))
         return summary
+
+    def _particles(self, features: Tensor, species: Tensor) -> Tensor:
+        hidden = self.momentum(features.to(self.momentum.weight.dtype)) + self.identity(species.long())
+        found: Tensor = self.particle(hidden)
+        return found

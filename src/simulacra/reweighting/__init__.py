@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from simulacra.reweighting.refinement import fit_refiner
     from simulacra.reweighting.refinement_report import judge_refiner
     from simulacra.reweighting.refiner import Refiner
+    from simulacra.reweighting.represented import SampleError
     from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter, shipped_reweighters
-    from simulacra.reweighting.samples import SampleError
     from simulacra.reweighting.settings import (
         FeaturesSettings,
         ParticleFlowSettings,
@@ -36,7 +36,7 @@ _HOMES = {
     "Refiner": "refiner",
     "Reweighter": "reweighter",
     "ReweighterSettings": "settings",
-    "SampleError": "samples",
+    "SampleError": "represented",
     "ShowersSettings": "settings",
     "SupportError": "support",
     "WeightError": "prior_weights",

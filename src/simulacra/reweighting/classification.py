@@ -21,8 +21,8 @@ import xarray as xr
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simulacra.models.event_classifier import EMBEDDING_BLOCK, EventClassifier
-from simulacra.reweighting.samples import Sample, join_inputs
+from simulacra.models.event_classifier import EventClassifier
+from simulacra.reweighting.represented import Represented, join_inputs
 from simulacra.statistics.validation import Validation
 from simulacra.training.checkpoint import data_hash
 
@@ -101,9 +101,9 @@ class ClassificationTrainee:
     def __init__(
         self,
         classifier: EventClassifier,
-        source: Sample,
-        target: Sample,
-        held_out: tuple[Sample, Sample],
+        source: Represented,
+        target: Represented,
+        held_out: tuple[Represented, Represented],
         description: Mapping[str, Any],
         *,
         draws: int,
@@ -169,8 +169,9 @@ class ClassificationTrainee:
             own = [torch.from_numpy(sample.weights / sample.weights.mean()) for sample in self._held_out]
             for label, sample in enumerate(self._held_out):
                 losses = []
-                for start in range(0, len(sample), EMBEDDING_BLOCK):
-                    rows = slice(start, start + EMBEDDING_BLOCK)
+                block = average.network.block
+                for start in range(0, len(sample), block):
+                    rows = slice(start, start + block)
                     batch = {name: tensor[rows].to(device) for name, tensor in sample.inputs.items()}
                     weights = own[label][rows]
                     at = None

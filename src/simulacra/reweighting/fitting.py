@@ -14,25 +14,23 @@ from simulacra.conditions import Distribution
 from simulacra.event_weights import weight_names, weights_of
 from simulacra.events import validate
 from simulacra.models.event_classifier import EventClassifier
-from simulacra.observables import observe
 from simulacra.reweighting.calibration import CalibrationMap, fit_isotonic, fit_temperature
 from simulacra.reweighting.classification import ClassificationTrainee
 from simulacra.reweighting.members import train_members
-from simulacra.reweighting.reweighter import Embedded, Reweighter, build
-from simulacra.reweighting.samples import (
-    Sample,
+from simulacra.reweighting.represented import (
+    Represented,
     SampleError,
     blocks_of,
-    columns_of,
     imbalance_warning,
+    join_inputs,
     refuse_too_few,
     represent,
     require_drawn,
     settings_of,
     tensors_of,
-    with_variables,
 )
-from simulacra.reweighting.settings import FeaturesSettings, ReweighterSettings
+from simulacra.reweighting.reweighter import Embedded, Reweighter, build
+from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.reweighting.support import find_empty_regions, require_support
 from simulacra.simulators.pythia_settings import SHORT_NAMES
 from simulacra.units import alike, in_convention, scale_warnings
@@ -86,12 +84,15 @@ def fit_reweighter(
     target = alike(source, in_convention(target, "the target"), "the target")
     for label, events in (("the source", source), ("the target", target)):
         refuse_too_few(events, label)
+    seen, other = (settings.network.describe(events) for events in (source, target))
+    if seen != other:
+        raise SampleError(f"the source's events are {seen} and the target's {other}: they must be of the same shapes")
     description: dict[str, Any] = {
         "source": settings_of(source),
         "target": settings_of(target),
         "bounds": {parameter: box_of(target, parameter) for parameter in settings.parameters},
         "reference": {parameter: _reference(source, parameter, settings) for parameter in settings.parameters},
-        "columns": columns_of(source, settings.network),
+        **seen,
     }
     notes = scale_warnings(source, target, ("the source", "the target"))
     notes += list(_observed_support(source, target, settings, allowed=allow_missing_support))
@@ -196,25 +197,8 @@ def _both(source: xr.Dataset, target: xr.Dataset, classifier: EventClassifier) -
         block = next(iter(blocks_of(events, variables, "train", most=REPRESENTATION_EVENTS)))
         pieces.append(tensors_of(block, variables, label))
     shortest = min(len(next(iter(piece.values()))) for piece in pieces)
-    return _concatenated([{name: tensor[:shortest] for name, tensor in piece.items()} for piece in pieces])
-
-
-def _concatenated(pieces: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    found = {}
-    for name in pieces[0]:
-        first, second = (piece[name] for piece in pieces)
-        if first.shape[1:] != second.shape[1:]:
-            # Clouds of two stores may be padded to different numbers of particles.
-            longest = max(first.shape[1], second.shape[1])
-            first, second = (_padded(t, longest) for t in (first, second))
-        found[name] = torch.cat([first, second])
-    return found
-
-
-def _padded(tensor: torch.Tensor, particles: int) -> torch.Tensor:
-    wide = tensor.new_zeros((len(tensor), particles, *tensor.shape[2:]))
-    wide[:, : tensor.shape[1]] = tensor
-    return wide
+    # Clouds of two stores may be padded to different numbers of particles.
+    return join_inputs([{name: tensor[:shortest] for name, tensor in piece.items()} for piece in pieces])
 
 
 def _observed_support(
@@ -230,17 +214,12 @@ def _observed_support(
         except ValueError as error:
             raise type(error)(f"the {label}: {error}") from None
         own.append(weights_of(some) if weight_names(some) else None)
-        network = settings.network
-        if isinstance(network, FeaturesSettings):
-            with_variables(some, network.variables)
-        if isinstance(network, FeaturesSettings) and set(network.variables) <= set(map(str, some.data_vars)):
-            # Of a table, what the network does not see needs no support.
-            chosen = some[[name for name in network.variables if some[name].ndim == 1]]
-        else:
-            try:
-                chosen = observe(some)
-            except ValueError as error:
-                raise SampleError(f"the {label}: {error}") from None
+        try:
+            chosen = settings.network.supported(some)
+        except SampleError:
+            raise
+        except ValueError as error:
+            raise SampleError(f"the {label}: {error}") from None
         columns.append({str(name): array.values.astype(np.float64) for name, array in chosen.data_vars.items()})
         units |= {str(name): str(array.attrs.get("units", "1")) for name, array in chosen.data_vars.items()}
     if not columns[0]:
@@ -256,11 +235,11 @@ def _some(events: xr.Dataset) -> xr.Dataset:
 
 
 def _calibrate(
-    reweighter: Reweighter, held_out: tuple[Sample, Sample], *, allowed: bool
+    reweighter: Reweighter, held_out: tuple[Represented, Represented], *, allowed: bool
 ) -> tuple[CalibrationMap | None, list[str]]:
     """Fit the calibration on the validation part, and look at its log-odds for a tail without source events."""
     settings = reweighter.settings
-    embedded = [reweighter.embed_sample(sample) for sample in held_out]
+    embedded = [reweighter.embed_represented(sample) for sample in held_out]
     weights = np.concatenate([e.weights for e in embedded])
     if settings.parameters:
         source, target = embedded

@@ -15,7 +15,6 @@ from simulacra.event_weights import weights_of
 from simulacra.events import Part
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.observables.clouds import cloud_observables
-from simulacra.observables.observe import observe
 from simulacra.pages import Page
 from simulacra.progress import Progress, silent
 from simulacra.reweighting.calibration import Reliability, judge_reliability
@@ -23,10 +22,9 @@ from simulacra.reweighting.clipping import ClippedWeights, ClippingPolicy, NoCli
 from simulacra.reweighting.closure import Closure, Observable, judge_closure
 from simulacra.reweighting.exact import ExactCheck, check_exact
 from simulacra.reweighting.page import SecondClassifier, reweighting_page
+from simulacra.reweighting.represented import Represented, SampleError, blocks_of, represent
 from simulacra.reweighting.reweighter import Embedded, Reweighter, build
-from simulacra.reweighting.samples import Sample, SampleError, blocks_of, represent, with_variables
 from simulacra.reweighting.second_classifier import area_between, reweighted, separate, taken
-from simulacra.reweighting.settings import FeaturesSettings
 from simulacra.reweighting.support import Support, find_empty_regions
 from simulacra.reweighting.trees import TreeReweighter
 from simulacra.reweighting.weights_summary import WeightsSummary, summarise_weights
@@ -155,7 +153,7 @@ def judge_reweighter(
         represent(events, first.network, part=part, most=most, label=f"the {label}")
         for events, label in ((source, labels[0]), (target, labels[1]))
     ]
-    embedded = [reweighter.embed_sample(sample) for sample in samples]
+    embedded = [reweighter.embed_represented(sample) for sample in samples]
     progress("observables", 0.1)
     tables, constants = _without_constants([_table(events, part, most, reweighter) for events in (source, target)])
     observables = [
@@ -223,11 +221,8 @@ def _table(events: xr.Dataset, part: Part | None, most: int, reweighter: Reweigh
     for block in blocks_of(events, names, part, most=most):
         if {"momentum", "present"} <= set(names):
             observed = cloud_observables(block)
-        elif isinstance(reweighter.settings.network, FeaturesSettings):
-            variables = reweighter.settings.network.variables
-            observed = _without_fields(with_variables(block, variables)[list(variables)], block)
         else:
-            observed = observe(block)
+            observed = reweighter.settings.network.compared(block)
         pieces.append(
             {
                 str(name): (
@@ -242,16 +237,6 @@ def _table(events: xr.Dataset, part: Part | None, most: int, reweighter: Reweigh
         name: (units, np.concatenate([piece[name][1] for piece in pieces]), edges)
         for name, (units, _, edges) in pieces[0].items()
     }
-
-
-def _without_fields(observed: xr.Dataset, events: xr.Dataset) -> xr.Dataset:
-    """Return variables with the observables of a field (two or more axes) in its place: its cells are too many."""
-    fields = [str(name) for name, array in observed.data_vars.items() if array.ndim > 2]
-    if not fields:
-        return observed
-    of_fields = observe(events)
-    chosen = [name for name in map(str, of_fields.data_vars) if any(name.startswith(f"{field}_") for field in fields)]
-    return observed.drop_vars(fields).assign({name: of_fields[name] for name in chosen})
 
 
 def _without_constants(tables: list[dict[str, Column]]) -> tuple[list[dict[str, Column]], list[str]]:
@@ -316,7 +301,7 @@ def _tree_weights(
 
 def _second(
     reweighter: Reweighter,
-    samples: list[Sample],
+    samples: list[Represented],
     weights: np.ndarray,
     others: Mapping[str, np.ndarray],
     log_odds: list[np.ndarray],

@@ -1,4 +1,4 @@
-"""A generator refined by weights: showers that carry them, or showers that were accepted by them."""
+"""A generator refined by weights: events that carry them, or events that were accepted by them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,13 @@ ACCEPTANCE: Final = 3
 
 
 class Generator(of_refiner.Generator, Protocol):
-    """What is needed of a generator whose showers are accepted or rejected."""
+    """What is needed of a generator whose events are accepted or rejected."""
 
     def columns_of(self, n: int, seed: int, first: int, conditions: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return each condition, (n,)."""
 
     def candidates(self, index: np.ndarray, attempt: int, seed: int, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return a candidate for each index."""
-
-    def variables_of(self, output: np.ndarray) -> dict[str, xr.Variable]:
-        """Return output as variables."""
 
     def to_events(
         self, output: np.ndarray, columns: Mapping[str, np.ndarray], conditions: Mapping[str, Any], **attributes: Any
@@ -59,9 +56,9 @@ class RefinedGenerator:
     def sample(
         self, n: int, *, seed: int | None = None, first_event: int = 0, unweighted: bool = False, **conditions: Any
     ) -> xr.Dataset:
-        """Return ``n`` refined showers; each is a function of seed, index and conditions alone, bit for bit.
+        """Return ``n`` refined events; each is a function of seed, index and conditions alone, bit for bit.
 
-        With weights, they are the generator's own showers with the variable ``weight`` (role weight) beside, of mean
+        With weights, they are the generator's own events with the variable ``weight`` (role weight) beside, of mean
         about 1. Unweighted, an event's candidates are drawn one after the other at its conditions, and accepted with
         the probability weight over largest weight: the first that is accepted is the event. So the conditions are as
         they were asked for, and an event costs as many candidates as the largest weight, ``refiner.maximum``, says.
@@ -76,7 +73,7 @@ class RefinedGenerator:
         Returns
         -------
         xarray.Dataset
-            showers with the attributes ``refiner`` (hash), ``largest_weight``, ``clipped_share`` (what cutting weights
+            events with the attributes ``refiner`` (hash), ``largest_weight``, ``clipped_share`` (what cutting weights
             off there removed, over their sum before) and, unweighted, ``candidates_per_event``.
 
         Raises
@@ -90,7 +87,7 @@ class RefinedGenerator:
         start = time.perf_counter()
         if not unweighted:
             events = self.generator.sample(n, seed=seed, first_event=first_event, exact=True, **conditions)
-            self._warn_outside({name: events[name].values for name in self.refiner.condition_ranges})
+            self.refiner.warn_outside(_ranges({name: events[name].values for name in self.refiner.condition_ranges}))
             refined = self.refiner.weights(events)
             events["weight"] = variable(refined.weights, units="1", long_name="weight of the refinement", role="weight")
             return events.assign_attrs(
@@ -99,8 +96,8 @@ class RefinedGenerator:
         n, seed = whole_number(n, "the number of events", 1), whole_number(seed, "the seed")
         first_event = whole_number(first_event, "the first event's index")
         columns = self.generator.columns_of(n, seed, first_event, conditions)
-        self.generator.warn_outside({name: (column.min(), column.max()) for name, column in columns.items()})
-        self._warn_outside(columns)
+        for one in (self.generator, self.refiner):
+            one.warn_outside(_ranges(columns))
         output, candidates, clipped_share = self._accepted(np.arange(first_event, first_event + n), seed, columns)
         return self.generator.to_events(
             output,
@@ -125,8 +122,8 @@ class RefinedGenerator:
         for attempt in range(most):
             chosen = {name: column[pending] for name, column in columns.items()}
             drawn = self.generator.candidates(index[pending], attempt, seed, chosen)
-            showers = self.generator.variables_of(drawn)["shower"].values
-            refined = self.refiner.weights_of(showers, chosen, index[pending])
+            events = self.generator.to_events(drawn, chosen, {}, settings={}, seed=seed, seconds_per_event=0.0)
+            refined = self.refiner.weights(events.assign_coords(event=index[pending]))
             chance = np.array([_uniform(seed, attempt, int(event)) for event in index[pending]])
             accepted = chance * self.refiner.maximum < refined.weights
             if output is None:
@@ -142,11 +139,8 @@ class RefinedGenerator:
         where = {name: float(column[pending[0]]) for name, column in columns.items()}
         raise RuntimeError(
             f"none of {most} candidates of event {index[pending[0]]} was accepted, at {where}: the weights vanish "
-            "there; use weighted showers, or refine a generator that is closer to the truth"
+            "there; use weighted events, or refine a generator that is closer to the truth"
         )
-
-    def _warn_outside(self, columns: Mapping[str, np.ndarray]) -> None:
-        self.refiner.warn_outside({name: (values.min(), values.max()) for name, values in columns.items()})
 
     def _attributes(self, clipped_share: float) -> dict[str, Any]:
         return {
@@ -154,6 +148,10 @@ class RefinedGenerator:
             "largest_weight": self.refiner.maximum,
             "clipped_share": clipped_share,
         }
+
+
+def _ranges(columns: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    return {name: (float(values.min()), float(values.max())) for name, values in columns.items()}
 
 
 def _uniform(seed: int, attempt: int, event: int) -> float:

@@ -1,11 +1,11 @@
-r"""Refinement of a generator of showers by weights (DCTRGAN, Diefenbacher et al., arXiv:2009.03796).
+r"""Refinement of a generator by weights (DCTRGAN, Diefenbacher et al., arXiv:2009.03796).
 
-A classifier f learns to tell Geant4's showers from a generator's at the same incident conditions; a generated shower
-gets the weight f/(1-f), which is p_truth(x|c) / p_generated(x|c) since both samples have one distribution of the
-conditions c. Both classifier and weights belong to one generator, by the hash of its weights.
+A classifier f learns to tell true events from a generator's at the same conditions; a generated event gets the weight
+f/(1-f), which is p_truth(x|c) / p_generated(x|c) since both samples have one distribution of the conditions c. Both
+classifier and weights belong to one generator, by the hash of its weights.
 
-The weights are cut off at a stated maximum: beyond the last of the generated showers that the calibration has seen, a
-weight is an extrapolation of the classifier, and single showers would carry the sample.
+The weights are cut off at a stated maximum: beyond the last of the generated events that the calibration has seen, a
+weight is an extrapolation of the classifier, and single events would carry the sample.
 """
 
 from __future__ import annotations
@@ -20,62 +20,70 @@ import xarray as xr
 
 from simulacra.events import part_of
 from simulacra.judges.unpacking import check_comparable
-from simulacra.observables.showers import shower_shapes
 from simulacra.reweighting.fitting import fit_reweighter
+from simulacra.reweighting.kinds.find import views_of
 from simulacra.reweighting.prior_weights import checked_weights
-from simulacra.reweighting.refiner import DETAILS, Generator, Refiner
-from simulacra.reweighting.samples import SampleError
-from simulacra.reweighting.settings import ReweighterSettings, Sees, ShowersSettings
+from simulacra.reweighting.refiner import CARRIED, DETAILS, Generator, Refiner
+from simulacra.reweighting.represented import SampleError
+from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training.settings import TrainingSettings
 
-#: share of the generated showers whose weights stay below the maximum
+#: share of the generated events whose weights stay below the maximum
 BELOW_MAXIMUM: Final = 0.999
 PARTS: Final = ("train", "validation", "test")
 
 
-def refiner_settings(sees: Sees, truth: xr.Dataset, conditions: Sequence[str], **changes: Any) -> ReweighterSettings:
-    """Return the settings of a refiner of showers.
+def refiner_settings(
+    sees: str | None, events: xr.Dataset, conditions: Sequence[str], **changes: Any
+) -> ReweighterSettings:
+    """Return the settings of a refiner.
 
     Parameters
     ----------
     sees:
-        "shapes": the shower shapes; "cells": each cell's energy beside them.
-    truth:
-        showers with the attribute ``geometry``: what shapes there are.
+        what the classifiers see: of showers "cells" and with them the shapes, or only the "shapes"; of clouds
+        "particles" or "observables"; of arrays "values" or "observables"; of a table "features". All if None.
+    events:
+        of the generator.
     conditions:
         the generator's.
     changes:
         other settings than these.
+
+    Raises
+    ------
+    ValueError
+        if ``sees`` is nothing of these events.
     """
-    shapes = map(str, shower_shapes(truth.isel(event=slice(0, 2)).load()).data_vars)
-    if sees not in ("shapes", "cells"):
-        raise ValueError(f"a refiner sees 'shapes' or 'cells', not '{sees}'")
-    if sees == "cells":
-        network = ShowersSettings(
-            variables=("shower", *shapes, *conditions), widths=(256,), summary=128, head_widths=(64,), dropout=0.3
-        )
-    else:
-        network = ShowersSettings(variables=(*shapes, *conditions), widths=(64, 64), summary=64)
+    views = views_of(events, conditions)
+    if sees is not None and sees not in views:
+        raise ValueError(f"a refiner of these events sees {' or '.join(map(repr, views))}, not '{sees}'")
+    view = views[sees or next(iter(views))]
     training = TrainingSettings(
         steps=4000,
         batch_size=512,
-        learning_rate=2e-3 if sees == "shapes" else 1e-3,
+        learning_rate=2e-3,
         betas=(0.9, 0.999),
         final_learning_rate=0.02,
         validate_every=100,
         checkpoint_every=500,
         patience=12,
         accelerator="cpu",
-    )
+    ).model_copy(update=dict(view.training))
     # An isotonic map of equal samples is a staircase of noise; a temperature of what was not learned is 0.
-    defaults: dict[str, Any] = {"network": network, "members": 5, "calibration": "temperature", "average_decay": 0.995}
+    defaults: dict[str, Any] = {
+        "network": view.network,
+        "members": 5,
+        "calibration": "temperature",
+        "average_decay": 0.995,
+    }
     return ReweighterSettings(**(defaults | {"training": training} | changes))
 
 
 def drawn_beside(generator: Generator, truth: xr.Dataset, *, times: int, seed: int) -> xr.Dataset:
-    """Return ``times`` as many generated showers as the truth holds, at its conditions, part by part of the split.
+    """Return ``times`` as many generated events as the truth holds, at its conditions, part by part of the split.
 
-    Each condition of a part's truth comes equally often, but for one, among the generated showers of that part.
+    Each condition of a part's truth comes equally often, but for one, among the generated events of that part.
 
     Raises
     ------
@@ -105,7 +113,7 @@ def fit_refiner(
     truth: xr.Dataset,
     run: Path,
     *,
-    sees: Sees = "cells",
+    sees: str | None = None,
     settings: ReweighterSettings | None = None,
     generated: xr.Dataset | None = None,
     times: int = 4,
@@ -120,56 +128,54 @@ def fit_refiner(
     Parameters
     ----------
     generator:
-        of showers, to be refined.
+        to be refined.
     truth:
-        the showers that its own shall look like, all parts of the split.
+        the events that its own shall look like, all parts of the split.
     run:
         folder for the trainings and ``reweighter.safetensors``; a training that was killed goes on there.
     sees:
-        what the classifiers see, "shapes" or "cells" (see :func:`refiner_settings`).
+        what the classifiers see (see :func:`refiner_settings`).
     settings:
         others than these.
     generated:
-        showers of the generator at the truth's conditions, from :func:`drawn_beside`; drawn if None.
+        events of the generator at the truth's conditions, from :func:`drawn_beside`; drawn if None.
     times:
-        how many generated showers are drawn for each true one.
+        how many generated events are drawn for each true one.
     seed:
-        of the generated showers, the initial weights and the batches; not one that the generator was judged with.
+        of the generated events, the initial weights and the batches; not one that the generator was judged with.
     allow_missing_support:
-        go on, with warnings, where the truth has showers and the generator none.
+        go on, with warnings, where the truth has events and the generator none.
 
     Raises
     ------
     SampleError, WeightError, simulacra.events.EventsError, simulacra.judges.samples.JudgeError
         if samples are empty or of another kind or detector, or values make no sense.
     SupportError
-        if the generator lacks showers that the truth has.
+        if the generator lacks events that the truth has.
     """
-    if "shower" not in truth or "geometry" not in truth.attrs:
-        raise SampleError(
-            "refinement is for showers, with the variable 'shower' and the attribute 'geometry'; for other events, use "
-            "simulacra reweight"
-        )
     if generated is None:
         generated = drawn_beside(generator, truth, times=times, seed=seed)
-    notes = check_comparable(truth, generated)
     conditions = list(generator.trained_range)
-    truth, generated = of_showers(generator, truth, generated)
+    notes = check_comparable(without_foreign(truth, generated), generated)
+    truth, generated = of_both(generator, truth, generated)
     reweighter = fit_reweighter(
         generated,
         truth,
-        settings or refiner_settings(sees, truth, conditions),
+        settings or refiner_settings(sees, generated, conditions),
         run,
         name=f"{generator.name}-refined",
         seed=seed,
         allow_missing_support=allow_missing_support,
         progress=progress,
     )
-    held_out = reweighter.embed(generated, part="validation", label="the generated showers")
+    held_out = reweighter.embed(generated, part="validation", label="the generated events")
     ratio = reweighter.weights_of(held_out, normalise=False)
     maximum = float(np.quantile(ratio, BELOW_MAXIMUM))
     clipped = np.minimum(ratio, maximum)
-    checked_weights(clipped, len(clipped), "refined showers")
+    checked_weights(clipped, len(clipped), "refined events")
+    views = list(views_of(generated, conditions))
+    made = [name for name in map(str, generated.data_vars) if name not in conditions]
+    seen = views[0] if set(made) & set(reweighter.member(0).network.variables) else views[-1]
     reweighter.description["warnings"] = [*notes, *reweighter.description.get("warnings", ())]
     reweighter.description[DETAILS] = {
         "generator": generator.name,
@@ -178,7 +184,9 @@ def fit_refiner(
         "largest_ratio": maximum,
         "normalisation": float(clipped.mean()),
         "clipped_share": float(1.0 - clipped.sum() / ratio.sum()),
-        "geometry": str(truth.attrs["geometry"]),
+        **{name: str(truth.attrs[name]) for name in CARRIED if name in truth.attrs},
+        "variables": [str(name) for name in generated.data_vars],
+        "sees": seen,
         "condition_ranges": {
             name: [float(truth[name].min()), float(truth[name].max())] for name in generator.trained_range
         },
@@ -188,9 +196,28 @@ def fit_refiner(
     return Refiner(reweighter, path)
 
 
-def of_showers(generator: Generator, truth: xr.Dataset, generated: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return both samples with cells, the generator's conditions and the truth's weights, and nothing else."""
-    # What else a file of the truth holds, the generator does not make.
+def without_foreign(truth: xr.Dataset, generated: xr.Dataset) -> xr.Dataset:
+    """Return the truth without what the generator does not make, its conditions and weights aside."""
+    kept = ("condition", "weight")
+    foreign = [n for n, array in truth.data_vars.items() if array.attrs.get("role") not in kept and n not in generated]
+    return truth.drop_vars(foreign)
+
+
+def of_both(generator: Generator, truth: xr.Dataset, generated: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return both samples with what the generator makes, its conditions and the truth's weights, and nothing else.
+
+    Raises
+    ------
+    SampleError
+        if the truth has nothing of what the generator makes.
+    """
     own = [name for name in map(str, truth.data_vars) if truth[name].attrs.get("role") == "weight"]
-    common = ["shower", *generator.trained_range]
-    return truth[[*common, *own]], generated[common]
+    conditions = list(generator.trained_range)
+    made = [name for name in map(str, generated.data_vars) if name not in conditions and name in truth]
+    made = [name for name in made if generated[name].attrs.get("role") != "weight"]
+    if not made:
+        raise SampleError(
+            f"the truth holds {sorted(map(str, truth.data_vars))}, and '{generator.name}' makes "
+            f"{sorted(map(str, generated.data_vars))}: give it events of the kind that it makes"
+        )
+    return truth[[*made, *conditions, *own]], generated[[*made, *conditions]]

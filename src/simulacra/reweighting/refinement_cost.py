@@ -1,4 +1,4 @@
-"""What refined showers cost: time and effective sample size in one number, milliseconds an effective shower."""
+"""What refined events cost: time and effective sample size in one number, milliseconds per effective event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulacra.reweighting.refined import RefinedGenerator
 
 REPEATS: Final = 5
 REPLICATES: Final = 200
-#: candidates that measuring accepted showers may cost
+#: candidates that measuring accepted events may cost
 MOST_CANDIDATES: Final = 20_000
 
 
@@ -28,22 +28,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a refined shower costs on this machine.
+    """What a refined event costs on this machine.
 
     Attributes
     ----------
     generation, weighting:
-        time of a shower, and of its weight [ms].
+        time of an event, and of its weight [ms].
     effective_share:
-        (sum w)^2 / (N sum w^2), which is what N weighted showers are worth over N; its error is a bootstrap's.
+        (sum w)^2 / (N sum w^2), which is what N weighted events are worth over N; its error is a bootstrap's.
     effective:
         time of generation and weight over the effective share [ms].
     accepted:
-        time of a shower that was accepted by its weight [ms]; None where that would cost too many candidates.
+        time of an event that was accepted by its weight [ms]; None where that would cost too many candidates.
     largest_weight, clipped_share:
         where weights are cut off, and what that removed of their sum.
-    showers, threads:
-        showers in a batch, and threads of torch.
+    events, threads:
+        events in a batch, and threads of torch.
     """
 
     generation: Measured
@@ -53,7 +53,7 @@ class Cost:
     accepted: Measured | None
     largest_weight: float
     clipped_share: float
-    showers: int
+    events: int
     threads: int
 
     @property
@@ -66,8 +66,8 @@ class Cost:
         )
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         return (
-            f"A shower takes {_with_error(self.generation)} ms and its weight {_with_error(self.weighting)} ms "
-            f"(batches of {self.showers}, {threads}); an effective shower, at "
+            f"An event takes {_with_error(self.generation)} ms and its weight {_with_error(self.weighting)} ms "
+            f"(batches of {self.events}, {threads}); an effective event, at "
             f"{100 * self.effective_share.value:.1f} ± {100 * self.effective_share.uncertainty:.1f} % effective sample "
             f"size, {_with_error(self.effective)} ms; {accepted}; clipping weights there removes "
             f"{100 * self.clipped_share:.2g} % of their sum."
@@ -83,19 +83,19 @@ def effective_share(weights: np.ndarray, rng: np.random.Generator) -> Measured:
 
 def measure_cost(
     refined: RefinedGenerator,
+    n: int,
     conditions: Mapping[str, np.ndarray],
     weights: np.ndarray,
     clipped_share: float,
     *,
     seed: int,
 ) -> Cost:
-    """Measure times on this machine, at conditions (n,) of a batch, and combine them with what weights (N,) are worth.
+    """Measure times of ``n`` events at conditions (n,) on this machine, and combine them with what weights are worth.
 
-    ``clipped_share`` is what cutting off has removed of the weights' sum.
+    ``weights`` (N,) are those of the refiner; ``clipped_share`` is what cutting off has removed of the weights' sum.
     """
     import torch
 
-    n = len(next(iter(conditions.values())))
     asked: dict[str, Any] = dict(conditions)
     events = refined.generator.sample(n, seed=seed, exact=True, **asked)
     generation = _timed(lambda: refined.generator.sample(n, seed=seed, exact=True, **asked), n)

@@ -1,4 +1,4 @@
-"""Judge a refiner on showers that neither its training nor its calibration has seen."""
+"""Judge a refiner on events that neither its training nor its calibration has seen."""
 
 from __future__ import annotations
 
@@ -19,36 +19,38 @@ from simulacra.reweighting.judgement import Judgement, judge_reweighter
 from simulacra.reweighting.page import SecondClassifier
 from simulacra.reweighting.prior_weights import effective_events
 from simulacra.reweighting.refined import Generator, RefinedGenerator
-from simulacra.reweighting.refinement import of_showers
+from simulacra.reweighting.refinement import of_both
 from simulacra.reweighting.refinement_cost import Cost, measure_cost
 from simulacra.reweighting.refiner import Refiner
 from simulacra.statistics.classifiers.classification import Method
 from simulacra.statistics.classifiers.classifier import CELL_THRESHOLD, Classification, classify
+from simulacra.statistics.classifiers.deep_sets import classify_clouds
 from simulacra.wording import with_error
 
-#: generated showers that the classifiers see for each true one
+#: generated events that the classifiers see for each true one
 TIMES: Final = 2
 CONDITION_BINS: Final = 5
 BATCH: Final = 1024
+#: what is looked at by which classifier; "all" is what a kind of events has beside its observables
 JUDGES: Final[tuple[tuple[str, Method], ...]] = (
     ("observables", "trees"),
     ("observables", "perceptron"),
-    ("cells", "perceptron"),
-    ("cells", "trees"),
+    ("all", "perceptron"),
+    ("all", "trees"),
 )
 COST_TEXT: Final = (
-    "An effective shower has the statistical power of an unweighted one. Its time is that of a shower and its weight "
+    "An effective event has the statistical power of an unweighted one. Its time is that of an event and its weight "
     "over the effective share of the sample."
 )
 CONDITIONS_TEXT: Final = (
-    "Weights are ratios at the same incident conditions, so their mean is 1 at all conditions. ± is the "
+    "Weights are ratios at the same conditions, so their mean is 1 at all conditions. ± is the "
     "statistical error of the mean."
 )
 
 
 @dataclass(frozen=True)
 class MeanWeight:
-    """Weights of the showers in a range of a condition: their mean, its error, and the effective share."""
+    """Weights of the events in a range of a condition: their mean, its error, and the effective share."""
 
     condition: str
     low: float
@@ -60,14 +62,14 @@ class MeanWeight:
 
 @dataclass(frozen=True)
 class RefinementReport:
-    """What a refiner does to showers that it has not seen.
+    """What a refiner does to events that it has not seen.
 
     Attributes
     ----------
     judgement:
         closures, calibration, effective sample size, support, and in ``second`` the classifiers that judge again.
     cost:
-        milliseconds an effective shower.
+        milliseconds per effective event.
     mean_weights:
         in ranges of the conditions.
     """
@@ -81,7 +83,7 @@ class RefinementReport:
         page = self.judgement.page()
         cost = self.cost
         card = Card(
-            "Milliseconds per effective shower",
+            "Milliseconds per effective event",
             with_error(cost.effective.value, cost.effective.uncertainty),
             (f"{with_error(cost.generation.value, cost.generation.uncertainty)} without weights",),
         )
@@ -93,22 +95,17 @@ class RefinementReport:
             )
             for one in self.mean_weights
         )
-        chapters = (
-            *page.chapters,
-            Chapter("cost", "Time of an effective shower", (COST_TEXT, cost.sentence)),
-            Chapter(
-                "conditions",
-                "Weights at the conditions",
-                (CONDITIONS_TEXT,),
-                columns=("where", "mean weight", "effective"),
-                rows=rows,
-            ),
-        )
+        chapters = [*page.chapters, Chapter("cost", "Time of an effective event", (COST_TEXT, cost.sentence))]
+        if rows:
+            columns = ("where", "mean weight", "effective")
+            chapters.append(
+                Chapter("conditions", "Weights at the conditions", (CONDITIONS_TEXT,), columns=columns, rows=rows)
+            )
         return replace(
             page,
             overline="refinement",
             cards=(*page.cards, card),
-            chapters=chapters,
+            chapters=tuple(chapters),
             record={**page.record, "cost": cost, "mean_weights": list(self.mean_weights)},
         )
 
@@ -122,7 +119,7 @@ def judge_refiner(
     seed: int = 0,
     progress: Progress = silent,
 ) -> RefinementReport:
-    """Compare refined showers with the truth's test part, and with what they were without weights.
+    """Compare refined events with the truth's test part, and with what they were without weights.
 
     Boosted trees and perceptrons, of another kind than the refiner's, are trained anew by cross-validation on shapes
     and on cells; where the refiner sees shapes alone, the verdict is not on those that see cells.
@@ -143,9 +140,9 @@ def judge_refiner(
         if the refiner is for another generator, or a sample cannot be judged.
     """
     refined = RefinedGenerator(generator, refiner)
-    truth, generated = of_showers(generator, truth, generated)
+    truth, generated = of_both(generator, truth, generated)
     progress("weights", 0.0)
-    embedded = refiner.reweighter.embed(generated, part="test", label="the generated showers")
+    embedded = refiner.reweighter.embed(generated, part="test", label="the generated events")
     ratio = refiner.reweighter.weights_of(embedded, normalise=False)
     bound = MaximumClipping(maximum=refiner.largest_ratio / float(ratio.mean()))
     judgement = judge_reweighter(
@@ -173,7 +170,7 @@ def judge_refiner(
     progress("times", 0.95)
     rows = np.resize(rng.permutation(len(samples[1])), BATCH)
     columns = {name: samples[1].conditions[name][rows] for name in refiner.condition_ranges}
-    cost = measure_cost(refined, columns, judgement.weights, judgement.clipping.removed_share, seed=seed)
+    cost = measure_cost(refined, BATCH, columns, judgement.weights, judgement.clipping.removed_share, seed=seed)
     progress("done", 1.0)
     return RefinementReport(replace(judgement, second=second), cost, _mean_weights(samples[1], refiner))
 
@@ -187,23 +184,22 @@ def _judged_again(
     progress: Progress,
 ) -> tuple[SecondClassifier, ...]:
     some = generated.take(rng.permutation(len(generated))[: TIMES * len(truth)])
-    # The same showers: a classifier that learns from more of them sees more.
+    # The same events: a classifier that learns from more of them sees more.
     plain = replace(some, weights=np.ones(len(some)))
-    # Truth against truth has as many showers as the weighted ones are worth.
+    # Truth against truth has as many events as the weighted ones are worth.
     worth = max(200, round(effective_events(some.weights)))
     chance = further.take(rng.permutation(len(further))[:worth])
     found = []
-    for number, (what, kind) in enumerate(JUDGES):
-        progress(f"{kind} on {what}", 0.3 + 0.65 * number / len(JUDGES))
+    judges = _judges(truth, some, further)
+    for number, (what, kind) in enumerate(judges):
+        progress(f"{kind} on {what}", 0.3 + 0.65 * number / len(judges))
         seeds = [int(s) for s in rng.integers(2**31, size=3)]
 
-        def told(other: Sample, one: int, what: str = what, kind: Method = kind) -> Classification:
-            tables = table_of(truth, other, what, CELL_THRESHOLD)
-            return classify(*tables, kind, truth_weights=truth.weights, generated_weights=other.weights, seed=one)
-
-        before, after, same = (told(other, one) for other, one in zip((plain, some, chance), seeds, strict=True))
-        sees = "shapes" if what == "observables" else "cells"
-        unseen = refiner.sees == "shapes" and sees == "cells"
+        before, after, same = (
+            _told(truth, other, what, kind, one) for other, one in zip((plain, some, chance), seeds, strict=True)
+        )
+        sees = "shapes" if what == "observables" and truth.kind == "showers" else what
+        unseen = refiner.sees in ("shapes", "observables") and what != "observables"
         found.append(
             SecondClassifier(
                 f"{kind} on {sees}{', which the weights do not see' if unseen else ''}",
@@ -217,6 +213,41 @@ def _judged_again(
             )
         )
     return tuple(found)
+
+
+def _judges(*samples: Sample) -> list[tuple[str, Method]]:
+    """Return which classifiers look at what of samples of one kind; trees learn from positive weights alone."""
+    signed = any(sample.signed for sample in samples)
+    chosen: list[tuple[str, Method]] = []
+    for what, kind in JUDGES:
+        if kind == "trees" and signed:
+            continue
+        if what == "observables":
+            chosen.append((what, kind))
+        elif samples[0].cells is not None:
+            chosen.append(("cells" if samples[0].kind == "showers" else "values", kind))
+        elif samples[0].cloud is not None and ("particles", "deep_sets") not in chosen:
+            chosen.append(("particles", "deep_sets"))
+    return chosen
+
+
+def _told(truth: Sample, other: Sample, what: str, kind: Method, seed: int) -> Classification:
+    if truth.cloud is None or other.cloud is None or kind != "deep_sets":
+        tables = table_of(truth, other, what, CELL_THRESHOLD)
+        return classify(*tables, kind, truth_weights=truth.weights, generated_weights=other.weights, seed=seed)
+    conditions = [
+        np.column_stack([np.empty((len(sample), 0)), *(sample.conditions[name] for name in truth.conditions)])
+        for sample in (truth, other)
+    ]
+    return classify_clouds(
+        (truth.cloud.features, truth.cloud.present),
+        (other.cloud.features, other.cloud.present),
+        truth_conditions=conditions[0],
+        generated_conditions=conditions[1],
+        truth_weights=truth.weights,
+        generated_weights=other.weights,
+        seed=seed,
+    )
 
 
 def _mean_weights(generated: Sample, refiner: Refiner) -> tuple[MeanWeight, ...]:

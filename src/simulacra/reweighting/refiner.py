@@ -1,4 +1,4 @@
-"""The refiner: weights that turn one generator's showers into the truth's, in one file that names the generator."""
+"""The refiner: weights that turn one generator's events into the truth's, in one file that names the generator."""
 
 from __future__ import annotations
 
@@ -7,40 +7,38 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
+import xarray as xr
 
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.observables.showers import shower_shapes_of
 from simulacra.reweighting.blocks import places_in_blocks
 from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter
-from simulacra.reweighting.settings import Sees
 from simulacra.training.checkpoint import CheckpointError
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 #: rows of a matrix product, always: its last bits depend on their number, and a weight must not
 BLOCK: Final = 64
 DETAILS: Final = "refinement"
+#: attributes of events that observables are computed with
+CARRIED: Final = ("geometry",)
 
 
 class Generator(Protocol):
-    """What is needed of a generator of showers."""
+    """What is needed of a generator of events."""
 
     name: str
     weights_sha256: str
     trained_range: dict[str, tuple[float, float]]
 
     def sample(self, n: int, *, seed: int, first_event: int = 0, exact: bool = False, **conditions: Any) -> xr.Dataset:
-        """Return showers; ``exact`` gives the same bits whatever ``n``."""
+        """Return events; ``exact`` gives the same bits whatever ``n``."""
 
 
 @dataclass(frozen=True)
 class Refined:
-    """Weights of generated showers.
+    """Weights of generated events.
 
     Attributes
     ----------
@@ -55,7 +53,7 @@ class Refined:
 
 
 class Refiner:
-    """The weights of one generator's showers; made by :func:`fit_refiner`, read by :meth:`load`.
+    """The weights of one generator's events; made by :func:`fit_refiner`, read by :meth:`load`.
 
     Attributes
     ----------
@@ -68,9 +66,13 @@ class Refiner:
     largest_ratio, maximum:
         the largest ratio of densities that is believed, and that over the normalisation: the largest weight.
     clipped_share:
-        what cutting off there removed of the sum of the weights, of generated showers that calibrated it.
+        what cutting off there removed of the sum of the weights, of generated events that calibrated it.
     condition_ranges:
-        (low, high) of each incident condition that it was trained on, in its unit.
+        (low, high) of each condition that it was trained on, in its unit.
+    variables:
+        names of what the generator makes and is asked for, of which the classifiers see some, or observables of it.
+    sees:
+        what the classifiers see, such as "cells" or "shapes" of showers.
     """
 
     def __init__(self, reweighter: Reweighter, path: Path) -> None:
@@ -84,15 +86,23 @@ class Refiner:
             self.generator, self.generator_sha256 = str(details["generator"]), str(details["weights_sha256"])
             self.largest_ratio, self._normalisation = float(details["largest_ratio"]), float(details["normalisation"])
             self.clipped_share = float(details["clipped_share"])
-            self._geometry = CalorimeterGeometry.from_json(details["geometry"])
+            self._carried = {name: str(details[name]) for name in CARRIED if name in details}
+            if "geometry" in details:
+                CalorimeterGeometry.from_json(details["geometry"])
             self.condition_ranges: dict[str, tuple[float, float]] = {
                 name: (float(low), float(high)) for name, (low, high) in details["condition_ranges"].items()
             }
+            # Files from before other events were refined are of showers.
+            self.variables = tuple(map(str, details.get("variables", ("shower", *self.condition_ranges))))
+            seen = reweighter.member(0).network.variables
+            self.sees = str(details.get("sees", "cells" if "shower" in seen else "shapes"))
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} lacks the data of a refiner ({error}): it is damaged") from None
         if not (np.isfinite([self.largest_ratio, self._normalisation]).all() and self._normalisation > 0):
             raise CheckpointError(f"{path} holds a normalisation of {self._normalisation}: it is damaged")
         self.maximum = self.largest_ratio / self._normalisation
+        for k in range(reweighter.size):
+            reweighter.member(k).network.packed = False
 
     def __repr__(self) -> str:
         return f"Refiner(of {self.generator}: {self.reweighter.size} members, weights up to {self.maximum:.3g})"
@@ -101,11 +111,6 @@ class Refiner:
     def sha256(self) -> str:
         """What the weights of the classifiers are."""
         return self.reweighter.sha256
-
-    @property
-    def sees(self) -> Sees:
-        """What the classifiers look at."""
-        return "cells" if "shower" in self.reweighter.member(0).network.variables else "shapes"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Refiner:
@@ -150,54 +155,51 @@ class Refiner:
                 )
 
     def weights(self, events: xr.Dataset) -> Refined:
-        """Return the weights of generated showers, each a function of the shower and its index's place in a block.
+        """Return the weights of generated events, each a function of the event and its index's place in a block.
 
         Raises
         ------
         ValueError
-            if the showers are not of the generator's detector, or a value is not finite or negative.
+            if the events are not such as the generator makes, or a value is not finite or makes no sense.
         FloatingPointError
             if a weight is not finite.
         """
-        conditions = {name: events[name].values for name in self.condition_ranges}
-        return self.weights_of(events["shower"].values, conditions, events["event"].values)
-
-    def weights_of(self, showers: np.ndarray, conditions: Mapping[str, np.ndarray], index: np.ndarray) -> Refined:
-        """Return the weights of showers (N, cells) [MeV] at conditions, (N,) each, of events with these indices."""
+        index = events["event"].values
         place = places_in_blocks(index, BLOCK)
-        n_rows = BLOCK * (int(place.max()) // BLOCK + 1)
-        cells = np.zeros((n_rows, showers.shape[1]), dtype=np.float32)
-        cells[place] = showers
-        columns = {name: np.full(n_rows, values[0], dtype=np.float32) for name, values in conditions.items()}
-        for name, values in conditions.items():
-            columns[name][place] = values
-        log_ratio = np.empty(n_rows)
-        for start in range(0, n_rows, BLOCK):
-            rows = slice(start, start + BLOCK)
-            log_ratio[rows] = self._log_ratio(cells[rows], {name: values[rows] for name, values in columns.items()})
-        log_ratio = log_ratio[place]
+        # Rows without an event of their own repeat the first one.
+        rows = np.zeros(BLOCK * (int(place.max()) // BLOCK + 1), dtype=np.int64)
+        rows[place] = np.arange(len(index))
+        like = events[list(self.variables)].isel(event=slice(0, 1)).assign_attrs(self._carried)
+        arrays = {name: _single(events[name].values) for name in self.variables}
+        log_ratio = np.concatenate(
+            [
+                self._log_ratio({name: values[block] for name, values in arrays.items()}, like)
+                for block in rows.reshape(-1, BLOCK)
+            ]
+        )[place]
         if self.reweighter.calibration is not None:
             log_ratio = self.reweighter.calibration(log_ratio)
         with np.errstate(over="ignore"):
             ratio = np.exp(log_ratio)
         if np.isnan(ratio).any():
             event = int(index[np.flatnonzero(np.isnan(ratio))[0]])
-            raise FloatingPointError(
-                f"the weight of event {event} is not a number: the refiner is damaged, train again"
-            )
+            raise FloatingPointError(f"the weight of event {event} is not a number: the refiner is broken, train again")
         clipped = np.minimum(ratio, self.largest_ratio)
         # Of an infinite ratio no share can be told; it counts as the largest that can be.
         before = np.minimum(ratio, 1e300 / len(ratio))
         share = 1.0 - float(clipped.sum() / before.sum()) if clipped.any() else 0.0
         return Refined(clipped / self._normalisation, share)
 
-    def _log_ratio(self, cells: np.ndarray, conditions: Mapping[str, np.ndarray]) -> np.ndarray:
-        incident = conditions["incident_energy"]
-        arrays = {**shower_shapes_of(cells, incident, self._geometry), **conditions, "shower": cells}
+    def _log_ratio(self, arrays: Mapping[str, np.ndarray], like: xr.Dataset) -> np.ndarray:
         network = self.reweighter.member(0).network
+        given = self.reweighter.settings.network.inputs(arrays, network.variables, like)
         with torch.inference_mode():
-            inputs = {name: torch.from_numpy(arrays[name]) for name in {*network.variables, "incident_energy"}}
-            represented = network.represent(inputs)
+            represented = network.represent({name: torch.from_numpy(values) for name, values in given.items()})
             members = (self.reweighter.member(k) for k in range(self.reweighter.size))
             log_ratios = [member(represented).double().numpy() for member in members]
         return np.asarray(np.mean(log_ratios, axis=0))
+
+
+def _single(values: np.ndarray) -> np.ndarray:
+    """Return numbers in single precision, as generators make them; whole numbers and truth values as they are."""
+    return values.astype(np.float32) if values.dtype.kind == "f" else values

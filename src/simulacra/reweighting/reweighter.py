@@ -19,12 +19,11 @@ import xarray as xr
 from torch import Tensor, nn
 
 from simulacra.errors import printable
-from simulacra.models.event_classifier import CloudNetwork, EventClassifier, EventNetwork, TableNetwork
-from simulacra.models.shower_classifier import ShowerNetwork
+from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.calibration import CalibrationMap, map_from_arrays
 from simulacra.reweighting.prior_weights import checked_weights
-from simulacra.reweighting.samples import Sample, represent
-from simulacra.reweighting.settings import ParticleFlowSettings, ReweighterSettings, ShowersSettings
+from simulacra.reweighting.represented import Represented, represent
+from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training import checkpoint
 from simulacra.training.settings import check
 from simulacra.units import in_units
@@ -48,18 +47,10 @@ def shipped_reweighters() -> list[str]:
 
 
 def build(settings: ReweighterSettings, description: Mapping[str, Any]) -> EventClassifier:
-    """Return an untrained classifier; ``description`` gives ``columns``, ``bounds`` and ``reference``."""
-    chosen = settings.network
-    if isinstance(chosen, ParticleFlowSettings):
-        network: EventNetwork = CloudNetwork(chosen.frame, chosen.particle_widths, chosen.event_widths, chosen.summary)
-    elif isinstance(chosen, ShowersSettings):
-        network = ShowerNetwork(
-            chosen.variables, int(description["columns"]), chosen.widths, chosen.summary, chosen.dropout
-        )
-    else:
-        network = TableNetwork(chosen.variables, int(description["columns"]), chosen.widths, chosen.summary)
+    """Return an untrained classifier; ``description`` gives ``bounds``, ``reference`` and what the network needs."""
     bounds = {name: (float(low), float(high)) for name, (low, high) in description["bounds"].items()}
-    return EventClassifier(network, bounds, description["reference"], chosen.head_widths)
+    network = settings.network.build(description)
+    return EventClassifier(network, bounds, description["reference"], settings.network.head_widths)
 
 
 @dataclass(frozen=True)
@@ -230,7 +221,7 @@ class Reweighter:
         )
         return Embedded(tuple(sample.inputs.values()), sample.weights, sample.theta, sample.index)
 
-    def embed_sample(self, sample: Sample) -> Embedded:
+    def embed_represented(self, sample: Represented) -> Embedded:
         """Return the summaries of a represented sample."""
         summaries = tuple(self.member(k).embed(sample.inputs) for k in range(self.size))
         return Embedded(summaries, sample.weights, sample.theta, sample.index)

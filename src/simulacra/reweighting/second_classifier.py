@@ -14,7 +14,7 @@ from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.classification import ClassificationTrainee
 from simulacra.reweighting.members import train_members
 from simulacra.reweighting.prior_weights import checked_weights
-from simulacra.reweighting.samples import Sample
+from simulacra.reweighting.represented import Represented
 from simulacra.reweighting.settings import NetworkSettings, ReweighterSettings
 from simulacra.statistics.classifiers.ranks import Area, area_of
 from simulacra.training.settings import TrainingSettings
@@ -35,8 +35,8 @@ TRAINING: Final = TrainingSettings(
 
 
 def separate(
-    source: Sample,
-    target: Sample,
+    source: Represented,
+    target: Represented,
     build: Callable[[], EventClassifier],
     representation: EventClassifier,
     network: NetworkSettings,
@@ -94,21 +94,21 @@ def area_between(scores: Sequence[np.ndarray], weights: Sequence[np.ndarray]) ->
     return area_of(np.concatenate(scores), labels, np.concatenate(weights))
 
 
-def _divided(sample: Sample, rng: np.random.Generator) -> tuple[Sample, Sample, Sample]:
+def _divided(sample: Represented, rng: np.random.Generator) -> tuple[Represented, Represented, Represented]:
     order = rng.permutation(len(sample))
     first = round(SHARES[0] * len(order))
     second = first + round(SHARES[1] * len(order))
     return taken(sample, order[:first]), taken(sample, order[first:second]), taken(sample, order[second:])
 
 
-def taken(sample: Sample, rows: np.ndarray) -> Sample:
+def taken(sample: Represented, rows: np.ndarray) -> Represented:
     """Return some events of a sample."""
     chosen = torch.from_numpy(rows)
     inputs: Mapping[str, Tensor] = {name: tensor[chosen] for name, tensor in sample.inputs.items()}
-    return Sample(dict(inputs), sample.weights[rows], sample.theta[rows], sample.index[rows])
+    return Represented(dict(inputs), sample.weights[rows], sample.theta[rows], sample.index[rows])
 
 
-def reweighted(sample: Sample, weights: np.ndarray) -> Sample:
+def reweighted(sample: Represented, weights: np.ndarray) -> Represented:
     """Return a sample whose events' own weights are multiplied by ``weights``, (N,)."""
     product = checked_weights(sample.weights * weights, len(sample), "reweighted source")
-    return Sample(sample.inputs, product, sample.theta, sample.index)
+    return Represented(sample.inputs, product, sample.theta, sample.index)

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import functools
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from simulacra.reweighting.kinds.arrays import ConvolutionalSettings
+from simulacra.reweighting.kinds.clouds import ParticleFlowSettings
+from simulacra.reweighting.kinds.find import networks, views_of
+from simulacra.reweighting.kinds.network import NetworkSettings
+from simulacra.reweighting.kinds.showers import ShowersSettings
+from simulacra.reweighting.kinds.tables import FeaturesSettings
 from simulacra.settings import CheckedSettings
 from simulacra.training.settings import TrainingSettings
 
-#: what a refiner of showers looks at: the shower shapes, or each cell's energy beside them
-Sees = Literal["shapes", "cells"]
-Width = Annotated[int, Field(ge=1, le=1024)]
+if TYPE_CHECKING:
+    import xarray as xr
 
+    AnyNetwork = NetworkSettings
+else:
+    AnyNetwork = Annotated[functools.reduce(operator.or_, networks()), Field(discriminator="kind")]
 
-class ParticleFlowSettings(CheckedSettings):
-    """A particle flow network on ``momentum``, ``energy``, ``identity`` and ``present`` (arXiv:1810.05165)."""
-
-    kind: Literal["particle_flow"] = "particle_flow"
-    frame: Literal["event", "beam"] = "event"
-    particle_widths: Annotated[tuple[Width, ...], Field(min_length=1)] = (64, 64, 64)
-    event_widths: tuple[Width, ...] = (64,)
-    summary: Width = 32
-    head_widths: tuple[Width, ...] = (64, 64)
-
-
-class FeaturesSettings(CheckedSettings):
-    """A perceptron on variables of the events, or on their observables if the events have no such variables."""
-
-    kind: Literal["features"] = "features"
-    variables: Annotated[tuple[str, ...], Field(min_length=1)]
-    widths: tuple[Width, ...] = (64, 64)
-    summary: Width = 32
-    head_widths: tuple[Width, ...] = (64,)
-
-
-class ShowersSettings(CheckedSettings):
-    """A perceptron on showers: on ``variables`` of the events and their shower shapes (models/shower_classifier.py).
-
-    ``variables`` names shapes and conditions, with ``incident_energy``, and ``shower`` if cells are to be seen.
-    """
-
-    kind: Literal["showers"] = "showers"
-    variables: Annotated[tuple[str, ...], Field(min_length=1)]
-    widths: tuple[Width, ...] = (128, 128)
-    summary: Width = 32
-    head_widths: tuple[Width, ...] = (32,)
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
-NetworkSettings = Annotated[ParticleFlowSettings | FeaturesSettings | ShowersSettings, Field(discriminator="kind")]
+__all__ = [
+    "ConvolutionalSettings",
+    "FeaturesSettings",
+    "NetworkSettings",
+    "ParticleFlowSettings",
+    "ReweighterSettings",
+    "ShowersSettings",
+    "settings_for",
+]
 
 
 class ReweighterSettings(CheckedSettings):
@@ -73,7 +57,7 @@ class ReweighterSettings(CheckedSettings):
         decay of the moving average of the weights, which is what is validated and kept.
     """
 
-    network: NetworkSettings = ParticleFlowSettings()
+    network: AnyNetwork = ParticleFlowSettings()
     parameters: tuple[str, ...] = ()
     reference: dict[str, float] = Field(default_factory=dict)
     members: Annotated[int, Field(ge=1, le=64)] = 1
@@ -96,3 +80,29 @@ class ReweighterSettings(CheckedSettings):
                 "'none'"
             )
         return self
+
+
+def settings_for(events: xr.Dataset, parameters: Sequence[str] = (), **changes: Any) -> ReweighterSettings:
+    """Return settings of a reweighter whose network sees all of events of their kind.
+
+    Parameters
+    ----------
+    events:
+        the source, or some of it.
+    parameters:
+        names of the target's conditions that the weights shall be continuous in.
+    changes:
+        other settings than these.
+
+    Raises
+    ------
+    simulacra.reweighting.represented.SampleError
+        if no network sees such events.
+    """
+    view = next(iter(views_of(events).values()))
+    default = ReweighterSettings()
+    training = default.training.model_copy(update=dict(view.training))
+    chosen: dict[str, Any] = {"network": view.network, "training": training, "parameters": tuple(parameters)}
+    if parameters:
+        chosen["calibration"] = "temperature"
+    return ReweighterSettings(**(chosen | changes))

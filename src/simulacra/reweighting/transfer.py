@@ -26,23 +26,21 @@ from simulacra.events import Part
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.classification import Classification
 from simulacra.reweighting.members import train_members
-from simulacra.reweighting.reweighter import Embedded, Reweighter, build
-from simulacra.reweighting.samples import (
+from simulacra.reweighting.represented import (
     BLOCK,
-    Sample,
+    Represented,
     SampleError,
     blocks_of,
-    columns_of,
     refuse_too_few,
     represent,
     settings_of,
     tensors_of,
 )
+from simulacra.reweighting.reweighter import Embedded, Reweighter, build
 from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training import checkpoint
 
 VALIDATION_SEED: Final = 6
-EVALUATION_BLOCK: Final = 2000
 
 
 class TransferTrainee:
@@ -65,9 +63,9 @@ class TransferTrainee:
     def __init__(
         self,
         classifier: EventClassifier,
-        detector: Sample,
+        detector: Represented,
         particle: Embedded,
-        held_out: tuple[Sample, Embedded],
+        held_out: tuple[Represented, Embedded],
         ratio: Reweighter,
         description: Mapping[str, Any],
         *,
@@ -112,8 +110,9 @@ class TransferTrainee:
         own = torch.from_numpy(sample.weights / sample.weights.mean())
         total = 0.0
         with torch.inference_mode():
-            for start in range(0, len(sample), EVALUATION_BLOCK):
-                rows = slice(start, start + EVALUATION_BLOCK)
+            block = self.family.average.network.block
+            for start in range(0, len(sample), block):
+                rows = slice(start, start + block)
                 theta = self._drawn(len(own[rows]), self.draws, draw)
                 batch = {name: tensor[rows].to(device) for name, tensor in sample.inputs.items()}
                 batch |= {"theta": theta.to(device), "weight": own[rows].to(device)}
@@ -206,7 +205,7 @@ def fit_transferred(
         "target": settings_of(detector) | {"weights": f"{ratio.name}, {ratio.sha256}"},
         "bounds": ratio.bounds,
         "reference": ratio.reference,
-        "columns": columns_of(detector, settings.network),
+        **settings.network.describe(detector),
         "warnings": [],
     }
     torch.manual_seed(seed)

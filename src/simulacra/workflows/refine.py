@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from simulacra.workflows.fit import events_of
 
@@ -71,7 +71,7 @@ def refined(
     truth: Events,
     output: str | os.PathLike[str],
     *,
-    sees: Literal["cells", "shapes"] = "cells",
+    sees: str | None = None,
     times: int = 4,
     overrides: Sequence[str] = (),
     allow_missing_support: bool = False,
@@ -86,7 +86,8 @@ def refined(
     generator, truth, output:
         as :func:`refine` takes them.
     sees:
-        what the weights correct: each cell, or only the shower shapes.
+        what the classifiers see: "cells" or "shapes" of showers; "particles" or "observables" of clouds; "values" or
+        "observables" of arrays. The first, which is the most, if None.
     times:
         generated events for each true one, at its conditions.
     overrides:
@@ -106,26 +107,34 @@ def refined(
         as :func:`refine`.
     """
     from simulacra.progress import step_progress
+    from simulacra.reweighting.kinds.find import views_of
     from simulacra.reweighting.refinement import drawn_beside, fit_refiner
     from simulacra.reweighting.refinement_report import judge_refiner
+    from simulacra.reweighting.support import SupportError
     from simulacra.trained import load_generator
 
     output = Path(output)
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder")
     trained, events = load_generator(generator), events_of(truth)
-    settings = _settings(trained, events, sees, overrides)
     generated = drawn_beside(trained, events, times=times, seed=seed)
-    refiner = fit_refiner(
-        trained,
-        events,
-        output,
-        settings=settings,
-        generated=generated,
-        seed=seed,
-        allow_missing_support=allow_missing_support,
-        progress=progress,
-    )
+    settings = _settings(trained, generated, sees, overrides)
+    try:
+        refiner = fit_refiner(
+            trained,
+            events,
+            output,
+            settings=settings,
+            generated=generated,
+            seed=seed,
+            allow_missing_support=allow_missing_support,
+            progress=progress,
+        )
+    except SupportError as error:
+        *_, least = views_of(generated, list(trained.trained_range))
+        remedy = "" if allow_missing_support else "; here --allow-missing-support"
+        other = "" if sees == least else f", or --sees {least} to mend the {least} alone"
+        raise SupportError(f"{error}{remedy}{other}") from error
     if not judged:
         return Refined(refiner, None)
     with step_progress("judging", show=progress) as tell:
@@ -133,13 +142,13 @@ def refined(
 
 
 def _settings(
-    trained: TrainedGenerator, showers: xr.Dataset, sees: Literal["cells", "shapes"], overrides: Sequence[str]
+    trained: TrainedGenerator, generated: xr.Dataset, sees: str | None, overrides: Sequence[str]
 ) -> ReweighterSettings:
     from simulacra.reweighting.refinement import refiner_settings
     from simulacra.reweighting.settings import ReweighterSettings
     from simulacra.training.settings import check, override
 
-    data: dict[str, Any] = refiner_settings(sees, showers, list(trained.trained_range)).model_dump(mode="json")
+    data: dict[str, Any] = refiner_settings(sees, generated, list(trained.trained_range)).model_dump(mode="json")
     for text in overrides:
         override(data, text)
     return check(ReweighterSettings, data, "--set")

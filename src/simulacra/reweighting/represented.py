@@ -14,18 +14,17 @@ from simulacra.events import EventsError, Part, part_of, validate
 from simulacra.observables import observe
 from simulacra.progress import event_progress
 from simulacra.reweighting.prior_weights import checked_weights
-from simulacra.reweighting.settings import NetworkSettings, ParticleFlowSettings, ShowersSettings
 from simulacra.units import in_convention
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from simulacra.models.event_classifier import EventNetwork
+    from simulacra.models.event_network import EventNetwork
 
 #: events that are read at a time
 BLOCK: Final = 20_000
-#: of which a particle axis is cut to the longest event, and put together again
-RAGGED: Final = ("features", "kinds")
+#: bytes that are read at a time
+BYTES: Final = 2**30
 IMBALANCE: Final = 20.0
 FEWEST: Final = 8
 
@@ -35,7 +34,7 @@ class SampleError(ValueError):
 
 
 @dataclass(frozen=True)
-class Sample:
+class Represented:
     """Events of one class, represented.
 
     Attributes
@@ -82,10 +81,11 @@ def blocks_of(
     ]
     # A selection of no variables at all would lose the events' index.
     chosen = events.drop_vars([name for name in events.data_vars if name not in needed])
+    step = min(BLOCK, max(1, BYTES * max(1, events.sizes["event"]) // max(1, chosen.nbytes)))
     start = 0
     while start < len(rows):
         first = int(rows[start])
-        stop = int(np.searchsorted(rows, first + BLOCK))
+        stop = int(np.searchsorted(rows, first + step))
         # A slice of the store is read at once; rows picked from it in memory.
         block = chosen.isel(event=slice(first, int(rows[stop - 1]) + 1)).load()
         yield block.isel(event=rows[start:stop] - first)
@@ -146,7 +146,7 @@ def represent(
     label: str = "the sample",
     then: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
     show: bool = False,
-) -> Sample:
+) -> Represented:
     """Return the events of a part as the network takes them, reading them block by block.
 
     Parameters
@@ -187,7 +187,7 @@ def represent(
         what = f"no {part} events" if part else "no events"
         raise SampleError(f"{label} holds {what} ({events.sizes['event']} in all): there is nothing to train on")
     own = checked_weights(np.concatenate(weights), sum(map(len, weights)), label.removeprefix("the "))
-    return Sample(join_inputs(pieces), own, np.concatenate(theta).astype(np.float32), np.concatenate(index))
+    return Represented(join_inputs(pieces), own, np.concatenate(theta).astype(np.float32), np.concatenate(index))
 
 
 def require_drawn(events: xr.Dataset, parameters: Sequence[str], label: str) -> None:
@@ -207,18 +207,6 @@ def require_drawn(events: xr.Dataset, parameters: Sequence[str], label: str) -> 
             )
 
 
-def columns_of(events: xr.Dataset, network: NetworkSettings) -> int:
-    """Return the number of columns that a network of features or showers sees; 0 where the network sees particles."""
-    if isinstance(network, ParticleFlowSettings):
-        return 0
-    head = with_variables(events.isel(event=slice(0, 2)), network.variables)
-    if isinstance(network, ShowersSettings):
-        from simulacra.models.shower_classifier import ShowerNetwork
-
-        return ShowerNetwork.columns_of(network.variables, int(head["shower"].shape[1]))
-    return sum(int(np.prod(head[name].shape[1:], dtype=int)) for name in network.variables)
-
-
 def refuse_too_few(events: xr.Dataset, label: str) -> None:
     """Raise :class:`SampleError` if there are not enough events to train on, or to choose and calibrate with."""
     parts = part_of(events["event"].values)
@@ -231,26 +219,26 @@ def refuse_too_few(events: xr.Dataset, label: str) -> None:
 
 
 def join_inputs(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Join pieces of inputs along the events; particle axes of different lengths get the longest."""
+    """Join pieces of inputs along the events; axes of different lengths get the longest, filled with zeros."""
     import torch
 
     joined = {}
     for name, first in pieces[0].items():
         parts = [piece[name] for piece in pieces]
-        if "kinds" not in pieces[0] or name not in RAGGED:
+        shapes = [part.shape[1:] for part in parts]
+        if len(set(shapes)) == 1:
             joined[name] = torch.cat(parts)
             continue
-        longest = max(part.shape[1] for part in parts)
-        whole = first.new_zeros((sum(map(len, parts)), longest, *first.shape[2:]))
+        whole = first.new_zeros((sum(map(len, parts)), *(max(sizes) for sizes in zip(*shapes, strict=True))))
         start = 0
         for part in parts:
-            whole[start : start + len(part), : part.shape[1]] = part
+            whole[(slice(start, start + len(part)), *map(slice, part.shape[1:]))] = part
             start += len(part)
         joined[name] = whole
     return joined
 
 
-def imbalance_warning(source: Sample, target: Sample) -> str:
+def imbalance_warning(source: Represented, target: Represented) -> str:
     """Return what to know of samples of very different size, or nothing."""
     few, many = sorted([(len(source), "source"), (len(target), "target")])
     if many[0] < IMBALANCE * few[0]:

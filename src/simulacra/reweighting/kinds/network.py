@@ -1,0 +1,96 @@
+"""What the settings of every network offer, whatever kind of events it sees."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from simulacra.settings import CheckedSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from simulacra.models.event_network import EventNetwork
+
+Width = Annotated[int, Field(ge=1, le=1024)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class View(NamedTuple):
+    """A network that sees events, and what its training needs that differs from a reweighter's defaults."""
+
+    network: NetworkSettings
+    training: Mapping[str, Any]
+
+
+class NetworkSettings(CheckedSettings, ABC):
+    """Settings of a network that embeds events of one kind.
+
+    Attributes
+    ----------
+    kind:
+        what the network is called in files.
+    summary:
+        length of an event's summary.
+    head_widths:
+        hidden widths between summary and log-odds.
+    """
+
+    if TYPE_CHECKING:
+        kind: str
+        summary: int
+        head_widths: tuple[int, ...]
+
+    @classmethod
+    @abstractmethod
+    def views(cls, events: xr.Dataset, numbers: Sequence[str] = ()) -> dict[str, View]:
+        """Return networks for events by what they see of them, the one that sees all first; {} for other kinds.
+
+        ``numbers`` names conditions that are seen beside the events.
+        """
+
+    @abstractmethod
+    def build(self, description: Mapping[str, Any]) -> EventNetwork:
+        """Return an untrained network from what :meth:`describe` said."""
+
+    def describe(self, events: xr.Dataset) -> dict[str, Any]:  # noqa: ARG002
+        """Return what of the events a file must tell for the network to be built again, as JSON values.
+
+        Source and target must be described alike.
+
+        Raises
+        ------
+        simulacra.reweighting.represented.SampleError
+            if the events are not what the network sees.
+        """
+        return {"columns": 0}
+
+    def compared(self, events: xr.Dataset) -> xr.Dataset:
+        """Return the observables, (event, ...), in which reweighted events are compared with others."""
+        from simulacra.observables import observe
+
+        return observe(events)
+
+    def supported(self, events: xr.Dataset) -> xr.Dataset:
+        """Return the observables, (event,), in which the source needs events wherever the target has some."""
+        from simulacra.observables import observe
+
+        return observe(events)
+
+    def inputs(
+        self, arrays: Mapping[str, np.ndarray], variables: Sequence[str], like: xr.Dataset
+    ) -> Mapping[str, np.ndarray]:
+        """Return the variables that the network is given, of plain arrays whose dimensions and units ``like`` tells."""
+        if set(variables) <= set(arrays):
+            return arrays
+        from simulacra.reweighting.represented import with_variables
+
+        held = {name: like[name].variable.copy(data=values) for name, values in arrays.items()}
+        n = len(next(iter(arrays.values())))
+        events = like.drop_vars(list(like.data_vars)).isel(event=[0] * n).assign(held)
+        found = with_variables(events.assign_coords(event=range(n)), variables)
+        return {name: found[name].values for name in variables}
