@@ -28,8 +28,8 @@ from simulacra.events import make_events, variable
 from simulacra.judges.classifiers.failures import judge_failures
 from simulacra.judges.classifiers.separability import judge_separability
 from simulacra.judges.distances.conditional import judge_conditional
-from simulacra.judges.distances.correlations import judge_correlations
 from simulacra.judges.distances.distributions import judge_distributions
+from simulacra.judges.distances.multivariate import judge_correlations
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
 from simulacra.judges.generalisation.statistical_power import judge_statistical_power

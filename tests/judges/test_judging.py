@@ -23,7 +23,7 @@ def shifted() -> Verdict:
 
 def test_a_table(shifted: Verdict) -> None:
     assert outcomes(shifted)["wasserstein_distance"] == "fail"
-    assert shifted.evidence["comparisons"][0].observable == "first"
+    assert shifted.evidence["histograms"][0].observable == "first"
     assert {use.use.name for use in shifted.uses} == {"shapes", "cells"}
     assert shifted.headline == "FAIL: not good enough for a full stand-in, all features together."
     assert observables_of(shifted, "classifier_auc") == {"observables (trees)", "observables (perceptron)"}

@@ -21,8 +21,8 @@ from benchmarks.judges.planted import FAILURES, draw
 
 from simulacra.judges.classifiers.failures import judge_failures
 from simulacra.judges.distances.conditional import judge_conditional
-from simulacra.judges.distances.correlations import judge_correlations
 from simulacra.judges.distances.distributions import judge_distributions
+from simulacra.judges.distances.multivariate import judge_correlations
 from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes

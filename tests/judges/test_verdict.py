@@ -42,7 +42,7 @@ def resampled(truth: Sample, generated: Sample) -> Replicates:
 def test_a_wide_generator_fails_by_its_widths(verdict: Verdict) -> None:
     assert verdict.stated.outcome == "fail"
     assert not verdict.passed
-    worst = verdict.evidence["comparisons"][0].observable
+    worst = verdict.evidence["histograms"][0].observable
     assert "_width_" in worst or "sparsity" in worst
     aucs = [f for f in verdict.findings if f.judge == "classifier_auc"]
     assert max(f.value for f in aucs) > 0.9

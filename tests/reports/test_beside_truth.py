@@ -43,8 +43,8 @@ def test_the_worst_observables_are_those_furthest_beyond_chance(verdict: Verdict
     assert len(shown) == OBSERVABLES
     assert [distances[name] for name in shown] == sorted(distances.values(), reverse=True)[:OBSERVABLES]
     # What one of them does not have is not drawn.
-    left = tuple(one for one in verdict.evidence["comparisons"] if one.observable != shown[0])
-    without = dataclasses.replace(verdict, evidence={**verdict.evidence, "comparisons": left})
+    left = tuple(one for one in verdict.evidence["histograms"] if one.observable != shown[0])
+    without = dataclasses.replace(verdict, evidence={**verdict.evidence, "histograms": left})
     assert shown[0] not in worst_observables({"a": verdict, "b": without})
 
 

@@ -154,33 +154,19 @@ def _finding(observable: str, title: str, found: _Contrast, probability: float, 
     where = f"{about.band.condition} {about.band.low:g} to {about.band.high:g}{'' if units == '1' else f' {units}'}"
     verdict = "worse inside the band" if probability <= LEVEL else "not seen to be worse inside the band"
     kind = "Interpolation" if about.both_sides else "Extrapolation"
-    here, there, own, own_beside = (
-        with_error(value, spread)
-        for value, spread in (
-            (inside.value, inside.uncertainty),
-            (beside.value, beside.uncertainty),
-            (inside.truth_value, inside.truth_uncertainty),
-            (beside.truth_value, beside.truth_uncertainty),
-        )
-    )
-    return Finding(
-        judge="held_out_band",
-        observable=observable,
-        value=found.value,
-        uncertainty=error,
+    here, there = (with_error(one.value, one.uncertainty) for one in (inside, beside))
+    own, own_beside = (with_error(one.truth_value, one.truth_uncertainty) for one in (inside, beside))
+    return Finding.of(
+        "held_out_band",
+        observable,
+        (found.value, error, 0.0, float(found.chance.std(ddof=1)), probability),
+        about.sizes,
+        f"{kind}, {where}: {title[:1].lower()}{title[1:]} {verdict} (by {with_error(found.value, error)} standard "
+        f"deviations, p = {probability:.2g}). W1 inside {here}, {label} against itself {own}; beside it {there}, "
+        f"{label} against itself {own_beside}.",
         units=UNITS,
-        truth_value=0.0,
-        truth_uncertainty=float(found.chance.std(ddof=1)),
-        p_value=probability,
-        n_truth=about.sizes[0],
-        n_generated=about.sizes[1],
         region=where,
         extrapolated=not about.both_sides,
-        sentence=(
-            f"{kind}, {where}: {title[:1].lower()}{title[1:]} {verdict} (by {with_error(found.value, error)} standard "
-            f"deviations, p = {probability:.2g}). W1 inside {here}, {label} against itself {own}; beside it {there}, "
-            f"{label} against itself {own_beside}."
-        ),
         details={
             "band": [about.band.low, about.band.high],
             "kind": kind.lower(),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from simulacra.judges.headlines import AUC, HEADLINES, Headline, Number, what_of
+from simulacra.judges.kinds.find import KINDS
 from simulacra.wording import listed, with_error
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FALSE_ALARM: Final = 0.05
 #: what classifiers that leave nothing out look at
-ALL_OF_AN_EVENT: Final = ("cells", "particles")
+ALL_OF_AN_EVENT: Final = frozenset(what for kind in KINDS.values() for _, what in kind.classifiers)
 Front = Literal["on the front", "within errors", "off the front"]
 
 

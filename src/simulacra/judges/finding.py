@@ -58,6 +58,33 @@ class Finding(BaseModel):
         _refuse_nan(details, "details")
         return details
 
+    @classmethod
+    def of(
+        cls,
+        judge: str,
+        observable: str,
+        measured: tuple[float | None, ...],
+        sizes: tuple[int, int],
+        sentence: str,
+        **more: Any,
+    ) -> Finding:
+        """Return a finding.
+
+        Parameters
+        ----------
+        measured:
+            value, uncertainty, truth_value, truth_uncertainty and p_value; those not known at the end may be left out.
+        sizes:
+            numbers of truth and of generated events.
+        more:
+            the other fields.
+        """
+        names = ("value", "uncertainty", "truth_value", "truth_uncertainty", "p_value")
+        fields = {**dict(zip(names, measured, strict=False)), **more}
+        return cls(
+            judge=judge, observable=observable, n_truth=sizes[0], n_generated=sizes[1], sentence=sentence, **fields
+        )
+
     @property
     def significance(self) -> float | None:
         """How many standard deviations the value lies above truth against truth; None where that is not known."""

@@ -92,7 +92,7 @@ PANEL: Final = (
         "distances of observables",
         0.02,
         lambda case: judge_distributions(case.truth, case.generated, case.pool, case.replicates),
-        "comparisons",
+        "histograms",
     ),
     Judge("all observables at once", 0.11, _all_at_once, "multivariate"),
     Judge("classifiers", 0.5, _separability, "rocs"),

@@ -30,7 +30,7 @@ class Verdict:
     provenance:
         of "truth" and "generated".
     evidence:
-        what the judges left for the report, by name: "comparisons", "rocs", "modes" and so on; what is not there had
+        what the judges left for the report, by name: "histograms", "rocs", "modes" and so on; what is not there had
         nothing to be judged by.
     """
 

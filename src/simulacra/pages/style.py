@@ -131,6 +131,12 @@ def band(axes: Axes, edges: np.ndarray, low: np.ndarray, high: np.ndarray) -> No
     )
 
 
+def labelled(axes: Axes, x: str, y: str) -> None:
+    """Name the axes and draw the grid."""
+    axes.set(xlabel=x, ylabel=y)
+    axes.grid(color=GRID, linewidth=0.7)
+
+
 def title(axes: Axes, text: str) -> None:
     """Write a title above the left end of the axes."""
     axes.set_title(text, loc="left", fontsize=9, color=INK)

@@ -11,7 +11,7 @@ from simulacra.pages.figures import Binned, draw_histograms
 from simulacra.pages.style import INK, SERIES, TRUTH, axis_label, new_figure, svg_of, title
 from simulacra.reports.roc_curves import DASHED, begin_roc, draw_roc
 from simulacra.statistics.classifiers.classification import FALSE_POSITIVE_GRID
-from simulacra.statistics.distances.histograms import Comparison, Histogram
+from simulacra.statistics.distances.histograms import Histogram, HistogramPair
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
@@ -64,7 +64,7 @@ def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
 def worst_observables(verdicts: Mapping[str, Verdict]) -> list[str]:
     """Return the observables in which any of the generators is furthest from the truth, by W1 beyond truth's own."""
     worst: dict[str, float] = {}
-    common = [{one.observable for one in verdict.evidence["comparisons"]} for verdict in verdicts.values()]
+    common = [{one.observable for one in verdict.evidence["histograms"]} for verdict in verdicts.values()]
     for verdict in verdicts.values():
         for finding in verdict.plain_findings:
             if finding.judge == "wasserstein_distance" and all(finding.observable in names for names in common):
@@ -95,8 +95,8 @@ def input_of(roc: Roc) -> str:
 
 
 def _histogram(part: SubFigure, observable: str, verdicts: Mapping[str, Verdict], truth_label: str) -> None:
-    found: dict[str, Comparison] = {
-        name: next(one for one in verdict.evidence["comparisons"] if one.observable == observable)
+    found: dict[str, HistogramPair] = {
+        name: next(one for one in verdict.evidence["histograms"] if one.observable == observable)
         for name, verdict in verdicts.items()
     }
     first = next(iter(found.values()))

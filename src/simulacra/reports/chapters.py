@@ -29,7 +29,7 @@ from simulacra.reports.shower_chapters import (
 )
 from simulacra.reports.statistical_power_chapter import statistical_power_chapter
 from simulacra.statistics.distances.divisions import REPLICATES
-from simulacra.statistics.distances.histograms import Comparison
+from simulacra.statistics.distances.histograms import HistogramPair
 from simulacra.wording import with_error
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def chapters_of(verdict: Verdict) -> list[Chapter]:
     return [chapter for chapter in drawn if chapter is not None]
 
 
-def _histograms(comparisons: Sequence[Comparison], verdict: Verdict) -> Chapter:
+def _histograms(pairs: Sequence[HistogramPair], verdict: Verdict) -> Chapter:
     distance, separation = (_by_observable(verdict, judge) for judge in ("wasserstein_distance", "separation_power"))
     pictures = []
-    for one in comparisons[:MOST_HISTOGRAMS]:
+    for one in pairs[:MOST_HISTOGRAMS]:
         generated = one.generated
         beyond = generated.below > 0, generated.above > 0
         svg = histograms_figure(
@@ -85,12 +85,12 @@ def _histograms(comparisons: Sequence[Comparison], verdict: Verdict) -> Chapter:
             f"separation power {value_of(s)} ({truth_beside(s)})"
         )
         pictures.append(picture(svg, f"Histogram: {one.long_name}", caption))
-    left_out = len(comparisons) - len(pictures)
+    left_out = len(pairs) - len(pictures)
     more = (f"The {left_out} observables nearest to the truth are in the table alone.",) if left_out else ()
     return Chapter("histograms", "Observables", (HISTOGRAMS_TEXT, *more), tuple(pictures))
 
 
-def _distances(_comparisons: Sequence[Comparison], verdict: Verdict) -> Chapter:
+def _distances(_pairs: Sequence[HistogramPair], verdict: Verdict) -> Chapter:
     separation, ks = (_by_observable(verdict, judge) for judge in ("separation_power", "kolmogorov_smirnov"))
     rows = []
     for name, w in _by_observable(verdict, "wasserstein_distance").items():
@@ -129,23 +129,23 @@ def _classifiers(rocs: Sequence[Roc], _verdict: Verdict) -> Chapter:
     )
 
 
-def _memorisation(_comparisons: Sequence[Comparison], verdict: Verdict) -> Chapter:
+def _memorisation(_pairs: Sequence[HistogramPair], verdict: Verdict) -> Chapter:
     return memorisation_chapter(verdict.evidence.get("memorisation"), verdict.findings, *verdict.labels)
 
 
-#: the evidence that each chapter is drawn from, and how; every verdict has "comparisons"
+#: the evidence that each chapter is drawn from, and how; every verdict has "histograms"
 CHAPTERS: Final[tuple[tuple[str, Callable[[Any, Verdict], Chapter | None]], ...]] = (
     ("showers", images_chapter),
     ("failures", lambda found, verdict: failures_chapter(found, verdict.findings)),
-    ("comparisons", _histograms),
-    ("comparisons", _distances),
+    ("histograms", _histograms),
+    ("histograms", _distances),
     ("multivariate", lambda found, verdict: multivariate_chapter(found, verdict.labels)),
     ("rocs", _classifiers),
     ("conditional", lambda found, verdict: conditional_chapter(found, verdict.labels)),
     ("band", lambda found, _verdict: band_chapter(found)),
     ("correction", lambda found, verdict: corrected_chapter(found, verdict.stated)),
     ("modes", lambda found, verdict: modes_chapter(found, *verdict.labels)),
-    ("comparisons", _memorisation),
+    ("histograms", _memorisation),
     ("neighbours", neighbours_chapter),
     ("power", lambda found, verdict: statistical_power_chapter(found, *verdict.labels)),
     ("ensemble", lambda found, verdict: ensembles_chapter(found, verdict.findings, verdict.truth_label)),
@@ -158,7 +158,7 @@ CHAPTERS: Final[tuple[tuple[str, Callable[[Any, Verdict], Chapter | None]], ...]
 
 def _by_observable(verdict: Verdict, judge: str) -> dict[str, Finding]:
     found = [finding for finding in verdict.plain_findings if finding.judge == judge]
-    order = {comparison.observable: number for number, comparison in enumerate(verdict.evidence["comparisons"])}
+    order = {comparison.observable: number for number, comparison in enumerate(verdict.evidence["histograms"])}
     return {finding.observable: finding for finding in sorted(found, key=lambda f: order[f.observable])}
 
 

@@ -29,7 +29,6 @@ from simulacra.wording import LONGEST_LABEL, shorten, with_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.patches import Rectangle
 
 MOST_ROWS: Final = 40
 MOST_CURVES: Final = 3
@@ -79,6 +78,8 @@ def worst_columns(found: ConditionEvidence) -> list[int]:
 
 def map_figure(found: ConditionEvidence, long_names: dict[str, str]) -> bytes:
     """Draw observables and bins, each cell in the colour of its distance over its simultaneous limit."""
+    from matplotlib.patches import Rectangle
+
     excess = found.table(found.wasserstein.excess).T
     shown = np.argsort(-excess.max(axis=1), kind="stable")[:MOST_ROWS]
     cells = excess[shown]
@@ -87,7 +88,7 @@ def map_figure(found: ConditionEvidence, long_names: dict[str, str]) -> bytes:
         axes = figure.subplots()
         mesh = axes.imshow(cells, cmap="YlOrRd", vmin=0, vmax=max(2.0, min(5.0, float(cells.max()))), aspect="auto")
         for row, column in np.argwhere(cells > 1):
-            axes.add_patch(_frame(column, row))
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.0))
         axes.set_yticks(range(rows), [_short(found.observables[o], long_names) for o in shown])
         axes.set_xticks(np.arange(bins + 1) - 0.5, [f"{edge:.3g}" for edge in found.edges])
         axes.set_xlabel(axis_label(found.condition.replace("_", " ").capitalize(), found.units))
@@ -130,8 +131,7 @@ def area_figure(found: ConditionEvidence, evidence: ConditionalEvidence) -> byte
         _banded(axes, found, found.auc.value, (found.auc.band_95, found.auc.band_68), 0.5)
         axes.stairs(0.5 + found.auc.limit_95, found.edges, baseline=None, color=SERIES[0], linestyle=(0, (3, 2)))
         title(axes, "Classifier; dashed: limit of chance, 95 %")
-        axes.set_ylabel("AUC")
-        axes.set_xlabel(axis_label(evidence.long_names[found.condition].capitalize(), found.units))
+        axes.set(xlabel=axis_label(evidence.long_names[found.condition].capitalize(), found.units), ylabel="AUC")
         return svg_of(figure)
 
 
@@ -148,12 +148,6 @@ def _banded(axes: Axes, found: ConditionEvidence, value: np.ndarray, bands: Sequ
         plain_numbers(axes.xaxis, found.edges[-1] / found.edges[0])
     axes.set_xlim(found.edges[0], found.edges[-1])
     axes.grid(color=GRID, linewidth=0.7)
-
-
-def _frame(column: int, row: int) -> Rectangle:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.0)
 
 
 def _rows(found: ConditionEvidence, long_names: dict[str, str]) -> list[tuple[str, ...]]:

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.distances.correlations import Correlations
 from simulacra.pages.style import axis_label, new_figure, svg_of, title
+from simulacra.statistics.distances.correlations import Correlations
 
 MOST_LABELS: Final = 40
 

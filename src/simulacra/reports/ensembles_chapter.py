@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.generalisation.ensemble_bands import Coverage, EnsembleHistogram
 from simulacra.judges.generalisation.ensembles import EnsembleEvidence
 from simulacra.pages import Chapter, picture
 from simulacra.pages.figures import two_panels
 from simulacra.pages.style import GENERATED, GRID, TRUTH, axis_label, new_figure, points, svg_of
+from simulacra.statistics.ensemble_bands import Coverage, EnsembleHistogram
 from simulacra.wording import with_error
 
 MOST_HISTOGRAMS: Final = 24

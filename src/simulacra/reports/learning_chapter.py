@@ -8,7 +8,7 @@ import numpy as np
 
 from simulacra.judges.learning_curves import LearningCurves
 from simulacra.pages import Chapter, picture
-from simulacra.pages.style import GENERATED, GRID, SERIES, TRUTH, new_figure, svg_of
+from simulacra.pages.style import GENERATED, SERIES, TRUTH, labelled, new_figure, svg_of
 
 
 def learning_chapter(curves: LearningCurves) -> Chapter:
@@ -83,8 +83,6 @@ def _shade_alarms(axes: Any, curves: LearningCurves) -> None:
 
 
 def _finish(axes: Any, label: str) -> None:
-    axes.set_xlabel("Step")
-    axes.set_ylabel(label)
-    axes.grid(color=GRID, linewidth=0.7)
+    labelled(axes, "Step", label)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()

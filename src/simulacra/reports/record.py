@@ -58,7 +58,7 @@ def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
     scanned, multivariate = left.pop("scanned", None), left.pop("multivariate")
     correction, memorisation = left.pop("correction", None), left.pop("memorisation", None)
     named = {
-        "histograms": left.pop("comparisons"),
+        "histograms": left.pop("histograms"),
         "roc": {
             "truth_called_generated": FALSE_POSITIVE_GRID,
             "curves": [_curves(roc) for roc in left.pop("rocs")],

@@ -81,7 +81,7 @@ def _ordered(verdict: Verdict) -> list[Judgement]:
 
 
 def _criterion(judgement: Judgement, verdict: Verdict) -> dict[str, str]:
-    names = {comparison.observable: comparison.long_name for comparison in verdict.evidence["comparisons"]}
+    names = {comparison.observable: comparison.long_name for comparison in verdict.evidence["histograms"]}
     criterion, finding = judgement.criterion, judgement.finding
     return {
         "title": criterion.title,

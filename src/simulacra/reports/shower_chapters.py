@@ -137,7 +137,7 @@ def extrapolation_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
 
 
 def _label(verdict: Verdict, observable: str) -> str:
-    for comparison in verdict.evidence["comparisons"]:
+    for comparison in verdict.evidence["histograms"]:
         if comparison.observable == observable:
             return axis_label(comparison.long_name, comparison.units)
     return observable.replace("_", " ")

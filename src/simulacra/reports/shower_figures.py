@@ -9,7 +9,18 @@ import numpy as np
 from simulacra.judges.calorimeter.images_and_response import EnergyProfiles
 from simulacra.judges.calorimeter.scans import Extrapolation, Scan
 from simulacra.pages.figures import two_panels
-from simulacra.pages.style import GENERATED, GRID, MARGINS, SERIES, TRUTH, new_figure, points, svg_of, title
+from simulacra.pages.style import (
+    GENERATED,
+    GRID,
+    MARGINS,
+    SERIES,
+    TRUTH,
+    new_figure,
+    plain_numbers,
+    points,
+    svg_of,
+    title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +54,7 @@ def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: 
         for axes in (top, bottom):
             axes.grid(color=GRID, linewidth=0.7)
             axes.ticklabel_format(axis="y", useOffset=False)
-        _energy_axis(bottom)
+        _energy_axis(bottom, profiles.edges)
         return svg_of(figure)
 
 
@@ -63,7 +74,7 @@ def scan_figure(scan: Scan, observable: str, label: str, truth: EnergyProfiles |
         axes.margins(y=0.25)
         axes.legend(ncols=2, fontsize=7, loc="best", handletextpad=0.4)
         if scan.condition == "incident_energy":
-            _energy_axis(axes)
+            _energy_axis(axes, scan.values)
         else:
             axes.set_xlabel(f"{scan.condition.replace('_', ' ').capitalize()} [mm]")
         return svg_of(figure)
@@ -93,15 +104,10 @@ def extrapolation_figure(
         axes.margins(y=0.3)
         axes.grid(color=GRID, linewidth=0.7)
         axes.legend(fontsize=7)
-        _energy_axis(axes)
+        _energy_axis(axes, found.energies)
         return svg_of(figure)
 
 
-def _energy_axis(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("Incident energy [GeV]")
+def _energy_axis(axes: Axes, energies: np.ndarray) -> None:
+    axes.set(xscale="log", xlabel="Incident energy [GeV]")
+    plain_numbers(axes.xaxis, float(energies.max() / energies.min()))

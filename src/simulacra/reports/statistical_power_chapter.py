@@ -14,7 +14,7 @@ from simulacra.judges.generalisation.statistical_power import (
     sentence_on,
 )
 from simulacra.pages import Chapter, picture
-from simulacra.pages.style import GRID, SERIES, TRUTH, new_figure, points, svg_of, title
+from simulacra.pages.style import SERIES, TRUTH, labelled, new_figure, points, svg_of, title
 from simulacra.wording import shorten
 
 CURVE: Final = (10.0, 1e7)
@@ -36,6 +36,7 @@ def statistical_power_chapter(evidence: PowerEvidence, truth_label: str, generat
     every = list(evidence.observables)
     if not every:
         return Chapter("power", "What the generated events are worth", ("Not judged: no observable varies.",))
+    n, joint = evidence.n_generated, [] if evidence.joint is None else [evidence.joint]
     named = [("worst", every[0]), ("median", every[len(every) // 2]), ("best", every[-1])]
     shown = list({one.observable: (kind, one) for kind, one in reversed(named)}.values())[::-1]
     if evidence.joint is not None:
@@ -47,16 +48,12 @@ def statistical_power_chapter(evidence: PowerEvidence, truth_label: str, generat
             f"{truth_label} events that any number of generated ones is worth. Arrows: lower limits",
         ),
         picture(
-            quantiles_figure(every[0], evidence.n_generated, truth_label),
+            quantiles_figure(every[0], n, truth_label),
             f"Worth quantile by quantile: {every[0].long_name}",
-            f"{every[0].long_name}: what {evidence.n_generated:,} generated events are worth, quantile by quantile",
+            f"{every[0].long_name}: what {n:,} generated events are worth, quantile by quantile",
         ),
     ]
-    rows = [
-        _row(one, evidence.n_generated, evidence.n_train)
-        for one in (*every, *([evidence.joint] if evidence.joint else []))
-    ]
-    n = evidence.n_generated
+    rows = [_row(one, n, evidence.n_train) for one in (*every, *joint)]
     sentences = [
         sentence_on(one, one.worth(n), one.worth(1e15), n, evidence.n_train, truth_label, generated_label)
         for _, one in shown
@@ -64,7 +61,7 @@ def statistical_power_chapter(evidence: PowerEvidence, truth_label: str, generat
     texts = [*sentences, TEXT, *([MEMBERS.format(n=evidence.n_members)] if evidence.n_members else [])]
     if evidence.n_train is None:
         texts.append("The number of training events is not known, so no amplification factor stands here.")
-    columns = ("observable", f"{evidence.n_generated:,} {generated_label} events are worth", "at most")
+    columns = ("observable", f"{n:,} {generated_label} events are worth", "at most")
     return Chapter(
         "power",
         "What the generated events are worth",
@@ -98,12 +95,8 @@ def worth_figure(shown: list[tuple[str, ObservablePower]], evidence: PowerEviden
         if evidence.n_train:
             axes.axhline(evidence.n_train, color=TRUTH, linewidth=0.8)
             axes.text(float(numbers[0]), evidence.n_train * 1.1, "training events", fontsize=7, color=TRUTH)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xlim(float(numbers[0]), float(numbers[-1]))
-        axes.set_xlabel("Generated events")
-        axes.set_ylabel(f"Worth in {truth_label} events")
-        axes.grid(color=GRID, linewidth=0.7)
+        axes.set(xscale="log", yscale="log", xlim=(float(numbers[0]), float(numbers[-1])))
+        labelled(axes, "Generated events", f"Worth in {truth_label} events")
         axes.legend(fontsize=7, loc="upper left")
         return svg_of(figure)
 
@@ -120,12 +113,9 @@ def quantiles_figure(power: ObservablePower, n_generated: int, truth_label: str)
         points(axes, place, value, np.zeros(len(value)), SERIES[0])
         integrated = power.worth(n_generated)
         axes.axhline(integrated.value, color=TRUTH, linewidth=0.9, label="all quantiles")
-        axes.set_yscale("log")
-        axes.set_xlim(0, len(value))
+        axes.set(yscale="log", xlim=(0, len(value)))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel(f"Quantile of the truth, of {len(value)}")
-        axes.set_ylabel(f"Worth in {truth_label} events")
-        axes.grid(color=GRID, linewidth=0.7)
+        labelled(axes, f"Quantile of the truth, of {len(value)}", f"Worth in {truth_label} events")
         axes.legend()
         title(axes, power.long_name)
         return svg_of(figure)

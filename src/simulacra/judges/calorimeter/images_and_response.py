@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
 from simulacra.statistics.distances.divisions import Divisions, Replicates, p_value
 from simulacra.statistics.distances.profiles import Profile, bin_edges, profile
+from simulacra.statistics.distances.two_sample import Scores
 from simulacra.wording import with_error
 
 NULL_REPLICATES: Final = 100
@@ -100,22 +101,15 @@ def _judge_response(
         by_chance, spread = float(chance[column].mean()), float(chance[column].std(ddof=1))
         sign = "above" if deviation[worst] > 0 else "below"
         findings.append(
-            Finding(
-                judge=judge,
-                observable="energy_response",
-                value=value,
-                uncertainty=uncertainty,
-                truth_value=by_chance,
-                truth_uncertainty=spread,
-                p_value=p_value(value, chance[column]),
-                n_truth=len(truth),
-                n_generated=len(generated),
+            Finding.of(
+                judge,
+                "energy_response",
+                (value, uncertainty, by_chance, spread, p_value(value, chance[column])),
+                (len(truth), len(generated)),
+                f"The {noun} differs most from {truth.label}'s from {low:.3g} to {high:.3g} GeV, where it lies "
+                f"{with_error(value, uncertainty, '%')} {sign} it; the largest such difference "
+                f"between two {truth.label} samples is {with_error(by_chance, spread, '%')}.",
                 region=f"incident_energy {low:.3g} to {high:.3g} GeV",
-                sentence=(
-                    f"The {noun} differs most from {truth.label}'s from {low:.3g} to {high:.3g} GeV, where it lies "
-                    f"{with_error(value, uncertainty, '%')} {sign} it; the largest such difference "
-                    f"between two {truth.label} samples is {with_error(by_chance, spread, '%')}."
-                ),
                 details={
                     "edges": response.edges.tolist(),
                     "deviation": deviation.tolist(),
@@ -172,22 +166,18 @@ def _judge_images(
     chance = np.sqrt(halves.shrink) * _misplaced(halves, _block_images(halves, pool.cells))
     images = MeanImages(*_mean_and_error(truth), *_mean_and_error(generated))
     value = float(_share_apart(images.truth[None], images.generated[None])[0])
-    finding_error = float(bootstrapped.std(ddof=1))
-    by_chance, chance_error = float(chance.mean()), float(chance.std(ddof=1))
-    finding = Finding(
-        judge="misplaced_energy",
-        observable="mean_image",
-        value=value,
-        uncertainty=finding_error,
-        truth_value=by_chance,
-        truth_uncertainty=chance_error,
-        p_value=p_value(value, exchanged),
-        n_truth=len(truth),
-        n_generated=len(generated),
-        sentence=(
-            f"The generated mean shower has {with_error(value, finding_error, '%')} of its energy in other cells than "
-            f"{truth.label}'s; {truth.label} against itself {with_error(by_chance, chance_error, '%')}."
-        ),
+    found = Scores(value, value, exchanged, bootstrapped, chance).distance
+    ours, theirs = (
+        with_error(one, error, "%")
+        for one, error in ((value, found.uncertainty), (found.truth_value, found.truth_uncertainty))
+    )
+    finding = Finding.of(
+        "misplaced_energy",
+        "mean_image",
+        astuple(found),
+        (len(truth), len(generated)),
+        f"The generated mean shower has {ours} of its energy in other cells than {truth.label}'s; {truth.label} "
+        f"against itself {theirs}.",
     )
     return [finding], images
 

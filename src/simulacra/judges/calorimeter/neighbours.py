@@ -80,21 +80,15 @@ def judge_neighbours(
     shown = [int(by_energy[int(share * (len(by_energy) - 1))]) for share in np.linspace(0.15, 0.85, SHOWN)]
     value, error = _median(a, rng)
     truth_value, truth_error = _median(b, rng)
-    finding = Finding(
-        judge="nearest_neighbour_distance",
-        observable="cells",
-        value=value,
-        uncertainty=error,
-        truth_value=truth_value,
-        truth_uncertainty=truth_error,
-        n_truth=len(b),
-        n_generated=len(a),
-        sentence=(
-            f"Half of the generated showers lie closer than {with_error(value, error)} (Hellinger distance) to a "
-            f"{name} shower, of unseen {truth.label} showers half closer than {with_error(truth_value, truth_error)}. "
-            "Much smaller distances than these would mean that showers were learned by heart, larger ones that "
-            "generated showers lie where there are none."
-        ),
+    finding = Finding.of(
+        "nearest_neighbour_distance",
+        "cells",
+        (value, error, truth_value, truth_error),
+        (len(b), len(a)),
+        f"Half of the generated showers lie closer than {with_error(value, error)} (Hellinger distance) to a "
+        f"{name} shower, of unseen {truth.label} showers half closer than {with_error(truth_value, truth_error)}. "
+        "Much smaller distances than these would mean that showers were learned by heart, larger ones that "
+        "generated showers lie where there are none.",
         details={"references": len(pool), "reference": name, "share_of_copies": float(np.mean(a < 1e-4))},
     )
     near = tuple(_neighbourhood(chosen, pool, row, distances, numbers) for row in shown)

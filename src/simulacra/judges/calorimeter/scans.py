@@ -102,17 +102,13 @@ def judge_energy_scan(generator: SamplesEvents, *, seed: int) -> tuple[Finding, 
     scan = _scan(generator, "incident_energy", np.geomspace(low, high, ENERGY_POINTS), seed)
     rises = np.mean(np.diff(scan.observables["total_energy"], axis=1) > 0, axis=1)
     value, error = float(rises.mean()), float(rises.std(ddof=1) / np.sqrt(len(rises)))
-    finding = Finding(
-        judge="energy_scan",
-        observable="total_energy",
-        value=value,
-        uncertainty=error,
-        n_truth=0,
-        n_generated=scan.observables["total_energy"].size,
-        sentence=(
-            f"At fixed noise the total energy rises with the incident energy in {with_error(value, error, '%')} of the "
-            f"steps from {low:.3g} to {high:.3g} GeV."
-        ),
+    finding = Finding.of(
+        "energy_scan",
+        "total_energy",
+        (value, error),
+        (0, scan.observables["total_energy"].size),
+        f"At fixed noise the total energy rises with the incident energy in {with_error(value, error, '%')} of the "
+        f"steps from {low:.3g} to {high:.3g} GeV.",
     )
     return finding, scan
 
@@ -130,19 +126,13 @@ def judge_position_scan(generator: SamplesEvents, truth: Sample, condition: str,
     beside = (
         "" if truth_value is None else f"; {truth.label}'s follows with {with_error(truth_value, truth_error or 0.0)}"
     )
-    finding = Finding(
-        judge="position_scan",
-        observable=centre,
-        value=value,
-        uncertainty=error,
-        truth_value=truth_value,
-        truth_uncertainty=truth_error,
-        n_truth=0 if truth_value is None else len(truth),
-        n_generated=scan.observables[centre].size,
-        sentence=(
-            f"At fixed noise the shower's centre in section {section} follows {condition} with a slope of "
-            f"{with_error(value, error)}{beside}."
-        ),
+    finding = Finding.of(
+        "position_scan",
+        centre,
+        (value, error, truth_value, truth_error),
+        (0 if truth_value is None else len(truth), scan.observables[centre].size),
+        f"At fixed noise the shower's centre in section {section} follows {condition} with a slope of "
+        f"{with_error(value, error)}{beside}.",
     )
     return finding, scan
 
@@ -163,19 +153,15 @@ def judge_extrapolation(generator: SamplesEvents, *, seed: int) -> tuple[Finding
     last, edge = len(energies) - 1, int(np.argmin(np.abs(energies - high)))
     value = float(response.mean[last] / response.mean[edge] - 1)
     error = float(np.hypot(response.mean_error[last], response.mean_error[edge]) / response.mean[edge])
-    finding = Finding(
-        judge="extrapolation",
-        observable="energy_response",
-        value=value,
-        uncertainty=error,
-        n_truth=0,
-        n_generated=len(column),
+    finding = Finding.of(
+        "extrapolation",
+        "energy_response",
+        (value, error),
+        (0, len(column)),
+        f"Extrapolation: at {energies[last]:.3g} GeV, beyond the trained {low:.3g} to {high:.3g} GeV, the energy "
+        f"response differs by {with_error(value, error, '%')} from that at {high:.3g} GeV.",
         region=f"incident_energy {energies[last]:.3g} GeV",
         extrapolated=True,
-        sentence=(
-            f"Extrapolation: at {energies[last]:.3g} GeV, beyond the trained {low:.3g} to {high:.3g} GeV, the energy "
-            f"response differs by {with_error(value, error, '%')} from that at {high:.3g} GeV."
-        ),
     )
     outside = (energies < low * (1 - 1e-9)) | (energies > high * (1 + 1e-9))
     return finding, Extrapolation(energies, outside, (low, high), profiles)

@@ -123,15 +123,13 @@ def judge_corrected(
         largest=float(weights.max()),
         rocs=rocs,
     )
-    effective = Finding(
-        judge="effective_share",
-        observable="weights",
-        value=correction.effective_share,
-        uncertainty=0.0,
+    effective = Finding.of(
+        "effective_share",
+        "weights",
+        (correction.effective_share, 0.0),
+        (len(judged[0]), len(weighted)),
+        correction.sentence,
         units="%",
-        n_truth=len(judged[0]),
-        n_generated=len(weighted),
-        sentence=correction.sentence,
         details={"effective_size": size, "largest": correction.largest, "clipped_share": correction.clipped_share},
     )
     return [f.model_copy(update={"region": WITH_WEIGHTS}) for f in (*findings, effective)], correction

@@ -150,35 +150,20 @@ def _important(found: tuple[Importance, ...], sizes: tuple[int, int], truth: Sam
             f"No single feature stands out beyond chance: of {len(found)}, {title} comes nearest, "
             f"with an AUC of {alone} by itself and a loss of {drop} when it is shuffled."
         )
-    return Finding(
-        judge="important_feature",
-        observable=best.feature,
-        value=best.alone,
-        uncertainty=best.alone_error,
-        truth_value=0.5,
-        truth_uncertainty=0.0,
-        p_value=p_value,
-        n_truth=sizes[0],
-        n_generated=sizes[1],
-        sentence=sentence,
+    return Finding.of(
+        "important_feature",
+        best.feature,
+        (best.alone, best.alone_error, 0.5, 0.0, p_value),
+        sizes,
+        sentence,
         details={"drop": best.drop, "drop_error": best.drop_error, "features": len(found)},
     )
 
 
 def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -> Finding:
     if not regions:
-        return Finding(
-            judge="worst_region",
-            observable="observables",
-            value=1.0,
-            uncertainty=0.0,
-            truth_value=1.0,
-            truth_uncertainty=0.0,
-            p_value=1.0,
-            n_truth=sizes[0],
-            n_generated=sizes[1],
-            sentence="No region was found in which generated events would be too few or too many.",
-        )
+        sentence = "No region was found in which generated events would be too few or too many."
+        return Finding.of("worst_region", "observables", (1.0, 0.0, 1.0, 0.0, 1.0), sizes, sentence)
     worst = regions[0]
     share = with_error(worst.truth_share, worst.truth_error, "%")
     where = f"Where {in_words(worst, truth.units, truth.long_names)} ({share} of {truth.label})"
@@ -190,18 +175,13 @@ def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -
             f"{where.replace('Where', 'where', 1)} there are {with_error(worst.ratio, worst.ratio_error)} times as "
             "many generated events as there should be."
         )
-    return Finding(
-        judge="worst_region",
-        observable="observables",
-        value=worst.ratio,
-        uncertainty=worst.ratio_error,
-        truth_value=1.0,
-        truth_uncertainty=0.0,
-        p_value=worst.p_value,
-        n_truth=sizes[0],
-        n_generated=sizes[1],
+    return Finding.of(
+        "worst_region",
+        "observables",
+        (worst.ratio, worst.ratio_error, 1.0, 0.0, worst.p_value),
+        sizes,
+        sentence,
         region=in_words(worst, truth.units, truth.long_names),
-        sentence=sentence,
         details={
             "truth_share": worst.truth_share,
             "truth_share_error": worst.truth_error,

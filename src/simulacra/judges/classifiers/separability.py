@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from pydantic import JsonValue
@@ -190,48 +190,35 @@ def _told(
 def _findings(roc: Roc, what: str, truth_label: str) -> list[Finding]:
     """Return the area under the ROC curve, and what the classifier knows of an event."""
     judged, chance = roc.judged, roc.truth
-    common: dict[str, Any] = {
-        "observable": roc.observable,
-        "p_value": judged.p_value,
-        "n_truth": judged.n_truth,
-        "n_generated": judged.n_generated,
-    }
-    sizes: dict[str, JsonValue] = {"truth_against_truth_sizes": [chance.n_truth, chance.n_generated]}
-    noun = NOUN[judged.method]
-    area, chance_area = (with_error(one.auc, one.uncertainty) for one in (judged, chance))
-    told, told_by_chance = (with_error(one.information, one.information_uncertainty, "bit") for one in (judged, chance))
+    noun, sizes = NOUN[judged.method], (judged.n_truth, judged.n_generated)
+    by_chance: dict[str, JsonValue] = {"truth_against_truth_sizes": [chance.n_truth, chance.n_generated]}
+    areas = [(one.auc, one.uncertainty) for one in (judged, chance)]
+    told = [(one.information, one.information_uncertainty) for one in (judged, chance)]
     return [
-        Finding(
-            judge="classifier_auc",
-            value=judged.auc,
-            uncertainty=judged.uncertainty,
-            truth_value=chance.auc,
-            truth_uncertainty=chance.uncertainty,
-            sentence=(
-                f"{noun} on the {what} {VERB[judged.method]} generated events from {truth_label} with an AUC of {area} "
-                f"(0.5: not at all, 1: always), {truth_label} from itself with {chance_area}."
-            ),
+        Finding.of(
+            "classifier_auc",
+            roc.observable,
+            (*areas[0], *areas[1], judged.p_value),
+            sizes,
+            f"{noun} on the {what} {VERB[judged.method]} generated events from {truth_label} with an AUC of "
+            f"{with_error(*areas[0])} (0.5: not at all, 1: always), {truth_label} from itself with "
+            f"{with_error(*areas[1])}.",
             details={
                 "fold_aucs": judged.aucs.tolist(),
                 "truth_fold_aucs": chance.aucs.tolist(),
                 "ensemble_auc": judged.ensemble_auc,
                 "ensemble_uncertainty": judged.ensemble_uncertainty,
-                **sizes,
+                **by_chance,
             },
-            **common,
         ),
-        Finding(
-            judge="classifier_information",
-            value=judged.information,
-            uncertainty=judged.information_uncertainty,
-            truth_value=chance.information,
-            truth_uncertainty=chance.information_uncertainty,
+        Finding.of(
+            "classifier_information",
+            roc.observable,
+            (*told[0], *told[1], judged.p_value),
+            sizes,
+            f"An event's {what} tell {noun.lower()} {with_error(*told[0], 'bit')} of the one bit whether it is "
+            f"generated, and {with_error(*told[1], 'bit')} where {truth_label} is compared with itself.",
             units="bit",
-            sentence=(
-                f"An event's {what} tell {noun.lower()} {told} of the one bit whether it is generated, and "
-                f"{told_by_chance} where {truth_label} is compared with itself."
-            ),
-            details=sizes,
-            **common,
+            details=by_chance,
         ),
     ]

@@ -18,6 +18,7 @@ they are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,56 +92,43 @@ def judge_conditional(
     if not found:
         return [], None
     evidence = ConditionalEvidence(tuple(found), dict(truth.units), dict(truth.long_names))
-    return [finding for one in found for finding in _findings(one, evidence.long_names, truth, generated)], evidence
-
-
-def _findings(found: ConditionEvidence, long_names: dict[str, str], truth: Sample, generated: Sample) -> list[Finding]:
     sizes = (len(truth), len(generated))
-    judged = [
-        _finding("conditional_wasserstein_distance", found, found.wasserstein, long_names, truth.label, sizes, UNITS),
-        _finding("conditional_mean", found, found.shift, long_names, truth.label, sizes, UNITS),
-        _finding("conditional_width", found, found.width, long_names, truth.label, sizes, "1"),
+    findings = [
+        _finding(judge, one, judged, truth, sizes, units)
+        for one in found
+        for judge, judged, units in (
+            ("conditional_wasserstein_distance", one.wasserstein, UNITS),
+            ("conditional_mean", one.shift, UNITS),
+            ("conditional_width", one.width, "1"),
+            ("conditional_auc", one.auc, "1"),
+        )
+        if judged is not None
     ]
-    if found.auc is not None:
-        judged.append(_finding("conditional_auc", found, found.auc, long_names, truth.label, sizes, "1"))
-    return judged
+    return findings, evidence
 
 
 def _finding(
-    judge: str,
-    found: ConditionEvidence,
-    judged: Simultaneous,
-    long_names: dict[str, str],
-    label: str,
-    sizes: tuple[int, int],
-    units: str,
+    judge: str, found: ConditionEvidence, judged: Simultaneous, truth: Sample, sizes: tuple[int, int], units: str
 ) -> Finding:
-    """Return the worst cell of one judge; its value is the score, a size, but for the AUC, which stands as it is."""
-    columns = found.table(judged.value).shape[1]
-    worst_bin, column = divmod(judged.worst, columns)
+    """Return the worst cell of one judge; its value is the score, a size, but for distances and AUCs themselves."""
+    worst, table = judged.worst, found.table(judged.value)
+    worst_bin, column = divmod(worst, table.shape[1])
     area = judge == "conditional_auc"
-    observable = "all observables" if area else found.observables[column]
-    offset = 0.5 if area else 0.0
-    value = float(judged.value[judged.worst]) if area else float(judged.score[judged.worst])
-    if judge == "conditional_wasserstein_distance":
-        value = float(judged.value[judged.worst])
-    return Finding(
-        judge=judge,
-        observable=observable,
-        value=value,
-        uncertainty=float(judged.error[judged.worst]),
+    as_it_is = area or judge == "conditional_wasserstein_distance"
+    value = float((judged.value if as_it_is else judged.score)[worst])
+    chance = judged.chance + (0.5 if area else 0.0)
+    return Finding.of(
+        judge,
+        "all observables" if area else found.observables[column],
+        (value, float(judged.error[worst]), chance, judged.chance_error, judged.p_value),
+        sizes,
+        sentence_of(judge, found, judged, truth.long_names, truth.label),
         units=units,
-        truth_value=judged.chance + offset,
-        truth_uncertainty=judged.chance_error,
-        p_value=judged.p_value,
-        n_truth=sizes[0],
-        n_generated=sizes[1],
         region=found.region(worst_bin),
-        sentence=sentence_of(judge, found, judged, long_names, label),
         details={
             "condition": found.condition,
             "edges": found.edges.tolist(),
-            "values": found.table(judged.value)[:, column].tolist(),
+            "values": table[:, column].tolist(),
             "uncertainties": found.table(judged.error)[:, column].tolist(),
             "limits_95": found.table(judged.limit_95)[:, column].tolist(),
             "bands_95": found.table(judged.band_95)[:, column].tolist(),
@@ -151,7 +139,7 @@ def _finding(
 
 
 def sentence_of(
-    judge: str, found: ConditionEvidence, judged: Simultaneous, long_names: dict[str, str], label: str
+    judge: str, found: ConditionEvidence, judged: Simultaneous, long_names: Mapping[str, str], label: str
 ) -> str:
     """Return what a judge sees in the bins of a condition, in words."""
     table = found.table(judged.value)

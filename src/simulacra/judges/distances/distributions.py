@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+from typing import Any
+
 import numpy as np
 
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
 from simulacra.statistics.distances.divisions import Replicates
-from simulacra.statistics.distances.histograms import Comparison, binning_of, histogram, joined
+from simulacra.statistics.distances.histograms import HistogramPair, binning_of, histogram, joined
 from simulacra.statistics.distances.two_sample import (
     KOLMOGOROV_SMIRNOV,
     WASSERSTEIN,
@@ -21,7 +24,7 @@ from simulacra.wording import with_error
 
 def judge_distributions(
     truth: Sample, generated: Sample, pool: Sample, replicates: Replicates
-) -> tuple[list[Finding], tuple[Comparison, ...]]:
+) -> tuple[list[Finding], tuple[HistogramPair, ...]]:
     """Return each observable's Wasserstein and Kolmogorov-Smirnov distances and separation power, and the histograms.
 
     Parameters
@@ -39,7 +42,7 @@ def judge_distributions(
         the findings by observable, and the histograms by falling Wasserstein distance.
     """
     findings: list[Finding] = []
-    comparisons: list[tuple[float, Comparison]] = []
+    pairs: list[tuple[float, HistogramPair]] = []
     lines = Lines(replicates)
     for name, values in truth.observables.items():
         other, title = generated.observables[name], truth.long_names[name]
@@ -48,31 +51,42 @@ def judge_distributions(
         coarse = joined(binning, values)
         scores = lines.scores(values, other, of_pool)
         in_units, scale = scores[WASSERSTEIN].distance, scale_of(values, other, truth.weights)
-        distance = scores[WASSERSTEIN].times(1 / scale).distance
+        distance, units = scores[WASSERSTEIN].times(1 / scale).distance, truth.units[name]
+        physical = "" if units == "1" else f" ({with_error(in_units.value, in_units.uncertainty, units)})"
+        about = (name, truth, len(generated))
         findings += [
-            _wasserstein(name, title, distance, in_units, scale, truth, len(generated)),
-            _plain(
-                "separation_power",
-                name,
-                f"{title}: separation power",
-                lines.separation(values, other, coarse, of_pool).distance,
-                truth,
-                len(generated),
-                bins=len(coarse),
+            _finding(
+                "wasserstein_distance",
+                distance,
+                about,
+                f"{title}: the distributions lie",
+                f" standard deviations{physical} apart",
+                units="truth standard deviations",
+                details={
+                    "in_units": in_units.value,
+                    "uncertainty_in_units": in_units.uncertainty,
+                    "observable_units": units,
+                    "scale": scale,
+                },
             ),
-            _plain(
+            _finding(
+                "separation_power",
+                lines.separation(values, other, coarse, of_pool).distance,
+                about,
+                f"{title}: separation power",
+                details={"bins": len(coarse)},
+            ),
+            _finding(
                 "kolmogorov_smirnov",
-                name,
-                f"{title}: the cumulative distributions differ by up to",
                 scores[KOLMOGOROV_SMIRNOV].distance,
-                truth,
-                len(generated),
+                about,
+                f"{title}: the cumulative distributions differ by up to",
             ),
         ]
         both = (histogram(s.observables[name], s.weights, binning) for s in (truth, generated))
-        comparisons.append((distance.value, Comparison(name, truth.units[name], title, binning, *both)))
-    comparisons.sort(key=lambda pair: -pair[0])
-    return findings, tuple(comparison for _, comparison in comparisons)
+        pairs.append((distance.value, HistogramPair(name, truth.units[name], title, binning, *both)))
+    pairs.sort(key=lambda one: -one[0])
+    return findings, tuple(pair for _, pair in pairs)
 
 
 def scale_of(truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray) -> float:
@@ -85,44 +99,11 @@ def scale_of(truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray
     return float(np.concatenate([ours, theirs]).std()) or 1.0
 
 
-def _wasserstein(
-    name: str, title: str, distance: Distance, in_units: Distance, scale: float, truth: Sample, n_generated: int
+def _finding(
+    judge: str, found: Distance, about: tuple[str, Sample, int], before: str, after: str = "", **more: Any
 ) -> Finding:
-    units = truth.units[name]
-    physical = "" if units == "1" else f" ({with_error(in_units.value, in_units.uncertainty, units)})"
-    return Finding(
-        judge="wasserstein_distance",
-        observable=name,
-        units="truth standard deviations",
-        sentence=(
-            f"{title}: the distributions lie {with_error(distance.value, distance.uncertainty)} standard deviations"
-            f"{physical} apart; {truth.label} against itself "
-            f"{with_error(distance.truth_value, distance.truth_uncertainty)}."
-        ),
-        details={
-            "in_units": in_units.value,
-            "uncertainty_in_units": in_units.uncertainty,
-            "observable_units": units,
-            "scale": scale,
-        },
-        n_truth=len(truth),
-        n_generated=n_generated,
-        **vars(distance),
-    )
-
-
-def _plain(
-    judge: str, name: str, beginning: str, distance: Distance, truth: Sample, n_generated: int, **details: int
-) -> Finding:
-    return Finding(
-        judge=judge,
-        observable=name,
-        sentence=(
-            f"{beginning} {with_error(distance.value, distance.uncertainty)}; {truth.label} against itself "
-            f"{with_error(distance.truth_value, distance.truth_uncertainty)}."
-        ),
-        details=dict(details),
-        n_truth=len(truth),
-        n_generated=n_generated,
-        **vars(distance),
-    )
+    """Return a finding on an observable of the truth and of so many generated events, in words as well."""
+    name, truth, n_generated = about
+    ours, theirs = with_error(found.value, found.uncertainty), with_error(found.truth_value, found.truth_uncertainty)
+    said = f"{before} {ours}{after}; {truth.label} against itself {theirs}."
+    return Finding.of(judge, name, astuple(found), (len(truth), n_generated), said, **more)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from pydantic import JsonValue
 
-from simulacra.judges.distances.correlations import Correlations, judge_correlations
 from simulacra.judges.finding import Finding
 from simulacra.progress import Progress, silent
+from simulacra.statistics.distances.correlations import Correlations, correlations_of
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.distances.frechet import frechet_physics_distance
 from simulacra.statistics.distances.kernels import KernelDistance, kernel_physics_distance, maximum_mean_discrepancy
@@ -20,7 +20,7 @@ from simulacra.statistics.distances.manifold import NEIGHBOURS, SCORES, judge_ma
 from simulacra.statistics.distances.slices import slice_distances
 from simulacra.statistics.distances.two_sample import Distance
 from simulacra.statistics.features import Features
-from simulacra.wording import decimals, with_error
+from simulacra.wording import MINUS, decimals, with_error
 
 CLEAR: Final = 0.01
 
@@ -190,21 +190,55 @@ def _finding(
     words = DISTANCES[name]
     ours = words.say(distance.value, distance.uncertainty)
     theirs = words.say(distance.truth_value, distance.truth_uncertainty)
-    n_truth, n_generated = used or (len(features.truth), len(features.generated))
     if name in _MEANING:
         statement = f"{words.title.capitalize()}: {ours} {_MEANING[name].format(truth=labels[0])}"
     else:
         statement = f"The {words.title} of the {what} is {ours}"
     chance = "more than chance explains" if distance.p_value < CLEAR else "which chance explains"
-    return Finding(
-        judge=name,
-        observable=what,
+    return Finding.of(
+        name,
+        what,
+        astuple(distance),
+        used or (len(features.truth), len(features.generated)),
+        f"{statement}; {labels[0]} against itself {theirs}: a difference {chance} (p = {distance.p_value:.2g}).",
         units="1" if words.units == "share" else words.units,
-        n_truth=n_truth,
-        n_generated=n_generated,
-        sentence=(
-            f"{statement}; {labels[0]} against itself {theirs}: a difference {chance} (p = {distance.p_value:.2g})."
-        ),
         details={"features": len(features.names), **details},
-        **vars(distance),
+    )
+
+
+def judge_correlations(
+    features: Features, replicates: Replicates, *, label: str = "truth"
+) -> tuple[list[Finding], Correlations]:
+    """Return findings on correlations and on rank correlations, and the correlations themselves.
+
+    ``label`` is what the truth is called in sentences; the parameters are those of :func:`correlations_of`.
+    """
+    linear, ranked = (correlations_of(features, replicates, ranks=ranks) for ranks in (False, True))
+    return [
+        _correlation("correlations", "correlations", linear, features, label),
+        _correlation("rank_correlations", "rank correlations", ranked, features, label),
+    ], linear
+
+
+def _correlation(judge: str, what: str, found: Correlations, features: Features, label: str) -> Finding:
+    i, j = found.worst
+    pair = f"{found.names[i].replace('_', ' ')} and {found.names[j].replace('_', ' ')}"
+    distance, error = found.distance, float(found.error[i, j])
+    ours = with_error(float(found.generated[i, j]), error)
+    theirs = f"{found.truth[i, j]:.{decimals(error) if error > 0 else 2}f}".replace("-", MINUS)
+    return Finding.of(
+        judge,
+        "all pairs",
+        astuple(distance),
+        (len(features.truth), len(features.generated)),
+        f"The {what} differ by {with_error(distance.value, distance.uncertainty)} (root mean square of all pairs); "
+        f"{label} against itself {with_error(distance.truth_value, distance.truth_uncertainty)}. The worst pair is "
+        f"{pair}: {ours} instead of {theirs} (p = {found.worst_p_value:.2g} for the worst of all pairs).",
+        details={
+            "worst_pair": [found.names[i], found.names[j]],
+            "worst_truth": float(found.truth[i, j]),
+            "worst_generated": float(found.generated[i, j]),
+            "worst_uncertainty": error,
+            "worst_p_value": found.worst_p_value,
+        },
     )

@@ -27,8 +27,8 @@ from typing import Final
 import numpy as np
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.generalisation.ensemble_bands import Coverage, Draws, EnsembleHistogram, Inside, observed
 from simulacra.judges.samples import Sample
+from simulacra.statistics.ensemble_bands import Coverage, Draws, EnsembleHistogram, Inside, observed
 from simulacra.wording import with_error
 
 REPLICATES: Final = 400
@@ -71,7 +71,14 @@ def judge_ensemble(
             raise ValueError(f"member {number} lacks the observables {lacking} of the truth")
     samples = [truth, *members]
     draws = Draws.of([len(sample) for sample in samples], replicates, rng)
-    pieces = [observed(name, samples, draws) for name in truth.observables]
+    pieces = [
+        observed(
+            (name, truth.units[name], truth.long_names[name]),
+            [(sample.observables[name], sample.weights) for sample in samples],
+            draws,
+        )
+        for name in truth.observables
+    ]
     everything = Inside.of([piece.inside for piece in pieces])
     overall, stretch = everything.coverage(), everything.stretch()
     pieces.sort(key=lambda piece: piece.histogram.coverage[0].excess)
@@ -105,17 +112,12 @@ def _finding(
         )
     else:
         said = f"the model-uncertainty band is too wide: it covers {found} where {asked} are asked ({honest})"
-    return Finding(
-        judge="ensemble_coverage",
-        observable=observable,
-        value=first.value,
-        uncertainty=first.error,
-        truth_value=first.honest,
-        truth_uncertainty=first.honest_error,
-        p_value=first.p_value,
-        n_truth=sizes[0],
-        n_generated=sizes[1],
-        sentence=f"{title}: {said}.",
+    return Finding.of(
+        "ensemble_coverage",
+        observable,
+        (first.value, first.error, first.honest, first.honest_error, first.p_value),
+        sizes,
+        f"{title}: {said}.",
         details={
             "members": members,
             "level": first.level,

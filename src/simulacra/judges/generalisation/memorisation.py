@@ -81,10 +81,7 @@ def judge_memorisation(
         return [], None
     most = int(np.clip(MOST_VALUES // _width(train), FEWEST_REFERENCES, MOST_REFERENCES))
     kept = train.take(some_rows(len(train), most, rng))
-    a, b = (
-        truth.take(some_rows(len(truth), MOST_QUERIES, rng)),
-        generated.take(some_rows(len(generated), MOST_QUERIES, rng)),
-    )
+    a, b = (sample.take(some_rows(len(sample), MOST_QUERIES, rng)) for sample in (truth, generated))
     closeness = KINDS[train.kind].closeness
     truth_distances, _ = closeness.nearest(a, kept)
     generated_distances, numbers = closeness.nearest(b, kept)
@@ -115,75 +112,58 @@ def judge_memorisation(
 
 
 def _findings(judged: Memorisation, observable: str, truth: str, generated: str) -> list[Finding]:
-    near = judged.nearness
-    share = with_error(near.nearer, near.nearer_error, "%")
-    said = (
-        f"In {share} of pairs the {generated} event lies nearer to a training event than the unseen {truth} event "
-        f"does (50 % if nothing is memorised)"
+    near, sizes = judged.nearness, (len(judged.truth), len(judged.generated))
+    nearer, farther, copied = (
+        with_error(value, error, "%")
+        for value, error in (
+            (near.nearer, near.nearer_error),
+            (1 - near.nearer, near.nearer_error),
+            (near.copies, near.copies_error),
+        )
     )
-    copies = (
-        f"{with_error(near.copies, near.copies_error, '%')} of {generated} events, beyond what is expected, lie nearer "
-        f"to a training event than 1 % of unseen {truth} events"
+    heart = (
+        "Training events were learned by heart" if judged.memorised else "no sign of training events learned by heart"
     )
-    verdict = (
-        f"Training events were learned by heart (p = {near.p_value:.2g})"
-        if judged.memorised
-        else f"no sign of training events learned by heart (p = {near.p_value:.2g})"
-    )
-    part = "" if judged.searched == 1 else f" Looked for among {100 * judged.searched:.0f} % of the training events."
+    verdict = f"{heart} (p = {near.p_value:.2g})."
+    if judged.searched < 1:
+        verdict += f" Looked for among {100 * judged.searched:.0f} % of the training events."
+    beyond = ", as it should be within errors"
+    if near.farther_p < MEMORISED_P_VALUE:
+        beyond = ": generated events lie where there is no truth"
+    distance: dict[str, JsonValue] = {"distance": judged.metric}
     details: dict[str, JsonValue] = {
         "memorised": judged.memorised,
         "p_value_both_tests": near.p_value,
         "share_of_training_searched": judged.searched,
-        "distance": judged.metric,
+        **distance,
     }
     return [
-        Finding(
-            judge="memorisation",
-            observable=observable,
-            value=near.nearer,
-            uncertainty=near.nearer_error,
-            truth_value=0.5,
-            truth_uncertainty=near.chance_error,
-            p_value=near.nearer_p,
-            sentence=f"{said}: {verdict}.{part}",
+        Finding.of(
+            "memorisation",
+            observable,
+            (near.nearer, near.nearer_error, 0.5, near.chance_error, near.nearer_p),
+            sizes,
+            f"In {nearer} of pairs the {generated} event lies nearer to a training event than the unseen {truth} event "
+            f"does (50 % if nothing is memorised): {verdict}",
             details=details,
-            n_truth=len(judged.truth),
-            n_generated=len(judged.generated),
         ),
-        Finding(
-            judge="copies_of_training",
-            observable=observable,
-            value=near.copies,
-            uncertainty=near.copies_error,
-            truth_value=0.0,
-            truth_uncertainty=near.copies_error,
-            p_value=near.copies_p,
-            sentence=f"{copies}: {verdict}.{part}",
+        Finding.of(
+            "copies_of_training",
+            observable,
+            (near.copies, near.copies_error, 0.0, near.copies_error, near.copies_p),
+            sizes,
+            f"{copied} of {generated} events, beyond what is expected, lie nearer to a training event than 1 % of "
+            f"unseen {truth} events: {verdict}",
             details=details,
-            n_truth=len(judged.truth),
-            n_generated=len(judged.generated),
         ),
-        Finding(
-            judge="far_from_training",
-            observable=observable,
-            value=1 - near.nearer,
-            uncertainty=near.nearer_error,
-            truth_value=0.5,
-            truth_uncertainty=near.chance_error,
-            p_value=near.farther_p,
-            sentence=(
-                f"In {with_error(1 - near.nearer, near.nearer_error, '%')} of pairs the {generated} event lies further "
-                f"from all training events than the unseen {truth} event does"
-                + (
-                    ": generated events lie where there is no truth."
-                    if near.farther_p < MEMORISED_P_VALUE
-                    else ", as it should be within errors."
-                )
-            ),
-            details={"distance": judged.metric},
-            n_truth=len(judged.truth),
-            n_generated=len(judged.generated),
+        Finding.of(
+            "far_from_training",
+            observable,
+            (1 - near.nearer, near.nearer_error, 0.5, near.chance_error, near.farther_p),
+            sizes,
+            f"In {farther} of pairs the {generated} event lies further from all training events than the unseen "
+            f"{truth} event does{beyond}.",
+            details=distance,
         ),
     ]
 

@@ -57,67 +57,50 @@ def judge_modes(
     )
     spread = report.diversity
     missing = 1 - report.effective_modes / report.truth_effective_modes
-    missing_error = float(
-        np.hypot(
-            report.effective_modes_error,
-            report.truth_effective_modes_error * report.effective_modes / report.truth_effective_modes,
-        )
-        / report.truth_effective_modes
-    )
+    of_truth = report.truth_effective_modes_error * report.effective_modes / report.truth_effective_modes
+    missing_error = float(np.hypot(report.effective_modes_error, of_truth) / report.truth_effective_modes)
     where = "at fixed condition" if conditions else "among themselves"
+    sizes = report.n_truth, report.n_generated
     findings = [
-        Finding(
-            judge="lost_modes",
-            observable="observables",
-            value=1 - report.coverage,
-            uncertainty=report.coverage_error,
-            truth_value=report.chance_lost[0],
-            truth_uncertainty=report.chance_lost[1],
-            p_value=report.p_value,
-            sentence=report.sentence,
+        Finding.of(
+            "lost_modes",
+            "observables",
+            (1 - report.coverage, report.coverage_error, *report.chance_lost, report.p_value),
+            sizes,
+            report.sentence,
             details={
                 "alarm": report.alarm,
                 "clusters": len(report.partitions[1].truth),
                 "lost": {part.kind: int(part.lost.sum()) for part in report.partitions[:2]},
                 "p_value_of": "chi-square of the clusters' shares",
             },
-            n_truth=report.n_truth,
-            n_generated=report.n_generated,
         ),
-        Finding(
-            judge="missing_modes",
-            observable="observables",
-            value=missing,
-            uncertainty=missing_error,
-            truth_value=0.0,
-            truth_uncertainty=report.truth_effective_modes_error / report.truth_effective_modes,
-            p_value=report.modes_p_value,
-            sentence=(
-                f"{generated.label} has {with_error(report.effective_modes, report.effective_modes_error)} effective "
-                f"modes, {truth.label} {with_error(report.truth_effective_modes, report.truth_effective_modes_error)}."
+        Finding.of(
+            "missing_modes",
+            "observables",
+            (
+                missing,
+                missing_error,
+                0.0,
+                report.truth_effective_modes_error / report.truth_effective_modes,
+                report.modes_p_value,
             ),
+            sizes,
+            f"{generated.label} has {with_error(report.effective_modes, report.effective_modes_error)} effective "
+            f"modes, {truth.label} {with_error(report.truth_effective_modes, report.truth_effective_modes_error)}.",
             details={"effective_modes": report.effective_modes, "truth_effective_modes": report.truth_effective_modes},
-            n_truth=report.n_truth,
-            n_generated=report.n_generated,
         ),
-        Finding(
-            judge="missing_diversity",
-            observable="observables",
-            value=1 - spread.value,
-            uncertainty=spread.uncertainty,
-            truth_value=0.0,
-            truth_uncertainty=spread.chance,
-            p_value=spread.p_value,
-            sentence=(
-                f"{generated.label} events differ {where} by {with_error(spread.value, spread.uncertainty, '%')} of "
-                f"what {truth.label} events do."
-            ),
+        Finding.of(
+            "missing_diversity",
+            "observables",
+            (1 - spread.value, spread.uncertainty, 0.0, spread.chance, spread.p_value),
+            sizes,
+            f"{generated.label} events differ {where} by {with_error(spread.value, spread.uncertainty, '%')} of "
+            f"what {truth.label} events do.",
             details={
                 "by_observable": dict(zip(observables, spread.features.tolist(), strict=True)),
                 "p_value_with_each_observable": spread.p_least,
             },
-            n_truth=report.n_truth,
-            n_generated=report.n_generated,
         ),
     ]
     return findings, ModeEvidence(

@@ -149,15 +149,10 @@ def judge_statistical_power(
     """
     if n_train is not None and n_train < 1:
         raise ValueError(f"a generator cannot be trained on {n_train} events")
-    table = np.column_stack(list(truth.observables.values()))
     names = list(truth.observables)
-    found = []
-    for name in names:
-        power = _power([name], truth, generated, members)
-        if power is not None:
-            found.append(power)
+    found = [power for name in names if (power := _power([name], truth, generated, members)) is not None]
     found.sort(key=lambda one: -one.floor.value - 1e-6 * one.floor.limit)
-    chosen = [names[i] for i in unlike(table, JOINT, rng)]
+    chosen = [names[i] for i in unlike(truth.columns(names), JOINT, rng)]
     joint = _power(chosen, truth, generated, members) if len(chosen) > 1 else None
     evidence = PowerEvidence(tuple(found), joint, n_train, len(truth), len(generated), len(members))
     every = [*found, *([joint] if joint is not None else [])]
@@ -166,7 +161,7 @@ def judge_statistical_power(
 
 def _power(names: list[str], truth: Sample, generated: Sample, members: Sequence[Sample]) -> ObservablePower | None:
     def columns(sample: Sample) -> np.ndarray:
-        values = np.column_stack([sample.observables[name] for name in names]).astype(np.float64)
+        values = sample.columns(names).astype(np.float64)
         if not np.isfinite(values).all():
             raise ValueError(f"{sample.label}: NaN or infinity in {' or '.join(names)}; leave these events out")
         return values
@@ -218,18 +213,13 @@ def _finding(
             "amplification_low": worth.low / n_train,
             "amplification_high": worth.high / n_train,
         }
-    return Finding(
-        judge="statistical_power",
-        observable=power.observable,
-        value=worth.value,
-        uncertainty=(worth.high - worth.low) / 2,
+    return Finding.of(
+        "statistical_power",
+        power.observable,
+        (worth.value, (worth.high - worth.low) / 2, float(chance.mean()), float(chance.std(ddof=1)), found.p_value),
+        (len(truth), n),
+        sentence_on(power, worth, most, n, n_train, truth.label, generated.label),
         units="truth events",
-        truth_value=float(chance.mean()),
-        truth_uncertainty=float(chance.std(ddof=1)),
-        p_value=found.p_value,
-        n_truth=len(truth),
-        n_generated=n,
-        sentence=sentence_on(power, worth, most, n, n_train, truth.label, generated.label),
         details=details,
     )
 

@@ -38,7 +38,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class HistogramPair:
     """One observable in truth and in generated events."""
 
     observable: str

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from simulacra.judges.distances.correlations import correlations_of, judge_correlations
+from simulacra.judges.distances.multivariate import judge_correlations
 from simulacra.reports.correlation_figure import correlation_figure
+from simulacra.statistics.distances.correlations import correlations_of
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.features import Features, standardised
 

@@ -19,11 +19,9 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.finding import Finding
 from simulacra.statistics.distances.divisions import Divisions, Replicates, p_value
 from simulacra.statistics.distances.two_sample import Distance
 from simulacra.statistics.features import Features
-from simulacra.wording import MINUS, decimals, with_error
 
 # A difference of two correlations that are 1 by construction has no spread; this much does not count.
 SMALLEST_SPREAD: Final = 1e-6
@@ -126,48 +124,6 @@ def correlations_of(features: Features, replicates: Replicates, *, ranks: bool =
         ),
         (int(rows[worst]), int(columns[worst])),
         p_value(float(pulls[worst]), (np.abs(exchanged) / spread).max(axis=1)),
-    )
-
-
-def judge_correlations(
-    features: Features, replicates: Replicates, *, label: str = "truth"
-) -> tuple[list[Finding], Correlations]:
-    """Return findings on correlations and on rank correlations, and the correlations themselves.
-
-    ``label`` is what the truth is called in sentences; the parameters are those of :func:`correlations_of`.
-    """
-    linear, ranked = (correlations_of(features, replicates, ranks=ranks) for ranks in (False, True))
-    return [
-        _finding("correlations", "correlations", linear, features, label),
-        _finding("rank_correlations", "rank correlations", ranked, features, label),
-    ], linear
-
-
-def _finding(judge: str, what: str, found: Correlations, features: Features, label: str) -> Finding:
-    i, j = found.worst
-    pair = f"{found.names[i].replace('_', ' ')} and {found.names[j].replace('_', ' ')}"
-    distance, error = found.distance, float(found.error[i, j])
-    ours = with_error(float(found.generated[i, j]), error)
-    theirs = f"{found.truth[i, j]:.{decimals(error) if error > 0 else 2}f}".replace("-", MINUS)
-    return Finding(
-        judge=judge,
-        observable="all pairs",
-        n_truth=len(features.truth),
-        n_generated=len(features.generated),
-        sentence=(
-            f"The {what} differ by {with_error(distance.value, distance.uncertainty)} (root mean square of all pairs); "
-            f"{label} against itself {with_error(distance.truth_value, distance.truth_uncertainty)}. The worst pair is "
-            f"{pair}: {ours} instead of {theirs} "
-            f"(p = {found.worst_p_value:.2g} for the worst of all pairs)."
-        ),
-        details={
-            "worst_pair": [found.names[i], found.names[j]],
-            "worst_truth": float(found.truth[i, j]),
-            "worst_generated": float(found.generated[i, j]),
-            "worst_uncertainty": error,
-            "worst_p_value": found.worst_p_value,
-        },
-        **vars(distance),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.judges.samples import Sample
 from simulacra.statistics.distances.histograms import Binning, Histogram, binning_of, histogram, joined
 
 LEVELS: Final = (0.6827, 0.9545)
@@ -162,19 +161,26 @@ class Observed:
     inside: Inside
 
 
-def observed(name: str, samples: list[Sample], draws: Draws) -> Observed:
-    """Return the band of one observable from the truth and the members."""
-    truth, *members = samples
-    values = truth.observables[name]
-    binning = joined(binning_of(values, bins=MOST_BINS), values)
-    found = [histogram(sample.observables[name], sample.weights, binning) for sample in samples]
+def observed(names: tuple[str, str, str], samples: Sequence[tuple[np.ndarray, np.ndarray]], draws: Draws) -> Observed:
+    """Return the band of one observable.
+
+    Parameters
+    ----------
+    names:
+        its name, units and long name.
+    samples:
+        values and weights of the truth and of each member, (N,) each.
+    draws:
+        of these samples.
+    """
+    binning = joined(binning_of(samples[0][0], bins=MOST_BINS), samples[0][0])
+    found = [histogram(values, weights, binning) for values, weights in samples]
     drawn = [
-        draws.shares(k, binning.index(sample.observables[name]), sample.weights, len(binning))
-        for k, sample in enumerate(samples)
+        draws.shares(k, binning.index(values), weights, len(binning)) for k, (values, weights) in enumerate(samples)
     ]
     shares = np.stack([rows[0] for rows in drawn[1:]])
     errors = np.stack([side.error for side in found[1:]])
-    m, mean, spread = len(members), shares.mean(axis=0), shares.std(axis=0, ddof=1)
+    m, mean, spread = len(shares), shares.mean(axis=0), shares.std(axis=0, ddof=1)
     # What of the spread is not the members' statistics is drawn anew, with its correlations between the bins.
     own = np.sqrt(np.maximum(spread**2 - (errors**2).mean(axis=0), 0.0))
     scale = np.divide(own, spread, out=np.zeros_like(own), where=spread > 0)
@@ -194,9 +200,7 @@ def observed(name: str, samples: list[Sample], draws: Draws) -> Observed:
         _pulls(mean + moved - new_mean, new_spread, error, m),
     )
     histogram_ = EnsembleHistogram(
-        name,
-        truth.units[name],
-        truth.long_names[name],
+        *names,
         binning,
         found[0],
         mean,
