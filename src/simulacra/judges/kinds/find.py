@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Final
 
 import xarray as xr
@@ -15,14 +15,15 @@ from simulacra.judges.criteria import Use
 from simulacra.judges.kinds.kind import Kind
 
 
-def _found() -> dict[str, Kind]:
-    names = sorted({module.name for module in pkgutil.iter_modules(kinds.__path__)} - {"find", "kind"})
-    found = {name: importlib.import_module(f"{kinds.__name__}.{name}").KIND for name in names}
+def found_in(folder: ModuleType) -> dict[str, Kind]:
+    """Return the kinds of a package's files by their names, those first that are asked first."""
+    names = sorted({module.name for module in pkgutil.iter_modules(folder.__path__)} - {"find", "kind"})
+    found = {name: importlib.import_module(f"{folder.__name__}.{name}").KIND for name in names}
     return dict(sorted(found.items(), key=lambda pair: pair[1].generality))
 
 
 #: by the name of their files, those first that are asked first whether events are theirs
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType(_found())
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(found_in(kinds))
 USES: Final[Mapping[str, tuple[Use, ...]]] = MappingProxyType({name: kind.uses for name, kind in KINDS.items()})
 
 
