@@ -40,10 +40,10 @@ bench-timing: $(INSTALLED) ## set up, then time Geant4 and the generator on this
 	$(BIN)/python -m benchmarks.timing $(ARGS)
 
 bench-calogan: $(INSTALLED) ## set up, then judge every shipped generator on Geant4's test showers
-	$(BIN)/python benchmarks/calogan.py $(ARGS)
+	$(BIN)/python -m benchmarks.calogan $(ARGS)
 
 bench-width: $(INSTALLED) ## set up, then train and judge CaloGAN at several widths (hours; ARGS=data/calogan-eplus.zarr)
-	$(BIN)/python benchmarks/width.py $(ARGS)
+	$(BIN)/python -m benchmarks.width $(ARGS)
 
 bench-reweighting: $(INSTALLED) ## set up, then reweight and fit with real Pythia: the figures of docs/reweighting.md (an hour)
 	$(BIN)/python -m benchmarks.reweighting $(ARGS)

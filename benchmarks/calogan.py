@@ -8,9 +8,9 @@ generator, its report. Run: ``make bench-calogan``.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from benchmarks.records import write_record
 from rich.console import Console
 from rich.table import Table
 
@@ -55,9 +55,8 @@ def main() -> None:
         record = verdict.to_json()
         result[generator.name] = {key: record[key] for key in ("verdict", "samples", "findings", "warnings", "seed")}
         print(f"{generator.name}: {verdict.headline} {page}")
-    arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "calogan.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    write_record(path, result)
     _print(result)
     print(f"written to {path}")
 

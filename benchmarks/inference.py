@@ -15,19 +15,17 @@ each at conditions all over the trained range: an AUC of 0.5 means that they can
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
+import benchmarks.one_thread  # noqa: F401 - before numpy and torch
 import numpy as np
 import torch
 from benchmarks.machine import processor
+from benchmarks.records import write_record
 from benchmarks.timing import ENERGY, Call, geant4_milliseconds, torch_call
 from rich.console import Console
 from rich.table import Table
@@ -78,8 +76,7 @@ def main() -> None:
         "processor": processor(),
         "torch": torch.__version__,
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_record(arguments.output, record)
     show(record)
     print(f"written to {arguments.output}")
 

@@ -11,7 +11,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from simulacra.pages.plain import plain
+from benchmarks.records import write_record
+
 from simulacra.progress import ProgressBar
 from simulacra.whole_files import write_whole
 
@@ -37,12 +38,10 @@ def run_stage(folder: Path, name: str, function: Stage, *arguments: Any) -> dict
     if (found := done(folder, name)) is not None:
         return found
     began, used = time.monotonic(), _core_seconds()
-    result = plain(function(folder, *arguments), name)
+    result = function(folder, *arguments)
     # Beside the clock's, the processor's time: what the stage costs on a machine that does nothing else.
     result = {"seconds": time.monotonic() - began, "core_seconds": _core_seconds() - used} | result
-    (folder / "results").mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "results" / f"{name}.json", json.dumps(result, indent=1))
-    return result
+    return write_record(folder / "results" / f"{name}.json", result)
 
 
 def _core_seconds() -> float:

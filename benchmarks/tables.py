@@ -29,7 +29,11 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table for a page."""
-        return f"**{self.title}**\n\n{table(self.columns, self.rows)}"
+        return f"**{self.title}**\n\n{self.untitled()}"
+
+    def untitled(self) -> str:
+        """Return the table for a page that says what it is."""
+        return table(self.columns, self.rows)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

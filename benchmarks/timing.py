@@ -11,19 +11,17 @@ the package ships: its time does not depend on their values, so it runs here wit
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
+import benchmarks.one_thread  # noqa: F401 - before numpy and torch
 import numpy as np
 import torch
 from benchmarks.machine import processor
+from benchmarks.records import write_record
 from rich.console import Console
 from rich.table import Table
 
@@ -158,8 +156,7 @@ def main() -> None:
         "torch": torch.__version__,
         "processor": processor(),
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    write_record(arguments.output, result)
     _print(result)
     print(f"written to {arguments.output}")
 

@@ -6,17 +6,17 @@ the mean 1-Wasserstein distance of the shower shapes (in four bins of energy, in
 AUC of boosted trees on the shapes, beside what Geant4 scores against Geant4 at the same numbers. The published width
 takes half an hour on one core; a run that was stopped goes on where it stood.
 
-    python benchmarks/width.py data/calogan-eplus.h5 --steps 4000
+    python -m benchmarks.width data/calogan-eplus.h5 --steps 4000
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from benchmarks.records import write_record
 from rich.console import Console
 from rich.table import Table
 from safetensors import safe_open
@@ -124,10 +124,7 @@ def main() -> None:
                 **judged(truth, shapes_of(made, geometry)),
             }
         )
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(
-        json.dumps({"steps": arguments.steps, "showers": len(truth[1]), "rows": rows}, indent=2)
-    )
+    write_record(arguments.output, {"steps": arguments.steps, "showers": len(truth[1]), "rows": rows})
     table = Table("width", "latent; channels", "weights", "W1 of shapes", "AUC of shapes", "minutes")
     for row in rows:
         table.add_row(

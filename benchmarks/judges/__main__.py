@@ -10,7 +10,6 @@ time is measured last, by itself. Run: ``make bench-judges``.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -21,9 +20,9 @@ from typing import Any, Final
 from benchmarks.judges import closed_forms, detection, false_alarms, speed, verdicts
 from benchmarks.judges.planted import FAILURES
 from benchmarks.judges.tables import print_tables
+from benchmarks.records import write_record
 from benchmarks.stages import hold_scale, run_stage, run_stages
 
-from simulacra.pages.plain import plain
 from simulacra.training.checkpoint import versions
 from simulacra.whole_files import write_whole
 
@@ -88,9 +87,8 @@ def main() -> None:
         "seconds_of_all_stages": sum(stage["seconds"] for stage in found.values()),
         "core_seconds_of_all_stages": sum(stage["core_seconds"] for stage in found.values()),
     }
-    arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "judges.json"
-    write_whole(path, json.dumps(plain(record, "judges"), indent=1) + "\n")
+    write_record(path, record)
     write_whole(arguments.output / "judges.md", print_tables(record))
     minutes = [record[key] / 60 for key in ("wall_seconds_of_this_run", "core_seconds_of_all_stages")]
     print(f"{minutes[0]:.1f} minutes, all stages {minutes[1]:.0f} minutes of one core; written to {path}")

@@ -9,7 +9,6 @@ they learn no more.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import time
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+from benchmarks.records import write_record
 from rich.console import Console
 from rich.table import Table
 
@@ -158,7 +158,7 @@ def main() -> dict[str, Any]:
     result = measure(given.events, given.features, given.seed, given.threads)
     print_table(result)
     if given.output is not None:
-        given.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_record(given.output, result)
     return result
 
 

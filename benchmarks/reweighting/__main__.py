@@ -10,19 +10,18 @@ a quick look. Run: ``make bench-reweighting``.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.records import write_record
 from benchmarks.reweighting import exact, fits, reweighters, scan
 from benchmarks.reweighting.samples import PRIOR, SAMPLES, simulate
 from benchmarks.reweighting.tables import print_tables
 from benchmarks.stages import hold_scale, run_stage, run_stages
 
-from simulacra.pages.plain import plain
 from simulacra.training.checkpoint import versions
 from simulacra.whole_files import write_whole
 
@@ -83,10 +82,9 @@ def main() -> None:
         "prior": vars(PRIOR),
         "stages": found,
     }
-    arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "reweighting.json"
-    write_whole(path, json.dumps(plain(record, "reweighting"), indent=1) + "\n")
-    write_whole(arguments.output / "reweighting.md", print_tables(found))
+    write_record(path, record)
+    write_whole(arguments.output / "reweighting.md", print_tables(record))
     core = record["core_seconds_of_all_stages"] / 60
     print(f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes, all stages {core:.0f} minutes of one core")
     print(f"written to {path}; pages in {folder / 'pages'}")

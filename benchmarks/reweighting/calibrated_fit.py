@@ -7,7 +7,6 @@ A fit of alphaS to 5,000 events against a reference of 100,000; seeds that ``dct
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -18,11 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.machine import processor
+from benchmarks.records import write_record
 from benchmarks.reweighting.samples import Sample, write_sample
 
-from simulacra.pages.plain import plain
 from simulacra.training.checkpoint import versions
-from simulacra.whole_files import write_whole
 
 EVENTS_A_RUN: Final = 5_000
 SAMPLES: Final = {
@@ -66,9 +64,8 @@ def main() -> None:
         "said": said.splitlines()[:-1],
         "versions": versions(),
     }
-    arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "calibrated-fit.json"
-    write_whole(path, json.dumps(plain(record, "calibrated fit"), indent=1) + "\n")
+    write_record(path, record)
     print(f"{said}written to {path}")
 
 

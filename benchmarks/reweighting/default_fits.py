@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
-import json
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from benchmarks.records import write_record
 from benchmarks.reweighting.samples import DETECTOR_SEED, PARAMETERS, Sample, write_sample
 from rich.console import Console
 from rich.table import Table
@@ -31,13 +31,12 @@ from simulacra.fits.coverage import Coverage, pseudo_experiments
 from simulacra.fits.default_fit import RatioFit
 from simulacra.fits.embedded import EmbeddedEvents, embedded
 from simulacra.fits.result import Fit
-from simulacra.pages.plain import plain
 from simulacra.reweighting.reweighter import Reweighter
 from simulacra.simulators.detector import write_detector
 from simulacra.simulators.detector_settings import DetectorSettings
 from simulacra.store import open_events
 from simulacra.training.checkpoint import versions
-from simulacra.whole_files import whole_file, write_whole
+from simulacra.whole_files import whole_file
 
 DEFAULT: Final = {"alphaS": 0.1365, "aLund": 0.68, "probStoUD": 0.217}
 #: the source's parameters, and four points towards corners of the box that are no neighbours
@@ -130,9 +129,8 @@ def main() -> None:
         "versions": versions(),
         "rows": sorted(rows, key=lambda one: one["fitted"]),
     }
-    arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / f"default-fits{'-detector' if arguments.detector else ''}.json"
-    write_whole(path, json.dumps(plain(record, "default fits"), indent=1) + "\n")
+    write_record(path, record)
     Console(width=150).print(table_of(rows))
     print(f"written to {path}")
 

@@ -11,13 +11,13 @@ Run: ``make bench-showers``.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import time
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.machine import processor
+from benchmarks.records import write_record
 from benchmarks.showers.cost import cost_of
 from benchmarks.showers.drawing import Job
 from benchmarks.showers.figure import front
@@ -30,7 +30,6 @@ from benchmarks.showers.truth import Sources, measured_milliseconds, millisecond
 from benchmarks.stages import run_stages
 
 from simulacra.judges.published_results import read_published
-from simulacra.pages.plain import plain
 from simulacra.training.checkpoint import versions
 from simulacra.whole_files import write_whole
 
@@ -109,9 +108,7 @@ def main() -> None:
         "core_seconds_of_all_stages": sum(stage["core_seconds"] for stage in found.values()),
     }
     output: Path = arguments.output or (folder / "quick" if arguments.quick else Path("benchmarks/results"))
-    output.mkdir(parents=True, exist_ok=True)
-    record = plain(record, "showers")
-    write_whole(output / "showers.json", json.dumps(record, indent=1) + "\n")
+    record = write_record(output / "showers.json", record)
     write_whole(output / "showers.md", print_tables(record))
     for suffix, drawing in zip(("svg", "png"), front(record, published), strict=True):
         write_whole(output / f"showers.{suffix}", drawing)

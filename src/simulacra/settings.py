@@ -1,16 +1,21 @@
 """What all settings have in common: nothing unknown, nothing infinite, and no ``true`` that is taken for a 1.
 
-And what a call from Python refuses as the command line does: numbers that are not whole.
+And how they are read from TOML files, shipped or not; and what a call from Python refuses as the command line does:
+numbers that are not whole.
 """
 
 from __future__ import annotations
 
+import tomllib
 import typing
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Container, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class CheckedSettings(BaseModel):
@@ -20,7 +25,7 @@ class CheckedSettings(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _no_truth_for_a_number(cls, data: Any, handler: typing.Callable[[Any], Self]) -> Self:
+    def _no_truth_for_a_number(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
         if isinstance(data, Mapping):
             for name, value in data.items():
                 field = cls.model_fields.get(name)
@@ -49,6 +54,48 @@ def _leaves(annotation: Any) -> Iterator[Any]:
         return
     for one in inner:
         yield from _leaves(one)
+
+
+def shipped_in(folder: Path) -> tuple[str, ...]:
+    """Return the names of the TOML files in a folder."""
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+
+
+def read_shipped(
+    model: type[Model],
+    what: str,
+    folder: Path,
+    name_or_path: str | Path,
+    refusal: Callable[[str], Exception],
+    unnamed: Container[str | int] = (),
+) -> Model:
+    """Return settings from a shipped TOML file, by its name in ``folder``, or from another file.
+
+    What is wrong is raised as ``refusal(message)``, with the names of what is shipped, or the wrong place in the file;
+    ``what`` says what is read; ``unnamed`` as in :func:`faults_of`.
+    """
+    path, shipped = Path(name_or_path), shipped_in(folder)
+    if str(name_or_path) in shipped:
+        path = folder / f"{name_or_path}.toml"
+    elif not path.is_file():
+        raise refusal(f"no {what} '{name_or_path}': neither a file nor one of the shipped ones, {', '.join(shipped)}")
+    try:
+        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise refusal(f"{path} is not a TOML file: {error}") from None
+    except ValidationError as error:
+        raise refusal(f"{path}: {faults_of(error, unnamed)}") from None
+
+
+def faults_of(error: ValidationError, unnamed: Container[str | int] = ()) -> str:
+    """Return each fault with its place, without its ``unnamed`` parts such as a union's, and what was given."""
+    lines = []
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"] if part not in unnamed) or "the whole"
+        given = fault["input"]
+        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{shown}")
+    return "; ".join(lines)
 
 
 def whole_number(number: object, what: str, least: int = 0) -> int:

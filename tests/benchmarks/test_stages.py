@@ -82,32 +82,35 @@ def test_tables_are_for_a_terminal_and_for_a_page(capsys: pytest.CaptureFixture[
     table = Table("numbers", ("a", "b"), [("1", "2")])
     assert table.markdown().splitlines()[2:] == ["| a | b |", "|---|---|", "| 1 | 2 |"]
     row = {"slope": 0.98, "slope_error": 0.01, "chi_square": 20.0, "degrees_of_freedom": 19, "p_value": 0.4}
-    told = print_tables({"exact-continuous": {"alphaS_up": row, "seconds": 3.0}})
-    assert "| alphaS_up | 0.980 ± 0.010 | 20.0 / 19 | 0.4 |" in told
-    assert "alphaS_up" in capsys.readouterr().out
+    told = print_tables({"stages": {"exact-continuous": {"aLund_up": row, "seconds": 3.0}}})
+    assert "| aLund 0.8 | `dctr-z` | 0.980 ± 0.010 | 20.0 / 19 |" in told
+    assert "aLund 0.8" in capsys.readouterr().out
 
 
 def test_reweighters_with_and_without_trees() -> None:
     areas = {"auc_before": 0.71, "auc": 0.504, "uncertainty": 0.003, "truth_auc": 0.5, "truth_uncertainty": 0.004}
     thrust = {"before": 31.2, "after": 1.04, "closes": True}
-    record = {"effective_share": 0.62, "outcome": "pass", "seconds": 90.0}
+    record = {"effective_share": 0.62, "seconds": 90.0}
     told = print_tables(
         {
-            "reweight-vincia": record
-            | {
-                "closure": {"thrust": thrust | {"trees": 2.5, "trees_p_value": 0.001}},
-                "second": [
-                    {"name": "all particles", **areas},
-                    {"name": "all particles, reweighted by boosted trees", **areas, "auc": 0.55},
-                ],
+            "models": {"particle": "a-model"},
+            "stages": {
+                "reweight-vincia": record
+                | {
+                    "closure": {"thrust": thrust | {"trees": 2.5, "trees_p_value": 0.001}},
+                    "second": [
+                        {"name": "all particles", **areas},
+                        {"name": "all particles, reweighted by boosted trees", **areas, "auc": 0.55},
+                    ],
+                },
+                "continuous-alphaS": record
+                | {"closure": {"thrust": thrust | {"closes": False}}, "second": [{"name": "all particles", **areas}]},
             },
-            "continuous-alphaS": record
-            | {"closure": {"thrust": thrust | {"closes": False}}, "second": [{"name": "all particles", **areas}]},
         }
     )
-    trees = "| 62 % | 0.710 | 0.504 ± 0.003 | 0.550 ± 0.003 | 0.500 ± 0.004 | pass | 1.5 |"
-    assert f"| reweight-vincia | 1 of 1 | 0 {trees}" in told
-    assert "| continuous-alphaS | 0 of 1 |  | 62 % | 0.710 | 0.504 ± 0.003 |  | 0.500 ± 0.004 | pass | 1.5 |" in told
+    closing, area = "31.2 → 1.04 (thrust)", "62 % | 0.710 → 0.504 ± 0.003"
+    assert f"| Vincia | trained on it | {closing} | 1 of 1 (0) | {area} | 0.550 ± 0.003 | 0.500 ± 0.004 |" in told
+    assert f"| alphaS 0.160 | `a-model` | {closing} | 0 of 1 | {area} |  | 0.500 ± 0.004 |" in told
     assert "| thrust | 31.2 -> 1.04 (2.50) | 31.2 -> 1.04 |" in told
 
 
@@ -125,25 +128,24 @@ def test_fits_with_and_without_calibration() -> None:
     }
     calibrated = fitted | {"bias_percent": -0.01, "coverage": 0.7, "coverage_low": 0.65, "coverage_high": 0.74}
     as_fitted = {"alphaS": fitted, "truths": {"alphaS": 0.16}, "pulls": [], "estimates": [], "warned": 0}
+    three = as_fitted | {"truths": {"alphaS": 0.16, "aLund": 0.8}, "aLund": fitted}
     told = print_tables(
         {
-            "fit-particle-alphaS": {
-                "seconds": 3.0,
-                "likelihood ratio": {
-                    "target": "alphaS",
-                    "as_fitted": as_fitted,
-                    "calibrated": {"alphaS": calibrated},
+            "stages": {
+                "fit-particle-alphaS": {
+                    "seconds": 3.0,
+                    "likelihood ratio": {"as_fitted": as_fitted, "calibrated": {"alphaS": calibrated}},
                 },
-            },
-            "fit-detector-three": {"naive": {"target": "three", "as_fitted": as_fitted}},
+                "fit-detector-three": {"naive": {"as_fitted": three}},
+            }
         }
     )
-    raw = "alphaS | 0.16 | 0.0006 | +1.20 ± 0.04 | 2 % (1 to 5)"
-    assert f"| likelihood ratio | {raw} | -0.01 ± 0.04 | 70 % (65 to 74) | 0.96 ± 0.07 | 100 |" in told
-    assert f"| detector ignored (naive), 3 parameters | {raw} |  |  | 0.96 ± 0.07 | 100 |" in told
+    raw = "alphaS (0.16) | 0.38 % | +1.20 ± 0.04 %"
+    assert f"| likelihood ratio | {raw} | -0.01 ± 0.04 % | 70 % (65 to 74) | 0.96 ± 0.07 | 100 |" in told
+    assert f"| detector ignored (naive), 3-D | {raw} |  | 2 % (1 to 5) | 0.96 ± 0.07 | 100 |" in told
 
 
 def test_the_tables_that_are_shown_are_those_of_the_record() -> None:
     """Of the numbers that the documentation quotes."""
     record = json.loads((RESULTS / "reweighting.json").read_text(encoding="utf-8"))
-    assert print_tables(record["stages"]) == (RESULTS / "reweighting.md").read_text(encoding="utf-8")
+    assert print_tables(record) == (RESULTS / "reweighting.md").read_text(encoding="utf-8")

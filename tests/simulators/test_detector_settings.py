@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulacra.simulators.detector_settings import DetectorError, DetectorSettings, shipped_detectors
+from simulacra.simulators.detector_settings import DetectorError, DetectorSettings
 
 
 def write(path: Path, text: str) -> Path:
@@ -15,7 +15,6 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_the_shipped_detector_is_read() -> None:
-    assert shipped_detectors() == ["lep-like"]
     settings = DetectorSettings.load("lep-like")
     assert settings.name == "lep-like"
     assert 0.9 < settings.tracking.efficiency < 1

@@ -8,17 +8,17 @@ replaces phi.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 import xarray as xr
 from pydantic import Field, ValidationError, model_validator
 
 from simulacra.geometry.sections import CartesianSection, CylindricalSection, Frozen, Positive, Section, Slab
+from simulacra.settings import faults_of, read_shipped, shipped_in
 
 
 class GeometryError(ValueError):
@@ -85,19 +85,7 @@ class CalorimeterGeometry(Frozen):
         GeometryError
             with the names of the shipped geometries, or the wrong place in the file.
         """
-        path = Path(name_or_path)
-        if str(name_or_path) in shipped_geometries():
-            path = _FOLDER / f"{name_or_path}.toml"
-        elif not path.is_file():
-            raise GeometryError(
-                f"no geometry '{name_or_path}': neither a file nor one of the shipped ones, "
-                f"{', '.join(shipped_geometries())}"
-            )
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise GeometryError(f"{path} is not a TOML file: {error}") from None
-        return cls._validated(data, str(path))
+        return read_shipped(cls, "geometry", _FOLDER, name_or_path, GeometryError, _KINDS)
 
     @classmethod
     def from_json(cls, text: str) -> CalorimeterGeometry:
@@ -111,7 +99,7 @@ class CalorimeterGeometry(Frozen):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise GeometryError(_message("the geometry as JSON", error)) from None
+            raise GeometryError(f"the geometry as JSON: {faults_of(error, _KINDS)}") from None
 
     @classmethod
     def from_events(cls, events: xr.Dataset) -> CalorimeterGeometry:
@@ -129,13 +117,6 @@ class CalorimeterGeometry(Frozen):
     def to_json(self) -> str:
         """Return the geometry as JSON, which :meth:`from_json` reads back exactly."""
         return self.model_dump_json(exclude_none=True)
-
-    @classmethod
-    def _validated(cls, data: Mapping[str, Any], where: str) -> CalorimeterGeometry:
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise GeometryError(_message(where, error)) from None
 
     # Numbers and places of cells
 
@@ -292,24 +273,15 @@ class CalorimeterGeometry(Frozen):
         return section % len(self.sections)
 
 
-_FOLDER = Path(__file__).parent
+_FOLDER: Final = Path(__file__).parent
+_KINDS: Final = ("cartesian", "cylindrical")
 
 
 def shipped_geometries() -> tuple[str, ...]:
     """Return the names of the shipped geometries."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+    return shipped_in(_FOLDER)
 
 
 def _fixed(array: np.ndarray) -> np.ndarray:
     array.setflags(write=False)
     return array
-
-
-def _message(where: str, error: ValidationError) -> str:
-    lines = []
-    for fault in error.errors():
-        place = ".".join(str(part) for part in fault["loc"] if part not in ("cartesian", "cylindrical")) or "the whole"
-        given = fault["input"]
-        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-        lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{shown}")
-    return f"{where}: " + "; ".join(lines)

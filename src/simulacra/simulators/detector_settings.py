@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from simulacra.settings import CheckedSettings
+from simulacra.settings import CheckedSettings, read_shipped
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -117,32 +116,4 @@ class DetectorSettings(CheckedSettings):
         DetectorError
             with the names of the shipped detectors, or the wrong place in the file.
         """
-        path = Path(name_or_path)
-        if str(name_or_path) in shipped_detectors():
-            path = _FOLDER / f"{name_or_path}.toml"
-        elif not path.is_file():
-            raise DetectorError(
-                f"no detector '{name_or_path}': neither a file nor one of the shipped ones, "
-                f"{', '.join(shipped_detectors())}"
-            )
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DetectorError(f"{path} is not a TOML file: {error}") from None
-        except ValidationError as error:
-            raise DetectorError(_message(str(path), error)) from None
-
-
-def shipped_detectors() -> list[str]:
-    """Return the names of the shipped detectors."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
-
-
-def _message(where: str, error: ValidationError) -> str:
-    lines = []
-    for fault in error.errors():
-        place = ".".join(str(part) for part in fault["loc"]) or "the whole"
-        given = fault["input"]
-        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-        lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{shown}")
-    return f"{where}: " + "; ".join(lines)
+        return read_shipped(cls, "detector", _FOLDER, name_or_path, DetectorError)
