@@ -161,7 +161,7 @@ def test_ctrl_c_keeps_chunks_and_leaves_no_process(tmp_path: Path, whole: Path, 
     kept = n_done(path)
     assert process.returncode == 130
     assert output.strip().endswith(
-        f"stopped. {kept} of 5 chunks are kept in '{partial_of(path)}': run the same command again to go on from them"
+        f"stopped. {kept} of 5 chunks are kept in '{partial_of(path)}': run the same command again to continue"
     )
     assert "Traceback" not in output
     write(path, ToyTask())
@@ -360,14 +360,14 @@ def test_a_damaged_chunk_is_made_again(tmp_path: Path, whole: Path) -> None:
 
 def test_a_chunk_that_is_lost_is_refused(whole: Path) -> None:
     (whole / "shower/c/3/0").unlink()
-    with pytest.raises(StoreError, match=r"chunk 3 \(events 15 to 19\) of 'shower' is not there"):
+    with pytest.raises(StoreError, match=r"chunk 3 \(events 15 to 19\) of 'shower' is missing"):
         open_events(whole)
 
 
 def test_a_chunk_that_is_cut_off_is_refused(whole: Path) -> None:
     chunk = whole / "shower/c/3/0"
     chunk.write_bytes(chunk.read_bytes()[:-3])
-    with pytest.raises(StoreError, match=r"the files of 'shower' hold .* bytes where .* were written"):
+    with pytest.raises(StoreError, match=r"the files of 'shower' hold .* bytes, but .* were written"):
         open_events(whole)
 
 
@@ -378,7 +378,7 @@ def test_a_flipped_bit_is_found_when_it_is_read(whole: Path) -> None:
     chunk.write_bytes(content)
     events = open_events(whole)
     assert events["shower"][:15].values.shape == (15, 6)
-    told = rf"'{re.escape(str(chunk))}' is damaged \(its checksum is not that of what was written\)"
+    told = rf"'{re.escape(str(chunk))}' is damaged \(its checksum differs from that of the written data\)"
     for rows in (17, slice(None), [0, 17], slice(20, 10, -1)):
         with pytest.raises(StoreError, match=told):
             events["shower"][rows].load()

@@ -346,7 +346,7 @@ def test_generate_goes_on_after_kill_9_and_ctrl_c_and_is_alone(
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert re.search(r"error: stopped\. \d+ of 300 chunks are kept .* run the same command again to go on", said)
+    assert re.search(r"error: stopped\. \d+ of 300 chunks are kept .* run the same command again to continue", said)
     assert not path.exists()
     assert {name: (done / name).stat().st_mtime_ns for name in kept} == kept, "finished chunks were made again"
 
@@ -387,7 +387,7 @@ def test_a_store_of_other_weights_is_not_gone_on_with(trained_run: Path, tmp_pat
     save_tensors(model, module.state_dict() | kept, metadata)
     result = simulacra_command(*command)
     assert result.exit_code == 1
-    assert "is a whole store of other settings (weights: " in one_line(result.stderr)
+    assert "is a complete store with other settings (weights: " in one_line(result.stderr)
 
 
 @pytest.mark.parametrize("energy", ["0", "-5", "nan", "inf", "log:0:100", "uniform:-1:5", "100:1", "ten"])

@@ -113,7 +113,7 @@ def test_bins_that_hold_events_from_beyond_the_edges_are_hollow() -> None:
 
 
 def test_too_many_samples_are_refused() -> None:
-    with pytest.raises(ValueError, match="5 samples beside the truth at most, not 6"):
+    with pytest.raises(ValueError, match="at most 5 samples besides the truth, not 6"):
         figures.histograms_figure(EDGES, binned("truth"), [binned("x")] * 6, name="x")
 
 

@@ -86,8 +86,8 @@ def test_the_least_page_has_no_empty_parts() -> None:
     [
         ({"record": {"deep": [{"x": float("nan")}]}}, r"record\.deep\[0\]\.x is nan"),
         ({"record": {"array": np.array([1.0, np.inf])}}, r"record\.array holds a number that is not finite"),
-        ({"outcome": "perhaps"}, "'perhaps' is none of"),
-        ({"cards": (Card("a", "1", (), "ok"),)}, "'ok' is none of"),  # type: ignore[arg-type]
+        ({"outcome": "perhaps"}, "'perhaps' is not one of"),
+        ({"cards": (Card("a", "1", (), "ok"),)}, "'ok' is not one of"),  # type: ignore[arg-type]
         ({"chapters": (Chapter("a", "A", ()), Chapter("a", "B", ()))}, "two chapters have the anchor 'a'"),
     ],
 )

@@ -48,7 +48,7 @@ def test_what_cannot_fit_is_refused_at_once_with_the_space_that_it_needs(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < MOST_MEMORY
-    told = "1,000,000,000,000 events take 4 PB before they are compressed and at least 80 TB after, and 1 GB are free"
+    told = "1,000,000,000,000 events take 4 PB before compression and at least 80 TB after, but only 1 GB are free"
     assert told in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

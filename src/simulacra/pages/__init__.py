@@ -1,4 +1,4 @@
-"""HTML pages: one self-contained file with its figures in it, and the same numbers as JSON beside it."""
+"""HTML pages: one self-contained file with its figures, and a JSON file with the same numbers."""
 
 from simulacra.pages.page import Card, Chapter, Outcome, Page, Picture
 from simulacra.pages.write import html_of, picture, write_page

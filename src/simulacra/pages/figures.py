@@ -39,13 +39,13 @@ class Binned:
     Attributes
     ----------
     label:
-        what the legend calls it.
+        label in the legend.
     share, error:
         share of the events in each bin and its statistical error, (bins,) each.
     step:
-        whether it is drawn as a line of steps; as points with error bars if not.
+        whether it is drawn as a line of steps, or else as points with error bars.
     beyond:
-        whether the first and the last bin hold events from beyond the edges; the points there are hollow.
+        whether the first and the last bin include events beyond the edges; the points there are hollow.
     """
 
     label: str
@@ -63,7 +63,7 @@ def histograms_figure(
     name: str,
     units: str = "1",
     logarithmic: bool = False,
-    value_label: str = "Share of events a bin",
+    value_label: str = "Share of events per bin",
 ) -> bytes:
     """Draw the truth as a filled step, the other samples over it, and their ratios to the truth below.
 
@@ -74,14 +74,14 @@ def histograms_figure(
     truth, others:
         the samples; at most five others.
     name, units:
-        the observable as the axis names it.
+        label of the axis.
     logarithmic:
         whether the observable's axis is logarithmic.
     value_label:
-        what the shares are, if they are others.
+        label of the shares, if other than the default.
     """
     if len(others) > len(SERIES):
-        raise ValueError(f"a histogram shows {len(SERIES)} samples beside the truth at most, not {len(others)}")
+        raise ValueError(f"a histogram shows at most {len(SERIES)} samples besides the truth, not {len(others)}")
     with new_figure(4.2, 3.6, fitted=False) as figure:
         top, bottom = two_panels(figure, top=0.985)
         # Before stands for blue, after for orange, on every page.
@@ -133,7 +133,7 @@ def draw_histograms(
     Parameters
     ----------
     top, bottom:
-        of one figure, with a common axis of values. Titles, legends and limits of the shares are the caller's.
+        of one figure, with a common axis of values. The caller sets titles, legends and limits of the shares.
     colours:
         of the others.
     size:
@@ -168,7 +168,7 @@ def _ratio_panel(
     colours: Sequence[str],
     middles: Sequence[np.ndarray],
 ) -> None:
-    """Draw samples over the truth where the truth has events; arrows stand for ratios off the panel."""
+    """Draw samples over the truth where the truth has events; arrows mark ratios outside the panel."""
     low, high = 1 - RATIO_SPAN, 1 + RATIO_SPAN
     known = truth.share > 0
     relative = np.divide(truth.error, truth.share, out=np.zeros_like(truth.share), where=known)
@@ -195,7 +195,7 @@ def _ratio_panel(
 
 
 def _apart(edges: np.ndarray, middle: np.ndarray, samples: Sequence[Binned]) -> list[np.ndarray]:
-    """Return where in each bin the points of each sample stand, beside each other if there are several."""
+    """Return the positions of the points of each sample in each bin, side by side if there are several."""
     rank = np.cumsum([not sample.step for sample in samples])
     return [
         middle if sample.step else middle + 0.22 * (place - (rank[-1] + 1) / 2) * np.diff(edges)
@@ -216,7 +216,7 @@ def calibration_figure(
     Parameters
     ----------
     x, y, y_error:
-        one point a bin, (bins,) each; x above 0 where the axes are logarithmic.
+        one point per bin, (bins,) each; x above 0 if the axes are logarithmic.
     """
     good = (x > 0) & (y > 0) if logarithmic else np.ones(len(x), dtype=bool)
     x, y, y_error = x[good], y[good], y_error[good]
@@ -247,7 +247,7 @@ def calibration_figure(
 
 
 def reliability_figure(curves: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> bytes:
-    """Draw how often events with a predicted probability are of the target, and the difference, with errors.
+    """Draw the share of target events among events with a predicted probability, and the difference, with errors.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ def reliability_figure(curves: Sequence[tuple[str, np.ndarray, np.ndarray, np.nd
 
 
 def weights_figure(weights: Sequence[tuple[str, np.ndarray]]) -> bytes:
-    """Draw how often weights occur, on a logarithmic axis of counts; weights below 0 are drawn where they are.
+    """Draw the distribution of weights, on a logarithmic axis of counts; negative weights are included.
 
     Parameters
     ----------

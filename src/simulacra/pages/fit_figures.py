@@ -29,7 +29,7 @@ PULLS: Final = 4.0
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a scan: what the legend calls it, its values and their errors (None: no bars), (P,) each."""
+    """One line of a scan: its label, its values and their errors (None: no bars), (P,) each."""
 
     label: str
     value: np.ndarray
@@ -54,15 +54,15 @@ def scan_figure(
     Parameters
     ----------
     parameter:
-        the values scanned, (P,), [units].
+        the scanned values, (P,), [units].
     curves:
         such as before and after weights; five at most.
     marked:
         values of the parameter that get a vertical line with a label, such as the source's.
     unseen:
-        values of ``parameter`` that training never saw; their points are hollow.
+        values of ``parameter`` without training events; their points are hollow.
     expected:
-        where a horizontal line stands; None for none.
+        position of a horizontal line; None for none.
     """
     hollow = np.isin(parameter, np.asarray(unseen, dtype=float)) if len(unseen) else np.zeros(len(parameter), bool)
     with new_figure(4.6, 3.3, fitted=False) as figure:
@@ -116,10 +116,10 @@ def pull_figure(pulls: np.ndarray, *, name: str) -> bytes:
     Parameters
     ----------
     pulls:
-        (E,), one a pseudo-experiment; those beyond 4 count into the outermost bins.
+        (E,), one per pseudo-experiment; those beyond 4 are in the outermost bins.
     """
     if len(pulls) < 2 or not np.isfinite(pulls).all():
-        raise ValueError(f"pulls need two finite values at least, not {len(pulls)} values of which some may be NaN")
+        raise ValueError(f"pulls need at least two finite values, not {len(pulls)} values, some of them maybe NaN")
     n = len(pulls)
     bins = int(np.clip(round(np.sqrt(n)) * 2, 8, 40))
     edges = np.linspace(-PULLS, PULLS, bins + 1)
@@ -141,7 +141,7 @@ def pull_figure(pulls: np.ndarray, *, name: str) -> bytes:
         axes.set_xlim(-PULLS, PULLS)
         axes.set_ylim(0, 1.4 * max(float(counts.max()), float(gaussian.max())))
         axes.set_xlabel(f"Pull of {name}")
-        axes.set_ylabel("Pseudo-experiments a bin")
+        axes.set_ylabel("Pseudo-experiments per bin")
         axes.legend(loc="upper left")
         return svg_of(figure)
 
@@ -167,7 +167,7 @@ def intervals_figure(
         axes.axhline(truth, color=TRUTH, linewidth=1.1, label=f"truth {truth:g}")
         share = 100 * float(holds.mean())
         for mask, colour, text in (
-            (holds, SERIES[0], f"holds the truth ({share:.0f} %)"),
+            (holds, SERIES[0], f"contains the truth ({share:.0f} %)"),
             (~holds, GENERATED, f"misses it ({100 - share:.0f} %)"),
         ):
             if not mask.any():
@@ -238,7 +238,7 @@ def ellipses_figure(
 
 
 def ellipse(centre: np.ndarray, covariance: np.ndarray, share: float) -> np.ndarray:
-    """Return points on the ellipse that holds this share of a Gaussian in two dimensions, (2, 121)."""
+    """Return points on the ellipse with this content of a Gaussian in two dimensions, (2, 121)."""
     angle = np.linspace(0, 2 * np.pi, 121)
     circle = np.stack([np.cos(angle), np.sin(angle)])
     radius = np.sqrt(-2 * np.log(1 - share))

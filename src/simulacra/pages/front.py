@@ -1,4 +1,4 @@
-"""Quality against cost, one point a generator: the points, what they are compared with, and their names beside them."""
+"""Quality against cost, one point per generator: the points, their names, and what they are compared with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARKERS: Final = ("o", "D", "^", "v", "P", "X")
 DASHES: Final = (0, (4, 2))
 #: width of a letter over its height
 LETTER: Final = 0.56
-#: of a name from its point, to the right in sizes of the point and upwards in heights of the letters, the best first
+#: shifts of a name from its point, to the right in sizes of the point and up in heights of the letters; best first
 PLACES: Final = tuple((x, y) for y in (1, -1, 2, -2, 0) for x in (1, -1, 0) if (x, y) != (0, 0))
 
 Box = tuple[float, float, float, float]
@@ -32,15 +32,15 @@ class Mark:
     Attributes
     ----------
     cost, value, error:
-        where it stands, in the units of the axes, and the error of the value.
+        its position, in the units of the axes, and the error of the value.
     label:
-        the name beside it; none if empty.
+        the name next to it; none if empty.
     colour, marker, size, hollow:
-        how it looks; the size in points.
+        its style; the size in points.
     ink, letters:
         colour of the name, and height of its letters in points.
     optional:
-        whether the name is left out where there is no room for it.
+        whether the name is left out if there is no space for it.
     """
 
     cost: float
@@ -62,7 +62,7 @@ def look(number: int) -> tuple[str, str]:
 
 
 def published_mark(cost: float, value: float, error: float, label: str, *, letters: float = 7.0) -> Mark:
-    """Return a published result as a mark: small and grey, its name left out where there is no room."""
+    """Return a published result as a mark: small and grey, without its name if there is no space."""
     return Mark(cost, value, error, label, PUBLISHED, "o", 4.0, ink=PUBLISHED_TEXT, letters=letters, optional=True)
 
 
@@ -74,16 +74,16 @@ def draw_front(
     joined: Sequence[Mark] = (),
     goals: tuple[float, float] | None = None,
 ) -> None:
-    """Draw marks on a logarithmic axis of costs, and set the limits so that all is seen.
+    """Draw marks on a logarithmic axis of costs, with limits that show all of them.
 
     Parameters
     ----------
     marks:
-        one at least.
+        at least one.
     truth:
-        the value that truth against truth has and its error, drawn as a band.
+        the value of truth against truth and its error, drawn as a band.
     joined:
-        the marks on the front, which steps join.
+        the marks on the front, joined by steps.
     goals:
         a cost and a value; the corner below both is shaded.
     """
@@ -115,9 +115,9 @@ def draw_front(
 
 
 def write_names(axes: Axes, marks: Sequence[Mark]) -> None:
-    """Write each mark's name where it covers no mark and no other name, the largest marks' first.
+    """Write each mark's name where it covers no mark and no other name; the largest marks come first.
 
-    Limits, scales and place of the axes must be final.
+    Limits, scales and position of the axes must be final.
     """
     unit = 72.0 / axes.figure.dpi
     centres = [tuple(unit * axes.transData.transform((mark.cost, mark.value))) for mark in marks]

@@ -1,4 +1,4 @@
-"""What a page consists of, without how it looks."""
+"""The content of a page, without its style."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Outcome = Literal["pass", "pass with weights", "undecided", "fail", ""]
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: its data URI, what it shows in words, and its caption."""
+    """A figure: its data URI, a description in words, and its caption."""
 
     source: str
     alt: str
@@ -27,11 +27,11 @@ class Chapter:
     anchor, title, text:
         its name in links, its heading, and paragraphs of plain text.
     pictures, large_pictures:
-        figures in a grid of narrow columns, and below it in one of wide columns.
+        figures in narrow columns, and below them figures in wide columns.
     rows, columns:
-        a table: column heads, and cells; the first cell of a row is its head.
+        a table: column heads and cells; the first cell of a row is its head.
     mark:
-        a label beside the heading, such as "extrapolation".
+        a label next to the heading, such as "extrapolation".
     """
 
     anchor: str
@@ -51,11 +51,11 @@ class Card:
     Attributes
     ----------
     name, value:
-        what it is and how large, such as "second classifier" and "AUC 0.503 ± 0.004".
+        name and value, such as "second classifier" and "AUC 0.503 ± 0.004".
     beside:
         lines of small text below; a line may itself consist of lines.
     outcome:
-        "pass", "undecided", "fail", or nothing where the number decides nothing.
+        "pass", "undecided", "fail", or empty if the number has no outcome.
     """
 
     name: str
@@ -66,30 +66,30 @@ class Card:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: what was found in one line, why in one paragraph, then the evidence.
+    """A page: the result in one line, the reason in one paragraph, then the evidence.
 
     Attributes
     ----------
     title:
-        what the page is about, such as "default Pythia → Vincia".
+        the subject, such as "default Pythia → Vincia".
     overline:
-        what kind of page it is, in small letters above the title.
+        the kind of page, in small letters above the title.
     headline:
         the result, in words.
     outcome:
-        "pass", "undecided" or "fail" as the headline says; nothing if there is none to be had.
+        "pass", "undecided" or "fail" as in the headline; empty if there is none.
     summary:
-        one paragraph on how the result came about.
+        one paragraph on the reason for the result.
     warnings:
-        what makes the result doubtful.
+        reasons to doubt the result.
     cards:
         the numbers that decide.
     chapters:
         the evidence.
     provenance, provenance_columns:
-        rows of (name, value, ...), and what the values' columns are called.
+        rows of (name, value, ...), and the names of the values' columns.
     record:
-        all numbers of the page; ``report.json`` holds them. Arrays, dataclasses and settings may stand in it.
+        all numbers of the page, for ``report.json``; may contain arrays, dataclasses and settings.
     advice:
         what to do, point by point.
     footnote:

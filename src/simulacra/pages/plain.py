@@ -18,14 +18,14 @@ def plain(value: Any, place: str) -> Any:
     Parameters
     ----------
     value:
-        a dataclass, pydantic model, mapping, sequence, array or scalar, nested as deep as one likes.
+        a dataclass, pydantic model, mapping, sequence, array or scalar, nested to any depth.
     place:
-        what the value is called in an error, such as "report".
+        name of the value in an error, such as "report".
 
     Raises
     ------
     ValueError
-        if a number in it is NaN or infinite: JSON knows neither.
+        if a number in it is NaN or infinite, which JSON does not allow.
     """
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""How figures look: colours, fonts and sizes, and the marks that several figures are made of."""
+"""The style of figures: colours, fonts and sizes, and marks that several figures share."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MARGINS: Final = {"left": 0.16, "right": 0.985, "bottom": 0.125, "top": 0.92, "h
 def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[Figure]:
     """Give a figure of this size [inch] in the report's style, without touching pyplot's state.
 
-    Fitting the margins to the labels takes longer than drawing: a figure whose labels are known does without.
+    Fitting the margins to the labels takes longer than drawing; a figure with known labels does not need it.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def svg_of(figure: Figure) -> bytes:
 
 
 def _fit(figure: Figure) -> None:
-    """Fit the margins once and let go of the engine, for which matplotlib would draw the whole figure once more."""
+    """Fit the margins once and remove the layout engine, for which matplotlib would draw the whole figure again."""
     engine = figure.get_layout_engine()
     if engine is not None:
         # What an SVG is drawn with: labels have other widths at other resolutions.
@@ -88,14 +88,14 @@ def _fit(figure: Figure) -> None:
 
 
 def _compact(svg: str) -> str:
-    """Return an SVG without what no reader sees: a third decimal of a place, comments, blanks between the tags."""
+    """Return an SVG without invisible parts: a third decimal of a position, comments, blanks between the tags."""
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(?<= )(d|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m.group(0)).replace("\n", " "), svg)
     return re.sub(r">\s+<", "><", svg)
 
 
 def image_uri(data: bytes, kind: str = "svg+xml") -> str:
-    """Return an image as the data URI that a page holds it in; ``kind`` is "svg+xml" or "png"."""
+    """Return an image as a data URI for a page; ``kind`` is "svg+xml" or "png"."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 

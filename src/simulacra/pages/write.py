@@ -1,4 +1,4 @@
-"""From a page to its two files, each whole or not at all."""
+"""Write a page to its two files, each complete or not at all."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def html_of(page: Page) -> str:
     """Return a page as HTML, with its styles and figures in it."""
     for outcome in (page.outcome, *(card.outcome for card in page.cards)):
         if outcome not in OUTCOMES:
-            raise ValueError(f"the outcome {outcome!r} is none of {', '.join(map(repr, OUTCOMES))}")
+            raise ValueError(f"the outcome {outcome!r} is not one of {', '.join(map(repr, OUTCOMES))}")
     anchors = [chapter.anchor for chapter in page.chapters]
     twice = sorted({anchor for anchor in anchors if anchors.count(anchor) > 1})
     if twice:
@@ -98,9 +98,9 @@ def picture(image: bytes, alt: str, caption: str = "", *, kind: str = "svg+xml")
     Parameters
     ----------
     image:
-        the file's content, as the functions of ``pages.figures`` and ``pages.fit_figures`` return it.
+        the file's content, from the functions of ``pages.figures`` and ``pages.fit_figures``.
     alt, caption:
-        what it shows, for those who cannot see it, and what stands below it.
+        description for those who cannot see it, and caption.
     kind:
         "svg+xml" or "png".
     """

@@ -1,4 +1,4 @@
-"""Zarr stores of events that are written chunk by chunk, resume after a kill and never look whole when they are not."""
+"""Zarr stores of events, written chunk by chunk; a killed write resumes, and a partial store never looks whole."""
 
 from simulacra.store.errors import StoreError, StoreExistsError
 from simulacra.store.plan import Chunk

@@ -1,4 +1,4 @@
-"""The arrays of a store: one file a variable and chunk, each with its checksum, none ever left out."""
+"""The arrays of a store: one file per variable and chunk, each with a checksum, none ever left out."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from simulacra.store.plan import Chunk, Plan
 
 #: attribute of the whole store that holds its plan and the size of each variable
 STORE_ATTRIBUTE: Final = "store"
-#: file beside the arrays that holds their structure while chunks are still to come
+#: file with the structure of the arrays while chunks are still missing
 STRUCTURE_FILE: Final = "structure.json"
 #: attributes of a chunk that may differ from chunk to chunk; the store has their mean
 MEASURED_ATTRIBUTES: Final = ("seconds_per_event", STORE_ATTRIBUTE)
 
 
 def structure(events: xr.Dataset) -> dict[str, Any]:
-    """Return what must be the same in each chunk: names, types, shapes after ``event``, attributes."""
+    """Return what must be the same in all chunks: names, types, shapes per event, attributes."""
     found: dict[str, Any] = {
         f"attribute '{name}'": plain(value) for name, value in events.attrs.items() if name not in MEASURED_ATTRIBUTES
     }
     for name, array in events.variables.items():
         if array.dtype.kind not in "biuf":
-            raise StoreError(f"variable '{name}' holds {array.dtype}: a store takes numbers only")
+            raise StoreError(f"variable '{name}' holds {array.dtype}: a store accepts only numbers")
         found[f"variable '{name}'"] = {
             "dtype": array.dtype.str,
             "sizes": {str(d): n for d, n in array.sizes.items() if d != "event"},
@@ -46,12 +46,12 @@ def structure(events: xr.Dataset) -> dict[str, Any]:
 
 
 def create(folder: Path, events: xr.Dataset, plan: Plan) -> None:
-    """Make the empty arrays for events like ``events`` in ``folder``, all at once, or check those that are there.
+    """Make the empty arrays for events like ``events`` in ``folder``, or check existing ones.
 
     Raises
     ------
     StoreError
-        if ``events`` do not have the structure that the arrays were made for.
+        if ``events`` do not have the structure of the arrays.
     """
     if folder.exists():
         return _check(folder, events)
@@ -98,7 +98,7 @@ def _check(folder: Path, events: xr.Dataset) -> None:
 
 
 def write_chunk(folder: Path, events: xr.Dataset, chunk: Chunk) -> dict[str, int]:
-    """Write the events of one chunk; return the size of each file that holds them, [bytes]."""
+    """Write the events of one chunk; return the size of each of its files [bytes]."""
     with zarr.config.set({"array.write_empty_chunks": True}):
         for name, array in events.variables.items():
             if "event" in array.dims:
@@ -115,17 +115,17 @@ def chunk_file(name: str, n_dimensions: int, chunk: Chunk) -> str:
 
 
 def _told(number: object) -> str:
-    """Return numbers as text, cut where a damaged one has hundreds of digits."""
+    """Return numbers as text, shortened if a damaged one has hundreds of digits."""
     return printable(str(number), 40)
 
 
 def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
-    """Return the number of dimensions of each array of the store that runs along ``event``, read from its metadata.
+    """Return the number of dimensions of each array of the store along ``event``, read from its metadata.
 
     Raises
     ------
     StoreError
-        if the metadata of one are damaged, or it is not cut as planned.
+        if the metadata of one are damaged, or its chunks differ from the plan.
     """
     found = {}
     for file in sorted(folder.glob("*/zarr.json")):
@@ -136,7 +136,7 @@ def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
         chunks = (plan.chunk_size, *(max(1, n) for n in array.shape[1:]))
         if array.shape[:1] != (plan.n_events,) or array.chunks != chunks:
             raise StoreError(
-                f"'{file}' is damaged: it has the shape {_told(array.shape)} in chunks of {_told(array.chunks)}, and "
+                f"'{file}' is damaged: it has the shape {_told(array.shape)} in chunks of {_told(array.chunks)}, "
                 f"not {_told(plan.n_events)} events in chunks of {_told(chunks)}; make the store again"
             )
         found[file.parent.name] = len(array.shape)
@@ -144,7 +144,7 @@ def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
 
 
 def finish(folder: Path, plan: Plan, sizes: Mapping[str, int], attributes: Mapping[str, Any]) -> None:
-    """Write down what makes the store whole; remove what killed writers left among the arrays."""
+    """Write the record that marks the store as complete; remove leftovers of killed writers."""
     for place in folder.rglob("*.partial"):
         place.unlink()
     group = zarr.open_group(folder, mode="r+", zarr_format=3)
@@ -158,7 +158,7 @@ def finish(folder: Path, plan: Plan, sizes: Mapping[str, int], attributes: Mappi
 
 
 def plain(value: Any) -> Any:
-    """Return an attribute as JSON holds it."""
+    """Return an attribute as a JSON value."""
     if isinstance(value, np.generic):
         return value.item()
     return value.tolist() if isinstance(value, np.ndarray) else value

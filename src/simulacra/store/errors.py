@@ -1,4 +1,4 @@
-"""What can go wrong with a store."""
+"""Errors of stores."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class StoreError(RuntimeError):
     """A store that cannot be written or read; the message names the path, what happened and the remedy.
 
-    ``unexpected`` is true where a task failed by a fault of the program (:func:`simulacra.errors.is_explained`).
+    ``unexpected`` is true if a task failed because of a bug (:func:`simulacra.errors.is_explained`).
     """
 
     unexpected = False
 
 
 class StoreExistsError(StoreError):
-    """A whole store, of other settings, is where the new one should go."""
+    """There is already a complete store with other settings."""
 
 
 def full_disk(path: Path, error_number: int | None, needed: float | None = None) -> StoreError:
-    """Return the error for a disk that has no room for the store at ``path``; ``needed`` is in bytes."""
+    """Return the error for a disk without space for the store at ``path``; ``needed`` is in bytes."""
     existing = next(p for p in (path, *path.absolute().parents) if p.exists())
     free = size(shutil.disk_usage(existing).free)
-    reason = {errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "a file would be larger than is allowed"}.get(
+    reason = {errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "a file would be larger than allowed"}.get(
         error_number or errno.ENOSPC, "the disk is too full"
     )
     rest = "" if needed is None else f", and about {size(needed)} more are needed"
     return StoreError(
         f"cannot write '{path}': {reason} ({free} free{rest}). Finished chunks are kept: "
-        "make room and run the same command again to go on from them"
+        "free space and run the same command again to continue"
     )
 
 
 def size(n_bytes: float) -> str:
-    """Return a number of bytes as people write it."""
+    """Return a number of bytes in readable form."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""The variables of a Zarr store, read when they are asked for; what cannot be read is named by its file."""
+"""The variables of a Zarr store, read when needed; errors name the file that cannot be read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from simulacra.store.errors import StoreError
 
 
 def opened(path: Path) -> xr.Dataset:
-    """Open a Zarr store of any origin with xarray, in the units and types that it was written in.
+    """Open a Zarr store of any origin with xarray, in its own units and types.
 
     Raises
     ------
     StoreError
-        if xarray cannot open it; later, if values cannot be read, with the file at fault.
+        if xarray cannot open it; later, if values cannot be read; the message names the file.
     """
     try:
         # xarray takes "days" and "seconds" for the mark of a time, and would make another type of them
@@ -43,7 +43,7 @@ def opened(path: Path) -> xr.Dataset:
 
 
 def _lazy(events: xr.Dataset) -> dict[Any, xr.Variable]:
-    """Return the variables that are not an index, whose values xarray has read already."""
+    """Return the variables that are not an index; xarray has already read the values of an index."""
     return {name: array for name, array in events.variables.items() if name not in events.xindexes}
 
 
@@ -59,13 +59,13 @@ def _read(path: Path, name: str, variable: xr.Variable, key: tuple[Any, ...]) ->
 
 
 def _reason(error: Exception) -> str:
-    """Return why something could not be read, without the bytes that Zarr puts into its message."""
+    """Return why something could not be read, without the bytes in Zarr's message."""
     text = str(error) or type(error).__name__
-    return "its checksum is not that of what was written" if "checksum" in text else printable(text, 200)
+    return "its checksum differs from that of the written data" if "checksum" in text else printable(text, 200)
 
 
 def _file_at_fault(path: Path, name: str, key: tuple[Any, ...] = ()) -> Path | None:
-    """Return the first file that cannot be read by itself of those that hold values of a variable."""
+    """Return the first file of a variable's values that cannot be read by itself."""
     import zarr
 
     try:

@@ -1,4 +1,4 @@
-"""What the small files of a store must hold: the one place that reads them, whoever wrote or damaged them."""
+"""The small files of a store: the only place that reads and checks them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Strict(BaseModel):
 
 
 class Group(_Strict):
-    """``zarr.json`` of a whole store: its attributes are those of the events."""
+    """``zarr.json`` of a complete store: its attributes are those of the events."""
 
     zarr_format: Literal[3]
     node_type: Literal["group"]
@@ -58,14 +58,14 @@ class PlanRecord(_Strict):
 
 
 class Record(_Strict):
-    """What makes a store whole: its plan, and the size of the files of each variable [bytes]."""
+    """The record of a complete store: its plan, and the size of the files of each variable [bytes]."""
 
     plan: PlanRecord
     bytes: dict[str, NonNegativeInt]
 
 
 class Marker(_Strict):
-    """What is known of a chunk that is done: the time that it took, and the size of each of its files [bytes]."""
+    """The record of a finished chunk: the time that it took, and the size of each of its files [bytes]."""
 
     seconds: float
     seconds_per_event: float
@@ -83,14 +83,14 @@ TEXT: Final = TypeAdapter(str)
 
 
 def read_file(path: Path, held: TypeAdapter[Held], *, remedy: str = "make the store again") -> Held:
-    """Return what a JSON file holds.
+    """Return the checked content of a JSON file.
 
     Raises
     ------
     FileNotFoundError
-        if it is not there.
+        if it does not exist.
     StoreError
-        if it cannot be read or holds something else, with the file and the place in it.
+        if it cannot be read or has other content; the message names the file and the place in it.
     """
     try:
         text = path.read_bytes()
@@ -102,7 +102,7 @@ def read_file(path: Path, held: TypeAdapter[Held], *, remedy: str = "make the st
 
 
 def parse(text: str | bytes, held: TypeAdapter[Held], where: str, *, remedy: str = "make the store again") -> Held:
-    """Return what a JSON text holds; see :func:`read_file`."""
+    """Return the checked content of a JSON text; see :func:`read_file`."""
     try:
         return held.validate_json(text)
     except ValidationError as error:
@@ -110,7 +110,7 @@ def parse(text: str | bytes, held: TypeAdapter[Held], where: str, *, remedy: str
 
 
 def check(value: Any, held: TypeAdapter[Held], where: str, *, remedy: str = "make the store again") -> Held:
-    """Return a value that was read already, if it is what it should be; see :func:`read_file`."""
+    """Return a value after a check; see :func:`read_file`."""
     try:
         return held.validate_python(value)
     except ValidationError as error:
@@ -118,7 +118,7 @@ def check(value: Any, held: TypeAdapter[Held], where: str, *, remedy: str = "mak
 
 
 def _damaged(error: ValidationError, where: str, remedy: str) -> StoreError:
-    """Return an error that says what is wrong where, without the contents: they may be binary, and of any length."""
+    """Return an error that says what is wrong where, without the content, which may be binary and long."""
     fault = error.errors(include_input=False, include_url=False)[0]
     place = printable(".".join(map(str, fault["loc"])), 80)
     message = printable(fault["msg"], 200)

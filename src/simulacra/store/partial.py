@@ -1,8 +1,8 @@
 """The folder ``<path>.partial`` of a store that is being written: its plan, its lock, its chunks and their markers.
 
 It holds ``plan.json``, ``lock`` (held with ``flock`` by the process that writes), ``data`` (the arrays) and ``done``
-(one marker a finished chunk, made after the chunk's files were closed). Only a finished ``data`` is moved to
-``<path>``, so that a store that is not whole is never where a whole one is looked for.
+(one marker per finished chunk, made after the chunk's files were closed). ``data`` is moved to ``<path>`` only when it
+is complete, so ``<path>`` never holds an incomplete store.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simulacra.whole_files import locked, write_whole
 
 
 def partial_path(path: Path) -> Path:
-    """Return where the store at ``path`` is written before it is whole."""
+    """Return where the store at ``path`` is written before it is complete."""
     return path.with_name(f"{path.name}.partial")
 
 
@@ -34,12 +34,12 @@ class Partial:
         self.done = self.folder / "done"
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the store against every other process; the system lets go of it when this process dies.
+        """Lock the store against other processes; the system releases the lock when this process dies.
 
         Raises
         ------
         StoreError
-            with the number of the process that holds it.
+            with the number of the process that holds the lock.
         """
         return locked(
             self.folder / "lock",
@@ -49,7 +49,7 @@ class Partial:
         )
 
     def plan(self) -> Plan | None:
-        """Return the plan that the folder was begun with, or None if there is none."""
+        """Return the plan in the folder, or None if there is none."""
         try:
             record = read_file(self.folder / "plan.json", PLAN, remedy=f"remove '{self.folder}' to start again")
         except FileNotFoundError:
@@ -57,7 +57,7 @@ class Partial:
         return Plan.of_record(record)
 
     def begin(self, plan: Plan) -> None:
-        """Start or go on with a plan.
+        """Start or continue a plan.
 
         Raises
         ------
@@ -72,8 +72,8 @@ class Partial:
         elif earlier != plan:
             lines = "; ".join(plan.differences(earlier))
             raise StoreError(
-                f"'{self.folder}' holds a part of a store with other settings ({lines}); give the same settings to go "
-                "on with it, remove it, or choose another path"
+                f"'{self.folder}' holds a part of a store with other settings ({lines}); give the same settings to "
+                "continue it, remove it, or choose another path"
             )
 
     def clear(self) -> None:
@@ -86,7 +86,7 @@ class Partial:
                 place.unlink()
 
     def remove(self) -> None:
-        """Remove the folder, the lock last, so that nobody takes it while its contents go."""
+        """Remove the folder, the lock last, so that no other process takes it meanwhile."""
         self.clear()
         (self.folder / "lock").unlink()
         # someone may have come for the lock again, and has the folder now
@@ -94,12 +94,12 @@ class Partial:
             self.folder.rmdir()
 
     def mark(self, chunk: Chunk, *, seconds: float, seconds_per_event: float, sizes: dict[str, int]) -> None:
-        """Write down that a chunk is done."""
+        """Record that a chunk is finished."""
         marker = {"seconds": seconds, "seconds_per_event": seconds_per_event, "bytes": sizes}
         write_whole(self.done / f"{chunk.index:08d}.json", json.dumps(marker), alone=True)
 
     def markers(self, plan: Plan) -> dict[int, Marker]:
-        """Return the marker of each chunk that is done; one whose files are not as they were written is not."""
+        """Return the marker of each finished chunk; a chunk whose files have changed is not finished."""
         if not self.data.exists():
             return {}
         arrays = event_arrays(self.data, plan)

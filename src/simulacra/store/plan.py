@@ -1,4 +1,4 @@
-"""The plan of a store: which settings decide its events and how they are cut into chunks."""
+"""The plan of a store: the settings that determine its events, and its chunks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulacra.store.metadata import PlanRecord
 
 @dataclass(frozen=True)
 class Chunk:
-    """The events ``start`` to ``stop - 1``: what one task makes and one file of each variable holds."""
+    """The events ``start`` to ``stop - 1``: the result of one task, in one file per variable."""
 
     index: int
     start: int
@@ -24,7 +24,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides the bytes of a store; two plans are the same store if they are equal."""
+    """Everything that determines the bytes of a store; equal plans give equal stores."""
 
     n_events: int
     chunk_size: int
@@ -32,12 +32,12 @@ class Plan:
 
     @classmethod
     def make(cls, n_events: int, chunk_size: int, fingerprint: Mapping[str, Any]) -> Plan:
-        """Return a plan of settings that JSON can hold.
+        """Return a plan with settings that can be written as JSON.
 
         Raises
         ------
         ValueError
-            if there are no events, no chunk, or the settings are not JSON.
+            if there are no events, no chunk, or the settings cannot be written as JSON.
         """
         if n_events < 1 or chunk_size < 1:
             raise ValueError(
@@ -51,7 +51,7 @@ class Plan:
 
     @classmethod
     def of_record(cls, record: PlanRecord) -> Plan:
-        """Return the plan that :meth:`to_json` wrote."""
+        """Return the plan from the output of :meth:`to_json`."""
         return cls(record.n_events, record.chunk_size, json.dumps(record.fingerprint, sort_keys=True))
 
     def to_json(self) -> str:
@@ -73,7 +73,7 @@ class Plan:
         return (self.chunk(index) for index in range(self.n_chunks))
 
     def differences(self, other: Plan) -> list[str]:
-        """Return one line for each setting that is not the same in ``other``: ``seed: 1 there, 2 now``."""
+        """Return one line per setting that differs in ``other``: ``seed: 1 there, 2 now``."""
         there, now = _flat(other._fields()), _flat(self._fields())
         absent = "absent"
         return [

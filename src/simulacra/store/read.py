@@ -1,4 +1,4 @@
-"""Open stores of events, lazily, and refuse those that are not whole."""
+"""Open stores of events lazily, and refuse incomplete ones."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
 from simulacra.units import in_convention
 
-#: events in a block of the full check of a store that does not say how it is cut
+#: events per block of the full check of a store without a plan
 BLOCK: Final = 1000
 
 
 def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Dataset:
-    """Open a store of events in the conventions' units; values are read, and converted, when they are asked for.
+    """Open a store of events in the conventional units; values are read and converted when needed.
 
-    That all files are there and of the size in which they were written is always looked at; each carries a checksum,
-    which is compared whenever it is read.
+    The existence and size of all files are always checked; the checksum of a file is checked when it is read.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     StoreError
         if there is no store, or it is unfinished or damaged.
     simulacra.events.EventsError
-        if ``check`` finds values that break the conventions, or a unit does not convert to that of the conventions.
+        if ``check`` finds values that break the conventions, or a unit cannot be converted to the conventional one.
     """
     path = Path(path)
     _refuse_what_is_no_store(path)
@@ -52,7 +51,9 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     events = with_source(opened(path), path)
     # xarray passes over an array whose metadata zarr cannot read
     if lost := [name for name in sizes if name not in events.variables]:
-        raise StoreError(f"'{path / lost[0] / 'zarr.json'}' is damaged: it describes no array; make the store again")
+        raise StoreError(
+            f"'{path / lost[0] / 'zarr.json'}' is damaged: it does not describe an array; make the store again"
+        )
     events.attrs.pop(STORE_ATTRIBUTE, None)
     if "event" not in events.dims:
         raise StoreError(f"'{path}' is a Zarr store without the dimension 'event': it holds no events")
@@ -66,7 +67,7 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
 
 
 def read_plan(path: Path) -> tuple[Plan | None, float]:
-    """Return the plan of a whole store (None if it was written by others) and its seconds an event."""
+    """Return the plan of a complete store (None if it was written by another program) and its seconds per event."""
     attributes = _attributes(path)
     record = attributes.get(STORE_ATTRIBUTE)
     if record is None:
@@ -77,7 +78,7 @@ def read_plan(path: Path) -> tuple[Plan | None, float]:
 
 
 def check_values(path: Path, events: xr.Dataset, plan: Plan | None) -> None:
-    """Read and validate all values in blocks, in the memory of one block."""
+    """Read and validate all values block by block."""
     # the indices of all events at once: a block does not show that another one has the same
     validate(events.drop_vars(list(events.data_vars)))
     n = events.sizes["event"]
@@ -113,13 +114,13 @@ def _refuse_what_is_no_store(path: Path) -> None:
     if (path / "zarr.json").exists() or (path / ".zgroup").exists():
         return
     if path.exists():
-        raise StoreError(f"'{path}' is not a Zarr store: it is no folder that holds 'zarr.json'")
+        raise StoreError(f"'{path}' is not a Zarr store: it is not a folder with 'zarr.json'")
     partial = Partial(path)
     plan = partial.plan() if partial.folder.exists() else None
     if plan is not None:
         raise StoreError(
             f"'{path}' is not finished: '{partial.folder}' holds {len(partial.markers(plan))} of {plan.n_chunks} "
-            "chunks; run the command that makes it again to go on"
+            "chunks; run the command that makes it again to continue"
         )
     if path.name.endswith(".partial") and (path / "plan.json").exists():
         raise StoreError(f"'{path}' is an unfinished store")
@@ -127,7 +128,7 @@ def _refuse_what_is_no_store(path: Path) -> None:
 
 
 def _check_files(path: Path, plan: Plan, sizes: Mapping[str, int]) -> None:
-    """Look at the size of each file: a chunk that is not there would silently be read as zeros."""
+    """Check the size of each file: a missing chunk would silently be read as zeros."""
     arrays = event_arrays(path, plan)
     if set(arrays) != set(sizes):
         lost = sorted(set(arrays) ^ set(sizes))
@@ -138,7 +139,7 @@ def _check_files(path: Path, plan: Plan, sizes: Mapping[str, int]) -> None:
             total += _file_size(path, name, n_dimensions, chunk)
         if total != sizes[name]:
             raise StoreError(
-                f"'{path}' is damaged: the files of '{name}' hold {total} bytes where {sizes[name]} were written; "
+                f"'{path}' is damaged: the files of '{name}' hold {total} bytes, but {sizes[name]} were written; "
                 "make the store again"
             )
 
@@ -147,4 +148,4 @@ def _file_size(path: Path, name: str, n_dimensions: int, chunk: Chunk) -> int:
     try:
         return (path / chunk_file(name, n_dimensions, chunk)).stat().st_size
     except OSError as error:
-        raise StoreError(f"'{path}' is damaged: {chunk} of '{name}' is not there; make the store again") from error
+        raise StoreError(f"'{path}' is damaged: {chunk} of '{name}' is missing; make the store again") from error

@@ -1,4 +1,4 @@
-"""Processes that make chunks: each lives for many chunks, and its death is told with the chunk and the reason."""
+"""Processes that make chunks: each makes many; if one dies, the error names the chunk and the reason."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 class ChunkError(Exception):
-    """What stopped a chunk: the message, the text of the traceback, and the system's error number if it was that.
+    """The error of a chunk: the message, the text of the traceback, and the system's error number if there is one.
 
-    ``unexpected`` says that it was a fault of the program (:func:`simulacra.errors.is_explained`).
+    ``unexpected`` says that it was a bug (:func:`simulacra.errors.is_explained`).
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class _Worker:
 
 @dataclass
 class Workers:
-    """Processes that call ``make(chunk)`` and report back when it has returned.
+    """Processes that call ``make(chunk)`` and report when it has returned.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ class Workers:
     _workers: list[_Worker] = field(default_factory=list)
 
     def run(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Yield each chunk once it is written, in the order in which they are done.
+        """Yield each chunk when it is written, in the order of completion.
 
-        No process outlives this iterator, and of the chunks none is taken before there is a process for it.
+        No process outlives this iterator, and a chunk is taken only when a process is free for it.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Workers:
         if failure is not None:
             raise failure
         if chunk is None:
-            raise ChunkError(chunk, "a process answered without having been asked")
+            raise ChunkError(chunk, "a process sent an unexpected answer")
         return chunk
 
     def _stop(self) -> None:
@@ -182,7 +182,7 @@ def _work(connection: Connection, make: Callable[[Chunk], None], parent: int, se
 
 
 def attempt(make: Callable[[Chunk], None], chunk: Chunk) -> ChunkError | None:
-    """Make one chunk and return what went wrong, if anything did."""
+    """Make one chunk and return the error, if any."""
     try:
         make(chunk)
     except ChunkError as failure:
@@ -195,7 +195,7 @@ def attempt(make: Callable[[Chunk], None], chunk: Chunk) -> ChunkError | None:
 
 
 def _die_with(parent: int) -> None:
-    """Let this process end when its parent does, even by a signal that the parent cannot answer."""
+    """Let this process end when its parent ends, even by a signal that the parent cannot handle."""
     if sys.platform == "linux":
         # a simulator may hold the interpreter's lock for long, so the kernel is asked too
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

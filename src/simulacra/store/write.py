@@ -1,4 +1,4 @@
-"""Write events chunk by chunk, in one process or several, so that a killed job goes on where it was."""
+"""Write events chunk by chunk, in one process or several, so that a killed job can continue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from simulacra.store.workers import ChunkError, Workers, attempt
 
 Task = Callable[[Chunk], xr.Dataset]
 
-#: size that write_events aims at for a chunk in memory, [bytes]
+#: intended size of a chunk of write_events in memory [bytes]
 CHUNK_BYTES: Final = 32e6
 #: size of an event's index, which every store holds [bytes]
 INDEX_BYTES: Final = 8
@@ -37,9 +37,9 @@ MOST_COMPRESSION: Final = 50.0
 
 @dataclass(frozen=True)
 class WriteSummary:
-    """What writing a store came to.
+    """Summary of writing a store.
 
-    ``seconds_per_event`` is the mean over all events, of the time that the tasks state or, if they state none, took.
+    ``seconds_per_event`` is the mean over all events of the time given by the tasks, or measured if they give none.
     """
 
     path: Path
@@ -64,44 +64,44 @@ def write_store(
     overwrite: bool = False,
     bytes_per_event: float = INDEX_BYTES,
 ) -> WriteSummary:
-    """Make events with ``task(chunk)`` and write them to a Zarr store, going on from the chunks that are there.
+    """Make events with ``task(chunk)`` and write them to a Zarr store, continuing after existing chunks.
 
-    The store is made in ``<path>.partial`` and is moved to ``path`` once it is whole. Its events do not depend on
+    The store is made in ``<path>.partial`` and is moved to ``path`` when it is complete. Its events do not depend on
     ``workers``.
 
     Parameters
     ----------
     path:
-        where the store goes.
+        path of the store.
     task:
-        a pure function of the chunk: returns events with the indices ``start`` to ``stop - 1``; picklable if it is to
-        run in other processes.
+        a pure function of the chunk: returns events with the indices ``start`` to ``stop - 1``; picklable to run in
+        other processes.
     n_events, chunk_size:
         number of events in all and in each chunk.
     fingerprint:
-        the settings that decide the events, as JSON; a store is gone on with only if they are equal.
+        the settings that determine the events, as JSON; a store is continued only if they are equal.
     workers:
         number of processes.
     in_process:
-        whether a single worker is this process; otherwise it is one of its own.
+        whether a single worker runs in this process; otherwise in a separate one.
     attributes:
         more attributes for the whole store.
     overwrite:
-        whether a whole store at ``path`` is replaced, once the new one is whole, and an unfinished one of other
+        whether a complete store at ``path`` is replaced when the new one is complete, and an unfinished one with other
         settings at once.
     bytes_per_event:
-        the least that an event takes before it is compressed [bytes]: what cannot fit is refused before any is made.
+        smallest size of an event before compression [bytes]: a store that cannot fit is refused before any event is
+        made.
 
     Raises
     ------
     StoreError
-        if another process is writing there, the settings differ, a task fails or its process dies (with the chunk), the
-        disk is full, or the events can fit neither on it nor, a chunk at a time, into the memory. Chunks that were done
-        are kept.
+        if another process writes there, the settings differ, a task fails or its process dies (with the chunk), the
+        disk is full, or the events do not fit on the disk or a chunk not into the memory. Finished chunks are kept.
     StoreExistsError
-        if a whole store of other settings is there.
+        if there is a complete store with other settings.
     KeyboardInterrupt
-        with how many events are kept.
+        with the number of events that are kept.
     """
     if workers < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
@@ -127,16 +127,16 @@ def write_events(
     progress: bool = False,
     overwrite: bool = False,
 ) -> WriteSummary:
-    """Write events that are at hand, in memory or lazily opened, to a Zarr store.
+    """Write existing events, in memory or lazily opened, to a Zarr store.
 
     Parameters
     ----------
     events:
         the events, with any indices.
     fingerprint:
-        the settings that decide the events; without them an unfinished store is begun anew rather than gone on with.
+        the settings that determine the events; without them an unfinished store is started again and not continued.
     chunk_size:
-        events a chunk; by default such that a chunk takes about 32 MB in memory.
+        events per chunk; by default about 32 MB in memory.
     """
     n_events = events.sizes.get("event", 0)
     if not n_events:
@@ -159,7 +159,7 @@ def write_events(
 
 @dataclass(frozen=True)
 class _Make:
-    """Makes a chunk, checks it, writes it and marks it as done."""
+    """Makes, checks and writes a chunk, and marks it as finished."""
 
     path: Path
     plan: Plan
@@ -257,35 +257,35 @@ def _made(make: _Make, chunks: Iterable[Chunk], processes: int) -> Generator[Chu
 
 
 def _already_there(path: Path, plan: Plan, partial: Partial) -> float:
-    """Return the seconds an event of the whole store at ``path`` if it is the one that was asked for."""
+    """Return the seconds per event of the complete store at ``path`` if it is the requested one."""
     remedy = "choose another path, remove it, or ask for it to be overwritten"
     begun_with = partial.plan()
     if begun_with is None or begun_with == plan:
         # nothing in here, or what was left when a finished store had been moved into place
         partial.remove()
     if not (path / "zarr.json").exists():
-        raise StoreExistsError(f"'{path}' is there and is not a store of events; choose another path")
+        raise StoreExistsError(f"'{path}' exists and is not a store of events; choose another path")
     there, seconds_per_event = read_plan(path)
     if there is None:
         raise StoreExistsError(f"'{path}' is a Zarr store that was not written here; {remedy}")
     if there != plan:
         raise StoreExistsError(
-            f"'{path}' is a whole store of other settings ({'; '.join(plan.differences(there))}); {remedy}"
+            f"'{path}' is a complete store with other settings ({'; '.join(plan.differences(there))}); {remedy}"
         )
     return seconds_per_event
 
 
 def _refuse_what_cannot_fit(partial: Partial, plan: Plan, bytes_per_event: float, at_once: int) -> None:
-    """Raise before anything is made if the rest cannot fit, however well it compresses."""
+    """Raise before anything is made if the rest cannot fit, even with the best compression."""
     markers = {} if partial.plan() != plan else partial.markers(plan)
     n_left = plan.n_events - sum(plan.chunk(i).stop - plan.chunk(i).start for i in markers)
     plain = n_left * bytes_per_event
     free = shutil.disk_usage(partial.folder).free
     if plain / MOST_COMPRESSION > free:
         raise StoreError(
-            f"'{partial.path}' cannot fit on the disk: {n_left:,} events take {size(plain)} before they are compressed "
-            f"and at least {size(plain / MOST_COMPRESSION)} after, and {size(free)} are free; ask for fewer events, or "
-            "choose another path"
+            f"'{partial.path}' cannot fit on the disk: {n_left:,} events take {size(plain)} before compression and "
+            f"at least {size(plain / MOST_COMPRESSION)} after, but only {size(free)} are free; ask for fewer events, "
+            "or choose another path"
         )
     chunk, memory = min(plan.chunk_size, n_left) * bytes_per_event * min(at_once, plan.n_chunks), _memory()
     if chunk > memory:
@@ -297,12 +297,12 @@ def _refuse_what_cannot_fit(partial: Partial, plan: Plan, bytes_per_event: float
 
 
 def _memory() -> int:
-    """Return how much memory the machine has [bytes]."""
+    """Return the memory of the machine [bytes]."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _check_space(partial: Partial, plan: Plan) -> None:
-    """Raise now rather than after hours if the rest of the store, by the size of what is there, has no room."""
+    """Raise early if the rest of the store will not fit on the disk, estimated from the existing chunks."""
     markers = partial.markers(plan)
     n_bytes = sum(n for marker in markers.values() for n in marker.bytes.values())
     n_done = sum(plan.chunk(i).stop - plan.chunk(i).start for i in markers)
@@ -312,12 +312,12 @@ def _check_space(partial: Partial, plan: Plan) -> None:
 
 
 def _finish(partial: Partial, plan: Plan, attributes: dict[str, Any]) -> float:
-    """Make the store whole, move it into place and return its seconds an event."""
+    """Complete the store, move it into place and return its seconds per event."""
     markers = partial.markers(plan)
     damaged = [str(chunk) for chunk in plan.chunks() if chunk.index not in markers]
     if damaged:
         raise StoreError(
-            f"files of '{partial.data}' went away or changed while it was written: {', '.join(damaged[:5])}; "
+            f"files of '{partial.data}' disappeared or changed while it was written: {', '.join(damaged[:5])}; "
             "run the same command again"
         )
     sizes: dict[str, int] = {}
@@ -345,7 +345,4 @@ def _kept(partial: Partial, plan: Plan) -> str:
         n_done = len(partial.markers(plan))
     except StoreError as error:
         return str(error)
-    return (
-        f"{n_done} of {plan.n_chunks} chunks are kept in '{partial.folder}': "
-        "run the same command again to go on from them"
-    )
+    return f"{n_done} of {plan.n_chunks} chunks are kept in '{partial.folder}': run the same command again to continue"
