@@ -130,7 +130,7 @@ def test_damaged_and_foreign_files_are_refused(refiner: Refiner, tmp_path: Path)
 
 def test_other_events_and_other_detectors_are_refused(generator: ShiftedShowers, tmp_path: Path) -> None:
     truth = true_showers(200)
-    with pytest.raises(JudgeError, match="the truth's events are table and the generated ones showers"):
+    with pytest.raises(JudgeError, match="the truth's events are tables and the generated ones showers"):
         fit_refiner(generator, truth.drop_vars("shower"), tmp_path, times=1)
     from simulacra import reference
 

@@ -20,6 +20,7 @@ from simulacra.deploy.onnx import JUMPS, open_session
 from simulacra.deploy.session import Session
 from simulacra.events import names as variables_with
 from simulacra.events import validate
+from simulacra.reweighting.support import NoOverlapError
 from simulacra.systems import any_system, makes, names, system
 from simulacra.trained import TrainedGenerator, TrainedScore
 from simulacra.workflows.export import drawn_conditions
@@ -187,6 +188,32 @@ def test_a_store_is_generated_and_judged(trained: Trained, tmp_path: Path) -> No
     assert verdict.stated.outcome in ("pass", "pass with weights", "fail", "undecided")
     page = simulacra.reports.write(verdict, tmp_path / "report")
     assert verdict.headline.split(":")[0] in page.read_text(encoding="utf-8")
+
+
+@EVENTS
+def test_its_events_are_refined(trained: Trained, tmp_path: Path) -> None:
+    settings = ["training.steps=4", "training.batch_size=64", "training.validate_every=2"]
+    options: dict[str, Any] = {"times": 1, "overrides": settings, "allow_missing_support": True, "judged": False}
+    try:
+        refiner = simulacra.refine(trained.run, trained.events, tmp_path / "refined", progress=False, **options)
+    except NoOverlapError as error:
+        # An example trains for seconds: its events may be too far off, and are refused with where they are.
+        assert "source and target do not overlap in" in str(error)  # noqa: PT017
+        return
+    weighted = trained.model.refined_by(tmp_path / "refined").sample(40, seed=3, **asked(trained, 40))
+    plain = trained.model.sample(40, seed=3, exact=True, **asked(trained, 40))
+    for name in plain.data_vars:
+        np.testing.assert_array_equal(weighted[name].values, plain[name].values)
+    assert np.isfinite(weighted["weight"].values).all()
+    assert (weighted["weight"].values > 0).all()
+    assert weighted.attrs["refiner"] == refiner.sha256
+    simulacra.write_events(trained.events.isel(event=slice(0, 40)), tmp_path / "like.zarr")
+    made: dict[str, Any] = {"like": tmp_path / "like.zarr"} if trained.model.trained_range else {"n_events": 40}
+    simulacra.generate(
+        trained.run, tmp_path / "made.zarr", seed=3, refine=str(tmp_path / "refined"), progress=False, **made
+    )
+    stored = simulacra.open_events(tmp_path / "made.zarr")["weight"].values
+    np.testing.assert_array_equal(stored, weighted["weight"].values)
 
 
 @EVERY

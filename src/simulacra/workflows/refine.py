@@ -134,7 +134,7 @@ def refined(
         *_, least = views_of(generated, list(trained.trained_range))
         remedy = "" if allow_missing_support else "; here --allow-missing-support"
         other = "" if sees == least else f", or --sees {least} to mend the {least} alone"
-        raise SupportError(f"{error}{remedy}{other}") from error
+        raise type(error)(f"{error}{remedy}{other}") from error
     if not judged:
         return Refined(refiner, None)
     with step_progress("judging", show=progress) as tell:
