@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from simulacra.conditions import Distribution
+from simulacra.conditions import Condition, Distribution
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,52 @@ def test_draws_depend_on_the_generator_alone() -> None:
     first = distribution.draw(5, np.random.default_rng(1))
     np.testing.assert_array_equal(first, distribution.draw(5, np.random.default_rng(1)))
     assert (first != distribution.draw(5, np.random.default_rng(2))).all()
+
+
+CLASS = Condition("1", "what the jet comes from", kind="choice", choices=("gluon", "light quark", "top"))
+NUMBER = Condition("1", "number of collisions", kind="integer", positive=True)
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "values"),
+    [
+        (CLASS, "top", {2}),
+        (CLASS, "gluon, top", {0, 2}),
+        (NUMBER, "5", {5}),
+        (NUMBER, "uniform:2:5", {2, 3, 4, 5}),
+    ],
+)
+def test_whole_numbers_and_choices_are_equally_probable(condition: Condition, text: str, values: set[int]) -> None:
+    drawn = condition.parse(text)
+    numbers, counts = np.unique(drawn.draw(4000, np.random.default_rng(1)), return_counts=True)
+    assert set(numbers) == values
+    assert (drawn.low, drawn.high) == (min(values), max(values))
+    assert np.all(np.abs(counts - 4000 / len(values)) < 5 * np.sqrt(4000 / len(values)))
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "message"),
+    [
+        (CLASS, "bottom", "'bottom' is none of the choices gluon, light quark, top"),
+        (CLASS, "uniform:0:1", "none of the choices"),
+        (NUMBER, "2.5", "other numbers than whole ones"),
+        (NUMBER, "log:1:10", "other numbers than whole ones"),
+        (NUMBER, "many", "'many' is neither a number"),
+    ],
+)
+def test_what_is_no_whole_number_or_choice_is_refused(condition: Condition, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        condition.parse(text)
+
+
+def test_a_choice_needs_names_and_nothing_else_has_any() -> None:
+    with pytest.raises(ValueError, match="a choice has several names"):
+        Condition("1", "class", kind="choice")
+    with pytest.raises(ValueError, match="a choice has several names"):
+        Condition("1", "number", choices=("a", "b"))
+    assert CLASS.attributes == {"flag_values": [0, 1, 2], "flag_meanings": "gluon light_quark top"}
+
+
+def test_a_distribution_is_read_again_to_the_last_bit() -> None:
+    for found in (Distribution("log", 0.1, 1 / 3), Distribution("fixed", 1 / 7, 1 / 7)):
+        assert Distribution.parse(found.exact) == found

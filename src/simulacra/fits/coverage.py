@@ -21,7 +21,7 @@ from simulacra.fits.journal import Journal
 from simulacra.fits.result import Fit
 from simulacra.fits.uncertainty import CENTRAL
 
-Sample = TypeVar("Sample")
+Drawn = TypeVar("Drawn")
 Progress = Callable[[str, float], None]
 
 LEAST: Final = 2
@@ -201,8 +201,8 @@ def disjoint_samples(pool: int, size: int, *, seed: int, samples: int | None = N
 
 
 def pseudo_experiments(
-    fit_one: Callable[[Sample], Fit],
-    samples: Sequence[Sample],
+    fit_one: Callable[[Drawn], Fit],
+    samples: Sequence[Drawn],
     truths: Mapping[str, float] | Sequence[Mapping[str, float]],
     *,
     journal: Path | None = None,
@@ -254,7 +254,7 @@ def pseudo_experiments(
     return _collected([results[number] for number in range(len(samples))])
 
 
-def _result(fit_one: Callable[[Sample], Fit], sample: Sample, truth: Mapping[str, float]) -> dict[str, Any]:
+def _result(fit_one: Callable[[Drawn], Fit], sample: Drawn, truth: Mapping[str, float]) -> dict[str, Any]:
     """Return the result of one experiment as JSON values."""
     try:
         with python_warnings.catch_warnings():
