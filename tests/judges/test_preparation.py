@@ -62,7 +62,7 @@ def test_showers_of_an_unknown_detector_are_judged_by_their_voxels(of_another_de
 def test_showers_without_any_cells_are_refused(of_another_detector: xr.Dataset) -> None:
     for attribute in ("binning", "geometry"):
         del of_another_detector.attrs[attribute]
-    with pytest.raises(ValueError, match="carry no attribute 'geometry'"):
+    with pytest.raises(ValueError, match="have no attribute 'geometry'"):
         prepared(of_another_detector, of_another_detector, train=None, members=[], seed=0, max_events=1000)
 
 
