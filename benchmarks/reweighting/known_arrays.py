@@ -13,8 +13,6 @@ SIDE: Final = 16
 #: waves per side at which all power spectra are alike
 PIVOT: Final = 4.0
 LENGTH: Final = 64
-#: variance of a series without its memory
-STEP: Final = 1.0
 
 
 def power(slope: np.ndarray) -> np.ndarray:
@@ -43,14 +41,12 @@ def field_log_likelihood(events: xr.Dataset, slope: float) -> np.ndarray:
 
 
 def series(n: int, memory: float | np.ndarray, seed: int, **settings: Any) -> xr.Dataset:
-    """Return autoregressive series of LENGTH times, x_t = memory x_(t-1) + noise, from their stationary start."""
+    """Return autoregressive series of LENGTH times and variance 1; an array of memories (n,) is their condition."""
     rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(n, LENGTH)) * STEP
+    values = rng.normal(size=(n, LENGTH))
     decay = np.broadcast_to(np.asarray(memory, dtype=np.float64), n)
-    values = np.empty_like(noise)
-    values[:, 0] = noise[:, 0] / np.sqrt(1 - decay**2)
     for time in range(1, LENGTH):
-        values[:, time] = decay * values[:, time - 1] + noise[:, time]
+        values[:, time] = decay * values[:, time - 1] + np.sqrt(1 - decay**2) * values[:, time]
     about: dict[str, Any] = {"units": "mag", "long_name": "brightness", "role": "feature"}
     made = {"brightness": variable(values.astype(np.float32), "time", **about)}
     return _events(made, "memory", memory, seed, settings)
@@ -59,9 +55,8 @@ def series(n: int, memory: float | np.ndarray, seed: int, **settings: Any) -> xr
 def series_log_likelihood(events: xr.Dataset, memory: float) -> np.ndarray:
     """Return log p(series|memory), (N,), without terms that do not depend on the memory."""
     values = events["brightness"].values.astype(np.float64)
-    start = (1 - memory**2) * values[:, 0] ** 2 / STEP**2 - np.log(1 - memory**2)
-    steps = (values[:, 1:] - memory * values[:, :-1]) / STEP
-    return np.asarray(-0.5 * (start + (steps**2).sum(axis=1)))
+    steps = values[:, 1:] - memory * values[:, :-1]
+    return np.asarray(-0.5 * ((steps**2).sum(axis=1) / (1 - memory**2) + (LENGTH - 1) * np.log(1 - memory**2)))
 
 
 def _events(

@@ -13,14 +13,14 @@ from simulacra.conditions import Condition
 from simulacra.events import validate, variable
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.kinds.description import columns_of, describe
+from simulacra.kinds.validation import EventValidation
 from simulacra.observables.showers import shower_shapes_of
-from simulacra.statistics.validation import Validation, ValidationJudge
+from simulacra.statistics.validation import Validation
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-SEED: Final = 17
 #: showers that are drawn at a time where a model in training is validated
 DRAWN_AT_A_TIME: Final = 256
 
@@ -140,10 +140,7 @@ def example(**system: Any) -> dict[str, Any]:
 
 
 class ShowerValidation:
-    """Judges generated showers by the 1-Wasserstein distance of each shower shape, in units of its width.
-
-    ``score`` is the mean over shapes and four bins of energy; lower is better. Lost modes raise an alarm
-    (:class:`~simulacra.statistics.validation.ValidationJudge`).
+    """Judges generated showers by their shapes in four bins of energy (:class:`EventValidation`).
 
     Parameters
     ----------
@@ -155,19 +152,14 @@ class ShowerValidation:
 
     def __init__(self, geometry: CalorimeterGeometry, conditions: Sequence[str]) -> None:
         self.geometry, self.conditions = geometry, conditions
-        self._judge: ValidationJudge | None = None
-        self._judged: xr.Dataset | None = None
+        self._validation = EventValidation(conditions, self._shapes, binned=conditions[:1], weighted=False)
 
     def check(self, events: xr.Dataset, generated: np.ndarray) -> Validation:
         """Judge showers (N, cells) [MeV] generated at the conditions of ``events``."""
-        if self._judge is None or self._judged is not events:
-            truth = self._shapes(events, events["shower"].values)
-            table = np.stack(list(truth.values()), axis=1)
-            conditions = np.stack([events[name].values.astype(np.float32) for name in self.conditions], axis=1)
-            self._judge = ValidationJudge(table, conditions, seed=SEED, names=tuple(truth), binned=(0,))
-            self._judged = events
-        return self._judge.check(np.stack(list(self._shapes(events, generated).values()), axis=1))
+        return self._validation.check(
+            events, events[list(self.conditions)].assign(shower=(("event", "cell"), generated))
+        )
 
-    def _shapes(self, events: xr.Dataset, shower: np.ndarray) -> dict[str, np.ndarray]:
+    def _shapes(self, events: xr.Dataset) -> dict[str, np.ndarray]:
         energy = events["incident_energy"].values.astype(np.float32)
-        return shower_shapes_of(shower.astype(np.float32), energy, self.geometry)
+        return shower_shapes_of(events["shower"].values.astype(np.float32), energy, self.geometry)
