@@ -238,13 +238,13 @@ def _refuse_the_same(samples: Sequence[ScoredSample]) -> None:
 
 
 def _points(curve: EfficiencyCurve) -> dict[str, float]:
-    """Return the numbers of a curve that are quoted, by the names of their findings."""
-    rejected = curve.background_at(SIGNAL_EFFICIENCY)
+    """Return the numbers of a curve that are quoted if enough events are left; else they may be anything."""
+    rejected = max(curve.background_at(SIGNAL_EFFICIENCY), 1e-12)
     return {
         "largest": float(curve.known.improvement.max()),
         **{f"at {eps:g}": curve.signal_at(eps) / eps**0.5 for eps in QUOTED},
-        "at signal": SIGNAL_EFFICIENCY / rejected**0.5 if rejected > 0 else np.inf,
-        "rejection": 1 / rejected if rejected > 0 else np.inf,
+        "at signal": SIGNAL_EFFICIENCY / rejected**0.5,
+        "rejection": 1 / rejected,
     }
 
 
@@ -429,11 +429,12 @@ def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Out
     """Return outcome and headline, and warnings of what was seen and is let pass."""
     by_judge = {finding.judge: finding for finding in findings}
     alarms = [finding for finding in findings if finding.judge == "false_alarm_rate"]
-    checks = [
-        by_judge[name] for name in ("background_efficiency_in_bins", "false_alarm_rate_in_bins") if name in by_judge
-    ]
-    seen = [one for one in checks if (one.p_value or 0.0) < UNEVEN_P_VALUE]
-    seen += [one for one in alarms if len(alarms) * (one.p_value or 0.0) < UNEVEN_P_VALUE]
+    own, other = (
+        [by_judge[name]] if name in by_judge else []
+        for name in ("background_efficiency_in_bins", "false_alarm_rate_in_bins")
+    )
+    tests = [*((one, 1) for one in own), *((one, len(alarms)) for one in alarms), *((one, 1) for one in other)]
+    seen = [one for one, times in tests if times * (one.p_value or 0.0) < UNEVEN_P_VALUE]
     uneven = [one for one in seen if abs(one.value - 1) > MOST_UNEVEN]
     warnings = [
         f"{one.sentence} It is let pass: less than {100 * MOST_UNEVEN:g} %." for one in seen if one not in uneven
@@ -443,7 +444,7 @@ def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Out
         for name in ("null_distance", "null_auc")
         if name in by_judge and (by_judge[name].p_value or 0.0) < UNEVEN_P_VALUE
     ]
-    if findings[0].value + 3 * findings[0].uncertainty < 0.5:
+    if findings[0].value < 0.5 - max(3 * findings[0].uncertainty, 1e-3):
         warnings.append("The signal scores below the background: has the score the wrong sign?")
     if uneven:
         what = {
@@ -457,7 +458,7 @@ def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Out
     factor = f"by a factor of {with_error(held_out.value, held_out.error)}"
     beyond_chance = (by_judge["largest_significance_improvement"].p_value or 0.0) <= FOUND_P_VALUE
     if held_out.value - SIGMAS * held_out.error > 1 and beyond_chance:
-        alike = " and treats the background alike everywhere" if checks else ""
+        alike = " and treats the background alike everywhere" if tests else ""
         return "pass", f"PASS: a cut on the score improves the significance {factor}{alike}.", warnings
     if held_out.value + SIGMAS * held_out.error < LEAST_IMPROVEMENT:
         return (

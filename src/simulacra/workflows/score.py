@@ -99,7 +99,7 @@ def score(
         fingerprint={
             "score": trained.name,
             "weights": trained.weights_sha256,
-            "events": _digest(needed),
+            "events": _digest(source, needed, batch_size),
             **({} if device == "cpu" else {"device": device}),
         },
         workers=workers,
@@ -175,15 +175,20 @@ def _changed(path: Path) -> int:
     return place.stat().st_mtime_ns if place.exists() else 0
 
 
-def _digest(needed: xr.Dataset) -> str:
-    """Return what tells these events from others: who made them, their indices, and the first and the last of them."""
+def _digest(source: Path | xr.Dataset, needed: xr.Dataset, batch_size: int) -> str:
+    """Return what tells these events from others: their indices and values, or the plan of the store that they are in.
+
+    A plan says what decides the values, so that these need not be read twice.
+    """
+    from simulacra.store.read import read_plan
     from simulacra.trained.score import provenance
 
+    plan = read_plan(source)[0] if isinstance(source, Path) and source.is_dir() else None
     told = [provenance(needed), {name: [str(a.dtype), list(a.shape)] for name, a in needed.data_vars.items()}]
-    digest = hashlib.sha256(json.dumps(told).encode())
+    digest = hashlib.sha256(json.dumps([*told, plan and plan.to_json()]).encode())
     digest.update(needed["event"].values.tobytes())
-    for end in (0, -1):
-        for array in needed.isel(event=end).data_vars.values():
+    for start in range(0, needed.sizes["event"] if plan is None else 0, batch_size):
+        for array in needed.isel(event=slice(start, start + batch_size)).data_vars.values():
             digest.update(array.values.tobytes())
     return digest.hexdigest()
 
