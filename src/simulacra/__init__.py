@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulacra.formats import read
     from simulacra.formats.write import write
     from simulacra.geometry import CalorimeterGeometry
+    from simulacra.judges.scores import judge_score
     from simulacra.observables import observe
     from simulacra.reweighting import Reweighter, fit_reweighter
     from simulacra.store import open_events, write_events
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from simulacra.workflows.judge import judge
     from simulacra.workflows.refine import refine
     from simulacra.workflows.reweight import reweight
+    from simulacra.workflows.score import score
     from simulacra.workflows.simulate import simulate
     from simulacra.workflows.train import train
 
@@ -45,12 +47,14 @@ _HOMES = {
     "fit_reweighter": "reweighting",
     "generate": "workflows.generate",
     "judge": "workflows.judge",
+    "judge_score": "judges.scores",
     "load": "trained",
     "observe": "observables",
     "open_events": "store",
     "read": "formats",
     "refine": "workflows.refine",
     "reweight": "workflows.reweight",
+    "score": "workflows.score",
     "shipped": "trained",
     "simulate": "workflows.simulate",
     "take_part": "events",
@@ -76,12 +80,14 @@ __all__ = [
     "fit_reweighter",
     "generate",
     "judge",
+    "judge_score",
     "load",
     "observe",
     "open_events",
     "read",
     "refine",
     "reweight",
+    "score",
     "shipped",
     "simulate",
     "take_part",

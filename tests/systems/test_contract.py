@@ -18,10 +18,11 @@ import simulacra
 from simulacra.conditions import Condition
 from simulacra.deploy.onnx import JUMPS, open_session
 from simulacra.deploy.session import Session
+from simulacra.events import EventsError, validate
 from simulacra.events import names as variables_with
-from simulacra.events import validate
+from simulacra.reports.score_page import write_score
 from simulacra.reweighting.support import NoOverlapError
-from simulacra.systems import any_system, makes, names, system
+from simulacra.systems import any_system, makes, names, scoring_system, system
 from simulacra.trained import TrainedGenerator, TrainedScore
 from simulacra.workflows.export import drawn_conditions
 from simulacra.workflows.train import read_sample
@@ -273,10 +274,47 @@ def test_scores_are_written_with_the_events_indices(trained: Trained, tmp_path: 
     model = trained.model
     assert isinstance(model, TrainedScore)
     some = trained.events.isel(event=slice(100, 250))
-    found = model.scored(some)
+    simulacra.score(trained.run, some, tmp_path / "scores.zarr", batch_size=64, progress=False)
+    found = simulacra.open_events(tmp_path / "scores.zarr").load()
+    validate(found)
     np.testing.assert_array_equal(found["event"].values, some["event"].values)
+    # An event's score depends neither on those beside it, nor on the chunk.
     np.testing.assert_array_equal(found["score"].values, model.score(trained.events)[100:250])
-    simulacra.write_events(found, tmp_path / "scores.zarr")
-    np.testing.assert_array_equal(
-        simulacra.open_events(tmp_path / "scores.zarr")["score"].values, found["score"].values
-    )
+    assert (found["score"].attrs["units"], found["score"].attrs["long_name"]) == model.score_attributes
+    for name in model.trained_range:
+        np.testing.assert_array_equal(found[name].values, some[name].values)
+
+
+@SCORES
+def test_events_without_what_a_score_depends_on_are_refused(trained: Trained) -> None:
+    model = trained.model
+    assert isinstance(model, TrainedScore)
+    some = trained.events.isel(event=slice(10))
+    for name, units in model.needs.items():
+        with pytest.raises(EventsError, match=rf"\['{name}'\] are not in"):
+            model.score(some.drop_vars(name))
+        if units != "1":
+            other = some.assign({name: some[name].assign_attrs(units="GeV" if "GeV" not in units else "mm")})
+            with pytest.raises(EventsError, match=f"'{name}' has the unit .* does not convert"):
+                model.score(other)
+        if some[name].dtype.kind == "f":
+            broken = some.assign({name: some[name].where(some["event"] != some["event"][7])})
+            with pytest.raises(EventsError, match=f"'{name}' is nan in event {int(some['event'][7])}"):
+                model.score(broken)
+
+
+@SCORES
+def test_a_score_finds_its_example_signal_and_is_judged(trained: Trained, tmp_path: Path) -> None:
+    model, kind = trained.model, trained.kind
+    assert isinstance(model, TrainedScore)
+    signal = read_sample(str(scoring_system(kind).example_signal(tmp_path)))
+    background = trained.events.isel(event=slice(400))
+    null = trained.events.isel(event=slice(400, 800))
+    verdict = simulacra.judge_score(model.scored(background), model.scored(signal), model.scored(null), seed=1)
+    found = {finding.judge: finding for finding in verdict.findings}
+    assert found["score_auc"].value > 0.5 + 3 * found["score_auc"].uncertainty
+    # The events are of one distribution: a false alarm in one sample of a thousand.
+    assert found["null_auc"].p_value > 1e-3
+    page = write_score(verdict, tmp_path / "report", title=model.name)
+    assert verdict.headline.split(":")[0] in page.read_text(encoding="utf-8")
+    json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)

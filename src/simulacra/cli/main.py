@@ -1,6 +1,7 @@
 """The command line ``simulacra``.
 
-A command is a file ``simulacra/cli/<name>.py`` with a Typer ``app`` or a function ``<name>``, and its name in COMMANDS.
+A command is a file ``simulacra/cli/<name>.py`` with a Typer ``app`` or a function ``<name>``, and its name in COMMANDS,
+where a hyphen stands for an underscore.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ COMMANDS: Final = (
     "train",
     "generate",
     "judge",
+    "score",
+    "judge-score",
     "reweight",
     "refine",
     "calibrate",
@@ -77,13 +80,14 @@ def _options(
 
 
 def _register(name: str) -> None:
-    if importlib.util.find_spec(f"simulacra.cli.{name}") is None:
+    file = name.replace("-", "_")
+    if importlib.util.find_spec(f"simulacra.cli.{file}") is None:
         return
-    module = importlib.import_module(f"simulacra.cli.{name}")
+    module = importlib.import_module(f"simulacra.cli.{file}")
     if hasattr(module, "app"):
         app.add_typer(module.app, name=name)
     else:
-        app.command(name)(getattr(module, name))
+        app.command(name)(getattr(module, file))
 
 
 for _name in COMMANDS:

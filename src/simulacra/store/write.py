@@ -63,6 +63,7 @@ def write_store(
     attributes: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     bytes_per_event: float = INDEX_BYTES,
+    contiguous: bool = True,
 ) -> WriteSummary:
     """Make events with ``task(chunk)`` and write them to a Zarr store, continuing after existing chunks.
 
@@ -74,8 +75,8 @@ def write_store(
     path:
         path of the store.
     task:
-        a pure function of the chunk: returns events with the indices ``start`` to ``stop - 1``; picklable to run in
-        other processes.
+        a pure function of the chunk: returns events with the indices ``start`` to ``stop - 1``, or as many with any
+        indices unless ``contiguous``; picklable to run in other processes.
     n_events, chunk_size:
         number of events in all and in each chunk.
     fingerprint:
@@ -92,6 +93,8 @@ def write_store(
     bytes_per_event:
         smallest size of an event before compression [bytes]: a store that cannot fit is refused before any event is
         made.
+    contiguous:
+        whether an event's index is its place in the store.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def write_store(
     if workers < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
     plan = Plan.make(n_events, chunk_size, fingerprint)
-    make = _Make(Path(path), plan, task, contiguous=True)
+    make = _Make(Path(path), plan, task, contiguous=contiguous)
     return _write(
         make,
         processes=0 if workers == 1 and in_process else workers,

@@ -108,8 +108,14 @@ class ScoringSystem(TrainedSystem, Protocol):
 
     SCORE: tuple[str, str]
 
+    def inputs(self, description: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the names of the variables that ``to_inputs`` reads, with the units that it takes them in."""
+
     def to_inputs(self, events: xr.Dataset, description: Mapping[str, Any]) -> np.ndarray:
         """Return what the module takes of events, (N, latent) float32."""
+
+    def example_signal(self, folder: Path) -> Path:
+        """Write a small sample of what the example's score should find into ``folder`` and return its path."""
 
 
 def add_folders(path: list[str]) -> list[str]:

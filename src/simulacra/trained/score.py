@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
-from simulacra.events import make_events, validate, variable
+from simulacra.events import SOURCE, EventsError, make_events, names, validate, variable, with_source
 from simulacra.systems import scoring_system
 from simulacra.trained.conditions import range_of, stacked
 from simulacra.trained.model_file import TrainedModel
+from simulacra.units import in_units
 from simulacra.version import __version__
 
-#: events that are scored at a time
-AT_A_TIME: Final = 4096
+#: rows that the network is always given: a row of a matrix product depends on how many rows there are, in its last bits
+BLOCK: Final = 1024
+#: events that are read and checked at a time
+AT_A_TIME: Final = 8 * BLOCK
 
 
 class TrainedScore(TrainedModel):
@@ -36,26 +40,73 @@ class TrainedScore(TrainedModel):
         """The score's units and long name."""
         return self._system.SCORE
 
-    def score(self, events: xr.Dataset) -> np.ndarray:
-        """Return the score of each event, (N,) float32; a higher one means less like the background.
+    @property
+    def needs(self) -> Mapping[str, str]:
+        """The variables that events need, with the units that they are converted to: inputs and conditions."""
+        conditions = {name: one.units for name, one in self.conditions.declared.items()}
+        return {**self._system.inputs(self.description), **conditions}
+
+    def looked_at(self, events: xr.Dataset) -> xr.Dataset:
+        """Return the variables of events that the score depends on, in its units; nothing is read.
 
         Raises
         ------
         EventsError
-            if the events break the conventions or lack what the score looks at.
+            if a variable is missing, or its unit does not convert.
+        """
+        source = events.encoding.get(SOURCE)
+        where = "the events" if source is None else f"'{source}'"
+        needs = self.needs
+        if missing := [name for name in needs if name not in events.data_vars]:
+            raise EventsError(
+                f"'{self.name}' scores events by {', '.join(needs)}: {missing} are not in {where}, which hold "
+                f"{', '.join(sorted(map(str, events.data_vars)))}"
+            )
+        some = in_units(events[list(needs)], needs, where)
+        return some if source is None else with_source(some, source)
+
+    def score(self, events: xr.Dataset) -> np.ndarray:
+        """Return the score of each event, (N,) float32; a higher one means less like the background.
+
+        It depends only on the event, not on the events beside it. Events in a store are read some at a time.
+
+        Raises
+        ------
+        EventsError
+            if the events break the conventions, lack what the score depends on, or have it in units that do not
+            convert.
         FloatingPointError
             if a score is not finite, with the event.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            if conditions reach outside the trained range.
         """
-        validate(events, conditions=self.trained_range)
+        events = self.looked_at(events)
+        # The indices of all events at once: some of them do not show that another one has the same.
+        validate(events.drop_vars(list(events.data_vars)))
+        self.warn_of_extrapolation(events)
+        pieces = [np.empty(0, np.float32)]
+        for start in range(0, events.sizes["event"], AT_A_TIME):
+            some = events.isel(event=slice(start, start + AT_A_TIME)).load()
+            validate(some)
+            pieces.append(self._scores(some))
+        return np.concatenate(pieces)
+
+    def warn_of_extrapolation(self, events: xr.Dataset) -> None:
+        """Warn if conditions of events, in the score's units, reach outside the trained range."""
+        columns = {name: events[name].values for name in self.trained_range}
+        self.conditions.warn_outside({name: range_of(column) for name, column in columns.items() if len(column)})
+
+    def _scores(self, events: xr.Dataset) -> np.ndarray:
+        """Return the scores of events in memory, (N,)."""
         inputs = self._system.to_inputs(events, self.description)
-        columns = {name: events[name].values.astype(np.float32) for name in self.trained_range}
-        self.conditions.warn_outside({name: range_of(column) for name, column in columns.items()})
-        conditions = stacked(columns, len(inputs))
-        pieces = [
-            self._by_torch(inputs[start : start + AT_A_TIME], conditions[start : start + AT_A_TIME])
-            for start in range(0, len(inputs), AT_A_TIME)
-        ]
-        scores = np.concatenate(pieces)
+        columns, n = {name: events[name].values.astype(np.float32) for name in self.trained_range}, len(inputs)
+        more = ((0, -n % BLOCK), (0, 0))
+        padded = [np.pad(rows, more, mode="edge") for rows in (inputs, stacked(columns, n))]
+        blocks = [self._by_torch(*(rows[i : i + BLOCK] for rows in padded)) for i in range(0, n, BLOCK)]
+        scores = np.concatenate(blocks)[:n]
         if not (fine := np.isfinite(scores)).all():
             event = int(events["event"].values[np.argmin(fine)])
             raise FloatingPointError(f"'{self.name}' gives event {event} a score that is not finite")
@@ -64,7 +115,7 @@ class TrainedScore(TrainedModel):
     def scored(self, events: xr.Dataset) -> xr.Dataset:
         """Return the scores of events as a dataset that is written and read as events are.
 
-        It holds the variable ``score`` (event) with the events' indices, and their conditions beside.
+        It holds the variable ``score`` (event) with the events' indices, and their conditions and weights beside.
 
         Raises
         ------
@@ -74,15 +125,22 @@ class TrainedScore(TrainedModel):
         start = time.perf_counter()
         units, long_name = self.score_attributes
         scores = self.score(events)
-        kept = {name: events[name].variable for name in self.trained_range}
+        beside = {name: self.looked_at(events)[name].variable for name in self.trained_range}
+        beside |= {name: events[name].variable for name in names(events, "weight")}
         found = make_events(
-            {"score": variable(scores, units=units, long_name=long_name, role="feature"), **kept},
+            {"score": variable(scores, units=units, long_name=long_name, role="feature"), **beside},
             simulator=f"simulacra {self.name}",
             simulator_version=__version__,
             seed=None,
-            settings={"scored": str(events.attrs["simulator"])},
+            settings={"scored": provenance(events)},
             seconds_per_event=(time.perf_counter() - start) / max(len(scores), 1),
             trained_range=json.dumps(self.trained_range),
             weights_sha256=self.weights_sha256,
         )
         return found.assign_coords(event=events["event"].values)
+
+
+def provenance(events: xr.Dataset) -> dict[str, Any]:
+    """Return who made events: simulator, its version, seed and settings."""
+    told = {key: events.attrs[key] for key in ("simulator", "simulator_version", "seed", "settings")}
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in told.items()}

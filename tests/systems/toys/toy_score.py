@@ -73,6 +73,10 @@ def fold(module: Any) -> Any:
     return module
 
 
+def inputs(description: Mapping[str, Any]) -> dict[str, str]:
+    return {"colour": "mag", "magnitude": "mag"}
+
+
 def to_inputs(events: xr.Dataset, description: Mapping[str, Any]) -> np.ndarray:
     return np.stack([events["colour"].values, events["magnitude"].values], axis=1).astype(np.float32)
 
@@ -99,7 +103,6 @@ def example(folder: Path) -> dict[str, Any]:
     from simulacra.store import write_events
 
     write_events(stars(800, 3), folder / "stars.zarr")
-    write_events(stars(300, 4, shift=1.5), folder / "signal.zarr")
     return {
         "name": "toy-score",
         "data": {"path": str(folder / "stars.zarr")},
@@ -112,3 +115,10 @@ def example(folder: Path) -> dict[str, Any]:
             "accelerator": "cpu",
         },
     }
+
+
+def example_signal(folder: Path) -> Path:
+    from simulacra.store import write_events
+
+    write_events(stars(300, 4, shift=1.5), folder / "signal.zarr")
+    return folder / "signal.zarr"

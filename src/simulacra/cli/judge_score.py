@@ -1,0 +1,67 @@
+"""``simulacra judge-score``: judge a trained score by background and signal events, and write a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def judge_score(
+    model: Annotated[str, typer.Argument(help="Run folder or model file of a trained score.")],
+    background: Annotated[
+        Path,
+        typer.Argument(help="Store or file of background events that it was not trained on, or of their scores."),
+    ],
+    signal: Annotated[Path, typer.Argument(help="Store or file of signal events, or of their scores.")],
+    null: Annotated[
+        Path | None,
+        typer.Option("--null", help="Store or file of a second background, which has to have the same scores."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for report.html and report.json; created if needed.")
+    ] = Path("report"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed: the same seed gives the same numbers.")] = 0,
+    max_events: Annotated[
+        int, typer.Option("--max-events", min=200, help="Largest number of events of each sample to use.")
+    ] = 200_000,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Judge a score: by what factor a cut on it improves a signal's significance, and what it does to the background.
+
+    Writes the verdict, ROC and significance improvement curves beside those of background against background, and the
+    background's efficiency in bins of the conditions, as a page and as JSON.
+    """
+    import numpy as np
+
+    from simulacra.judges.scores import judge_score as judge_scores
+    from simulacra.progress import step_progress
+    from simulacra.reports.score_page import write_score
+    from simulacra.workflows.score import load_score, scored_events
+
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"'{output}' is a file; -o names a folder for the report")
+    trained = load_score(model)
+    paths = [background, signal, *([] if null is None else [null])]
+    with step_progress("judging", show=not quiet) as tell:
+        rng = np.random.default_rng(seed)
+        samples = []
+        for number, path in enumerate(paths):
+            tell(f"scores of {path.name}", 0.3 * number / len(paths))
+            samples.append(scored_events(trained, path, max_events, rng))
+        verdict = judge_scores(
+            *samples, seed=seed, max_events=max_events, progress=lambda step, share: tell(step, 0.3 + 0.6 * share)
+        )
+        tell("drawing the report", 0.95)
+        names = ("background", "signal", "second background")
+        rows = [("score", trained.name), ("weights", trained.weights_sha256)]
+        rows += [(name, str(path)) for name, path in zip(names, paths, strict=False)]
+        page = write_score(verdict, output, title=trained.name, provenance=rows)
+    for line in (verdict.headline, verdict.summary, *(f"Warning: {warning}" for warning in verdict.warnings)):
+        typer.echo(line)
+    for finding in verdict.findings:
+        typer.echo(f"  {finding.sentence}")
+    for note in verdict.notes:
+        typer.echo(f"  {note}")
+    typer.echo(f"Report: {page}")

@@ -1,0 +1,264 @@
+r"""Efficiencies of all cuts on a score, and by what factor a cut improves the significance of a signal.
+
+Of a small signal in much background, a cut with the efficiencies :math:`\epsilon_S` and :math:`\epsilon_B` multiplies
+the significance :math:`S / \sqrt B` by the significance improvement characteristic
+
+.. math:: \mathrm{SIC} = \epsilon_S / \sqrt{\epsilon_B}
+
+(Gallicchio et al., JHEP 04 (2011) 069, arXiv:1010.3698), the usual measure of anomaly scores (ANODE, arXiv:2001.04990;
+CATHODE, arXiv:2109.00546). Without any cut it is 1. With weights :math:`\tilde w` that sum to 1 in each sample, an
+efficiency has the variance
+
+.. math:: \sigma^2(\epsilon) = \sum_i \tilde w_i^2 \, (1[s_i \ge c] - \epsilon)^2,
+
+which is the binomial :math:`\epsilon (1 - \epsilon) / N` of events without weights.
+
+*Where a curve ends.* Only cuts are used whose :math:`\epsilon_B` is known to 20 % or better, which takes 25 background
+events above the cut: beyond, SIC is large by chance.
+
+*The largest SIC* of many cuts is too large on average. The cut is therefore chosen on one half of the events and judged
+on the other half, and the other way round (:func:`held_out_improvement`).
+
+*Chance.* Signal and background drawn with replacement from the background alone, with the effective numbers of events
+in hand, give the distribution of the AUC and of the largest SIC of a score that knows nothing
+(:func:`background_against_background`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from simulacra.statistics.distances.two_sample import effective_size
+
+#: relative error of the background's efficiency beyond which a curve ends
+MOST_RELATIVE_ERROR: Final = 0.2
+
+
+class Weighted(NamedTuple):
+    """Scores of events and their weights, (N,) each."""
+
+    scores: np.ndarray
+    weights: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Weighted:
+        """Return some of the events."""
+        return Weighted(self.scores[rows], self.weights[rows])
+
+
+@dataclass(frozen=True)
+class EfficiencyCurve:
+    """The efficiencies of the cuts "score at least c", from the tightest to the loosest, which all events pass.
+
+    Attributes
+    ----------
+    cuts:
+        the different scores, falling, (T,).
+    signal, signal_error, background, background_error:
+        efficiencies and their standard errors, (T,) each.
+    """
+
+    cuts: np.ndarray
+    signal: np.ndarray
+    signal_error: np.ndarray
+    background: np.ndarray
+    background_error: np.ndarray
+
+    @property
+    def area(self) -> float:
+        """The area under the ROC curve, ties counting half."""
+        return float(np.trapezoid(np.append(0.0, self.signal), np.append(0.0, self.background)))
+
+    @property
+    def known(self) -> EfficiencyCurve:
+        """The part of the curve on which the background's efficiency is known well enough."""
+        unknown = ~(self.background_error <= MOST_RELATIVE_ERROR * self.background)
+        return self.part(slice(int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0, None))
+
+    @property
+    def improvement(self) -> np.ndarray:
+        """The significance improvement of each cut, (T,); of the known part."""
+        return np.asarray(self.signal / np.sqrt(self.background))
+
+    @property
+    def improvement_error(self) -> np.ndarray:
+        """Standard error of the significance improvement of each cut, (T,); of the known part."""
+        from_background = 0.5 * self.improvement * self.background_error / self.background
+        return np.asarray(np.hypot(self.signal_error / np.sqrt(self.background), from_background))
+
+    def part(self, cuts: slice | np.ndarray) -> EfficiencyCurve:
+        """Return some of the cuts."""
+        fields = (self.cuts, self.signal, self.signal_error, self.background, self.background_error)
+        return EfficiencyCurve(*(values[cuts] for values in fields))
+
+    def thinned(self, most: int) -> EfficiencyCurve:
+        """Return at most about ``most`` cuts for a figure, even in the signal's efficiency and in log background."""
+        if len(self.cuts) <= most:
+            return self
+        low = max(float(self.background[0]), 1e-300)
+        places = [
+            np.searchsorted(_rising(self.background), np.geomspace(low, 1, most // 2)),
+            np.searchsorted(_rising(self.signal), np.linspace(self.signal[0], 1, most // 2)),
+            np.array([np.argmax(self.improvement)]),
+        ]
+        return self.part(np.unique(np.minimum(np.concatenate(places), len(self.cuts) - 1)))
+
+    def signal_at(self, background: float) -> float:
+        """Return the signal's efficiency where the background's has this value."""
+        return float(np.interp(background, np.append(0.0, _rising(self.background)), np.append(0.0, self.signal)))
+
+    def background_at(self, signal: float) -> float:
+        """Return the background's efficiency where the signal's has this value."""
+        return float(np.interp(signal, np.append(0.0, _rising(self.signal)), np.append(0.0, self.background)))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The largest significance improvement, its cut chosen on one half of the events and judged on the other half.
+
+    Attributes
+    ----------
+    value, error:
+        of the improvement, mean over both halves.
+    signal, background:
+        efficiencies of the cuts, mean over both halves.
+    """
+
+    value: float
+    error: float
+    signal: float
+    background: float
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What background against background scores, (R,) each, and the improvement at the signal efficiencies, (R, G).
+
+    The improvement is NaN where a curve has ended.
+    """
+
+    areas: np.ndarray
+    maxima: np.ndarray
+    improvements: np.ndarray
+
+
+def efficiency_curve(background: Weighted, signal: Weighted) -> EfficiencyCurve:
+    """Return the efficiencies of all cuts; weights may have either sign, and their sums are positive."""
+    cuts, places = _cuts(background, signal)
+    return _curve(cuts, places[0], background.weights, places[1], signal.weights)
+
+
+def redrawn(
+    background: Weighted, signal: Weighted, rng: np.random.Generator, replicates: int
+) -> Iterator[EfficiencyCurve]:
+    """Give the efficiencies of samples that are drawn again, with replacement (bootstrap)."""
+    cuts, places = _cuts(background, signal)
+    for _ in range(replicates):
+        drawn = []
+        for place, weights in zip(places, (background.weights, signal.weights), strict=True):
+            rows = rng.integers(len(place), size=len(place))
+            drawn += [place[rows], weights[rows]]
+        yield _curve(cuts, *drawn)
+
+
+def background_against_background(
+    background: Weighted, signal: Weighted, grid: np.ndarray, rng: np.random.Generator, replicates: int
+) -> Chance:
+    """Return what a score is found to be worth where signal and background are both drawn from the background.
+
+    Parameters
+    ----------
+    grid:
+        signal efficiencies, (G,), at which the improvement is asked for.
+    """
+    n = len(background.scores)
+    order = np.argsort(-background.scores)
+    weights, cuts = background.weights[order], background.scores[order]
+    group = np.cumsum(np.append(0, np.diff(cuts) != 0))
+    tied = np.bincount(group)[group] > 1
+    as_signal = max(1, round(n * effective_size(signal.weights) / effective_size(background.weights)))
+    areas, maxima, improvements = [], [], []
+    for _ in range(replicates):
+        # Rank, random numbers and label in one integer, so that copies of one event stand in random order: they are no
+        # ties, of which cuts between signal and background would know.
+        rank = rng.integers(n, size=n + as_signal)
+        keys = (rank << 22) | (rng.integers(1 << 21, size=len(rank)) << 1)
+        keys[n:] |= 1
+        keys.sort()
+        rank, is_signal = keys >> 22, (keys & 1).astype(bool)
+        new_cut = (np.diff(group[rank]) != 0) | ~tied[rank[1:]]
+        place = np.cumsum(np.append(0, new_cut))
+        drawn = [(place[which], weights[rank[which]]) for which in (~is_signal, is_signal)]
+        curve = _curve(np.empty(place[-1] + 1), *drawn[0], *drawn[1])
+        known = curve.known
+        areas.append(curve.area)
+        maxima.append(float(known.improvement.max()))
+        improvements.append(np.interp(grid, _rising(known.signal), known.improvement, left=np.nan))
+    return Chance(np.array(areas), np.array(maxima), np.array(improvements))
+
+
+def held_out_improvement(background: Weighted, signal: Weighted, rng: np.random.Generator) -> HeldOut | None:
+    """Return the largest significance improvement with its error, without the gain from choosing among many cuts.
+
+    None if in neither half a background event is left above the cut of the other.
+    """
+    halves = []
+    for sample in (background, signal):
+        order = rng.permutation(len(sample.scores))
+        halves.append((sample.take(order[::2]), sample.take(order[1::2])))
+    found = []
+    for chosen_on in (0, 1):
+        known = efficiency_curve(halves[0][chosen_on], halves[1][chosen_on]).known
+        cut = known.cuts[np.argmax(known.improvement)]
+        judged = at_cut(halves[0][1 - chosen_on], halves[1][1 - chosen_on], cut)
+        if judged.background[0] > 0:
+            found.append(
+                [float(x[0]) for x in (judged.improvement, judged.improvement_error, judged.signal, judged.background)]
+            )
+    if not found:
+        return None
+    value, error, eps_signal, eps_background = np.array(found).T
+    mean_error = float(np.sqrt(np.sum(error**2))) / len(found)
+    return HeldOut(float(value.mean()), mean_error, float(eps_signal.mean()), float(eps_background.mean()))
+
+
+def at_cut(background: Weighted, signal: Weighted, cut: float) -> EfficiencyCurve:
+    """Return the efficiencies of one cut, as a curve of this cut alone."""
+    places = [np.where(sample.scores >= cut, 0, 1) for sample in (background, signal)]
+    both = np.array([cut, -np.inf])
+    return _curve(both, places[0], background.weights, places[1], signal.weights).part(slice(1))
+
+
+def _cuts(background: Weighted, signal: Weighted) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return the different scores, falling, (T,), and the place of each event among them."""
+    rising, place = np.unique(np.concatenate([background.scores, signal.scores]), return_inverse=True)
+    place = len(rising) - 1 - place
+    n = len(background.scores)
+    return rising[::-1], (place[:n], place[n:])
+
+
+def _curve(
+    cuts: np.ndarray, place: np.ndarray, weights: np.ndarray, signal_place: np.ndarray, signal_weights: np.ndarray
+) -> EfficiencyCurve:
+    background = _efficiencies(place, weights, len(cuts))
+    return EfficiencyCurve(cuts, *_efficiencies(signal_place, signal_weights, len(cuts)), *background)
+
+
+def _efficiencies(place: np.ndarray, weights: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of the weights at each place and before it, and its error, (n,) each."""
+    sums = np.cumsum(np.bincount(place, weights, n))
+    passing = sums / sums[-1]
+    if np.ptp(weights):
+        squares = np.cumsum(np.bincount(place, weights**2, n)) / weights.sum() ** 2
+        variance = squares * (1 - 2 * passing) + passing**2 * squares[-1]
+    else:
+        variance = passing * (1 - passing) / len(weights)
+    return passing, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _rising(efficiency: np.ndarray) -> np.ndarray:
+    """Return efficiencies that never fall, as those of events with negative weights may."""
+    return np.maximum.accumulate(efficiency)

@@ -1,0 +1,217 @@
+"""Scores of given events into a store, in constant memory, resumable."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from simulacra.store import Chunk, WriteSummary
+    from simulacra.trained import TrainedScore
+
+
+def score(
+    model: str | os.PathLike[str] | TrainedScore,
+    events: str | os.PathLike[str] | xr.Dataset,
+    output: str | os.PathLike[str],
+    *,
+    batch_size: int = 8192,
+    workers: int = 1,
+    device: str = "cpu",
+    overwrite: bool = False,
+    progress: bool = True,
+) -> WriteSummary:
+    """Write the score of each event into a store. Interrupted, the same call goes on where it stopped.
+
+    The store holds the variable ``score`` with the events' own indices, their conditions and their weights.
+
+    Parameters
+    ----------
+    model:
+        a trained score, or the run folder or model file of one.
+    events:
+        a store or a file of any known format, or events.
+    output:
+        the Zarr store to write.
+    batch_size:
+        events in memory at a time; the scores do not depend on it.
+    workers:
+        processes; the scores do not depend on it.
+    device:
+        on which torch computes the scores.
+    overwrite:
+        replace a store that is there.
+    progress:
+        whether to show a progress bar.
+
+    Raises
+    ------
+    ValueError
+        if the model makes no scores.
+    simulacra.events.EventsError
+        if the events lack a variable that the score depends on, or have it in units that do not convert.
+    simulacra.store.StoreError
+        if the store cannot be written, or some events cannot be scored, with the chunk and the event.
+
+    Warns
+    -----
+    ExtrapolationWarning
+        if conditions reach outside the trained range.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> summary = simulacra.score("runs/mine", "events.zarr", "scores.zarr")  # doctest: +SKIP
+    >>> simulacra.open_events("scores.zarr")["score"].dims  # doctest: +SKIP
+    ('event',)
+    """
+    import xarray as xr
+
+    from simulacra.store import write_store
+
+    trained = load_score(model)
+    source = events if isinstance(events, xr.Dataset) else Path(events)
+    found = source if isinstance(source, xr.Dataset) else _opened(source, _changed(source))
+    needed = trained.looked_at(found)
+    if not found.sizes.get("event"):
+        raise ValueError("there are no events to score")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        one = trained.scored(found.isel(event=slice(1)))
+    trained.warn_of_extrapolation(needed)
+    if isinstance(source, xr.Dataset) and workers > 1:
+        # What was opened and not read yet does not travel to another process.
+        source = source[[*needed.data_vars, *(name for name in one.data_vars if name in source.data_vars)]].load()
+    return write_store(
+        output,
+        Score(str(trained.path), trained.weights_sha256, device, source),
+        n_events=found.sizes["event"],
+        chunk_size=batch_size,
+        fingerprint={
+            "score": trained.name,
+            "weights": trained.weights_sha256,
+            "events": _digest(source, needed, batch_size),
+            **({} if device == "cpu" else {"device": device}),
+        },
+        workers=workers,
+        progress=progress,
+        label=trained.name,
+        overwrite=overwrite,
+        bytes_per_event=one.nbytes,
+        contiguous=False,
+    )
+
+
+def load_score(model: str | os.PathLike[str] | TrainedScore) -> TrainedScore:
+    """Return a trained score.
+
+    Raises
+    ------
+    ValueError, CheckpointError
+        if there is none, or it makes something else.
+    """
+    from simulacra.trained import TrainedModel, TrainedScore, load
+
+    trained = model if isinstance(model, TrainedModel) else load(model)
+    if isinstance(trained, TrainedScore):
+        return trained
+    made = "events" if isinstance(trained, TrainedModel) else "weights"
+    raise ValueError(f"'{model}' makes {made}, not scores: give a model whose system makes scores (simulacra systems)")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Scores the events of a chunk (picklable, so that processes can be given it).
+
+    ``events`` are a store or file, or the events themselves.
+    """
+
+    model: str
+    weights_sha256: str
+    device: str
+    events: Path | xr.Dataset
+
+    def __call__(self, chunk: Chunk) -> xr.Dataset:
+        """Return the scores of the chunk's events."""
+        from simulacra.trained import ExtrapolationWarning
+
+        events = _opened(self.events, _changed(self.events)) if isinstance(self.events, Path) else self.events
+        with warnings.catch_warnings():
+            # Said once, before the store was begun.
+            warnings.simplefilter("ignore", ExtrapolationWarning)
+            return _loaded(self.model, self.weights_sha256, self.device).scored(
+                events.isel(event=slice(chunk.start, chunk.stop))
+            )
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(path: str, weights_sha256: str, device: str) -> TrainedScore:
+    trained = load_score(path)
+    if trained.weights_sha256 != weights_sha256:
+        raise ValueError(f"{path} has changed since the first events were scored: begin another store")
+    trained.to(device)
+    return trained
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(path: Path, changed: int) -> xr.Dataset:  # noqa: ARG001 - what was replaced is opened again
+    from simulacra.formats import read
+
+    return read(path)
+
+
+def _changed(path: Path) -> int:
+    """Return when a store or a file was last written; 0 if it is not there, which reading it tells."""
+    place = path / "zarr.json" if path.is_dir() else path
+    return place.stat().st_mtime_ns if place.exists() else 0
+
+
+def _digest(source: Path | xr.Dataset, needed: xr.Dataset, batch_size: int) -> str:
+    """Return what tells these events from others: their indices and values, or the plan of the store that they are in.
+
+    A plan says what decides the values, so that these need not be read twice.
+    """
+    from simulacra.store.read import read_plan
+    from simulacra.trained.score import provenance
+
+    plan = read_plan(source)[0] if isinstance(source, Path) and source.is_dir() else None
+    told = [provenance(needed), {name: [str(a.dtype), list(a.shape)] for name, a in needed.data_vars.items()}]
+    digest = hashlib.sha256(json.dumps([*told, plan and plan.to_json()]).encode())
+    digest.update(needed["event"].values.tobytes())
+    for start in range(0, needed.sizes["event"] if plan is None else 0, batch_size):
+        for array in needed.isel(event=slice(start, start + batch_size)).data_vars.values():
+            digest.update(array.values.tobytes())
+    return digest.hexdigest()
+
+
+def scored_events(model: TrainedScore, path: Path, most: int, rng: np.random.Generator) -> xr.Dataset:
+    """Return the scores of the events in a store or file, or of ``most`` of them at random.
+
+    A store that :func:`score` wrote is taken as it is.
+
+    Raises
+    ------
+    ValueError
+        if it holds the scores of another model.
+    """
+    from simulacra.formats import read
+    from simulacra.judges.samples import some_rows
+
+    events = read(path)
+    rows = some_rows(events.sizes["event"], most, rng)
+    some = events if len(rows) == events.sizes["event"] else events.isel(event=rows)
+    made_by = events.attrs.get("weights_sha256")
+    if "score" not in events.data_vars or made_by is None:
+        return model.scored(some)
+    if made_by != model.weights_sha256:
+        raise ValueError(f"'{path}' holds the scores of '{events.attrs['simulator']}', not of '{model.name}'")
+    return some.load()
