@@ -128,8 +128,8 @@ def test_only_unseen_events_are_judged_also_with_a_reweighter_that_is_there(
 def test_the_same_command_goes_on_and_another_is_refused(done: tuple[Path, Result], folder: Path) -> None:
     before = {path: path.read_bytes() for path in done[0].rglob("*") if path.is_file()}
     command = ["reweight", folder / "source.zarr", folder / "drawn.zarr", "-o", done[0], "--quiet", *SMALL]
-    assert "was begun with other training events: choose another folder, or remove it" in refused(*command)
-    assert "was begun with other settings (seed: " in refused(*command, "--seed", 4)
+    assert "was started with other training events: choose another folder, or remove it" in refused(*command)
+    assert "was started with other settings (seed: " in refused(*command, "--seed", 4)
     assert {path: path.read_bytes() for path in done[0].rglob("*") if path.is_file()} == before
 
 
@@ -346,7 +346,7 @@ def test_train_makes_a_reweighter_and_the_same_command_goes_on(trained: tuple[Pa
 def test_train_in_the_folder_of_another_reweighter_is_refused(trained: tuple[Path, Result], experiment: Path) -> None:
     before = {path: path.read_bytes() for path in trained[0].rglob("*") if path.is_file()}
     said = refused("train", experiment, "-o", trained[0], "--quiet", "--set", "training.steps=11", "--set", "seed=1")
-    assert "was begun with other settings (training.steps: 10 then, 11 now): choose another folder" in said
+    assert "was started with other settings (training.steps: 10 then, 11 now): choose another folder" in said
     assert {path: path.read_bytes() for path in trained[0].rglob("*") if path.is_file()} == before
 
 

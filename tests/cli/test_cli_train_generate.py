@@ -128,7 +128,7 @@ def test_train_in_the_folder_of_another_run_is_refused(experiment: Path, tmp_pat
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     result = simulacra_command("train", experiment, "-o", run, "--quiet", "--set", "seed=9")
     assert result.exit_code == 2
-    assert "was begun with other settings (seed: 1 then, 9 now): choose another folder" in one_line(result.stderr)
+    assert "was started with other settings (seed: 1 then, 9 now): choose another folder" in one_line(result.stderr)
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 
@@ -141,7 +141,7 @@ def test_ctrl_c_in_training_says_how_to_go_on_and_it_does(experiment: Path, tmp_
     assert process.returncode == 130
     last = said.strip().splitlines()[-1]
     assert re.fullmatch(
-        rf"error: stopped at step \d+ of 5000, which is saved in {run}: the same command goes on from there", last
+        rf"error: stopped at step \d+ of 5000, which is saved in {run}: the same command continues from there", last
     )
     step = read_state(run / "resume.pt")["progression"]["step"]
     assert f"step {step} of" in last
@@ -158,7 +158,7 @@ def test_a_band_can_be_held_out_and_the_generator_tells(experiment: Path, tmp_pa
     assert json.loads((run / "record.json").read_text())["description"]["hold_out"] == [["incident_energy", 30, 50]]
     other = simulacra_command("train", experiment, "-o", run, "--quiet", "--hold-out", "energy:30:60")
     assert other.exit_code == 2
-    assert "was begun with other settings (data.hold_out: ['energy:30:50'] then" in one_line(other.stderr)
+    assert "was started with other settings (data.hold_out: ['energy:30:50'] then" in one_line(other.stderr)
     unknown = simulacra_command("train", experiment, "-o", tmp_path / "other", "--hold-out", "mass:1:2")
     assert unknown.exit_code == 2
     assert "the events have no condition 'mass'; their conditions are: incident_energy" in one_line(unknown.stderr)

@@ -99,7 +99,7 @@ def test_white_noise_has_its_variance_at_every_wave_number() -> None:
 
 def test_power_spectra_of_other_grids_are_refused() -> None:
     for shape in ((2, 8, 9), (2, 3, 3), (2, 8), (2, 4, 4, 4, 4)):
-        with pytest.raises(ValueError, match="square and cubic grids"):
+        with pytest.raises(ValueError, match="square or cubic grids"):
             power_spectra(np.zeros(shape))
 
 

@@ -137,7 +137,7 @@ def test_observe_gives_each_bin_of_the_densities() -> None:
     assert all(array.dims == ("event",) for array in observed.data_vars.values())
     whole = cloud_observables(events)
     assert [float(observed[f"number_density_{i}"][0]) for i in range(12)] == whole["number_density"].values[0].tolist()
-    expected = "Number of kaons a bin of log10 of the momentum fraction: -0.25 to 0"
+    expected = "Number of kaons per bin of log10 of the momentum fraction: -0.25 to 0"
     assert observed["kaon_density_11"].attrs["long_name"] == expected
     assert float(observed["thrust"][0]) == float(whole["thrust"][0])
 

@@ -141,7 +141,7 @@ def test_bad_clouds_are_refused_with_their_place() -> None:
         cluster_jets(momentum, energy[:5], present)
     with pytest.raises(ValueError, match=r"are \(N, P, 3\), not"):
         cluster_jets(momentum[..., :2], energy, present)
-    with pytest.raises(ValueError, match="holds bool, not float64"):
+    with pytest.raises(ValueError, match="mask of bool, not float64"):
         cluster_jets(momentum, energy, present.astype(float))
 
 

@@ -311,9 +311,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: p
 def test_a_folder_of_other_events_or_settings_is_refused(tmp_path: Path) -> None:
     source, target = two(400, 400)
     fit_reweighter(source, target, small_settings(steps=2), tmp_path / "run", progress=False)
-    with pytest.raises(CheckpointError, match=r"begun with other settings \(training\.steps: 2 then, 3 now\)"):
+    with pytest.raises(CheckpointError, match=r"started with other settings \(training\.steps: 2 then, 3 now\)"):
         fit_reweighter(source, target, small_settings(steps=3), tmp_path / "run", progress=False)
-    with pytest.raises(CheckpointError, match="begun with other training events: choose another folder"):
+    with pytest.raises(CheckpointError, match="started with other training events: choose another folder"):
         fit_reweighter(source, two(400, 400, seed=9)[1], small_settings(steps=2), tmp_path / "run", progress=False)
 
 

@@ -66,7 +66,7 @@ def test_held_out_events_are_in_neither_part() -> None:
     [
         (
             "energy:200:300",
-            r"cannot hold out 'energy:200:300' of x: no training event lies there, 'incident_energy' goes",
+            r"cannot hold out 'energy:200:300' of x: no training event is there, 'incident_energy' is",
         ),
         ("energy:1", r"'energy:1' is no band of a condition: give CONDITION:LOW:HIGH"),
         ("energy:a:b", "its ends must be numbers"),
@@ -108,7 +108,9 @@ def test_further_samples_join_the_train_part_whole() -> None:
 
 def test_further_samples_of_something_else_are_refused() -> None:
     samples = {"first": toy_showers(300), "second": toy_showers(70).assign_attrs(particle="gamma")}
-    with pytest.raises(SettingsError, match="second cannot be trained on beside first: its particle is gamma, not"):
+    with pytest.raises(
+        SettingsError, match="second cannot be trained on together with first: its particle is gamma, not"
+    ):
         read_parts("first", None, samples.__getitem__, further=["second"])
     samples["second"] = toy_showers(70).drop_vars("incident_energy")
     with pytest.raises(SettingsError, match="its 'incident_energy' is not there"):

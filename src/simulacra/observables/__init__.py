@@ -1,4 +1,4 @@
-"""Observables: numbers that physicists look at, one or more per event."""
+"""Observables: one or more physical quantities per event."""
 
 from simulacra.observables.arrays import array_observables
 from simulacra.observables.clouds import cloud_observables

@@ -10,16 +10,16 @@ With the values :math:`v_c` of an event's array called ``name``, the positions :
 ``name_centre_AXIS``, ``name_width_AXIS``          :math:`\sum_c w_c x_c` and the root of its variance, along each axis
 ``name_power_0``, ...                              mean power of bins of the wave number, of square and cubic fields
 ``name_autocorrelation``                           lag-1 autocorrelation along the axis ``time``, or the only axis
-``MASK_number``                                    number of entries that are there, where the events hold a mask
+``MASK_number``                                    number of entries that are present, if the events hold a mask
 ``ERROR_mean``, ``_standard_deviation``            of the uncertainties called ``ERROR``
 =================================================  ================================================================
 
-Entries that a mask leaves out count for nothing; centres and widths along an axis of mere slots (with a mask over it
-alone and without a coordinate) are left out. Values with an uncertainty have weighted means and standard deviations in
-place of plain ones, and an excess variance (:mod:`simulacra.observables.weighted_moments`). Series that have times of
-their own, or times in common and gaps or errors, get :mod:`simulacra.observables.series` too; those of the first kind
-have no sum and no share of zeros. Whether values are negative does not change what observables there are. An array
-without entries has 0 for each.
+Masked entries do not count. Centres and widths along an axis without positions (with its own mask and without a
+coordinate) are left out. Values with an uncertainty have weighted instead of plain means and standard deviations, and
+an excess variance (:mod:`simulacra.observables.weighted_moments`). Series with their own times, or with common times
+and gaps or errors, also have the observables of :mod:`simulacra.observables.series`; series with their own times have
+no sum and no share of zeros. The list of observables does not depend on the signs of values. An array without entries
+has 0 for each.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from simulacra.observables.weighted_moments import weighted_moments
 from simulacra.units import in_units
 
 SERIES_AXIS: Final = "time"
-#: variables that say in which period a series repeats itself, and that it is folded already
+#: variables that give the period of a series, and that it is already folded
 PERIOD: Final = "period"
 PHASE: Final = "phase"
-#: values that are held at a time, and what is held of a series for each of its values
+#: number of values in memory at a time, and numbers per value of a series
 BLOCK: Final = 4_000_000
 SERIES_WORK: Final = 16
 
@@ -58,9 +58,9 @@ def array_observables(events: xr.Dataset, names: Sequence[str]) -> dict[str, xr.
     Raises
     ------
     ValueError
-        if a value is not finite, a coordinate of an axis is not, or a period is not positive.
+        if a value or a coordinate of an axis is not finite, or a period is not positive.
     simulacra.events.EventsError
-        if a period's unit does not convert to that of the times.
+        if a period's unit cannot be converted to that of the times.
     """
     found: dict[str, xr.Variable] = {}
     for name in names:
@@ -82,9 +82,9 @@ def array_observables(events: xr.Dataset, names: Sequence[str]) -> dict[str, xr.
 
 
 def measurement_observables(events: xr.Dataset) -> dict[str, xr.Variable]:
-    """Return what there is to say of uncertainties and coordinates by themselves, each (event,).
+    """Return the observables of uncertainties and coordinates themselves, each (event,).
 
-    They are no features: only how large the uncertainties are and how the entries are spread is looked at.
+    They are not features: the observables are only the size of the uncertainties and the spread of the entries.
     """
     found: dict[str, xr.Variable] = {}
     for name, array in events.data_vars.items():
@@ -111,7 +111,7 @@ def measurement_observables(events: xr.Dataset) -> dict[str, xr.Variable]:
 
 
 class _Array:
-    """A feature of several dimensions with all that belongs to it: mask, uncertainty, axes, times and period."""
+    """A feature of several dimensions with its mask, uncertainty, axes, times and period."""
 
     def __init__(self, events: xr.Dataset, name: str) -> None:
         self.name, self.values = name, events[name]
@@ -146,7 +146,7 @@ class _Array:
                 place = np.argwhere(wrong)[0]
                 raise ValueError(
                     f"'{self.uncertainty.name}' is {errors[tuple(place)]} in event number {place[0]} at "
-                    f"{place[1:].tolist()}: uncertainties are positive"
+                    f"{place[1:].tolist()}: uncertainties must be positive"
                 )
         found = _of_block(values, there, errors, self.axes, self.name)
         if self.own_times:
@@ -172,7 +172,7 @@ class _Array:
 
 
 class _Axis:
-    """An axis of an array: its dimension's name, the positions of its cells (None: slots without a place), units."""
+    """An axis of an array: its dimension's name, the positions of its cells (None: slots without a position), units."""
 
     def __init__(self, name: str, positions: np.ndarray | None, units: str) -> None:
         self.name, self.positions, self.units = name, positions, units
@@ -195,7 +195,7 @@ def _axes_of(array: xr.DataArray, without_place: Collection[str]) -> list[_Axis]
 
 
 def _period(events: xr.Dataset, times: str, units: object) -> np.ndarray | None:
-    """Return the period of each event in the units of the times, (N,), None if nothing says that there is one."""
+    """Return the period of each event in the units of the times, (N,); None if there is none."""
     if times == PHASE:
         return np.ones(events.sizes["event"])
     if PERIOD not in events.data_vars or events[PERIOD].ndim != 1:
@@ -204,7 +204,7 @@ def _period(events: xr.Dataset, times: str, units: object) -> np.ndarray | None:
     period = np.asarray(of[PERIOD].values, dtype=np.float64)
     if (wrong := ~(period > 0)).any():
         event = int(np.argmax(wrong))
-        raise ValueError(f"the period of event number {event} is {period[event]}: a period is positive")
+        raise ValueError(f"the period of event number {event} is {period[event]}: a period must be positive")
     return period
 
 
@@ -282,7 +282,7 @@ def _series_axis(axes: list[_Axis]) -> int | None:
 
 
 def _autocorrelation(values: np.ndarray, present: np.ndarray, axis: int, mean: np.ndarray) -> np.ndarray:
-    """Return the sum of products of neighbours' deviations over that of the squares, 0 where nothing varies."""
+    """Return the sum of products of neighbours' deviations over that of the squares; 0 if nothing varies."""
     deviation = np.where(present, values - mean.reshape(-1, *[1] * (values.ndim - 1)), 0.0)
     moved = np.moveaxis(deviation, axis, -1)
     products = (moved[..., 1:] * moved[..., :-1]).reshape(len(values), -1).sum(axis=1)
@@ -303,7 +303,7 @@ def _descriptions(name: str, array: xr.DataArray, axes: list[_Axis]) -> dict[str
     if _has_spectrum(array.shape[1:]):
         squared = _squared(units)
         for i, (low, high) in enumerate(wave_number_edges(array.shape[1], array.ndim - 1)):
-            found[f"{name}_power_{i}"] = (squared, f"{long_name}: power at {low:.3g} to {high:.3g} waves a side")
+            found[f"{name}_power_{i}"] = (squared, f"{long_name}: power at {low:.3g} to {high:.3g} waves per side")
     found[f"{name}_autocorrelation"] = ("1", f"{long_name}: autocorrelation of neighbours")
     return found
 

@@ -1,4 +1,4 @@
-"""Particle clouds as plain arrays, looked at once before anything is worked out from them."""
+"""Particle clouds as plain arrays, checked once before anything is computed from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 def checked_cloud(
     momentum: np.ndarray, energy: np.ndarray, present: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the momenta, energies and mask of particle clouds as float64 and bool, zero where no particle is.
+    """Return the momenta, energies and mask of particle clouds as float64 and bool, zero for absent particles.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ def checked_cloud(
     Raises
     ------
     ValueError
-        if the shapes do not fit each other, or a particle that is present has a value that is not finite or a negative
-        energy; with the event and the particle.
+        if the shapes do not fit, or a present particle has a value that is not finite or a negative energy; the message
+        names the event and the particle.
     """
     momentum, energy, present = np.asarray(momentum), np.asarray(energy), np.asarray(present)
     if momentum.ndim != 3 or momentum.shape[2] != 3:
@@ -32,7 +32,7 @@ def checked_cloud(
         if array.shape != momentum.shape[:2]:
             raise ValueError(f"momenta {momentum.shape} need '{name}' {momentum.shape[:2]}, not {array.shape}")
     if present.dtype != bool:
-        raise ValueError(f"'present' is a mask and holds bool, not {present.dtype}")
+        raise ValueError(f"'present' is a mask of bool, not {present.dtype}")
     momentum = np.where(present[..., None], momentum, 0).astype(np.float64)
     energy = np.where(present, energy, 0).astype(np.float64)
     wrong = ~np.isfinite(momentum).all(axis=2) | ~(np.isfinite(energy) & (energy >= 0))
@@ -40,6 +40,6 @@ def checked_cloud(
         event, particle = np.argwhere(wrong)[0]
         raise ValueError(
             f"the particle {particle} of event {event} has the momentum {momentum[event, particle].tolist()} GeV and "
-            f"the energy {energy[event, particle]} GeV: they are finite, and energies are not negative"
+            f"the energy {energy[event, particle]} GeV: both must be finite, and the energy not negative"
         )
     return momentum, energy, present

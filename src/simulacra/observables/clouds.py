@@ -1,7 +1,7 @@
-"""Observables of particle clouds: what reweighting is judged by, and training never sees.
+"""Observables of particle clouds, for judging reweightings; training does not use them.
 
-Neutrinos are left out throughout, so that an observable means the same with and without a detector. Particles whose
-identity the detector lost (0, or that of a pion) are counted as what they are called.
+Neutrinos are always left out, so an observable means the same with and without a detector. Particles that the detector
+did not identify (0, or the identity of a pion) are counted by this identity.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from simulacra.observables.thrust import heavy_hemisphere_mass, thrust
 
 VARIABLES: Final = ("momentum", "energy", "identity", "charge", "present")
 
-#: events that are read and clustered at a time, and those of like multiplicity whose pairs are held at a time
+#: events per reading and clustering, and events of similar multiplicity whose pairs are in memory at a time
 BLOCK: Final = 5000
 PAIRS_BLOCK: Final = 250
 
@@ -40,9 +40,10 @@ def cloud_observables(
     Parameters
     ----------
     events:
-        particle clouds: ``momentum`` and ``energy`` [GeV], ``identity``, ``charge`` and ``present``; of a detector too.
+        particle clouds: ``momentum`` and ``energy`` [GeV], ``identity``, ``charge`` and ``present``; also at detector
+        level.
     centre_of_mass_energy:
-        the energy that momentum fractions are of [GeV]; without it, the visible energy of each event.
+        the energy that momentum fractions refer to [GeV]; by default the visible energy of each event.
     jet_radius:
         radius of the anti-kT jets.
     beta:
@@ -58,7 +59,7 @@ def cloud_observables(
     simulacra.events.EventsError
         if a variable is missing.
     ValueError
-        if a setting makes no sense, or a particle's momentum or energy is not finite, with the event.
+        if a setting is invalid, or a particle's momentum or energy is not finite; the message names the event.
     ImportError
         if fastjet is not installed.
     """
@@ -113,10 +114,9 @@ def _of_block(
 
 
 def _of_shape(momentum: np.ndarray, energy: np.ndarray, seen: np.ndarray, beta: float) -> dict[str, np.ndarray]:
-    """Return what all pairs of particles or all directions are looked through for.
+    """Return the observables that need all pairs of particles or all directions.
 
-    Events are taken by their multiplicity, because the work grows with the width of the padding to its second and third
-    power.
+    Events are sorted by multiplicity, because the work grows with the second and third power of the padded length.
     """
     found = {
         name: np.zeros(len(energy))
@@ -155,6 +155,6 @@ _DESCRIPTIONS: Final = {
     "subleading_jet_mass": ("GeV", "Mass of the subleading anti-kT jet (R = {radius:g})"),
     "energy_correlation_2": ("1", "2-point energy correlation (β = {beta:g})"),
     "energy_correlation_3": ("1", "3-point energy correlation (β = {beta:g})"),
-    "number_density": ("1", "Number of particles a bin of log10 of the momentum fraction"),
-    "kaon_density": ("1", "Number of kaons a bin of log10 of the momentum fraction"),
+    "number_density": ("1", "Number of particles per bin of log10 of the momentum fraction"),
+    "kaon_density": ("1", "Number of kaons per bin of log10 of the momentum fraction"),
 }

@@ -5,7 +5,7 @@ r"""Energy correlation functions (Larkoski, Salam and Thaler, arXiv:1305.0007, e
     \mathrm{ECF}(2, \beta) = \sum_{i<j} E_i E_j \theta_{ij}^\beta, \qquad
     \mathrm{ECF}(3, \beta) = \sum_{i<j<k} E_i E_j E_k (\theta_{ij} \theta_{ik} \theta_{jk})^\beta
 
-with the angle :math:`\theta` between two particles, here over the square and the cube of the visible energy.
+with the angle :math:`\theta` between two particles, here divided by the square and the cube of the visible energy.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def energy_correlations(
     Parameters
     ----------
     momentum, energy:
-        of each particle, zero where there is none, (N, P, 3) and (N, P), [GeV]. A particle at rest has no direction
-        and counts towards the summed energy alone.
+        of each particle, zero if absent, (N, P, 3) and (N, P), [GeV]. A particle at rest has no direction and counts
+        only in the summed energy.
     beta:
         the exponent of the angles, above 0.
 

@@ -5,8 +5,8 @@ A polynomial belongs to a connected multigraph; its degree is the number of edge
 .. math:: \mathrm{EFP}_G = \sum_{i_1} \cdots \sum_{i_N} z_{i_1} \cdots z_{i_N} \prod_{(k,l) \in G} \theta_{i_k i_l}
 
 with the particles' shares z of the summed transverse momentum and their distances :math:`\theta = \Delta R^\beta`. All
-of them up to degree four come from products of the matrix :math:`\theta` with itself and with z: no sum over more than
-two particles is ever written out.
+of them up to degree four are products of the matrix :math:`\theta` with itself and with z, without explicit sums over
+more than two particles.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_DEGREE: Final = 4
 
 
 class _Sums:
-    """What the polynomials of one block of jets share: z (N, P), powers of theta (N, P, P), sums over them."""
+    """Common quantities for one block of jets: z (N, P), powers of theta (N, P, P), sums of them."""
 
     def __init__(self, share: np.ndarray, distance: np.ndarray) -> None:
         self.z = share
@@ -85,7 +85,7 @@ def energy_flow_polynomials(share: np.ndarray, distance: np.ndarray, *, degree: 
     Parameters
     ----------
     share:
-        share of the summed transverse momentum of each particle, 0 where there is none, (N, P).
+        share of the summed transverse momentum of each particle, 0 if absent, (N, P).
     distance:
         distance of each pair of particles, (N, P, P), symmetric and 0 on the diagonal.
     degree:
@@ -94,9 +94,9 @@ def energy_flow_polynomials(share: np.ndarray, distance: np.ndarray, *, degree: 
     Raises
     ------
     ValueError
-        if there are none of that degree.
+        if there are none for that degree.
     """
     if degree not in range(1, MOST_DEGREE + 1):
-        raise ValueError(f"energy flow polynomials are there for degrees 1 to {MOST_DEGREE}, not {degree}")
+        raise ValueError(f"energy flow polynomials have degrees 1 to {MOST_DEGREE}, not {degree}")
     sums = _Sums(share, distance)
     return {name: polynomial(sums) for name, (edges, polynomial) in GRAPHS.items() if len(edges) <= degree}

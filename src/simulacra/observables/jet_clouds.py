@@ -1,4 +1,4 @@
-r"""Observables of jets whose particles are given relative to the jet, as JetNet's are (``formats.jetnet``).
+r"""Observables of jets with particles relative to the jet, as in JetNet (``formats.jetnet``).
 
 With the transverse momenta :math:`p_i` over the jet's, their shares :math:`z_i = p_i / \sum_j p_j`, the distances
 :math:`R_i` to the jet's axis and :math:`R_{ij}` between particles in the plane of pseudorapidity and azimuth:
@@ -8,8 +8,8 @@ With the transverse momenta :math:`p_i` over the jet's, their shares :math:`z_i 
 ``unphysical_particles``       number of particles with :math:`p_i \le 0`, which count as 0 in everything else
 ``summed_pt``                  :math:`\sum_i p_i`
 ``relative_mass``              :math:`m / p_T` of the massless particles' sum (Kansal et al., arXiv:2106.11535)
-``leading_pt_1`` to ``_3``     the largest :math:`p_i`; 0 where there are fewer particles
-``centre_eta``, ``centre_phi`` :math:`\sum_i z_i \eta_i`, :math:`\sum_i z_i \phi_i`: 0 where the axis is the sum's
+``leading_pt_1`` to ``_3``     the largest :math:`p_i`; 0 if there are fewer particles
+``centre_eta``, ``centre_phi`` :math:`\sum_i z_i \eta_i`, :math:`\sum_i z_i \phi_i`: 0 if the axis is that of the sum
 ``width``                      :math:`\sum_i z_i R_i`
 ``pt_dispersion``              :math:`\sqrt{\sum_i z_i^2}`
 ``energy_correlation_2, _3``   :math:`e_2 = \sum_{i<j} z_i z_j R_{ij}^\beta`,
@@ -33,9 +33,9 @@ from simulacra.observables.energy_flow import GRAPHS, MOST_DEGREE, energy_flow_p
 
 VARIABLES: Final = ("eta_rel", "phi_rel", "pt_rel", "present")
 LEADING: Final = 3
-#: beyond this pseudorapidity a particle is along the beam, and squares of its energy lose all digits
+#: beyond this pseudorapidity a particle is along the beam, and squares of its energy lose all precision
 MOST_ETA: Final = 20.0
-#: numbers in the matrices of pairs that are held at a time
+#: numbers in the matrices of pairs in memory at a time
 BLOCK: Final = 2_000_000
 
 
@@ -54,7 +54,8 @@ def jet_observables(events: xr.Dataset, *, beta: float = 1.0, degree: int = 3) -
     Raises
     ------
     ValueError
-        if a variable is missing or a particle's value is not finite, with the event, or a setting makes no sense.
+        if a variable is missing, a particle's value is not finite (the message names the event), or a setting is
+        invalid.
     """
     missing = [name for name in VARIABLES if name not in events.data_vars]
     if missing:
@@ -90,12 +91,12 @@ def jet_observables_of(
     Raises
     ------
     ValueError
-        if the shapes differ, a value of a particle that is present is not finite, or a setting makes no sense.
+        if the shapes differ, a value of a present particle is not finite, or a setting is invalid.
     """
     if not 0 < beta < np.inf:
         raise ValueError(f"the exponent beta must be above 0, not {beta}")
     if degree not in range(1, MOST_DEGREE + 1):
-        raise ValueError(f"energy flow polynomials are there for degrees 1 to {MOST_DEGREE}, not {degree}")
+        raise ValueError(f"energy flow polynomials have degrees 1 to {MOST_DEGREE}, not {degree}")
     present = np.asarray(present)
     if present.ndim != 2 or present.dtype != bool:
         raise ValueError(f"'present' is a mask (N, P) of bool, not {present.shape} of {present.dtype}")

@@ -10,9 +10,9 @@ import xarray as xr
 from simulacra.events import variable
 from simulacra.observables.cloud_arrays import checked_cloud
 
-#: jets an event at most: their numbers are stored as int8
+#: largest number of jets per event: their numbers are stored as int8
 MOST_JETS: Final = 127
-#: pseudorapidity that stands for a jet along the beam, as in fastjet
+#: pseudorapidity of a jet along the beam, as in fastjet
 BEAM_PSEUDORAPIDITY: Final = 1e5
 
 
@@ -38,7 +38,7 @@ def cluster_jets(
     radius:
         the jets' radius R in rapidity and azimuth.
     n_jets:
-        how many jets of each event are kept; those that an event lacks are zero throughout.
+        number of jets per event; missing jets are zero.
     min_pt:
         smallest transverse momentum of a jet [GeV].
 
@@ -47,12 +47,12 @@ def cluster_jets(
     dict
         ``jet_pt`` [GeV], ``jet_eta`` (pseudorapidity), ``jet_phi`` [rad] from -pi to pi and ``jet_mass`` [GeV],
         (N, n_jets) float32; ``jet_constituents``, the number of particles, (N, n_jets) int16; and ``jet_index``, the
-        number of the jet that a particle is in, -1 for none, (N, P) int8.
+        number of a particle's jet, -1 for none, (N, P) int8.
 
     Raises
     ------
     ValueError
-        if a setting makes no sense, or as :func:`simulacra.observables.cloud_arrays.checked_cloud`.
+        if a setting is invalid, or as :func:`simulacra.observables.cloud_arrays.checked_cloud`.
     ImportError
         if fastjet is not installed.
     """
@@ -92,7 +92,11 @@ def cluster_jets(
     ranks = np.append(np.where(kept, rank, -1), -1)  # the last one is for particles in no jet at all
     index[present] = ranks[jet_of_particle]
     variables["jet_index"] = variable(
-        index, "particle", units="1", long_name="number of the jet that holds the particle, -1 for none", role="feature"
+        index,
+        "particle",
+        units="1",
+        long_name="number of the jet that contains the particle, -1 for none",
+        role="feature",
     )
     return variables
 
@@ -121,7 +125,7 @@ def _cluster(
 
 
 def _fastjet() -> Any:
-    """Return fastjet, whose banner would otherwise stand in the middle of a command's output."""
+    """Return fastjet without its banner, which would appear in the middle of a command's output."""
     try:
         import fastjet
         from fastjet._swig import ClusterSequence

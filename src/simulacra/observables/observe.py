@@ -1,4 +1,4 @@
-"""The choice of observables by what the events hold."""
+"""The choice of observables from the contents of events."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from simulacra.observables.jet_clouds import jet_observables
 from simulacra.observables.showers import shower_shapes
 from simulacra.units import in_convention
 
-#: what the shower shapes stand for
+#: the variables that the shower shapes replace
 SHOWER_VARIABLES: Final = ("shower", "active", "overflow")
 
 
 def observe(events: xr.Dataset) -> xr.Dataset:
     """Return the observables of any events, each a variable (event,) with its ``units`` and ``long_name``.
 
-    What the events hold decides, and events that hold several of these get the observables of each:
+    The contents of the events decide; events with several of these get the observables of each:
 
     * showers (the variable ``shower``) get the shower shapes of the CaloGAN papers;
     * particle clouds (``momentum`` and ``present``) get :func:`~simulacra.observables.clouds.cloud_observables`, their
-      densities bin by bin; jets that were clustered with them are left to these;
+      densities bin by bin; variables of jets clustered with them have no further observables;
     * jets in relative coordinates (``eta_rel``, ``phi_rel``, ``pt_rel`` and ``present``) get
       :func:`~simulacra.observables.jet_clouds.jet_observables`;
     * every other feature of more dimensions gets :func:`~simulacra.observables.arrays.array_observables`, prefixed by
-      its name; what masks leave out does not count, and values with uncertainties count by these;
-    * uncertainties get their mean and standard deviation, coordinates of each event how its entries are spread;
-    * every other feature (event,) is an observable itself; where another has its name, it is called ``stated_NAME``.
+      its name; masked entries do not count, and values are weighted by their uncertainties;
+    * uncertainties get their mean and standard deviation, coordinates the spread of an event's entries;
+    * every other feature (event,) is an observable itself; if another observable has its name, it is called
+      ``stated_NAME``.
 
     Raises
     ------
     ValueError
         if the events hold no feature.
     simulacra.events.EventsError
-        if a unit is not known, or does not convert to that of the conventions.
+        if a unit is unknown, or cannot be converted to the conventional one.
 
     Examples
     --------
@@ -88,7 +89,7 @@ def _variables(observables: xr.Dataset) -> dict[str, xr.Variable]:
 
 
 def _bin_by_bin(observables: xr.Dataset) -> xr.Dataset:
-    """Return each bin of the densities as a variable of its own."""
+    """Return each bin of the densities as a separate variable."""
     single = {}
     for key, array in observables.data_vars.items():
         if array.ndim == 1:

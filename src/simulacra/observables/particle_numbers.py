@@ -1,4 +1,4 @@
-"""How many particles there are of each kind, and how their momenta are spread."""
+"""Numbers of particles of each kind, and distributions of their momenta."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def momentum_fraction_bin(momentum: np.ndarray, centre_of_mass_energy: np.ndarra
     Parameters
     ----------
     momentum:
-        px, py, pz of each particle, zero where there is none, (N, P, 3), [GeV].
+        px, py, pz of each particle, zero if absent, (N, P, 3), [GeV].
     centre_of_mass_energy:
         E_cm of each event, (N,), [GeV].
     """

@@ -11,7 +11,7 @@ FEWEST_CELLS: Final = 4
 
 
 def wave_number_edges(n: int, dimensions: int = 2, bins: int = SPECTRUM_BINS) -> list[tuple[float, float]]:
-    """Return the bins of the wave number that a grid of ``n`` cells a side fills: geometric from 1 to n/2 waves."""
+    """Return the bins of the wave number for a grid of ``n`` cells per side: geometric from 1 to n/2 waves."""
     edges = np.geomspace(1, n / 2, bins + 1)
     filled = np.unique(_bin_of(_wave_numbers(n, dimensions), edges))
     return [(float(edges[i]), float(edges[i + 1])) for i in filled if 0 <= i < bins]
@@ -20,17 +20,17 @@ def wave_number_edges(n: int, dimensions: int = 2, bins: int = SPECTRUM_BINS) ->
 def power_spectra(fields: np.ndarray, present: np.ndarray | None = None, bins: int = SPECTRUM_BINS) -> np.ndarray:
     r"""Return the mean power :math:`|\hat f_k|^2 / M` of the modes in each bin of ``wave_number_edges``, (N, bins).
 
-    M is the number of cells and :math:`\hat f` the unnormalised Fourier transform, so that white noise has its variance
-    at every wave number. The mean of the field does not enter, nor modes in the corners, beyond n/2. With a mask it is
-    the pseudo-spectrum (Hivon et al., ApJ 567 (2002) 2): cells that are not there have the mean of those that are, and
-    M is the number of these. White noise has its variance still, other power leaks to neighbouring wave numbers.
+    M is the number of cells and :math:`\hat f` the unnormalised Fourier transform, so white noise has its variance at
+    every wave number. The mean of the field and modes in the corners, beyond n/2, do not enter. With a mask it is the
+    pseudo-spectrum (Hivon et al., ApJ 567 (2002) 2): absent cells have the mean of the present ones, and M is the
+    number of present cells. White noise still has its variance; other power leaks to neighbouring wave numbers.
 
     Parameters
     ----------
     fields:
         (N, n, n) or (N, n, n, n), n at least 4.
     present:
-        whether a cell is there, of the same shape.
+        whether a cell is present, of the same shape.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def power_spectra(fields: np.ndarray, present: np.ndarray | None = None, bins: i
     """
     sides = fields.shape[1:]
     if len(sides) not in (2, 3) or len(set(sides)) != 1 or sides[0] < FEWEST_CELLS:
-        raise ValueError(f"power spectra are there for square and cubic grids of {FEWEST_CELLS} cells or more a side")
+        raise ValueError(f"power spectra need square or cubic grids of at least {FEWEST_CELLS} cells per side")
     n, dimensions = sides[0], len(sides)
     edges = np.geomspace(1, n / 2, bins + 1)
     wave_number = _wave_numbers(n, dimensions)

@@ -1,29 +1,29 @@
-r"""Observables of series whose entries have times (or other places) of their own: light curves with gaps and errors.
+r"""Observables of series whose entries have their own times (or other positions): light curves with gaps and errors.
 
 With the values :math:`x_i` of an event's series called ``name`` at the times :math:`t_1 \le \ldots \le t_N`, their mean
-:math:`\bar x` and their uncertainties :math:`\sigma_i` where there are any:
+:math:`\bar x` and their uncertainties :math:`\sigma_i`, if given:
 
 ===============================  ==================================================================================
 ``name_skewness``                :math:`m_3 / m_2^{3/2}` with the moments :math:`m_k = \sum (x_i - \bar x)^k / N`
 ``name_von_neumann_ratio``       :math:`\sum (x_{i+1} - x_i)^2 / \sum (x_i - \bar x)^2` (von Neumann, Ann. Math. Stat.
-                                 12 (1941) 367): 2 for white noise, less for what is smooth in time; twice Abbe's value
-``name_structure_function_0``,   mean of :math:`(x_j - x_i)^2` over pairs whose lag :math:`t_j - t_i` lies in a bin
+                                 12 (1941) 367): 2 for white noise, less for smooth series; twice Abbe's value
+``name_structure_function_0``,   mean of :math:`(x_j - x_i)^2` over pairs whose lag :math:`t_j - t_i` is in a bin
 ...                              (Simonetti, Cordes and Heeschen, ApJ 296 (1985) 46), with the bins 0 to 1/64, 1/16, 1/4
                                  and 1 of the span :math:`t_N - t_1`
 ``name_fourier_amplitude``       :math:`A_1` of the folded curve
 ``name_r21``, ``_r31``           :math:`R_{k1} = A_k / A_1`
 ``name_phi21``, ``_phi31``       :math:`\phi_{k1} = \phi_k - k \phi_1`, 0 to :math:`2 \pi`
-``name_fourier_chi_square``      :math:`\chi^2` of that fit per degree of freedom, where there are uncertainties
-``TIME_minimum``, ``_span``      the first time, and from there to the last
+``name_fourier_chi_square``      :math:`\chi^2` of that fit per degree of freedom, if there are uncertainties
+``TIME_minimum``, ``_span``      the first time, and the time from there to the last
 ``TIME_median_gap``,             between neighbours
 ``_largest_gap``
 ===============================  ==================================================================================
 
-The folded curve is there where the events hold a ``period``, or are folded already and have a ``phase`` for a time. It
-is :math:`A_0 + \sum_{k=1}^4 A_k \cos(2 \pi k t / P + \phi_k)` (Simon and Lee, ApJ 248 (1981) 291) by linear least
-squares with the weights :math:`1 / \sigma_i^2`; a series of fewer than 18 entries has 0 for all that is of this curve.
-Pairs are those that stand 1, 2, 3, 4, 6, 8, 12, 16, ... places apart: long series take no longer than they must. A mean
-over nothing and a ratio over 0 are 0, never NaN.
+There is a folded curve if the events hold a ``period``, or are already folded and have a ``phase`` instead of a time.
+It is :math:`A_0 + \sum_{k=1}^4 A_k \cos(2 \pi k t / P + \phi_k)` (Simon and Lee, ApJ 248 (1981) 291) by linear least
+squares with the weights :math:`1 / \sigma_i^2`; a series of fewer than 18 entries has 0 for all observables of this
+curve. Pairs are those 1, 2, 3, 4, 6, 8, 12, 16, ... places apart, to limit the time for long series. A mean over
+nothing and a ratio over 0 are 0, never NaN.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from simulacra.observables.weighted_moments import negligible, weights_of
 #: upper edges of the bins of the lag, as shares of the span
 LAGS: Final = (1 / 64, 1 / 16, 1 / 4, 1.0)
 HARMONICS: Final = 4
-#: two for each coefficient of the fit: of 30 entries of a Cepheid the scatter of R21 is 0.02, of fewer it diverges
+#: two per coefficient of the fit: for 30 entries of a Cepheid the scatter of R21 is 0.02, for fewer it diverges
 FEWEST_FOLDED: Final = 2 * (2 * HARMONICS + 1)
 
 #: units (the values', their square's, or others) and title of each
@@ -70,20 +70,20 @@ def series_observables(
     uncertainty: np.ndarray | None = None,
     period: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the observables of series but their mean and extremes, (N,) each, by what follows the series' name.
+    """Return the observables of series except mean and extremes, (N,) each, by the suffix of the series' name.
 
     Parameters
     ----------
     values:
-        of each entry, 0 where there is none, (N, L).
+        of each entry, 0 if absent, (N, L).
     there:
         whether there is an entry, (N, L), bool.
     times:
-        where each entry lies, in any order, (N, L).
+        position of each entry, in any order, (N, L).
     uncertainty:
-        standard deviation of each value, (N, L), above 0 where there is an entry.
+        standard deviation of each value, (N, L), above 0 for present entries.
     period:
-        in which the series repeats itself, (N,), in the units of the times; without it nothing is folded.
+        of the series, (N,), in the units of the times; without it nothing is folded.
     """
     arrays = (values, there, times) if uncertainty is None else (values, there, times, uncertainty)
     values, there, times, *errors = in_order(times, there, *arrays)
@@ -108,12 +108,12 @@ def series_observables(
 
 
 def sampling_of(times: np.ndarray, there: np.ndarray) -> dict[str, np.ndarray]:
-    """Return how the entries of each event are spread, (N,) each: the first, the span, the gaps.
+    """Return the spread of the entries of each event, (N,) each: the first, the span, the gaps.
 
     Parameters
     ----------
     times, there:
-        where each entry lies, in any order, and whether there is one, (N, L).
+        position of each entry, in any order, and whether there is one, (N, L).
     """
     times, there = in_order(times, there, times, there)
     number = there.sum(axis=1)
@@ -137,13 +137,13 @@ def sampling_of(times: np.ndarray, there: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def in_order(times: np.ndarray, there: np.ndarray, *arrays: np.ndarray) -> list[np.ndarray]:
-    """Return arrays (N, L, ...) by rising time, those entries last that are not there."""
+    """Return arrays (N, L, ...) sorted by time, with absent entries last."""
     order = np.argsort(np.where(there, times, np.inf), axis=1, kind="stable")
     return [np.take_along_axis(a, order.reshape(order.shape + (1,) * (a.ndim - 2)), axis=1) for a in arrays]
 
 
 def _structure_function(values: np.ndarray, there: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the mean square difference in each bin of the lag, (N, bins), of series by rising time."""
+    """Return the mean square difference in each bin of the lag, (N, bins), of series sorted by time."""
     number = there.sum(axis=1)
     longest = int(number.max(initial=0))
     sums, counts = np.zeros((len(values), len(LAGS))), np.zeros((len(values), len(LAGS)))

@@ -22,12 +22,12 @@ With :math:`I_{ic}` the energy in cell :math:`c` of section :math:`i`, centred a
 ``shower_depth_width``     :math:`\sigma_{s_d} = \sqrt{\sum_i i^2 E_i / E_\mathrm{tot} - s_d^2}`
 =========================  ==========================================================================================
 
-A shape whose denominator is 0 (a section without energy, an incident energy of 0) is 0 by convention, never NaN.
-A cylindrical section that is not cut in alpha has no centres and widths in eta and phi: a ring has no place on them.
-Detectors with more than eight sections (the CaloChallenge's sets 2 and 3 have 45) go without ``energy_fraction_i`` and
-``energy_ratio_i``. What remains is the CaloChallenge's own list of high-level features, with its rule for sections
-that are not cut in alpha (``HighLevelFeatures.CalculateFeatures`` of its evaluation; ``EC_r`` and ``width_r`` are the
-centre and width in r).
+A shape whose denominator is 0 (a section without energy, an incident energy of 0) is 0 by convention, never NaN. A
+cylindrical section without division in alpha has no centres and widths in eta and phi, because a ring has no centre
+there. Detectors with more than eight sections (the CaloChallenge's sets 2 and 3 have 45) have no ``energy_fraction_i``
+and ``energy_ratio_i``. The others are the CaloChallenge's high-level features, with its rule for sections without
+division in alpha (``HighLevelFeatures.CalculateFeatures`` of its evaluation; ``EC_r`` and ``width_r`` are the centre
+and width in r).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def shower_shapes(events: xr.Dataset, *, threshold: float = 0.0) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        one variable (event,) a shape, with its ``units`` and ``long_name``.
+        one variable (event,) per shape, with its ``units`` and ``long_name``.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def shower_shapes_of(
     Raises
     ------
     ValueError
-        if the shapes do not fit each other or the geometry, or a value is not finite or negative.
+        if the array shapes do not fit each other or the geometry, or a value is not finite or negative.
     """
     cells, incident = np.asarray(cells), np.asarray(incident_energy, dtype=np.float64)
     _check(cells, incident, geometry)
@@ -132,7 +132,7 @@ def shower_shapes_of(
 
 
 def _places(geometry: CalorimeterGeometry, i: int) -> dict[str, np.ndarray]:
-    """Return the coordinates in which the cells of a section have a place, (n,) each [mm]."""
+    """Return the coordinates of the cells of a section, (n,) each [mm]."""
     section, place = geometry.sections[i], geometry.section_slice(i)
     plane = {"eta": geometry.cell_x[place], "phi": geometry.cell_y[place]}
     if not isinstance(section, CylindricalSection):
@@ -164,7 +164,7 @@ def _section_shapes(
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Return the ratio, 0 where the denominator is 0."""
+    """Return the ratio; 0 if the denominator is 0."""
     shape = np.broadcast_shapes(numerator.shape, denominator.shape)
     quotient = np.zeros(shape)
     np.divide(numerator, denominator, out=quotient, where=np.broadcast_to(denominator > 0, shape))
@@ -172,7 +172,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def _root(variance: np.ndarray, extent: float) -> np.ndarray:
-    """Return the square root, with what rounding leaves of a variance of 0 set to 0."""
+    """Return the square root, with a variance that is 0 up to rounding set to 0."""
     return np.sqrt(np.where(variance > 1e-12 * extent**2, variance, 0.0))
 
 
@@ -188,7 +188,7 @@ def _check(cells: np.ndarray, incident: np.ndarray, geometry: CalorimeterGeometr
         if values.size and not (values.min() >= 0 and np.isfinite(values.max())):
             wrong = np.argwhere(~(np.isfinite(values) & (values >= 0)))[0]
             raise ValueError(
-                f"'{name}' is {values[tuple(wrong)]} in event {wrong[0]}: energies are finite and not negative"
+                f"'{name}' is {values[tuple(wrong)]} in event {wrong[0]}: energies must be finite and not negative"
             )
 
 

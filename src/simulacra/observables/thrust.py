@@ -1,12 +1,12 @@
-r"""Thrust, its axis, and the mass of the heavier of the two hemispheres that the axis divides an event into.
+r"""Thrust, its axis, and the mass of the heavier of the two hemispheres divided by the axis.
 
 The thrust of particles with the momenta :math:`p_i` is :math:`T = \max_n \sum_i |n \cdot p_i| / \sum_i |p_i|` over unit
 vectors n (Farhi, Phys. Rev. Lett. 39 (1977) 1587): 1 for two particles back to back, 1/2 for an isotropic event. The
 heavy hemisphere's mass is that of Clavelli (Phys. Lett. B 85 (1979) 111), with the hemispheres of the thrust axis.
 
-The maximum is that of :math:`|\sum_i s_i p_i|` over signs s, and is looked for from each combination of the signs of
-the hardest particles: all signs follow the axis until none changes, and then the one whose change lengthens the axis
-most is changed, until none does.
+It is the maximum of :math:`|\sum_i s_i p_i|` over signs s. The search starts from each combination of the signs of the
+hardest particles. All signs are set by the axis until none changes; then the sign whose change makes the axis longest
+is changed, until no change makes it longer.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-#: hardest particles whose signs are all tried as starts: with five, 3 in 10,000 hadronic Z decays end below the
-#: maximum, the worst of them by 0.006; with three, 13, the worst by 0.05
+#: number of hardest particles whose signs are all tried as starts: with five, 3 in 10,000 hadronic Z decays end below
+#: the maximum, by at most 0.006; with three, 13, by at most 0.05
 LEADING: Final = 5
 MOST_STEPS: Final = 200
 
@@ -28,7 +28,7 @@ def thrust(momentum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     momentum:
-        px, py, pz of each particle, zero where there is none, (N, P, 3), [GeV].
+        px, py, pz of each particle, zero if absent, (N, P, 3), [GeV].
     """
     square = (momentum**2).sum(axis=2)
     total = np.sqrt(square).sum(axis=1)
@@ -67,7 +67,7 @@ def heavy_hemisphere_mass(momentum: np.ndarray, energy: np.ndarray, axis: np.nda
     Parameters
     ----------
     momentum, energy:
-        of each particle, zero where there is none, (N, P, 3) and (N, P), [GeV].
+        of each particle, zero if absent, (N, P, 3) and (N, P), [GeV].
     axis:
         the thrust axis, (N, 3).
     """

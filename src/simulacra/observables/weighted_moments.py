@@ -1,4 +1,4 @@
-r"""Means and spreads of values with uncertainties, which count by the weights :math:`w_i = 1 / \sigma_i^2`."""
+r"""Means and spreads of values with uncertainties, with the weights :math:`w_i = 1 / \sigma_i^2`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def weights_of(there: np.ndarray, uncertainty: np.ndarray | None) -> np.ndarray:
-    r"""Return :math:`1 / \sigma_i^2` over the largest of each event, 1 without uncertainties, and 0 where nothing is.
+    r"""Return :math:`1 / \sigma_i^2` over the largest of each event; 1 without uncertainties, and 0 if absent.
 
     Parameters
     ----------
     there:
         whether there is an entry, (N, L), bool.
     uncertainty:
-        standard deviation of each value, (N, L), above 0 where there is an entry.
+        standard deviation of each value, (N, L), above 0 for present entries.
     """
     if uncertainty is None:
         return there.astype(np.float64)
@@ -24,14 +24,14 @@ def weights_of(there: np.ndarray, uncertainty: np.ndarray | None) -> np.ndarray:
 def weighted_moments(values: np.ndarray, there: np.ndarray, uncertainty: np.ndarray) -> dict[str, np.ndarray]:
     r"""Return the weighted mean and standard deviation and the excess variance of each event, (N,) each.
 
-    The excess variance :math:`\sum (x_i - \bar x)^2 / (N - 1) - \sum \sigma_i^2 / N` is what the values vary by beyond
-    their errors (Vaughan et al., MNRAS 345 (2003) 1271, not divided by the squared mean), negative by chance where they
-    do not.
+    The excess variance :math:`\sum (x_i - \bar x)^2 / (N - 1) - \sum \sigma_i^2 / N` is the variance of the values
+    beyond their errors (Vaughan et al., MNRAS 345 (2003) 1271, not divided by the squared mean). Without such a
+    variance it may be negative by chance.
 
     Parameters
     ----------
     values:
-        (N, L), 0 where there is none.
+        (N, L), 0 if absent.
     there, uncertainty:
         as in :func:`weights_of`.
     """
@@ -52,5 +52,5 @@ def weighted_moments(values: np.ndarray, there: np.ndarray, uncertainty: np.ndar
 
 
 def negligible(values: np.ndarray) -> np.ndarray:
-    """Return the square of a deviation that rounding alone makes, per event, (N,), of values (N, L)."""
+    """Return the square of a deviation due to rounding, per event, (N,), of values (N, L)."""
     return np.asarray(1e-24 * np.maximum(np.abs(values).max(axis=1, initial=0.0), 1e-300) ** 2)

@@ -1,4 +1,4 @@
-"""What a run leaves on disk: weights with everything needed to use them, and the state to continue from."""
+"""The files of a run: weights with everything needed to use them, and the state to continue from."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class CheckpointError(ValueError):
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a complete file or none."""
     try:
         whole_files.write_whole(path, data, alone=True)
     except OSError as error:
-        raise CheckpointError(f"could not write {path}: {error.strerror}; what was there before is intact") from error
+        raise CheckpointError(f"could not write {path}: {error.strerror}; the previous file is intact") from error
 
 
 def save_model(path: Path, module: nn.Module, metadata: Mapping[str, Any]) -> None:
@@ -37,7 +37,7 @@ def save_model(path: Path, module: nn.Module, metadata: Mapping[str, Any]) -> No
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors, a network's weights and what belongs to them, and metadata as one safetensors file."""
+    """Write tensors (a network's weights and further ones) and metadata as one safetensors file."""
     from safetensors.torch import save
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -76,7 +76,7 @@ def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, 
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
                 raise CheckpointError(
-                    f"{path} is no Simulacra model: its format is {printable(repr(header.get('format')), 40)}, not "
+                    f"{path} is not a Simulacra model: its format is {printable(repr(header.get('format')), 40)}, not "
                     f"'{FORMAT}'"
                 )
             weights = {name: file.get_tensor(name) for name in file.keys()} if with_weights else {}  # noqa: SIM118
@@ -85,9 +85,9 @@ def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, 
         reason = printable(str(error), 200)
         raise CheckpointError(f"{path} is damaged or truncated ({reason}): copy it again or train again") from None
     if not isinstance(metadata, dict):
-        raise CheckpointError(f"{path} is damaged, its metadata are no table of names: copy it again or train again")
+        raise CheckpointError(f"{path} is damaged, its metadata are not a table of names: copy it again or train again")
     if with_weights and header.get("sha256", data_hash(weights)) != data_hash(weights):
-        raise CheckpointError(f"{path} is damaged, its weights are not those that were written: copy it again")
+        raise CheckpointError(f"{path} is damaged, its weights have changed since they were written: copy it again")
     return metadata, weights
 
 
@@ -109,12 +109,12 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read what :func:`save_state` wrote, tensors and plain values only (no code can hide in it).
+    """Read the output of :func:`save_state`: tensors and plain values only, no code.
 
     Raises
     ------
     CheckpointError
-        if the file is damaged: what it holds is compared with the checksums in it.
+        if the file is damaged; the contents are compared with the checksums in it.
     """
     import zipfile
 
@@ -141,7 +141,7 @@ def data_hash(tensors: Mapping[str, Tensor]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a result hangs on, and the host."""
+    """Return the versions of the programs that a result depends on, and the host."""
     from importlib.metadata import version
 
     packages = ("simulacra", "torch", "lightning-fabric", "numpy", "xarray", "zarr")
@@ -150,7 +150,7 @@ def versions() -> dict[str, str]:
 
 
 def locked(folder: Path) -> AbstractContextManager[None]:
-    """Hold a run folder for one process; a second one gets an error that names the first."""
+    """Lock a run folder for one process; a second one gets an error that names the first."""
     return whole_files.locked(
         folder / ".lock",
         lambda holder: CheckpointError(

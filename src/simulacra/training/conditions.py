@@ -1,4 +1,4 @@
-"""The training sample's own distribution of conditions, kept in the model file beside the weights."""
+"""The distribution of conditions in the training sample, stored in the model file with the weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-#: of the names of tensors that are no weights
+#: prefix of the names of tensors that are not weights
 PREFIX: Final = "training_conditions."
 MOST_KEPT: Final = 16_384
 
@@ -23,7 +23,7 @@ def is_condition(name: str) -> bool:
 def empirical_conditions(events: xr.Dataset, names: Sequence[str]) -> dict[str, Tensor]:
     """Return conditions of the training events, (K,) float32 each, by the names of tensors in the model file.
 
-    Of more than 16,384 events, evenly spaced ones are kept; one row of all conditions belongs to one event.
+    With more than 16,384 events, evenly spaced ones are kept; one row of all conditions belongs to one event.
     """
     if not names:
         return {}
@@ -33,5 +33,5 @@ def empirical_conditions(events: xr.Dataset, names: Sequence[str]) -> dict[str, 
 
 
 def of_tensors(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """Return the conditions that a model file keeps, (K,) float32 each, by name."""
+    """Return the conditions in a model file, (K,) float32 each, by name."""
     return {name.removeprefix(PREFIX): tensor.numpy() for name, tensor in tensors.items() if is_condition(name)}

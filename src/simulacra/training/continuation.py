@@ -1,4 +1,4 @@
-"""Where a run stands, written so that the same command goes on from there."""
+"""The progress of a run, saved so that the same command can continue it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ KEPT: Final = ("identity", "family", "optimizers", "rng", "torch_rng", "progress
 
 @dataclass
 class Progression:
-    """Where a run stands.
+    """The progress of a run.
 
-    The best checkpoint is that of the lowest validated score. Patience looks at something else: *progress* is a score
-    that lies below the one at the last progress by more than the error of their difference
-    (:func:`~simulacra.statistics.validation.error_of_difference`), so that a run does not go on for luck alone. Small
-    steps in the right direction add up: they are compared with the last progress, not with each other.
+    The best checkpoint is that of the lowest validated score. Patience uses *progress*: a score that is below the one
+    at the last progress by more than the error of their difference
+    (:func:`~simulacra.statistics.validation.error_of_difference`), so a run does not continue because of fluctuations.
+    Small steps in the right direction add up, because they are compared with the last progress and not with each other.
 
     Attributes
     ----------
     step, seconds:
-        done and spent so far.
+        so far.
     best_step, best_score:
         of the lowest validated score.
     progress_step, progress_score, progress_replicates:
         of the last progress; the replicates belong to its score.
     validations_since_progress:
-        what patience counts.
+        number of validations counted for patience.
     alarmed:
         whether the last validation raised an alarm.
     """
@@ -54,7 +54,7 @@ class Progression:
     alarmed: bool = False
 
     def judge(self, score: float, replicates: Sequence[float] = ()) -> None:
-        """Take note of a validation's score and its bootstrap replicates, (R,), without which any decrease counts."""
+        """Record a validation's score and its bootstrap replicates, (R,); without these any decrease counts."""
         if score < self.best_score:
             self.best_score, self.best_step = score, self.step
         error = error_of_difference(self.progress_replicates, replicates)
@@ -69,10 +69,9 @@ class Progression:
         return settings.patience is not None and self.validations_since_progress >= settings.patience
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up a saved state.
+        """Restore a saved state.
 
-        States from before progress was measured against errors hold the best validation alone: it stands for the last
-        progress, without replicates.
+        States of earlier versions hold only the best validation; it is used as the last progress, without replicates.
         """
         filled = dict(state)
         if "validations_since_best" in state:
@@ -80,8 +79,8 @@ class Progression:
             filled |= {"progress_step": state["best_step"], "progress_score": state["best_score"]}
         if unknown := set(filled) - set(vars(self)):
             raise checkpoint.CheckpointError(
-                f"the run's state holds {sorted(unknown)}, which this version does not know: go on with the version "
-                "that began it, or start anew"
+                f"the run's state holds {sorted(unknown)}, which this version does not know: continue with the version "
+                "that began it, or start again"
             )
         vars(self).update(filled)
 
@@ -119,7 +118,7 @@ def resume_run(
     progression: Progression,
     snapshots: list[dict[str, Tensor]],
 ) -> None:
-    """Take up the state of a run where there is one; seed torch where there is none.
+    """Restore the state of a run if there is one; otherwise seed torch.
 
     Raises
     ------
@@ -133,13 +132,13 @@ def resume_run(
     state = checkpoint.read_state(path)
     if lacking := [key for key in KEPT if key not in state]:
         raise checkpoint.CheckpointError(
-            f"{path} is not the state of a run, it lacks {lacking}: remove it to start anew"
+            f"{path} is not the state of a run, it lacks {lacking}: remove it to start again"
         )
     before = _completed(json.loads(state["identity"]))
     if before != identity:
         changed = _differences(before["settings"], identity["settings"])
         what = f"other settings ({'; '.join(changed)})" if changed else "other training events"
-        raise checkpoint.CheckpointError(f"{run} was begun with {what}: choose another folder, or remove it")
+        raise checkpoint.CheckpointError(f"{run} was started with {what}: choose another folder, or remove it")
     checkpoint.fill(family, state["family"], str(path))
     for name, optimizer in optimizers.items():
         optimizer.load_state_dict(state["optimizers"][name])

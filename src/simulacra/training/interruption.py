@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps: what is kept is then what a run that was never stopped had at that step."""
+"""Ctrl-C between two steps: the saved state is then that of an uninterrupted run at that step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class Interruption:
-    """Takes note of Ctrl-C while it is entered; ``asked`` says that it came. A second one is not waited with."""
+    """Records Ctrl-C in its context; ``asked`` says that it came. A second one stops at once."""
 
     def __init__(self) -> None:
         self.asked = False

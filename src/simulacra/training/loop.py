@@ -1,4 +1,4 @@
-"""The one training loop: any family, any system, on one device or several."""
+"""The only training loop: any family, any system, on one device or several."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from simulacra.training.settings import Experiment, SettingsError, TrainingSetti
 
 
 class Family(Protocol):
-    """A family of generators in training, a module whose forward is the loss of one player."""
+    """A family of generators in training: a module whose forward pass is the loss of one player."""
 
     average: nn.Module
 
@@ -37,36 +37,36 @@ class Family(Protocol):
         """Return the modules to optimise, in the order of their turns."""
 
     def after_step(self, step: int) -> None:
-        """Do what follows each step."""
+        """Finish a step."""
 
 
 class Trainee(Protocol):
-    """What a system hands to the loop.
+    """What a system gives to the loop.
 
-    A system may also have ``last_layer()``, which returns the weights in training of its last layer by the names that
-    they have in the model's file: :mod:`~simulacra.generators.last_layer` takes its snapshots from it.
+    A system may also have ``last_layer()``, which returns the current weights of its last layer by their names in the
+    model's file, for the snapshots of :mod:`~simulacra.generators.last_layer`.
     """
 
     family: Any
     description: dict[str, Any]
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return the tensors that batches are cut from, each (N, ...)."""
+        """Return the tensors from which batches are taken, each (N, ...)."""
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-        """Return the batch, transformed by what the physics does not change under."""
+        """Return the batch, transformed by random symmetries of the physics."""
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation | dict[str, float]:
-        """Judge the generator; ``score`` is what the best checkpoint has least of.
+        """Judge the generator; the best checkpoint has the lowest ``score``.
 
-        With replicates of the score (:class:`~simulacra.statistics.validation.Validation`) patience looks for changes
-        that are larger than their error; plain numbers come without, and any decrease counts.
+        With replicates of the score (:class:`~simulacra.statistics.validation.Validation`) patience counts changes that
+        are larger than their error; for plain numbers, without replicates, any decrease counts.
         """
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended; ``rank`` is the number of this process where there are several."""
+    """How a run ended; ``rank`` is the number of this process if there are several."""
 
     steps: int
     best_step: int
@@ -86,27 +86,27 @@ def train(
     source: str = "",
     progress: bool = True,
 ) -> Outcome:
-    """Train until the steps are done or patience runs out, from the start or from where the run folder stands.
+    """Train until the steps are done or patience runs out, from the start or from the state in the run folder.
 
     ``run`` receives ``experiment.toml`` (``source``), ``resolved.json``, ``metrics.jsonl``, ``model.safetensors`` (the
     best by validation), ``record.json`` and ``resume.pt``. A run that was killed or stopped continues bit for bit on a
-    CPU: every random number comes from generators whose states are kept.
+    CPU, because all states of random generators are saved.
 
     Raises
     ------
     SettingsError
-        if the machine has not the threads, the devices or the memory that the settings ask for.
+        if the machine lacks the threads, devices or memory in the settings.
     CheckpointError
         if the folder belongs to other settings or data, is in use, or cannot be written.
     FloatingPointError
-        if a loss or a weight is not finite; the last checkpoint stays.
+        if a loss or a weight is not finite; the last checkpoint is kept.
     KeyboardInterrupt
-        after Ctrl-C, once the step under way is done and saved.
+        after Ctrl-C, when the current step is done and saved.
 
     Warns
     -----
     UserWarning
-        if there are fewer training events than ``training.batch_size``: each step then takes all of them.
+        if there are fewer training events than ``training.batch_size``: each step then uses all of them.
     """
     from lightning_fabric import Fabric
 
@@ -227,7 +227,7 @@ def train(
                     save()
                     raise KeyboardInterrupt(
                         f"stopped at step {progression.step} of {settings.steps}, which is saved in {run}: the same "
-                        "command goes on from there"
+                        "command continues from there"
                     )
         progression.seconds = time.monotonic() - start
         if first:
@@ -250,14 +250,12 @@ def _last_layer_of(trainee: Trainee, settings: TrainingSettings) -> Callable[[],
         return None
     last_layer: Callable[[], Mapping[str, Tensor]] | None = getattr(trainee, "last_layer", None)
     if last_layer is None:
-        raise SettingsError(
-            "this system does not say which its last layer is: leave training.last_layer_snapshots at 0"
-        )
+        raise SettingsError("this system has no last_layer(): leave training.last_layer_snapshots at 0")
     return last_layer
 
 
 def _add_posterior(path: Path, snapshots: list[dict[str, Tensor]]) -> None:
-    """Write the last layer's posterior beside the weights of the best checkpoint."""
+    """Write the last layer's posterior with the weights of the best checkpoint."""
     metadata, tensors = checkpoint.read_model(path)
     checkpoint.save_tensors(path, tensors | LastLayerPosterior.of_snapshots(snapshots).tensors(), metadata)
 

@@ -1,4 +1,4 @@
-"""What a run asks of the machine, refused before it starts where the machine cannot give it."""
+"""Refuse a run before it starts if the machine cannot do it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from simulacra.store.errors import size
 from simulacra.training.settings import SettingsError, TrainingSettings
 
-#: threads on one core: with more they only wait for each other, and with very many OpenMP ends the process
+#: threads per core: with more they only wait for each other, and with very many OpenMP ends the process
 THREADS_A_CORE: Final = 8
-#: batches up to this size are not looked at: they fit wherever the networks do
+#: batches up to this size are not checked: they fit if the networks do
 SMALL_BATCH: Final = 1024
-#: what the backward pass needs besides what the loss keeps: measured 1.4 for CaloGAN, 1.2 for showerflow, on one thread
+#: memory of the backward pass over that of the loss: measured 1.4 for CaloGAN, 1.2 for showerflow, on one thread
 BACKWARD: Final = 1.5
-#: batches that the memory of a larger one is worked out from
+#: batch sizes from which the memory of a larger one is estimated
 PROBES: Final = (32, 64, 128)
 
 
@@ -30,7 +30,7 @@ def check_processors(settings: TrainingSettings) -> None:
     Raises
     ------
     SettingsError
-        with the number there is.
+        with the available number.
     """
     cores = len(os.sched_getaffinity(0))
     if settings.threads is not None and settings.threads > THREADS_A_CORE * cores:
@@ -59,31 +59,32 @@ def check_batch(
     n_events: int,
     memory: int | None = None,
 ) -> None:
-    """Refuse a batch that would not fit into the memory, however many events the sample has, by what small ones take.
+    """Refuse a batch that would not fit into the memory, estimated from small batches.
 
-    What a loss keeps for its gradient is counted for batches of 32, 64 and 128 events, on a copy of the networks, and
-    continued as a parabola: layers take memory in proportion to the events, comparisons of all pairs to their square.
+    The memory that a loss keeps for its gradient is measured for batches of 32, 64 and 128 events, on a copy of the
+    networks, and extrapolated as a parabola: layers need memory in proportion to the events, comparisons of all pairs
+    to their square.
 
     Parameters
     ----------
     players:
-        names of the players, whose losses are looked at one by one.
+        names of the players, whose losses are measured one by one.
     batch_of:
-        returns a batch of so many events, at most ``n_events``.
+        returns a batch of this many events, at most ``n_events``.
     augment:
         as of the trainee.
     batch_size:
-        events in a batch, as the settings ask for it: more than ``n_events`` are refused as they would be of a sample
-        that has them, for a number that no sample allows is a slip.
+        events per batch in the settings; a number above ``n_events`` is also checked, because a number that never fits
+        is a mistake.
     n_events:
-        events that there are.
+        number of training events.
     memory:
-        what there is [bytes]; that of the machine if None.
+        available memory [bytes]; that of the machine if None.
 
     Raises
     ------
     SettingsError
-        with the memory that the batch needs, what there is, and a size that fits.
+        with the memory of the batch, the available memory, and a size that fits.
     """
     if batch_size <= SMALL_BATCH:
         return
@@ -106,12 +107,12 @@ def check_batch(
 
 
 def _repeated(batch: dict[str, Tensor], n: int) -> dict[str, Tensor]:
-    """Return a batch of ``n`` events, the first ones again where there are fewer."""
+    """Return a batch of ``n`` events, repeating the first ones if there are fewer."""
     return {name: tensor[torch.arange(n) % len(tensor)] for name, tensor in batch.items()}
 
 
 def _kept(family: nn.Module, name: str, batch: dict[str, Tensor], rng: torch.Generator) -> int:
-    """Return how many bytes a player's loss of a batch keeps for its gradient, the weights aside."""
+    """Return the bytes that a player's loss of a batch keeps for its gradient, without the weights."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in family.parameters()}
     found: dict[int, int] = {}
 

@@ -1,4 +1,4 @@
-"""What a person sees while a network trains."""
+"""The display during a training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TrainingProgress:
-    """A bar with the last validation; plain lines where there is no terminal."""
+    """A bar with the last validation; plain lines without a terminal."""
 
     def __init__(self, bar: ProgressBar, steps: int, start: int) -> None:
         self._bar, self._steps, self._start, self._began = bar, steps, start, time.monotonic()
@@ -24,7 +24,7 @@ class TrainingProgress:
         self._bar.update(step)
 
     def judged(self, progression: Progression, score: float, error: float | None, patience: int | None) -> None:
-        """Show a validation with its error, the best one, patience that is used up, and whether there is an alarm."""
+        """Show a validation with its error, the best one, the used patience, and any alarm."""
         shown = f"{score:.4f}" if error is None else f"{score:.4f} ± {error:.4f}"
         text = f"validation {shown} (best {progression.best_score:.4f})"
         if patience is not None and progression.validations_since_progress:

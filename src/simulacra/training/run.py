@@ -24,23 +24,23 @@ def read_parts(
     further: Sequence[str] = (),
     hold_out: Sequence[str] = (),
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return the train and the validation part of a sample; the test part is not looked at.
+    """Return the train and the validation part of a sample; the test part is not used.
 
     Parameters
     ----------
     path, max_events, read:
-        what is read, how much of it, and how.
+        path, largest number of events, and function for reading.
     further:
-        samples that join the train part whole.
+        samples added completely to the train part.
     hold_out:
-        bands of conditions whose events are in neither part ("energy:30:50"). They stand in the parts' attribute
+        bands of conditions whose events are in neither part ("energy:30:50"). They are in the parts' attribute
         ``hold_out``, as JSON: [[condition, low, high], ...].
 
     Raises
     ------
     SettingsError
-        if a part would be too small to train or validate on, a further sample is of something else, or a band is of an
-        unknown condition or outside the data.
+        if a part would be too small to train or validate on, a further sample does not fit, or a band has an unknown
+        condition or is outside the data.
     """
     events = in_convention(read(path), path)
     if max_events is not None:
@@ -66,18 +66,18 @@ def read_parts(
 
 
 def _joined(events: xr.Dataset, more: xr.Dataset, path: str, other: str) -> xr.Dataset:
-    """Return the events of both with the variables of the first; those that join get indices beyond its own."""
+    """Return the events of both with the variables of the first; added events get indices after its own."""
     for attribute in ("geometry", "particle"):
         if events.attrs.get(attribute) != more.attrs.get(attribute):
             raise SettingsError(
-                f"{other} cannot be trained on beside {path}: its {attribute} is {more.attrs.get(attribute)}, not "
-                f"{events.attrs.get(attribute)}"
+                f"{other} cannot be trained on together with {path}: its {attribute} is {more.attrs.get(attribute)}, "
+                f"not {events.attrs.get(attribute)}"
             )
     more = _with_fixed_conditions(more, events)
     for name, variable in events.data_vars.items():
         if name not in more or more[name].sizes != {**variable.sizes, "event": more.sizes["event"]}:
             held = f"of shape {dict(more[name].sizes)}" if name in more else "not there"
-            raise SettingsError(f"{other} cannot be trained on beside {path}: its '{name}' is {held}")
+            raise SettingsError(f"{other} cannot be trained on together with {path}: its '{name}' is {held}")
     more = more[list(events.data_vars)].load()
     more = more.assign_coords(event=more["event"] + int(events["event"].max()) + 1 - int(more["event"].min()))
     joined = xr.concat([events.load(), more], dim="event", join="exact", combine_attrs="override")
@@ -85,7 +85,7 @@ def _joined(events: xr.Dataset, more: xr.Dataset, path: str, other: str) -> xr.D
 
 
 def _with_fixed_conditions(events: xr.Dataset, wanted: xr.Dataset) -> xr.Dataset:
-    """Return events with the conditions of ``wanted`` that a simulator kept at one number and did not write down."""
+    """Return events with the conditions of ``wanted`` that a simulator held constant and did not store."""
     settings = json.loads(events.attrs.get("settings", "{}"))
     for name in names(wanted, "condition"):
         if name not in events and name in settings:
@@ -108,7 +108,7 @@ def _bands(hold_out: Sequence[str], training: xr.Dataset, path: str) -> list[Ban
         values = training[band.condition].values
         if not band.inside(values).any():
             raise SettingsError(
-                f"cannot hold out '{text}' of {path}: no training event lies there, '{band.condition}' goes from "
+                f"cannot hold out '{text}' of {path}: no training event is there, '{band.condition}' is from "
                 f"{values.min():.4g} to {values.max():.4g}"
             )
         bands.append(band)

@@ -1,4 +1,4 @@
-"""What happens at which step: the optimizer, the learning rate, the events of a batch, snapshots of the last layer."""
+"""The optimizer, and for each step the learning rate, the events of the batch, and snapshots of the last layer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def schedule(step: int, settings: TrainingSettings) -> float:
 
 
 def snapshot_due(step: int, settings: TrainingSettings) -> bool:
-    """Return whether the last layer is noted after ``step`` steps: as often as asked, evenly in the last quarter."""
+    """Return whether the last layer is recorded after ``step`` steps: evenly spaced in the last quarter."""
     asked = settings.last_layer_snapshots
     if not asked:
         return False
@@ -41,18 +41,18 @@ def snapshot_due(step: int, settings: TrainingSettings) -> bool:
 
 
 def batch_size_of(settings: TrainingSettings, n_events: int) -> int:
-    """Return how many events a batch has: what the settings ask for, or all events where there are fewer.
+    """Return the number of events per batch: that of the settings, or all events if there are fewer.
 
     Warns
     -----
     UserWarning
-        if there are fewer: an epoch is then one step, which is not what was asked for.
+        if there are fewer: an epoch is then one step, unlike in the settings.
     """
     if settings.batch_size <= n_events:
         return settings.batch_size
     warnings.warn(
-        f"training.batch_size = {settings.batch_size} is more than there are training events, {n_events}: each step "
-        f"takes all {n_events}; lower it, or train on more events",
+        f"training.batch_size = {settings.batch_size} is more than the {n_events} training events: each step "
+        f"uses all {n_events}; lower it, or train on more events",
         stacklevel=2,
     )
     return n_events
@@ -61,7 +61,7 @@ def batch_size_of(settings: TrainingSettings, n_events: int) -> int:
 def batch_of(
     tensors: Mapping[str, Tensor], step: int, batch_size: int, n_events: int, seed: int, rank: int
 ) -> dict[str, Tensor]:
-    """Cut the batch of a step out of its epoch's permutation, which is a function of seed, epoch and rank alone."""
+    """Take the batch of a step from its epoch's permutation, which depends only on seed, epoch and rank."""
     per_epoch = n_events // batch_size
     epoch, place = divmod(step, per_epoch)
     order = torch.Generator().manual_seed((seed * 7_919 + epoch) * 64 + rank)

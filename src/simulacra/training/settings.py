@@ -22,9 +22,9 @@ class SettingsError(ValueError):
 class DataSettings(CheckedSettings):
     """Where the training events are: a path from the working directory, or ``reference:NAME`` for a shipped one.
 
-    ``further`` are samples of the same kind of which every event is trained on, beside the train part of ``path``; what
-    of ``path`` is validated and tested on stays as it is. ``hold_out`` names bands of conditions ("energy:30:50") whose
-    events are neither trained nor validated on, so that the generator can be judged there on what it never saw.
+    ``further`` are samples of the same kind. All their events are added to the train part of ``path``; the validation
+    and test parts of ``path`` do not change. ``hold_out`` names bands of conditions ("energy:30:50") whose events are
+    used neither for training nor for validation, to judge the generator there.
     """
 
     path: str
@@ -34,18 +34,17 @@ class DataSettings(CheckedSettings):
 
 
 class TrainingSettings(CheckedSettings):
-    """How the one loop runs.
+    """Settings of the training loop.
 
-    Upper bounds are where a number can only be a slip, such as 10^12 steps. What the machine can do is looked at before
-    training starts (:mod:`~simulacra.training.machine`); a learning rate that is too high shows in the loss alone.
+    Upper bounds exclude obvious mistakes, such as 10^12 steps. The limits of the machine are checked before training
+    starts (:mod:`~simulacra.training.machine`); a learning rate that is too high shows only in the loss.
 
-    ``optimizer`` is Adam, AdamW (whose ``weight_decay`` is decoupled from the gradient), or stochastic gradient
-    descent with the momentum ``betas[0]``. ``gradient_clipping`` is the largest norm that a player's gradient may have,
-    None for any.
+    ``optimizer`` is Adam, AdamW (whose ``weight_decay`` is decoupled from the gradient), or stochastic gradient descent
+    with the momentum ``betas[0]``. ``gradient_clipping`` is the largest norm of a player's gradient, None for no limit.
 
     ``patience`` is the number of validations without progress after which training stops (see
-    :class:`~simulacra.training.continuation.Progression`). ``last_layer_snapshots`` is how often the last layer's
-    weights are noted in the last quarter of the steps, for :mod:`~simulacra.generators.last_layer`; 0 for never.
+    :class:`~simulacra.training.continuation.Progression`). ``last_layer_snapshots`` is the number of snapshots of the
+    last layer's weights in the last quarter of the steps, for :mod:`~simulacra.generators.last_layer`; 0 for none.
     """
 
     steps: Annotated[int, Field(ge=1, le=10**9)] = 10_000
@@ -70,10 +69,11 @@ class TrainingSettings(CheckedSettings):
     def _snapshots_fit(self) -> Self:
         snapshots = self.last_layer_snapshots
         if snapshots == 1:
-            raise ValueError("last_layer_snapshots of 1 have no spread: ask for at least 2, or for 0 to take none")
+            raise ValueError("last_layer_snapshots of 1 have no spread: set at least 2, or 0 for none")
         if snapshots and self.patience is not None:
             raise ValueError(
-                "last_layer_snapshots are taken at the end of training, which patience leaves open: use one"
+                "last_layer_snapshots are taken at the end of training, which is not known with patience: use only "
+                "one of the two"
             )
         if snapshots > self.steps // 4:
             raise ValueError(f"{snapshots} last_layer_snapshots do not fit into the last quarter of {self.steps} steps")
@@ -81,9 +81,9 @@ class TrainingSettings(CheckedSettings):
 
 
 class Experiment(CheckedSettings):
-    """One trained model: what ``simulacra train experiments/NAME.toml`` reads.
+    """One model to train: the content of an experiment file.
 
-    ``system`` is checked by the system's own settings, of which ``kind`` chooses one.
+    ``kind`` in ``system`` chooses the system, whose own settings check the rest.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -107,7 +107,7 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises
     ------
     SettingsError
-        naming the file and the key at fault.
+        naming the file and the wrong key.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -121,7 +121,7 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 
 
 def check(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
-    """Return ``data`` as ``model``, or raise :class:`SettingsError` with the place of each fault."""
+    """Return ``data`` as ``model``, or raise :class:`SettingsError` with the place of each error."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
