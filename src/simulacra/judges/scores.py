@@ -10,8 +10,9 @@ import numpy as np
 from scipy.stats import norm
 
 from simulacra.judges.finding import Finding
-from simulacra.judges.samples import FEWEST_EFFECTIVE, FEWEST_EVENTS, JudgeError
+from simulacra.judges.samples import JudgeError
 from simulacra.judges.scored_samples import ScoredSample, Scores
+from simulacra.judges.unpacking import FEWEST_EFFECTIVE, FEWEST_EVENTS
 from simulacra.progress import Progress, silent
 from simulacra.statistics.binned_efficiency import (
     Cut,

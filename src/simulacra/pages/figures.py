@@ -63,6 +63,7 @@ def histograms_figure(
     name: str,
     units: str = "1",
     logarithmic: bool = False,
+    logarithmic_shares: bool = False,
     value_label: str = "Share of events per bin",
 ) -> bytes:
     """Draw the truth as a filled step, the other samples over it, and their ratios to the truth below.
@@ -75,8 +76,8 @@ def histograms_figure(
         the samples; at most five others.
     name, units:
         label of the axis.
-    logarithmic:
-        whether the observable's axis is logarithmic.
+    logarithmic, logarithmic_shares:
+        whether the axes of the observable and of the shares are logarithmic.
     value_label:
         label of the shares, if other than the default.
     """
@@ -91,7 +92,13 @@ def histograms_figure(
         highest = max(float(sample.share.max()) for sample in (truth, *others))
         # The legend lies above the curves, one more line for every two samples.
         rows = (len(others) + 2) // 2
-        top.set_ylim(0, (1.08 + 0.14 * rows) * highest)
+        if logarithmic_shares:
+            positive = truth.share[truth.share > 0]
+            lowest = 0.3 * float(positive.min()) if len(positive) else 1e-6
+            top.set_yscale("log")
+            top.set_ylim(lowest, highest * (highest / lowest) ** (0.13 * rows + 0.05))
+        else:
+            top.set_ylim(0, (1.08 + 0.14 * rows) * highest)
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
         bottom.set_xlabel(axis_label(name, units))
         return svg_of(figure)
