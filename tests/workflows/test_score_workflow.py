@@ -113,7 +113,7 @@ def test_a_store_of_other_events_is_not_taken_for_these(run: Path, stars: xr.Dat
     assert simulacra.score(run, stars, output, progress=False).n_resumed_events == stars.sizes["event"]
     other = stars.copy(deep=True)
     other["colour"].values[200] += 0.1
-    with pytest.raises(StoreExistsError, match="whole store of other settings"):
+    with pytest.raises(StoreExistsError, match="complete store with other settings"):
         simulacra.score(run, other, output, progress=False)
     simulacra.score(run, other, output, overwrite=True, progress=False)
 
