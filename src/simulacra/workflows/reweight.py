@@ -188,13 +188,13 @@ def _train(
     progress: bool,
 ) -> Reweighter:
     from simulacra.reweighting.fitting import fit_reweighter
-    from simulacra.reweighting.settings import ReweighterSettings
+    from simulacra.reweighting.settings import ReweighterSettings, settings_for
     from simulacra.training.settings import check, override
 
-    # Single settings of the training are over a reweighter's defaults, not over the loop's.
-    data: dict[str, Any] = {"training": ReweighterSettings().training.model_dump(mode="json")}
-    if parameters:
-        data |= {"parameters": list(parameters), "calibration": "temperature"}
+    # Single settings are over those that fit this kind of events; those of another network are its own.
+    data: dict[str, Any] = settings_for(source, parameters).model_dump(mode="json")
+    if any(text.startswith("network.kind") for text in overrides):
+        data["network"] = {}
     for text in overrides:
         override(data, text)
     settings = check(ReweighterSettings, data, "--set")
