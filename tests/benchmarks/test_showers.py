@@ -181,7 +181,7 @@ class Weigher:
         return type("Refined", (), {"weights": np.where(showers[:, 0] > 1, 0.0, 2.0)})()
 
     def weights(self, events: xr.Dataset) -> Any:
-        conditions = {"incident_energy": events["incident_energy"].values}
+        conditions = {str(name): events[name].values for name in events.data_vars if name != "shower"}
         return self.weights_of(events["shower"].values, conditions, events["event"].values)
 
 
