@@ -156,54 +156,27 @@ def any_system(kind: str) -> System:
 
 
 def system(kind: str) -> GeneratingSystem:
-    """Return the system of a kind that makes events.
-
-    Raises
-    ------
-    ValueError
-        with the kinds that exist, or with what it makes instead.
-    """
-    return cast("GeneratingSystem", _that_makes("events", kind))
+    """Return the system of a kind, which must make events (ValueError)."""
+    return cast("GeneratingSystem", _that_makes(kind, "events"))
 
 
 def reweighting_system(kind: str) -> ReweightingSystem:
-    """Return the system of a kind that makes weights.
-
-    Raises
-    ------
-    ValueError
-        with the kinds that exist, or with what it makes instead.
-    """
-    return cast("ReweightingSystem", _that_makes("weights", kind))
+    """Return the system of a kind, which must make weights (ValueError)."""
+    return cast("ReweightingSystem", _that_makes(kind, "weights"))
 
 
 def scoring_system(kind: str) -> ScoringSystem:
-    """Return the system of a kind that makes scores.
-
-    Raises
-    ------
-    ValueError
-        with the kinds that exist, or with what it makes instead.
-    """
-    return cast("ScoringSystem", _that_makes("scores", kind))
+    """Return the system of a kind, which must make scores (ValueError)."""
+    return cast("ScoringSystem", _that_makes(kind, "scores"))
 
 
 def trained_system(kind: str) -> TrainedSystem:
-    """Return the system of a kind whose network the training loop trains.
+    """Return the system of a kind, whose network the training loop trains: it makes events or scores (ValueError)."""
+    return cast("TrainedSystem", _that_makes(kind, "events", "scores"))
 
-    Raises
-    ------
-    ValueError
-        with the kinds that exist, or with what it makes instead.
-    """
+
+def _that_makes(kind: str, *wanted: Makes) -> System:
     found = any_system(kind)
-    if found.MAKES == "weights":
-        raise ValueError(f"'{kind}' makes weights: it has no network of its own to train here")
-    return cast("TrainedSystem", found)
-
-
-def _that_makes(made: Makes, kind: str) -> System:
-    found = any_system(kind)
-    if made != found.MAKES:
-        raise ValueError(f"'{kind}' makes {found.MAKES}, not {made}")
+    if found.MAKES not in wanted:
+        raise ValueError(f"'{kind}' makes {found.MAKES}, not {' or '.join(wanted)}")
     return found
