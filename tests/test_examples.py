@@ -19,6 +19,7 @@ COMMANDS = {
     "load",
     "generate",
     "judge",
+    "judge_score",
     "reweight",
     "fit",
     "refine",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from simulacra.formats import read
     from simulacra.formats.write import write
     from simulacra.geometry import CalorimeterGeometry
-    from simulacra.judges.scores import judge_score
     from simulacra.observables import observe
     from simulacra.reweighting import Reweighter, fit_reweighter
     from simulacra.store import open_events, write_events
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from simulacra.workflows.judge import judge
     from simulacra.workflows.refine import refine
     from simulacra.workflows.reweight import reweight
-    from simulacra.workflows.score import score
+    from simulacra.workflows.score import judge_score, score
     from simulacra.workflows.simulate import simulate
     from simulacra.workflows.train import train
 
@@ -47,7 +46,7 @@ _HOMES = {
     "fit_reweighter": "reweighting",
     "generate": "workflows.generate",
     "judge": "workflows.judge",
-    "judge_score": "judges.scores",
+    "judge_score": "workflows.score",
     "load": "trained",
     "observe": "observables",
     "open_events": "store",

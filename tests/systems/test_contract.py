@@ -310,7 +310,7 @@ def test_a_score_finds_its_example_signal_and_is_judged(trained: Trained, tmp_pa
     signal = read_sample(str(scoring_system(kind).example_signal(tmp_path)))
     background = trained.events.isel(event=slice(400))
     null = trained.events.isel(event=slice(400, 800))
-    verdict = simulacra.judge_score(model.scored(background), model.scored(signal), model.scored(null), seed=1)
+    verdict = simulacra.judge_score(background, signal, null, model=model, seed=1)
     found = {finding.judge: finding for finding in verdict.findings}
     assert found["score_auc"].value > 0.5 + 3 * found["score_auc"].uncertainty
     # The events are of one distribution: a false alarm in one sample of a thousand.

@@ -14,7 +14,7 @@ from simulacra.formats import single_file
 from simulacra.store import StoreError, StoreExistsError
 from simulacra.systems import any_system
 from simulacra.trained import ExtrapolationWarning, TrainedScore
-from simulacra.workflows.score import scored_events
+from simulacra.workflows.score import scores_of
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +159,11 @@ def test_scores_that_are_there_are_taken_and_those_of_another_model_refused(
     simulacra.write_events(stars, tmp_path / "stars.zarr")
     simulacra.score(run, tmp_path / "stars.zarr", tmp_path / "scores.zarr", progress=False)
     rng = np.random.default_rng(1)
-    made, there = (scored_events(model, tmp_path / name, 10_000, rng) for name in ("stars.zarr", "scores.zarr"))
+    made, there = (scores_of(model, tmp_path / name, 10_000, rng) for name in ("stars.zarr", "scores.zarr"))
     for name in ("score", "weight", "proper_motion"):
         np.testing.assert_array_equal(made[name].values, there[name].values)
-    assert scored_events(model, tmp_path / "scores.zarr", 50, rng).sizes["event"] == 50
+    assert scores_of(model, tmp_path / "scores.zarr", 50, rng).sizes["event"] == 50
     other = simulacra.open_events(tmp_path / "scores.zarr").load().assign_attrs(weights_sha256="0" * 64)
     simulacra.write_events(other, tmp_path / "other.zarr")
     with pytest.raises(ValueError, match=r"other.zarr' holds the scores of .*, not of 'toy-score'"):
-        scored_events(model, tmp_path / "other.zarr", 50, rng)
+        scores_of(model, tmp_path / "other.zarr", 50, rng)

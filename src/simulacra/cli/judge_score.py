@@ -33,27 +33,18 @@ def judge_score(
     Writes the verdict, ROC and significance improvement curves beside those of background against background, and the
     background's efficiency in bins of the conditions, as a page and as JSON.
     """
-    import numpy as np
-
-    from simulacra.judges.scores import judge_score as judge_scores
     from simulacra.progress import step_progress
     from simulacra.reports.score_page import write_score
-    from simulacra.workflows.score import load_score, scored_events
+    from simulacra.workflows.score import judge_score as judge
+    from simulacra.workflows.score import load_score
 
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder for the report")
     trained = load_score(model)
-    paths = [background, signal, *([] if null is None else [null])]
     with step_progress("judging", show=not quiet) as tell:
-        rng = np.random.default_rng(seed)
-        samples = []
-        for number, path in enumerate(paths):
-            tell(f"scores of {path.name}", 0.3 * number / len(paths))
-            samples.append(scored_events(trained, path, max_events, rng))
-        verdict = judge_scores(
-            *samples, seed=seed, max_events=max_events, progress=lambda step, share: tell(step, 0.3 + 0.6 * share)
-        )
-        tell("drawing the report", 0.95)
+        verdict = judge(background, signal, null, model=trained, seed=seed, max_events=max_events, progress=tell)
+        tell("drawing the report", 0.99)
+        paths = [background, signal, *([] if null is None else [null])]
         names = ("background", "signal", "second background")
         rows = [("score", trained.name), ("weights", trained.weights_sha256)]
         rows += [(name, str(path)) for name, path in zip(names, paths, strict=False)]

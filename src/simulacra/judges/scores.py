@@ -159,15 +159,6 @@ def judge_score(
     ----------
     Gallicchio et al., arXiv:1010.3698 (significance improvement); Nachman and Shih, arXiv:2001.04990 (ANODE); Hallin
     et al., arXiv:2109.00546 (CATHODE) and arXiv:2210.14924 (sculpting); Shih et al., arXiv:2104.12789 (Via Machinae).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import simulacra
-    >>> rng = np.random.default_rng(1)
-    >>> verdict = simulacra.judge_score(rng.normal(size=4000), rng.normal(2, 1, size=1000))
-    >>> verdict.outcome
-    'pass'
     """
     tell = progress or silent
     tell("scores", 0.0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulacra.judges.scores import GRID, LABELS
+from simulacra.pages.figures import Binned, draw_histograms, two_panels
 from simulacra.pages.style import (
     DIAGONAL,
     GENERATED,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from simulacra.statistics.binned_efficiency import EfficiencyInBins
+    from simulacra.statistics.distances.histograms import Binning
     from simulacra.statistics.significance_improvement import Chance, EfficiencyCurve, HeldOut
 
 
@@ -83,6 +85,21 @@ def improvement_figure(curve: EfficiencyCurve, chance: Chance, held_out: HeldOut
         axes.set_ylim(0, 1.45 * max(1.0, float((value + error).max())))
         axes.grid(color=LINES, linewidth=0.7)
         axes.legend(loc="upper left")
+        return svg_of(figure)
+
+
+def scores_figure(binning: Binning, samples: Sequence[Binned], name: str, units: str) -> bytes:
+    """Draw the shares of the samples per bin on a logarithmic axis, and below their ratios to the first sample."""
+    with new_figure(4.6, 3.6, fitted=False) as figure:
+        top, bottom = two_panels(figure, top=0.985)
+        truth, *others = samples
+        draw_histograms(top, bottom, binning.edges, truth, others, SERIES, logarithmic=binning.logarithmic)
+        shares = np.concatenate([sample.share[sample.share > 0] for sample in samples])
+        low, high = 0.3 * float(shares.min()), float(shares.max())
+        # The legend lies above the curves.
+        top.set(yscale="log", ylim=(low, high * (high / low) ** 0.32), ylabel="Share of events per bin")
+        top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
+        bottom.set_xlabel(axis_label(name, units))
         return svg_of(figure)
 
 

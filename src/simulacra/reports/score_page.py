@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Final
 from simulacra.judges.finding import Finding
 from simulacra.judges.scores import LABELS
 from simulacra.pages import Card, Chapter, Page, picture, write_page
-from simulacra.pages.figures import Binned, histograms_figure
+from simulacra.pages.figures import Binned
 from simulacra.reports.finding_rows import probability, truth_beside
-from simulacra.reports.score_figures import efficiency_figure, improvement_figure, roc_figure
+from simulacra.reports.score_figures import (
+    efficiency_figure,
+    improvement_figure,
+    roc_figure,
+    scores_figure,
+)
 from simulacra.wording import with_error
 
 if TYPE_CHECKING:
     from simulacra.judges.scores import ScoreVerdict
-    from simulacra.statistics.distances.histograms import Histogram
 
 FORMAT: Final = "simulacra-score-1"
 ROC_TEXT: Final = (
@@ -216,17 +220,8 @@ def _rows(verdict: ScoreVerdict, judges: tuple[str, ...]) -> tuple[tuple[str, ..
 
 
 def _scores(verdict: ScoreVerdict) -> bytes:
-    def binned(label: str, found: Histogram) -> Binned:
-        return Binned(label, found.share, found.error, beyond=(found.below > 0, found.above > 0))
-
-    truth, *others = (binned(label, found) for label, found in verdict.histograms.items())
-    logarithmic = verdict.binning.logarithmic
-    return histograms_figure(
-        verdict.binning.edges,
-        truth,
-        others,
-        name=verdict.name,
-        units=verdict.score_units,
-        logarithmic=logarithmic,
-        logarithmic_shares=True,
-    )
+    samples = [
+        Binned(label, found.share, found.error, beyond=(found.below > 0, found.above > 0))
+        for label, found in verdict.histograms.items()
+    ]
+    return scores_figure(verdict.binning, samples, verdict.name, verdict.score_units)

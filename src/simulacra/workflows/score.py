@@ -1,4 +1,4 @@
-"""Scores of given events into a store, in constant memory, resumable."""
+"""Scores of given events: written into a store in constant memory, resumable, and judged."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from simulacra.judges.scored_samples import Scores
+    from simulacra.judges.scores import ScoreVerdict
+    from simulacra.progress import Progress
     from simulacra.store import Chunk, WriteSummary
     from simulacra.trained import TrainedScore
+
+    #: events or scores, or a store or file of either
+    Sample = Scores | str | os.PathLike[str]
 
 
 def score(
@@ -90,7 +96,7 @@ def score(
     trained.warn_of_extrapolation(needed)
     if isinstance(source, xr.Dataset) and workers > 1:
         # What was opened and not read yet does not travel to another process.
-        source = source[[*needed.data_vars, *(name for name in one.data_vars if name in source.data_vars)]].load()
+        source = source[list(dict.fromkeys([*needed, *(name for name in one if name in source)]))].load()
     return write_store(
         output,
         Score(str(trained.path), trained.weights_sha256, device, source),
@@ -193,25 +199,100 @@ def _digest(source: Path | xr.Dataset, needed: xr.Dataset, batch_size: int) -> s
     return digest.hexdigest()
 
 
-def scored_events(model: TrainedScore, path: Path, most: int, rng: np.random.Generator) -> xr.Dataset:
-    """Return the scores of the events in a store or file, or of ``most`` of them at random.
+def judge_score(
+    background: Sample,
+    signal: Sample,
+    null: Sample | None = None,
+    *,
+    model: str | os.PathLike[str] | TrainedScore | None = None,
+    seed: int = 0,
+    max_events: int = 200_000,
+    replicates: int = 200,
+    progress: Progress | None = None,
+) -> ScoreVerdict:
+    """Judge a score: by what factor a cut on it improves a signal's significance, and what it does to the background.
 
-    A store that :func:`score` wrote is taken as it is.
+    Parameters
+    ----------
+    background, signal:
+        scores, (N,), of events that the score was not trained on; or arrays (N,) by name: ``score``, ``weight`` if
+        there are weights, and conditions; or what :func:`score` wrote. With a model also events, or a store or file of
+        them. A higher score means less like the background.
+    null:
+        the same of a second background, which has to have the same scores.
+    model:
+        a trained score, or the run folder or model file of one; None if the samples are scores already.
+    seed, max_events, replicates, progress:
+        as :func:`simulacra.judges.scores.judge_score` takes them.
+
+    Returns
+    -------
+    simulacra.judges.scores.ScoreVerdict
+        what ``simulacra.reports.score_page.write_score(verdict, folder)`` writes as a page.
+
+    Raises
+    ------
+    simulacra.judges.JudgeError
+        if a sample has too few events, a value that is not finite, or the events of another one.
+    ValueError
+        if the model makes no scores, or a sample holds the scores of another model.
+    simulacra.events.EventsError
+        if events lack what the score depends on, or break the conventions.
+
+    Examples
+    --------
+    >>> import numpy as np, simulacra
+    >>> rng = np.random.default_rng(1)
+    >>> background, signal = rng.normal(size=4000), rng.normal(2, 1, size=1000)
+    >>> simulacra.judge_score(background, signal).outcome
+    'pass'
+    """
+    import numpy as np
+
+    from simulacra.judges.scores import judge_score as judge_scores
+    from simulacra.progress import silent
+
+    tell = progress or silent
+    trained = None if model is None else load_score(model)
+    rng = np.random.default_rng(seed)
+    tell("scores", 0.0)
+    first, second = (scores_of(trained, sample, max_events, rng) for sample in (background, signal))
+    return judge_scores(
+        first,
+        second,
+        None if null is None else scores_of(trained, null, max_events, rng),
+        seed=seed,
+        max_events=max_events,
+        replicates=replicates,
+        progress=lambda step, share: tell(step, 0.2 + 0.8 * share),
+    )
+
+
+def scores_of(model: TrainedScore | None, sample: Sample, most: int, rng: np.random.Generator) -> Scores:
+    """Return the scores of a sample's events, or of ``most`` of them at random; scores are taken as they are.
 
     Raises
     ------
     ValueError
-        if it holds the scores of another model.
+        if they are those of another model.
     """
+    import xarray as xr
+
     from simulacra.formats import read
     from simulacra.judges.samples import some_rows
 
-    events = read(path)
-    rows = some_rows(events.sizes["event"], most, rng)
-    some = events if len(rows) == events.sizes["event"] else events.isel(event=rows)
+    events = read(sample) if isinstance(sample, str | os.PathLike) else sample
+    if not isinstance(events, xr.Dataset):
+        return events
+    n = events.sizes.get("event", 0)
+    rows = some_rows(n, most, rng)
+    some = events if len(rows) == n else events.isel(event=rows)
+    if model is None:
+        return some.load()
     made_by = events.attrs.get("weights_sha256")
     if "score" not in events.data_vars or made_by is None:
         return model.scored(some)
     if made_by != model.weights_sha256:
-        raise ValueError(f"'{path}' holds the scores of '{events.attrs['simulator']}', not of '{model.name}'")
+        where = f"'{sample}'" if isinstance(sample, str | os.PathLike) else "the sample"
+        raise ValueError(f"{where} holds the scores of '{events.attrs['simulator']}', not of '{model.name}'")
     return some.load()
