@@ -33,6 +33,7 @@ def verdict() -> ScoreVerdict:
 def test_a_good_score_passes_with_the_numbers_of_the_closed_form(verdict: ScoreVerdict) -> None:
     assert verdict.passed
     assert verdict.headline.startswith("PASS: a cut on the score improves the significance by a factor of ")
+    assert verdict.headline.endswith("; no sculpting of the background is seen.")
     assert verdict.warnings == ()
     # Within four of their errors: a false alarm in 16,000 for each.
     expected = {
@@ -72,7 +73,7 @@ def test_a_score_that_is_the_condition_is_called_sculpting() -> None:
     # Without the condition nothing is known of it.
     blind = judge_score({"score": background["score"]}, scored(2, 1000, 2.0), replicates=100)
     assert blind.outcome == "pass"
-    assert "alike" not in blind.headline
+    assert "sculpting" not in blind.headline
     assert blind.notes[-1] == "No condition of the background varies: sculpting was not looked for."
 
 

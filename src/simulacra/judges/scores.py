@@ -109,7 +109,7 @@ class ScoreVerdict:
 
     @property
     def passed(self) -> bool:
-        """Whether a cut on the score improves the significance and treats the background alike everywhere."""
+        """Whether a cut on the score improves the significance, and no uneven efficiency of the background is seen."""
         return self.outcome == "pass"
 
 
@@ -450,7 +450,7 @@ def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Out
     factor = f"by a factor of {with_error(held_out.value, held_out.error)}"
     beyond_chance = (by_judge["largest_significance_improvement"].p_value or 0.0) <= FOUND_P_VALUE
     if held_out.value - SIGMAS * held_out.error > 1 and beyond_chance:
-        alike = " and treats the background alike everywhere" if tests else ""
+        alike = "; no sculpting of the background is seen" if own or other else ""
         return "pass", f"PASS: a cut on the score improves the significance {factor}{alike}.", warnings
     if held_out.value + SIGMAS * held_out.error < LEAST_IMPROVEMENT:
         return (
