@@ -57,7 +57,7 @@ def test_failed_writing_leaves_the_old_page_and_no_rest(
 
     monkeypatch.setattr(report_module.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        report_module.write(verdict, tmp_path)
+        report_module.write_report(verdict, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == "old"
 

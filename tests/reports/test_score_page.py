@@ -10,6 +10,7 @@ import pytest
 
 from browsing import complaints
 from simulacra.judges.scores import ScoreVerdict, judge_score
+from simulacra.reports import write
 from simulacra.reports.score_page import score_page, write_score
 
 
@@ -53,7 +54,7 @@ def test_the_record_holds_the_numbers_and_nothing_that_is_not_finite(verdict: Sc
 def test_a_page_of_bare_scores_is_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     plain = judge_score(rng.normal(size=300), rng.normal(1, 1, size=50), replicates=50)
-    text = write_score(plain, tmp_path).read_text(encoding="utf-8")
+    text = write(plain, tmp_path).read_text(encoding="utf-8")
     assert 'id="separation"' in text
     assert 'id="conditions"' not in text
     assert 'id="null"' not in text

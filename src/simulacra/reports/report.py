@@ -36,7 +36,7 @@ WORST_FIRST: Final = ("fail", "undecided", "pass", "pass with weights")
 EACH_OBSERVABLE: Final = ("wasserstein_distance", "kolmogorov_smirnov", "separation_power")
 
 
-def write(verdict: Verdict, folder: str | os.PathLike[str]) -> Path:
+def write_report(verdict: Verdict, folder: str | os.PathLike[str]) -> Path:
     """Write ``report.json`` and ``report.html``, each whole or not at all, and return the page's path.
 
     Raises

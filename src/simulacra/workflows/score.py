@@ -228,7 +228,7 @@ def judge_score(
     Returns
     -------
     simulacra.judges.scores.ScoreVerdict
-        what ``simulacra.reports.score_page.write_score(verdict, folder)`` writes as a page.
+        what ``simulacra.reports.write(verdict, folder)`` writes as a page.
 
     Raises
     ------
