@@ -89,8 +89,7 @@ class NetworkSettings(CheckedSettings, ABC):
             return arrays
         from simulacra.reweighting.represented import with_variables
 
-        held = {name: like[name].variable.copy(data=values) for name, values in arrays.items()}
         n = len(next(iter(arrays.values())))
-        events = like.drop_vars(list(like.data_vars)).isel(event=[0] * n).assign(held)
-        found = with_variables(events.assign_coords(event=range(n)), variables)
+        events = like.isel(event=[0] * n).assign_coords(event=range(n)).copy(data=dict(arrays))
+        found = with_variables(events, variables)
         return {name: found[name].values for name in variables}
