@@ -19,7 +19,7 @@ PATIENCE: Final = 200.0
 ACCEPTANCE: Final = 3
 
 
-class Generator(of_refiner.Generator, Protocol):
+class DrawsCandidates(of_refiner.Refinable, Protocol):
     """What is needed of a generator whose events are accepted or rejected."""
 
     def columns_of(self, n: int, seed: int, first: int, conditions: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -46,7 +46,7 @@ class RefinedGenerator:
         the two.
     """
 
-    def __init__(self, generator: Generator, refiner: Refiner) -> None:
+    def __init__(self, generator: DrawsCandidates, refiner: Refiner) -> None:
         refiner.require(generator)
         self.generator, self.refiner = generator, refiner
 

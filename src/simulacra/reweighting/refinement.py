@@ -23,7 +23,7 @@ from simulacra.judges.unpacking import check_comparable
 from simulacra.reweighting.fitting import fit_reweighter
 from simulacra.reweighting.kinds.find import views_of
 from simulacra.reweighting.prior_weights import checked_weights
-from simulacra.reweighting.refiner import CARRIED, DETAILS, Generator, Refiner
+from simulacra.reweighting.refiner import CARRIED, DETAILS, Refinable, Refiner
 from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training.settings import TrainingSettings
@@ -80,7 +80,7 @@ def refiner_settings(
     return ReweighterSettings(**(defaults | {"training": training} | changes))
 
 
-def drawn_beside(generator: Generator, truth: xr.Dataset, *, times: int, seed: int) -> xr.Dataset:
+def drawn_beside(generator: Refinable, truth: xr.Dataset, *, times: int, seed: int) -> xr.Dataset:
     """Return ``times`` as many generated events as the truth holds, at its conditions, part by part of the split.
 
     Each condition of a part's truth comes equally often, but for one, among the generated events of that part.
@@ -109,7 +109,7 @@ def drawn_beside(generator: Generator, truth: xr.Dataset, *, times: int, seed: i
 
 
 def fit_refiner(
-    generator: Generator,
+    generator: Refinable,
     truth: xr.Dataset,
     run: Path,
     *,
@@ -203,7 +203,7 @@ def without_foreign(truth: xr.Dataset, generated: xr.Dataset) -> xr.Dataset:
     return truth.drop_vars(foreign)
 
 
-def of_both(generator: Generator, truth: xr.Dataset, generated: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+def of_both(generator: Refinable, truth: xr.Dataset, generated: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     """Return both samples with what the generator makes, its conditions and the truth's weights, and nothing else.
 
     Raises

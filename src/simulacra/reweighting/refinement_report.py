@@ -18,7 +18,7 @@ from simulacra.reweighting.clipping import MaximumClipping
 from simulacra.reweighting.judgement import Judgement, judge_reweighter
 from simulacra.reweighting.page import SecondClassifier
 from simulacra.reweighting.prior_weights import effective_events
-from simulacra.reweighting.refined import Generator, RefinedGenerator
+from simulacra.reweighting.refined import DrawsCandidates, RefinedGenerator
 from simulacra.reweighting.refinement import of_both
 from simulacra.reweighting.refinement_cost import Cost, measure_cost
 from simulacra.reweighting.refiner import Refiner
@@ -111,7 +111,7 @@ class RefinementReport:
 
 
 def judge_refiner(
-    generator: Generator,
+    generator: DrawsCandidates,
     refiner: Refiner,
     truth: xr.Dataset,
     generated: xr.Dataset,

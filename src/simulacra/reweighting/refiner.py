@@ -25,7 +25,7 @@ DETAILS: Final = "refinement"
 CARRIED: Final = ("geometry",)
 
 
-class Generator(Protocol):
+class Refinable(Protocol):
     """What is needed of a generator of events."""
 
     name: str
@@ -126,7 +126,7 @@ class Refiner:
             raise CheckpointError(f"there is no refiner '{place}': simulacra refine makes one")
         return cls(Reweighter.load(place), place)
 
-    def require(self, generator: Generator) -> None:
+    def require(self, generator: Refinable) -> None:
         """Refuse any other generator than the one that this was trained for.
 
         Raises
