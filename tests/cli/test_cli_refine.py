@@ -110,7 +110,7 @@ def test_a_store_of_refined_showers_is_what_python_draws(
     # A store with weights is not gone on with without them.
     plain = simulacra_command(*command, store)
     assert plain.exit_code == 1
-    assert "store of other settings (refiner" in plain.stderr
+    assert "store with other settings (refiner" in plain.stderr
 
 
 def test_what_cannot_be_done_is_said(done: tuple[Path, Result], trained_run: Path, truth: Path, tmp_path: Path) -> None:
