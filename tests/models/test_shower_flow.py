@@ -41,7 +41,7 @@ def test_tables_are_the_same_for_mirrored_cells_so_scores_may_be_mirrored() -> N
     for table in (quantiles.empty, nodes):
         for rows, columns in ((True, False), (False, True)):
             masks = (torch.full((len(table),), rows), torch.full((len(table),), columns))
-            torch.testing.assert_close(reflect(table, made.geometry, *masks), table, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(reflect(table, made.showers.geometry, *masks), table, rtol=1e-4, atol=1e-5)
     assert float(quantiles.empty.std(dim=1).min()) > 0.1
 
 
