@@ -107,10 +107,10 @@ def broken(change: str) -> xr.Dataset:
         ("text", r"variable 'shower' holds <U\d+, not numbers"),
         ("objects", r"variable 'weight' holds object, not numbers"),
         ("role", r"variable 'shower' has the role 'label', not one of"),
-        ("units", r"variable 'shower' carries no 'units'; make it with"),
-        ("long_name", r"variable 'shower' carries no 'long_name'"),
+        ("units", r"variable 'shower' has no 'units'; make it with"),
+        ("long_name", r"variable 'shower' has no 'long_name'"),
         ("seed", r"the provenance lacks \['seed'\]"),
-        ("twice", r"names an event twice \(such as 3\)"),
+        ("twice", r"contains an event twice \(such as 3\)"),
         ("float index", r"must hold integers, not float64"),
         ("no index", r"events need the integer coordinate 'event'"),
         ("no dimension", r"events need a dimension named 'event'; these have \['cell', 'row'\]"),
@@ -196,7 +196,7 @@ def spoilt(change: str) -> xr.Dataset:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("zero", r"'flux_error' is 0\.0 in event 22 at observation 1: it must be positive where 'flux' is there"),
+        ("zero", r"'flux_error' is 0\.0 in event 22 at observation 1: it must be positive where 'flux' is present"),
         ("negative", r"the uncertainty 'period_error' is -1\.0 in event 21: it must be positive"),
         ("infinite in a gap", r"variable 'flux_error' is inf in event 22 at observation 2; 1 such values in all"),
         ("nan in a gap", r"variable 'time' is nan in event 21 at observation 0"),
@@ -207,10 +207,13 @@ def spoilt(change: str) -> xr.Dataset:
         ("of a list", r"the uncertainty 'flux_error' is of \['flux', 'colour'\]"),
         ("twice", r"'flux_error' and 'colour_error' are both the uncertainty of 'flux': keep one"),
         ("units", r"the uncertainty 'flux_error' is in 'Jy' and 'flux' in 'mJy': give both in the same units"),
-        ("dimensions", r"'period_error' has the dimensions \('event', 'observation'\): it needs those of 'period'"),
-        ("one time", r"the coordinate 'period' is one number an event: it says where the entries along a dimension"),
+        ("dimensions", r"'period_error' has the dimensions \('event', 'observation'\), but needs those of 'period'"),
+        (
+            "one time",
+            r"the coordinate 'period' is one number per event, but must give the positions of entries",
+        ),
         ("two times", r"'time' and 'hour' are both coordinates of \('event', 'observation'\): keep one"),
-        ("shared", r"'where' \('event', 'time_slot'\) stands among the dataset's coordinates, which all events share"),
+        ("shared", r"'where' \('event', 'time_slot'\) is a coordinate of the dataset, but these are for all events"),
     ],
 )
 def test_a_fault_of_errors_and_times_is_named(change: str, message: str) -> None:

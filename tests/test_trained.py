@@ -110,7 +110,7 @@ def test_a_file_without_its_description_is_refused_by_name(generator: TrainedGen
     path = tmp_path / "other.safetensors"
     for lacking in ("name", "description", "experiment"):
         save_model(path, generator.module, {k: v for k, v in generator.metadata.items() if k != lacking})
-        with pytest.raises(CheckpointError, match=rf"other\.safetensors does not tell its '{lacking}'"):
+        with pytest.raises(CheckpointError, match=rf"other\.safetensors does not contain its '{lacking}'"):
             simulacra.load(path)
 
 

@@ -100,7 +100,7 @@ def test_a_unit_that_is_not_known_is_refused_by_name(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", ["1", "", "mm", "GeV^2", "kg", "K", "e"])
 def test_a_unit_that_does_not_convert_is_refused_by_name(unit: str) -> None:
-    with pytest.raises(EventsError, match=r"'shower' has the unit .* which does not convert to 'MeV'"):
+    with pytest.raises(EventsError, match=r"'shower' has the unit .* which cannot be converted to 'MeV'"):
         in_convention(relabelled(toy_events(3, 1), shower=unit))
 
 
@@ -226,11 +226,11 @@ def test_a_unit_that_is_labelled_wrongly_is_told_of() -> None:
     assert not [w for w in judged(truth, generated).warnings if "unit" in w]
     wrong = scaled(generated, "shower", 1e-3, "MeV")
     (told,) = [w for w in judged(truth, wrong).warnings if "unit" in w]
-    assert "'shower' is about 1,000 times as large in the truth as in the generated events, both taken in MeV" in told
+    assert "'shower' is about 1,000 times as large in the truth as in the generated events, both in MeV" in told
     told = [w for w in judged(relabelled(truth, shower="GeV"), generated).warnings if "unit" in w]
     assert "The cells of the truth hold" in told[0]
     # it says GeV, and was converted
-    assert "1,000 times as large in the truth as in the generated events, both taken in MeV" in told[1]
+    assert "1,000 times as large in the truth as in the generated events, both in MeV" in told[1]
 
 
 def test_samples_of_the_same_scale_are_not_told_of() -> None:

@@ -42,9 +42,9 @@ def test_a_variation_replaces_the_weight_and_an_old_one_multiplies_it() -> None:
 def test_no_ratio_is_made_of_a_weight_of_zero() -> None:
     found = events([2.0, 0.0, 0.0], [3.0, 3.0, -1.0])
     assert variation_weights(found, "variation_up").tolist() == [3, 3, -1]
-    with pytest.raises(EventsError, match=r"'variation_up' is 3.0 in event 31, whose own weight is 0 \(so in 2 events"):
+    with pytest.raises(EventsError, match=r"'variation_up' is 3.0 in event 31, whose own weight is 0 \(2 such events"):
         variation_ratios(found, "variation_up")
-    with pytest.raises(EventsError, match="the events' own 'weight', which they do not hold"):
+    with pytest.raises(EventsError, match="the events' own 'weight', which is missing"):
         variation_ratios(found.drop_vars("weight"), "variation_up")
 
 

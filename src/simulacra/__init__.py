@@ -1,4 +1,4 @@
-"""Learned stand-ins for physics simulators: train one, know how good it is, correct it, fit with it, ship it.
+"""Learned stand-ins for physics simulators: train one, measure how good it is, correct it, fit with it, ship it.
 
 >>> import simulacra
 >>> generator = simulacra.load("calogan-eplus")

@@ -1,4 +1,4 @@
-"""Text files, compressed or not, read as streams: what a file is, its first bytes tell, not its name."""
+"""Text files, compressed or not, read as streams. The first bytes of a file, not its name, give its format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CompressionError(ValueError):
 
 
 def is_compressed(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file is compressed by gzip, bzip2, xz, Zstandard or zip."""
+    """Return whether a file is compressed by gzip, bzip2, xz, Zstandard or zip."""
     with Path(path).open("rb") as file:
         return file.read(_LONGEST).startswith((*_OPENERS, *_UNREADABLE))
 
@@ -42,7 +42,7 @@ def opened_plain(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     Raises
     ------
     CompressionError
-        if the file is compressed in another way, or turns out to be truncated or damaged while it is read.
+        if the file is compressed in another way, truncated or damaged.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -63,16 +63,16 @@ def opened_plain(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     except (OSError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the system's, such as a disk that cannot be read; the decompressors' own have no number
-        raise CompressionError(f"'{path}' is damaged: its compressed data make no sense ({error})") from error
+        raise CompressionError(f"'{path}' is damaged: its compressed data are invalid ({error})") from error
 
 
 def unpack(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Write what a compressed file holds to ``target``.
+    """Write the content of a compressed file to ``target``.
 
     Raises
     ------
     CompressionError
-        as :func:`opened_plain`, or if ``target`` cannot be written, such as where the disk is full.
+        as :func:`opened_plain`, or if ``target`` cannot be written, for example because the disk is full.
     """
     try:
         with opened_plain(path) as packed, Path(target).open("wb") as plain:

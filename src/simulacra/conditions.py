@@ -1,4 +1,4 @@
-"""Conditions: what a system says of each, the distributions that they are drawn from, and bands of them."""
+"""Conditions: a system's declaration of each, their distributions, and bands of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-#: in the place of a distribution: that of the training sample, which the model file keeps
+#: instead of a distribution: that of the training sample, which is stored in the model file
 EMPIRICAL: Final = "empirical"
 
 
@@ -56,7 +56,7 @@ class Distribution:
 
     @property
     def exact(self) -> str:
-        """The text that :meth:`parse` reads as the same numbers, to the last bit."""
+        """The text that :meth:`parse` reads as the same numbers, bit for bit."""
         return repr(self.low) if self.form == "fixed" else f"{self.form}:{self.low!r}:{self.high!r}"
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -71,7 +71,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Choice:
-    """Some whole numbers, each as probable as the others: the places of names in a list, or a range of integers."""
+    """Integers with equal probabilities: the positions of names in a list, or a range of integers."""
 
     values: tuple[int, ...]
     text: str
@@ -96,18 +96,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a system says of one of its conditions.
+    """A system's declaration of one of its conditions.
 
     Attributes
     ----------
     units:
         its unit, as in the events.
     long_name:
-        what it is, in one line.
+        its description, in one line.
     kind:
-        "float"; "integer"; "choice", one of ``choices``, which events hold as its place in them (0, 1, ...); or
-        "empirical", a float that is distributed as in the training sample, wherever nothing else is asked for. A sample
-        of the training events' integers, choices and empirical conditions is kept in the model file.
+        "float"; "integer"; "choice", one of ``choices``, stored in events as its position (0, 1, ...); or "empirical",
+        a float that is by default distributed as in the training sample. A sample of the training events' integers,
+        choices and empirical conditions is stored in the model file.
     positive:
         whether it must be above 0.
     choices:
@@ -126,19 +126,19 @@ class Condition:
 
     @property
     def whole(self) -> bool:
-        """Whether it is a whole number."""
+        """Whether it is an integer."""
         return self.kind in ("integer", "choice")
 
     def parse(self, text: str) -> Distribution | Choice:
-        """Read what ``generate --condition NAME=DIST`` takes: a number, ``uniform:1:100`` or ``log:1:100``.
+        """Read the value of ``generate --condition NAME=DIST``: a number, ``uniform:1:100`` or ``log:1:100``.
 
-        Of integers, ``uniform:2:10`` means the whole numbers from 2 to 10. Of a choice, it takes one of the names, or
-        several, as in ``gluon,top``.
+        For integers, ``uniform:2:10`` means the integers from 2 to 10. For a choice, give one or several names, as in
+        ``gluon,top``.
 
         Raises
         ------
         ValueError
-            with what is possible, if ``text`` is none of these.
+            with the possible forms, if ``text`` is none of these.
         """
         if self.kind == "choice":
             return Choice(tuple(self.place_of(name.strip()) for name in text.split(",")), text)
@@ -146,11 +146,11 @@ class Condition:
         if self.kind != "integer":
             return drawn
         if drawn.form == "log" or not (drawn.low.is_integer() and drawn.high.is_integer()):
-            raise ValueError(f"'{text}' has other numbers than whole ones: give 5, or uniform:2:10")
+            raise ValueError(f"'{text}' has numbers that are not whole: give 5, or uniform:2:10")
         return Choice(tuple(range(int(drawn.low), int(drawn.high) + 1)), str(drawn))
 
     def place_of(self, name: str) -> int:
-        """Return the place of a name among the choices.
+        """Return the position of a name among the choices.
 
         Raises
         ------
@@ -158,12 +158,12 @@ class Condition:
             with the names, if it is none of them.
         """
         if name not in self.choices:
-            raise ValueError(f"'{name}' is none of the choices {', '.join(self.choices)}")
+            raise ValueError(f"'{name}' is not one of the choices {', '.join(self.choices)}")
         return self.choices.index(name)
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Further attributes of the variable in events: what the numbers of a choice mean (CF conventions)."""
+        """Further attributes of the variable in events: the meanings of a choice's numbers (CF conventions)."""
         if self.kind != "choice":
             return {}
         return {
@@ -174,14 +174,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class Band:
-    """A range of a condition, both ends in it."""
+    """A range of a condition, including both ends."""
 
     condition: str
     low: float
     high: float
 
     def inside(self, values: np.ndarray) -> np.ndarray:
-        """Return which values of the condition, (N,), lie in the band."""
+        """Return which values of the condition, (N,), are in the band."""
         return np.asarray((values >= self.low) & (values <= self.high))
 
     def __str__(self) -> str:
@@ -189,22 +189,22 @@ class Band:
 
 
 def band_of(text: str, conditions: Sequence[str]) -> Band:
-    """Return the band that "energy:30:50" means among conditions; a part of a name is enough if it is unique.
+    """Return the band of a text such as "energy:30:50"; a unique part of a condition's name is enough.
 
     Raises
     ------
     ValueError
-        saying what is wrong, and what is possible.
+        with the error and the possible values.
     """
     form = "give CONDITION:LOW:HIGH, such as incident_energy:30:50"
     parts = text.split(":")
     if len(parts) != 3 or not all(part.strip() for part in parts):
-        raise ValueError(f"'{text}' is no band of a condition: {form}")
+        raise ValueError(f"'{text}' is not a band of a condition: {form}")
     name = parts[0].strip()
     try:
         low, high = float(parts[1]), float(parts[2])
     except ValueError:
-        raise ValueError(f"'{text}' is no band of a condition: its ends must be numbers; {form}") from None
+        raise ValueError(f"'{text}' is not a band of a condition: its ends must be numbers; {form}") from None
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise ValueError(f"the band '{text}' must have finite ends, the lower one first")
     fitting = [condition for condition in conditions if condition == name]

@@ -1,9 +1,9 @@
-"""Which errors are messages to whoever runs the program, and which are faults of the program.
+"""Which errors are messages to the user, and which are bugs.
 
-An error is *explained* if this package raised it in order to say something: its class is one of ours, or a ``raise``
-statement of ours made it. What the system says of a file (no such file, no permission, no space) explains itself too.
-Everything else, such as a ``ValueError`` from inside numpy or from an ``int(...)`` of our own that nobody checked, is
-unexpected, whatever its class: it must not be passed off as the user's fault.
+An error is *explained* if this package raised it as a message: its class is one of ours, or it comes from one of our
+``raise`` statements. Errors of the system about a file (no such file, no permission, no space) are also explained. All
+others, such as a ``ValueError`` from inside numpy or from an unchecked ``int(...)`` of our own, are unexpected,
+whatever their class: they must not look like the user's mistake.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from types import TracebackType
 from typing import Final
 
 PACKAGE: Final = __name__.partition(".")[0]
-#: built-in classes in which this package says what is wrong with what it was given
+#: built-in classes that this package uses for messages about wrong inputs
 SAYING: Final = (ValueError, RuntimeError, FloatingPointError, OSError, ImportError)
-#: the instruction that a ``raise`` statement is compiled to
+#: the bytecode instruction of a ``raise`` statement
 RAISE: Final = dis.opmap["RAISE_VARARGS"]
-#: the longest message that is shown, [characters]
+#: longest message to show [characters]
 LONGEST: Final = 2000
 
 
 def is_explained(error: BaseException) -> bool:
-    """Return whether an error was raised to tell the user something, rather than by a fault of the program.
+    """Return whether an error is a message to the user and not a bug.
 
-    An error that speaks for another one, such as one in a process of its own, says so by its attribute ``unexpected``.
+    An error that reports another one, such as one in another process, has the attribute ``unexpected``.
     """
     if getattr(error, "unexpected", False):
         return False
@@ -38,7 +38,7 @@ def is_explained(error: BaseException) -> bool:
 
 
 def printable(text: str, most: int = LONGEST) -> str:
-    """Return a text in one line, with escapes for what a terminal cannot show, and cut where it is very long."""
+    """Return a text in one line, with escapes for characters that a terminal cannot show, shortened if very long."""
     line = " ".join(text.split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line[:most])
     return shown if len(line) <= most else f"{shown}… ({len(line)} characters)"

@@ -1,8 +1,8 @@
-"""The weight of an event: one product of what its file says, for judges and reweighters alike.
+"""The weight of an event: the same product of its variables in judges and reweighters.
 
-Variables of the role "weight" multiply, such as a generator's own weight and that of a refinement. Variations
-(``variation_...``) are the weights of other settings of a simulator; they stand beside the event's own and are no
-factor of it. Single weights may be negative, as at next-to-leading order.
+Variables of the role "weight" are multiplied, such as a generator's weight and that of a refinement. Variations
+(``variation_...``) are the weights of other settings of a simulator; they replace the event's own and are not a factor
+of it. Single weights may be negative, as at next-to-leading order.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def weight_names(events: xr.Dataset) -> list[str]:
 
 
 def weights_of(events: xr.Dataset) -> np.ndarray:
-    """Return the weight of each event, the product of all weights but the variations', (N,) float64.
+    """Return the weight of each event, the product of all weights except variations, (N,) float64.
 
     Raises
     ------
     simulacra.events.EventsError
-        if a weight, or the product, is NaN or infinite, with the event.
+        if a weight, or the product, is NaN or infinite; the message names the event.
     """
     product = np.ones(events.sizes["event"])
     used = weight_names(events)
@@ -36,7 +36,7 @@ def weights_of(events: xr.Dataset) -> np.ndarray:
         row = int(np.flatnonzero(~np.isfinite(product))[0])
         factors = " times ".join(f"{name} {float(events[name].values[row]):g}" for name in used)
         raise EventsError(
-            f"the weight of event {int(events['event'].values[row])} is {product[row]}: {factors}; mend the weights, "
-            "or divide all of them by their mean"
+            f"the weight of event {int(events['event'].values[row])} is {product[row]}: {factors}; correct the "
+            "weights, or divide all of them by their mean"
         )
     return product

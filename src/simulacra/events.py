@@ -1,32 +1,33 @@
-"""The conventions of events: the one thing that flows between the rooms.
+"""The conventions of events, which are the only data exchanged between rooms (subpackages).
 
-Events are an :class:`xarray.Dataset` with the dimension ``event`` and the integer coordinate ``event`` (the index that
-an event keeps for ever: the split hangs on it). Every data variable has ``event`` as its first dimension and carries
+Events are an :class:`xarray.Dataset` with the dimension ``event`` and the integer coordinate ``event`` (the permanent
+index of an event, on which the split depends). Every data variable has ``event`` as its first dimension and the
+attributes
 
 ``units``
     as a physicist writes them ("GeV", "MeV", "mm", "rad", "day", "mag"; "1" for a pure number),
 ``long_name``
     one line,
 ``role``
-    ``condition`` (what was asked for), ``feature`` (what came out), ``weight``, ``mask`` (which entries are there),
-    ``uncertainty`` (the standard deviation of another variable's measurement) or ``coordinate`` (where the entries of
-    each event lie, such as the times of a light curve).
+    ``condition`` (input), ``feature`` (result), ``weight``, ``mask`` (which entries are present), ``uncertainty`` (the
+    standard deviation of another variable's measurement) or ``coordinate`` (the positions of the entries of each event,
+    such as the times of a light curve).
 
-Images, particle clouds, fields, light curves and star tables differ in their further dimensions alone. Provenance
-stands in the attributes of the dataset: ``simulator``, ``simulator_version``, ``seed``, ``settings`` (JSON),
+Images, particle clouds, fields, light curves and star tables differ only in their further dimensions. Provenance is in
+the attributes of the dataset: ``simulator``, ``simulator_version``, ``seed``, ``settings`` (JSON),
 ``seconds_per_event``.
 
-Gaps and errors follow the CF conventions (incomplete arrays of time series, ancillary variables), with roles in place
-of their attributes and a mask in place of fill values:
+Gaps and errors follow the CF conventions (incomplete arrays of time series, ancillary variables), with roles instead of
+their attributes and a mask instead of fill values:
 
-* A mask (event, ...) says which entries of every variable are there whose first dimensions are the mask's. Entries that
-  are not there are 0 and nobody looks at them; NaN is allowed nowhere. A mask over one dimension without positions of
-  its own makes it a list of slots, filled from the first one on (:func:`padded`), whose length says nothing.
+* A mask (event, ...) says which entries are present in every variable whose first dimensions are the mask's. Absent
+  entries are 0 and are ignored; NaN is never allowed. A mask over one dimension without positions makes it a list of
+  slots, filled from the first one on (:func:`padded`); its length has no meaning.
 * An uncertainty has the attribute ``of``, the name of its variable, whose units and (first) dimensions it has; it is
-  positive where the value is there.
-* A coordinate (event, D) gives each entry along D its place. Positions that all events share are a coordinate of the
-  dataset instead, (D,). xarray keeps the name of a dimension for those, so that D is called ``observation``, say, where
-  the coordinate is called ``time``.
+  positive if the value is present.
+* A coordinate (event, D) gives the position of each entry along D. Positions that all events share are a coordinate of
+  the dataset instead, (D,). xarray reserves the name of a dimension for those, so the name of D must differ: for
+  example ``observation`` if the coordinate is ``time``.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ Part = Literal["train", "validation", "test"]
 
 ROLES: Final = ("condition", "feature", "weight", "mask", "uncertainty", "coordinate")
 REQUIRED_ATTRIBUTES: Final = ("simulator", "simulator_version", "seed", "settings", "seconds_per_event")
-#: numpy's kinds of numbers, truth values among them
+#: numpy's kinds of numbers, including booleans
 NUMBERS: Final = "biufc"
-#: under which xarray keeps where a dataset was read from
+#: the key under which xarray stores the source of a dataset
 SOURCE: Final = "source"
 ENERGY_UNITS: Final = ("eV", "keV", "MeV", "GeV", "TeV")
 SPLIT: Final[tuple[tuple[Part, float], ...]] = (("train", 0.7), ("validation", 0.1), ("test", 0.2))
@@ -57,7 +58,7 @@ class EventsError(ValueError):
 
 
 def variable(values: Any, *dimensions: str, units: str, long_name: str, role: Role, **attributes: Any) -> xr.Variable:
-    """Return a variable with the attributes that the conventions ask for.
+    """Return a variable with the attributes required by the conventions.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def make_events(
 
 
 def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return arrays of unequal length as one, with zeros behind the shorter ones, and the mask of what is there.
+    """Return arrays of unequal length as one, padded with zeros, and the mask of present entries.
 
     >>> times, observed = padded([np.array([0.1, 0.4, 0.7]), np.array([0.2])])
     >>> times.tolist(), observed.tolist()
@@ -125,20 +126,20 @@ def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.
     Parameters
     ----------
     arrays:
-        one an event, (their length, ...), alike in all dimensions but the first.
+        one per event, (their length, ...), equal in all dimensions except the first.
     length:
-        slots to make, for events that are written chunk by chunk and so need the same; by default as many as the
-        longest array needs.
+        number of slots, which must be the same for all chunks of a store; by default the length of the longest array.
 
     Returns
     -------
     tuple
-        the values, (N, length, ...), and whether there is one, (N, length).
+        the values, (N, length, ...), and whether they are present, (N, length).
 
     Raises
     ------
     EventsError
-        if there are none, or one is of another shape, longer than ``length`` or holds no numbers, with its place.
+        if there are none, or one has another shape, is longer than ``length`` or does not hold numbers; the message
+        names it.
     """
     given = [np.asarray(array) for array in arrays]
     if not given:
@@ -146,8 +147,8 @@ def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.
     for place, array in enumerate(given):
         if not array.ndim or array.shape[1:] != given[0].shape[1:]:
             raise EventsError(
-                f"array {place} has the shape {array.shape} and array 0 {given[0].shape}: they may differ in the first "
-                "dimension alone"
+                f"array {place} has the shape {array.shape} and array 0 {given[0].shape}: they may differ only in "
+                "the first dimension"
             )
         if array.dtype.kind not in NUMBERS:
             raise EventsError(f"array {place} holds {array.dtype}, not numbers")
@@ -170,10 +171,10 @@ def with_values(
     settings: Mapping[str, Any],
     seconds_per_event: float,
 ) -> xr.Dataset:
-    """Return events with the variables and indices of others, which are valid, but other values, seed and settings.
+    """Return events with the variables and indices of other, valid events, but new values, seed and settings.
 
     ``values`` are those of every variable, by name; they are validated. No index is built and nothing else is computed
-    anew, so that it takes a fifth of the time of :func:`make_events`, which counts where events are made one by one.
+    again, so this takes a fifth of the time of :func:`make_events`, which matters when events are made one by one.
     """
     # A copy of the coordinates, whose attributes someone may write to.
     variables = {name: array if name in values else array.copy(deep=False) for name, array in events.variables.items()}
@@ -212,14 +213,14 @@ def _put_together(like: xr.Dataset, variables: dict[Any, xr.Variable], attribute
 
 
 def names(events: xr.Dataset, role: Role) -> list[str]:
-    """Return the names of the variables that play ``role``, in order."""
+    """Return the names of the variables with this role, in order."""
     return [str(name) for name, array in events.data_vars.items() if array.attrs.get("role") == role]
 
 
 def mask_of(events: xr.Dataset, array: xr.DataArray | xr.Variable) -> str | None:
-    """Return the name of a variable's mask, that whose dimensions are its first ones, two or more; None without one.
+    """Return the name of a variable's mask, or None. Its dimensions are the variable's first two or more.
 
-    Of several masks it is the one of most dimensions.
+    If there are several, it is the one with most dimensions.
     """
     masks = _of_role(events, "mask")
     fitting = [name for name, mask in masks.items() if mask.ndim > 1 and _leads(mask, array)]
@@ -232,15 +233,15 @@ def uncertainty_of(events: xr.Dataset, name: str) -> str | None:
 
 
 def coordinate_of(events: xr.Dataset, array: xr.DataArray | xr.Variable) -> str | None:
-    """Return the name of the coordinate that says where a variable's entries lie in each event, None if none does."""
+    """Return the name of the coordinate with the positions of a variable's entries in each event, or None."""
     return next((key for key, place in _of_role(events, "coordinate").items() if _leads(place, array)), None)
 
 
 def slots(events: xr.Dataset) -> dict[str, list[str]]:
-    """Return the dimensions of mere slots, whose number says nothing, with the masks that fill them.
+    """Return the dimensions that are only slots, whose numbers have no meaning, with their masks.
 
-    They are those that a mask (event, D) fills, without positions that all events share and right behind ``event`` in
-    each variable that has them.
+    These have a mask (event, D), no positions that all events share, and come directly after ``event`` in each of their
+    variables.
     """
     found: dict[str, list[str]] = {}
     for name, mask in _of_role(events, "mask").items():
@@ -254,7 +255,7 @@ def _is_second(dimension: str, array: xr.Variable) -> bool:
 
 
 def _of_role(events: xr.Dataset, role: Role) -> dict[str, xr.Variable]:
-    """Return the variables that play ``role``, without an array of its own around each."""
+    """Return the variables with this role, without a separate array around each."""
     return {
         str(name): array
         for name, array in events.variables.items()
@@ -267,9 +268,9 @@ def _leads(first: xr.Variable, array: xr.DataArray | xr.Variable) -> bool:
 
 
 def validate(events: xr.Dataset, *, conditions: Iterable[str] = (), features: Iterable[str] = ()) -> None:
-    """Check events against the conventions and raise :class:`EventsError` at the first fault.
+    """Check events against the conventions and raise :class:`EventsError` at the first error.
 
-    The message begins with the store or file that the events were read from (:func:`with_source`), if they were.
+    The message begins with the store or file of the events (:func:`with_source`), if known.
 
     Parameters
     ----------
@@ -286,9 +287,9 @@ def validate(events: xr.Dataset, *, conditions: Iterable[str] = (), features: It
 
 
 def with_source(events: xr.Dataset, *sources: str | os.PathLike[str]) -> xr.Dataset:
-    """Return events that know the stores or files that they were read from, also after a selection or a change.
+    """Return events that know their stores or files, also after a selection or a change.
 
-    It stands in ``encoding``, where xarray keeps it too: unlike an attribute, it says nothing about the events.
+    It is stored in ``encoding``, as in xarray; unlike an attribute, it is not a property of the events.
     """
     known = events.copy(deep=False)
     known.encoding[SOURCE] = "', '".join(os.fspath(source) for source in sources)
@@ -306,7 +307,7 @@ def _validate(events: xr.Dataset, conditions: Iterable[str], features: Iterable[
     if len(np.unique(index)) != len(index):
         ordered = np.sort(index)
         twice = int(ordered[np.flatnonzero(np.diff(ordered) == 0)[0]])
-        raise EventsError(f"the coordinate 'event' names an event twice (such as {twice})")
+        raise EventsError(f"the coordinate 'event' contains an event twice (such as {twice})")
     for role, wanted in (("condition", conditions), ("feature", features)):
         for name in wanted:
             if name not in events.data_vars:
@@ -316,8 +317,8 @@ def _validate(events: xr.Dataset, conditions: Iterable[str], features: Iterable[
             _validate_variable(str(key), values, index)
         elif "event" in values.dims and values.ndim > 1:
             raise EventsError(
-                f"'{key}' {values.dims} stands among the dataset's coordinates, which all events share: make it a "
-                "variable of the role 'coordinate', of another name than its dimensions"
+                f"'{key}' {values.dims} is a coordinate of the dataset, but these are for all events: make it a "
+                "variable with the role 'coordinate' and another name than its dimensions"
             )
     _validate_measurements(events)
     missing = [a for a in REQUIRED_ATTRIBUTES if a not in events.attrs]
@@ -330,7 +331,7 @@ def _validate_variable(name: str, array: xr.Variable, index: np.ndarray) -> None
         raise EventsError(f"variable '{name}' has the shape {dict(array.sizes)}: its first dimension must be 'event'")
     for attribute in ("units", "long_name", "role"):
         if not isinstance(array.attrs.get(attribute), str):
-            raise EventsError(f"variable '{name}' carries no '{attribute}'; make it with simulacra.events.variable")
+            raise EventsError(f"variable '{name}' has no '{attribute}'; make it with simulacra.events.variable")
     if array.attrs["role"] not in ROLES:
         raise EventsError(f"variable '{name}' has the role '{array.attrs['role']}', not one of {ROLES}")
     _validate_values(name, array, index)
@@ -364,7 +365,7 @@ def _validate_values(name: str, array: xr.Variable, index: np.ndarray) -> None:
 
 
 def _validate_measurements(events: xr.Dataset) -> None:
-    """Refuse an uncertainty that is none of a variable or not positive, and entries with several or no places."""
+    """Refuse an uncertainty without a variable or not positive, and entries with several positions or none."""
     of: dict[Any, str] = {}
     for name, array in _of_role(events, "uncertainty").items():
         target = array.attrs.get("of")
@@ -379,7 +380,7 @@ def _validate_measurements(events: xr.Dataset) -> None:
         of[target] = name
         if not _leads(array, measured):
             raise EventsError(
-                f"the uncertainty '{name}' has the dimensions {array.dims}: it needs those of '{target}', "
+                f"the uncertainty '{name}' has the dimensions {array.dims}, but needs those of '{target}', "
                 f"{measured.dims}, or the first of them"
             )
         if array.attrs["units"] != measured.attrs["units"]:
@@ -394,8 +395,8 @@ def _validate_measurements(events: xr.Dataset) -> None:
     for name, array in _of_role(events, "coordinate").items():
         if array.ndim < 2:
             raise EventsError(
-                f"the coordinate '{name}' is one number an event: it says where the entries along a dimension lie, "
-                "(event, dimension); a single number is a condition or a feature"
+                f"the coordinate '{name}' is one number per event, but must give the positions of entries along a "
+                "dimension, (event, dimension); a single number is a condition or a feature"
             )
         if array.dims in placed:
             raise EventsError(
@@ -417,7 +418,7 @@ def _validate_positive(name: str, array: xr.Variable, of: str, there: np.ndarray
         place = np.argwhere(wrong)[0]
         raise EventsError(
             f"the uncertainty '{name}' is {values[tuple(place)]} in event {index[place[0]]}{_at(array, place)}: it "
-            f"must be positive where '{of}' is there"
+            f"must be positive where '{of}' is present"
         )
 
 
@@ -429,7 +430,7 @@ def _at(array: xr.Variable, place: np.ndarray) -> str:
 def part_of(index: np.ndarray) -> np.ndarray:
     """Return "train", "validation" or "test" for each event index, (N,), by a hash (splitmix64) of the index alone.
 
-    The same event is in the same part in every program, for ever: 70 % train, 10 % validation, 20 % test.
+    An event is always in the same part, in every program: 70 % train, 10 % validation, 20 % test.
     """
     with np.errstate(over="ignore"):
         z = np.asarray(index, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)

@@ -1,4 +1,4 @@
-"""Variables whose values are read, and changed, only when they are asked for."""
+"""Variables whose values are read and changed only when needed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-#: reads the part of a variable that a key names: an integer, a slice or an array of integers for each dimension
+#: reads the part of a variable given by a key: an integer, a slice or an array of integers per dimension
 Read = Callable[[xr.Variable, tuple[Any, ...]], np.ndarray]
 
 
 def read_by(read: Read, variable: xr.Variable, dtype: np.dtype | None = None) -> xr.Variable:
-    """Return a variable whose values ``read`` fetches from ``variable`` when they are asked for.
+    """Return a variable whose values ``read`` fetches from ``variable`` when needed.
 
-    What is read whole is kept, as xarray does with the variables of a file.
+    A completely read variable is kept in memory, like xarray's variables of a file.
     """
     lazy: Any = indexing.LazilyIndexedArray(_ReadBy(read, variable, dtype or variable.dtype))
     kept = indexing.MemoryCachedArray(indexing.CopyOnWriteArray(lazy))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""How far a long job has come: what functions tell, and bars on standard error, drawn by rich."""
+"""The progress of long jobs: callbacks of functions, and bars on standard error, drawn by rich."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 Progress = Callable[[str, float], None]
-"""Called with the name of a step and the share of the work that is done before it."""
+"""Called with the name of a step and the share of the work completed before it."""
 
 
 def silent(_step: str, _share: float) -> None:
@@ -18,18 +18,18 @@ def silent(_step: str, _share: float) -> None:
 
 
 class ProgressBar:
-    """A bar with what is done, the time taken and the time left; no bar where standard error is no terminal.
+    """A bar with the progress, the time taken and the time left; no bar if standard error is not a terminal.
 
     Parameters
     ----------
     label:
-        what is done.
+        name of the job.
     total, done:
-        the size of the job, and how much of it was there before.
+        the size of the job, and how much of it was done before.
     show:
-        whether anything is shown at all.
+        whether anything is shown.
     counted:
-        whether the parts are counted, as "3/20"; the share in percent if not.
+        whether to show counts, such as "3/20", instead of percent.
     kept:
         whether the bar stays when the job is done.
     """
@@ -68,7 +68,7 @@ class ProgressBar:
         self._bar.stop()
 
     def update(self, done: float | None = None, *, label: str | None = None, text: str | None = None) -> None:
-        """Show how much is done, another label, or a text behind the bar."""
+        """Show the progress, another label, or a text behind the bar."""
         fields: dict[str, Any] = {} if text is None else {"text": text}
         self._bar.update(self._task, completed=done, description=label, **fields)
 
@@ -80,17 +80,17 @@ class ProgressBar:
 
 @contextlib.contextmanager
 def step_progress(label: str, *, show: bool) -> Iterator[Progress]:
-    """Show the steps of a job, the share that is done and the time left."""
+    """Show the steps of a job, the completed share and the time left."""
     with ProgressBar(label, 1.0, show=show, counted=False) as bar:
         yield lambda step, share: bar.update(share, label=step)
 
 
 @contextlib.contextmanager
 def event_progress(label: str, n_events: int, n_done: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """Show how far a job of ``n_events`` has come, of which ``n_done`` were there before.
+    """Show the progress of a job of ``n_events``, of which ``n_done`` were done before.
 
-    What is given is called with the number of events that are done since the last call. One line is printed at the end;
-    where there is no terminal, none for a job that took under a second.
+    The given function is called with the number of events since the last call. One line is printed at the end, but
+    without a terminal not for a job of less than a second.
     """
     start, made = time.perf_counter(), 0
     with ProgressBar(label, n_events, n_done, show=show) as bar:

@@ -1,7 +1,6 @@
-"""What all settings have in common: nothing unknown, nothing infinite, and no ``true`` that is taken for a 1.
+"""Checks of all settings: no unknown keys, no infinite numbers, and no ``true`` read as 1.
 
-And how they are read from TOML files, shipped or not; and what a call from Python refuses as the command line does:
-numbers that are not whole.
+Also the reading of settings from TOML files, and the check for integers in calls from Python, as on the command line.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class CheckedSettings(BaseModel):
             for name, value in data.items():
                 field = cls.model_fields.get(name)
                 if field is not None and _holds_bool(value) and _takes_numbers_alone(field.annotation):
-                    raise ValueError(f"'{name}' is {str(value).lower()}: a truth value is no number")
+                    raise ValueError(f"'{name}' is {str(value).lower()}: a truth value is not a number")
         return handler(data)
 
 
@@ -41,7 +40,7 @@ def _holds_bool(value: Any) -> bool:
 
 
 def _takes_numbers_alone(annotation: Any) -> bool:
-    """Return whether a type has places for numbers and none for truth values; models inside look after their own."""
+    """Return whether a type accepts numbers and no truth values; nested models check their own."""
     leaves = set(_leaves(annotation))
     models = any(isinstance(leaf, type) and issubclass(leaf, BaseModel) for leaf in leaves)
     return bool(leaves & {int, float}) and not models and not leaves & {bool, Any}
@@ -99,12 +98,12 @@ def faults_of(error: ValidationError, unnamed: Container[str | int] = ()) -> str
 
 
 def whole_number(number: object, what: str, least: int = 0) -> int:
-    """Return a whole number of Python's or numpy's as an ``int``; ``True`` is none, nor is 1.0.
+    """Return an integer of Python or numpy as an ``int``; ``True`` and 1.0 are refused.
 
     Raises
     ------
     ValueError
-        if it is none, or below ``least`` (0 or 1), with ``what`` it is.
+        if it is not an integer, or below ``least`` (0 or 1); ``what`` is its name in the message.
     """
     # The first question is answered in nanoseconds, which counts where events are made one by one.
     if type(number) is not int:

@@ -1,8 +1,8 @@
-"""Units are read here and nowhere else: events that come in are converted to the conventions' units, or refused.
+"""The only place where units are read: input events are converted to the conventional units, or refused.
 
-What physicists write is understood by `pint <https://pint.readthedocs.io>`_, with c = 1, so that "GeV/c" is a momentum
-in GeV. Variables that the package itself knows (:func:`expected`) must have a unit that converts to their own. All
-others may have any unit, known or not. Two samples that are compared need the same one, or ones that convert.
+Units are parsed by `pint <https://pint.readthedocs.io>`_, with c = 1, so "GeV/c" is a momentum in GeV. The known
+variables of the package (:func:`expected`) must have a unit that can be converted to the conventional one. All others
+may have any unit, known or not. Two samples in a comparison need equal or convertible units.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _SHOWERS: Final = {
 }
 _CLOUDS: Final = {**dict.fromkeys(("momentum", "energy", "jet_pt", "jet_mass"), "GeV"), "jet_phi": "rad"}
 _JETS: Final = {"jet_pt": "GeV", "jet_mass": "GeV", "phi_rel": "rad", "eta_rel": "1", "pt_rel": "1"}
-#: the variables that say which of these an event is, and the unit of each variable
+#: the variables that identify the kind of event, and the unit of each variable
 _KINDS: Final = (
     ({"shower"}, _SHOWERS),
     ({"momentum", "present"}, _CLOUDS),
     ({"eta_rel", "phi_rel", "pt_rel"}, _JETS),
 )
-#: names and whole powers, multiplied and divided: what is given to pint, which would try to work out anything else
+#: names and integer powers, multiplied and divided: only these are given to pint, which would evaluate anything else
 _UNIT: Final = re.compile(r"(1|[^\W\d]+|%|°)((\*\*|\^)-?\d{1,2})?([ */·](1|[^\W\d]+|%|°)((\*\*|\^)-?\d{1,2})?)*")
-#: two samples that differ by a power of 1000, to within so many powers of ten, are told of
+#: two samples that differ by a power of 1000, to within this many powers of ten, give a warning
 SAME_POWER: Final = 0.2
-#: events that are looked at for that
+#: number of events for this check
 LOOKED_AT: Final = 1000
-#: energy that is deposited over the energy that came in, above which a unit must be wrong
+#: ratio of deposited to incident energy above which a unit must be wrong
 TOO_MUCH: Final = 30.0
 
 
 def expected(events: xr.Dataset) -> dict[str, str]:
-    """Return the units that the conventions ask for, by the name of the variable."""
+    """Return the conventional units, by the name of the variable."""
     there = set(map(str, events.data_vars))
     found: dict[str, str] = {}
     for marks, units in _KINDS:
@@ -57,25 +57,25 @@ def expected(events: xr.Dataset) -> dict[str, str]:
 
 
 def in_convention(events: xr.Dataset, where: str = "") -> xr.Dataset:
-    """Return events in the units of the conventions; values that were not read yet are converted as they are.
+    """Return events in the conventional units; values that are not read yet are converted when read.
 
     Parameters
     ----------
     where:
-        what the events are called in an error.
+        name of the events in an error.
 
     Raises
     ------
     EventsError
-        if a unit is not known, or does not convert, with the variable, the unit found and the one expected.
+        if a unit is unknown, or cannot be converted; the message names the variable, its unit and the expected one.
     """
     return in_units(events, expected(events), where)
 
 
 def in_units(events: xr.Dataset, units: Mapping[str, str], where: str = "") -> xr.Dataset:
-    """Return events with variables in these units, by name; those without a text as ``units`` are left as they are.
+    """Return events with variables in these units, by name; those without a text as ``units`` are not changed.
 
-    The uncertainty of a variable goes with it.
+    The uncertainty of a variable is converted with it.
 
     Raises
     ------
@@ -123,13 +123,13 @@ def alike(reference: xr.Dataset, events: xr.Dataset, where: str = "") -> xr.Data
 def scale_warnings(first: xr.Dataset, second: xr.Dataset, called: tuple[str, str]) -> list[str]:
     """Return a warning for each variable that is about a power of 1000 larger in one sample than in the other.
 
-    The median over events of the sum of absolute values is compared, of the first 1000 events. Samples of the same
-    physics do not differ by a factor of 600 or more; one whose unit is labelled wrongly does.
+    The medians over the first 1000 events of the sum of absolute values are compared. Samples of the same physics do
+    not differ by a factor of 600 or more, but a sample with a wrong unit does.
 
     Parameters
     ----------
     called:
-        what the two samples are called.
+        names of the two samples.
     """
     found = []
     for name, array in first.data_vars.items():
@@ -143,21 +143,21 @@ def scale_warnings(first: xr.Dataset, second: xr.Dataset, called: tuple[str, str
         if thousands and abs(power - thousands) < SAME_POWER:
             less, more = called if power > 0 else called[::-1]
             found.append(
-                f"'{name}' is about {10 ** abs(thousands):,} times as large in {more} as in {less}, both taken in "
-                f"{array.attrs['units']}: is one of them in another unit than it says? Correct its attribute 'units'."
+                f"'{name}' is about {10 ** abs(thousands):,} times as large in {more} as in {less}, both in "
+                f"{array.attrs['units']}: is one of them in another unit? Correct its attribute 'units'."
             )
     return found
 
 
 def response_warnings(showers: xr.Dataset, called: str) -> list[str]:
-    """Return a warning if the energy in the cells of showers and their incident energies do not fit each other.
+    """Return a warning if the energy in the cells of showers does not fit their incident energies.
 
     Parameters
     ----------
     showers:
-        events in the conventions' units; others than showers get no warning.
+        events in the conventional units; events other than showers get no warning.
     called:
-        what the sample is called.
+        name of the sample.
     """
     if not {"shower", "incident_energy"} <= set(map(str, showers.data_vars)):
         return []
@@ -172,7 +172,7 @@ def response_warnings(showers: xr.Dataset, called: str) -> list[str]:
         return []
     told = (
         f"The cells of {called} hold {response:.3g} times the incident energy: is 'shower' or 'incident_energy' in "
-        "another unit than it says? Correct its attribute 'units'."
+        "another unit? Correct its attribute 'units'."
     )
     return [told]
 
@@ -192,7 +192,7 @@ def _scale(array: xr.DataArray) -> float:
 
 
 def _converted(array: xr.Variable, factor: float, offset: float, units: str) -> xr.Variable:
-    """Return an array in another unit, in double precision where it held integers."""
+    """Return an array in another unit, in double precision if it held integers."""
     dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
     if (factor, offset) == (1.0, 0.0):
         changed = array.copy(deep=False)
@@ -220,22 +220,22 @@ def _linear(found: str, wanted: str) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        if there is no such thing, as the rest of a sentence about a variable.
+        if they do not exist; the message is the rest of a sentence about a variable.
     """
     here, there = _unit(found), _unit(wanted)
     shown = f"'{printable(found, 40)}'"
-    remedy = f"expected '{wanted}' or what converts to it; correct its attribute 'units'"
+    remedy = f"expected '{wanted}' or a unit that can be converted to it; correct its attribute 'units'"
     if here is None:
         raise ValueError(f"has the unit {shown}, which is not known: {remedy}")
     if there is None or not here.is_compatible_with(there):
-        raise ValueError(f"has the unit {shown}, which does not convert to '{wanted}': {remedy}")
+        raise ValueError(f"has the unit {shown}, which cannot be converted to '{wanted}': {remedy}")
     registry = _registry()
     zero, one = (float(registry.Quantity(x, here).to(there).magnitude) for x in (0.0, 1.0))
     return _exact(one - zero), zero
 
 
 def _exact(factor: float) -> float:
-    """Return a power of ten that was rounded on its way as it is."""
+    """Return a power of ten without its rounding error."""
     power = float(f"1e{round(np.log10(factor))}")
     return power if abs(factor / power - 1) < 1e-12 else factor
 
@@ -252,7 +252,7 @@ def _registry() -> UnitRegistry[Any]:
 
 
 def _unit(text: str) -> Any:
-    """Return a unit as pint knows it, None if it does not."""
+    """Return a unit of pint, None if pint does not know it."""
     plain = text.strip()
     if plain == "e":
         # a charge in units of the proton's is a number

@@ -1,3 +1,3 @@
-"""The version of this package, which every room writes into what it makes."""
+"""The version of this package, for the provenance of all results."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and locks that one process holds."""
+"""Files that are either complete or absent, and locks for one process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from simulacra.errors import printable
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, alone: bool = False) -> Iterator[Path]:
-    """Give the path of an empty file beside ``path`` to write to, and rename it once it is written.
+    """Give the path of an empty file next to ``path`` to write to, and rename it when it is written.
 
-    What stood at ``path`` before stays as it was if the writing fails, and nothing is left beside it, except by a
-    process that is killed.
+    If the writing fails, the old file at ``path`` is unchanged and nothing else is left, except by a killed process.
 
     Parameters
     ----------
     alone:
-        whether no other process can write to ``path``, as in a locked folder; what a killed one left is then written
-        over.
+        whether no other process can write to ``path``, as in a locked folder; leftovers of a killed one are then
+        overwritten.
     """
     fresh = path.with_name(f".{path.name}.partial" if alone else f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     fresh.touch(exist_ok=alone)
@@ -38,12 +37,12 @@ def whole_file(path: Path, *, alone: bool = False) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: str | bytes, *, alone: bool = False) -> None:
-    """Write bytes, or text in UTF-8, whole or not at all; ``alone`` as for :func:`whole_file`.
+    """Write bytes, or text in UTF-8, completely or not at all; ``alone`` as for :func:`whole_file`.
 
     Raises
     ------
     OSError
-        if it cannot be written; what was there before is intact.
+        if it cannot be written; the old file is then intact.
     """
     with whole_file(path, alone=alone) as fresh:
         fresh.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -51,14 +50,14 @@ def write_whole(path: Path, content: str | bytes, *, alone: bool = False) -> Non
 
 @contextlib.contextmanager
 def locked(lock: Path, refusal: Callable[[str], Exception]) -> Iterator[None]:
-    """Hold a file against every other process; the system lets go of it when this process dies.
+    """Lock a file against other processes; the system releases it when this process dies.
 
     Parameters
     ----------
     lock:
-        the file, which is made with its folder, and may be removed with it by the process that holds it.
+        the file, which is created with its folder; the process that holds it may remove both.
     refusal:
-        from the number of the process that holds it, the error to raise.
+        returns the error to raise, from the number of the process that holds the lock.
     """
     while True:
         lock.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Numbers as they stand in sentences and tables: no more digits than their uncertainty warrants."""
+"""Numbers in sentences and tables: no more digits than their uncertainty justifies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MINUS: Final = "\N{MINUS SIGN}"
 
 
 def with_error(value: float, error: float, units: str = "1") -> str:
-    """Return "0.123 ± 0.004", with two digits of the error where it begins with a 1; units of "%" scale by 100."""
+    """Return "0.123 ± 0.004", with two digits of the error if it begins with a 1; units of "%" scale by 100."""
     if units == "%":
         value, error = 100 * value, 100 * error
     unit = "" if units == "1" else f" {units}"
@@ -26,7 +26,7 @@ def with_error(value: float, error: float, units: str = "1") -> str:
 
 
 def decimals(error: float) -> int:
-    """Return how many decimals a number with this error, above 0, deserves."""
+    """Return the number of decimals for a number with this error, above 0."""
     exponent = math.floor(math.log10(error))
     leading = error / 10**exponent
     return min(MOST_DECIMALS, max(0, -exponent + (1 if leading < 2 else 0)))

@@ -202,7 +202,7 @@ def test_a_wrong_period_and_an_uncertainty_of_nothing_are_refused() -> None:
     values, times, there, errors = drawn(9)
     with pytest.raises(ValueError, match=r"the period of event number 2 is 0\.0: a period must be positive"):
         observe(series_of(values, times, there, period=(np.array([1.0, 1, 0, 1, 1, 1]), "day")))
-    with pytest.raises(EventsError, match="variable 'period' has the unit 'km', which does not convert to 'day'"):
+    with pytest.raises(EventsError, match="variable 'period' has the unit 'km', which cannot be converted to 'day'"):
         observe(series_of(values, times, there, period=(np.ones(N), "km")))
     events = series_of(values, times, there, errors)
     place = tuple(np.argwhere(there)[4])

@@ -80,7 +80,7 @@ def test_training_raises_the_likelihood(run: Path, events: xr.Dataset) -> None:
 def test_showers_off_the_axis_or_without_energy_are_refused(events: xr.Dataset) -> None:
     few = events.isel(event=np.arange(40))
     moved = variable(np.full(40, 3.0, np.float32), units="mm", long_name="x", role="condition")
-    with pytest.raises(ValueError, match="runs along the axis, but impact_x of these events varies"):
+    with pytest.raises(ValueError, match="runs along the axis; impact_x of these events varies"):
         Trainer(Settings(), few.assign(impact_x=moved))
     empty = few.copy(deep=True)
     empty.shower[3] = 0

@@ -1,1 +1,1 @@
-"""What the systems of one kind of event share."""
+"""The common part of systems for one kind of event."""

@@ -1,4 +1,4 @@
-"""What systems that reweight Pythia's events share: its parameters, and how an experiment's settings are read."""
+"""The common part of systems that reweight Pythia events: parameters, and the reading of settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
     "aLund": Condition("1", "parameter a of the Lund fragmentation function (StringZ:aLund)"),
     "probStoUD": Condition("1", "production of strange against up or down quarks (StringFlav:probStoUD)"),
 }
-#: that the example varies over
+#: varied in the example
 EXAMPLE_BOX: Final = {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.5:0.9", "probStoUD": "uniform:0.1:0.3"}
 
 
@@ -29,12 +29,12 @@ def first_events(events: xr.Dataset, most: int | None) -> xr.Dataset:
 
 
 def reweighter_settings(settings: ReweighterSettings, training: TrainingSettings) -> ReweighterSettings:
-    """Return the settings of the reweighter alone, with the experiment's training.
+    """Return only the settings of the reweighter, with the experiment's training.
 
     Raises
     ------
     SettingsError
-        if the system's table holds a training of its own.
+        if the system's table contains a training.
     """
     if "training" in settings.model_fields_set:
         raise SettingsError("'system.training' has no effect: write the training into the table [training]")

@@ -1,4 +1,4 @@
-"""What every model file says of the sample that its model was trained on."""
+"""The description of the training sample in every model file."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from simulacra.conditions import Condition, Distribution
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: what simulators call a condition in their settings, where it is not its name
+#: names of conditions in simulators' settings, if they differ
 SETTING: Final = {"incident_energy": "energy"}
 
 
 def describe(
     events: xr.Dataset, conditions: Mapping[str, Condition], used: Sequence[str], carries: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return what the training sample fixed and a model file must say: trained ranges, provenance and what it carries.
+    """Return the description of the training sample: trained ranges, provenance and attributes.
 
     Parameters
     ----------
     events:
         the training part.
     conditions:
-        those that the system knows, by name.
+        those of the system, by name.
     used:
-        names of those that the model is conditioned on, in the order of the network's columns.
+        names of the model's conditions, in the order of the network's columns.
     carries:
-        names of the attributes that generated events carry too, such as ``geometry``; "" where the sample has none.
+        names of the attributes that generated events also have, such as ``geometry``; "" if the sample has none.
     """
     held_out = json.loads(events.attrs.get("hold_out", "[]"))
     asked = {name: _asked_of_the_simulator(name, events) for name in used if conditions[name].kind == "float"}
@@ -52,7 +52,7 @@ def describe(
 
 
 def _asked_of_the_simulator(name: str, events: xr.Dataset) -> Distribution | None:
-    """Return the distribution that a simulator drew a condition from, if the sample's settings tell."""
+    """Return the distribution from which a simulator drew a condition, if the sample's settings contain it."""
     try:
         return Distribution.parse(str(json.loads(events.attrs["settings"]).get(SETTING.get(name, name))))
     except ValueError:
@@ -60,9 +60,9 @@ def _asked_of_the_simulator(name: str, events: xr.Dataset) -> Distribution | Non
 
 
 def trained_range(name: str, events: xr.Dataset, condition: Condition) -> tuple[float, float]:
-    """Return the range of a condition that the sample was drawn from, or what it spans if its settings do not tell.
+    """Return the range from which a condition was drawn, or its range in the sample if the settings do not contain it.
 
-    A band at the range's end that was held out is not part of it; one in its middle is.
+    A held-out band at the end of the range is not part of it; one in the middle is.
     """
     if condition.kind == "choice":
         return 0.0, float(len(condition.choices) - 1)
@@ -86,7 +86,7 @@ def trained_range(name: str, events: xr.Dataset, condition: Condition) -> tuple[
 
 
 def columns_of(events: xr.Dataset, used: Sequence[str]) -> Tensor:
-    """Return conditions as a network takes them, (N, C) float32, in physical units."""
+    """Return conditions as inputs of a network, (N, C) float32, in physical units."""
     import torch
 
     columns = [events[name].values.astype(np.float32) for name in used]

@@ -1,4 +1,4 @@
-"""What systems of showers share: conditions, what events carry, mirror images, validation by shower shapes."""
+"""The common part of systems of showers: conditions, attributes, mirror images, validation by shower shapes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-#: showers that are drawn at a time where a model in training is validated
+#: number of showers per draw in the validation of a model in training
 DRAWN_AT_A_TIME: Final = 256
 
 ConditionName = Literal["incident_energy", "impact_x", "impact_y", "polar_angle", "azimuthal_angle"]
@@ -34,12 +34,12 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
     "polar_angle": Condition("rad", "angle between the incident particle and the calorimeter's axis"),
     "azimuthal_angle": Condition("rad", "azimuth of the incident particle"),
 }
-#: attributes of the training sample that generated showers carry too
+#: attributes of the training sample that generated showers also have
 CARRIES: Final = ("geometry", "particle")
 
 
 def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:  # noqa: ARG001
-    """Return the event variables of what a module makes, (N, cells) [MeV]."""
+    """Return the event variables of a module's output, (N, cells) [MeV]."""
     return {
         "shower": variable(
             output,
@@ -52,14 +52,14 @@ def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str
 
 
 class Showers:
-    """Showers that a system is trained on: the detector, tensors, mirror images and validation.
+    """The training showers of a system: the detector, tensors, mirror images and validation.
 
     Parameters
     ----------
     events:
         the training part.
     conditions:
-        names of what the generator is conditioned on, ``incident_energy`` first.
+        names of the generator's conditions, ``incident_energy`` first.
 
     Raises
     ------
@@ -84,9 +84,10 @@ class Showers:
         }
 
     def mirrored(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-        """Mirror each shower along phi and eta with probability 1/2: the detector cannot tell the difference.
+        """Mirror each shower along phi and eta with probability 1/2; the detector is symmetric.
 
-        Every tensor of a value per cell is mirrored, and ``conditions``; others, such as energies of sections, stay.
+        All tensors with one value per cell are mirrored, and ``conditions``; others, such as energies of sections, are
+        not.
         """
         import torch
 
@@ -95,7 +96,7 @@ class Showers:
         return {name: self._reflected(name, tensor, rows, columns) for name, tensor in batch.items()}
 
     def all_mirror_images(self, shower: Tensor, conditions: Tensor | None = None) -> dict[str, Tensor]:
-        """Return ``shower`` (4 N, cells) and ``conditions`` (4 N, C): as given, and mirrored along one axis or both."""
+        """Return ``shower`` (4 N, cells) and ``conditions`` (4 N, C): the given ones and their mirror images."""
         import torch
 
         batch = {"shower": shower} if conditions is None else {"shower": shower, "conditions": conditions}
@@ -130,7 +131,7 @@ class Showers:
 
 
 def example(**system: Any) -> dict[str, Any]:
-    """Return an experiment on the showers that the package ships, with settings of a system; it trains in seconds."""
+    """Return an experiment on shipped showers with settings of a system; it trains in seconds."""
     return {
         "name": f"example-{system['kind']}",
         "data": {"path": "reference:calogan-eplus", "max_events": 600},
@@ -147,7 +148,7 @@ class ShowerValidation:
     geometry:
         the detector.
     conditions:
-        names of what the generator is conditioned on, ``incident_energy`` first.
+        names of the generator's conditions, ``incident_energy`` first.
     """
 
     def __init__(self, geometry: CalorimeterGeometry, conditions: Sequence[str]) -> None:

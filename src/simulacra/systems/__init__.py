@@ -1,6 +1,6 @@
-"""One file a paper. Adding a system is adding its file here: ``names`` lists the folder, nothing registers.
+"""One file per paper. To add a system, add its file here: ``names`` lists the folder, no list registers it.
 
-Your own system is a file like these in a folder of yours that the environment variable ``SIMULACRA_SYSTEMS`` names.
+Your own system is a file like these, in a folder named in the environment variable ``SIMULACRA_SYSTEMS``.
 
 >>> import simulacra
 >>> simulacra.systems.makes("calogan")

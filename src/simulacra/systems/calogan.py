@@ -1,15 +1,15 @@
 """CaloGAN: showers in a calorimeter of a few longitudinal sections, given the incident particle.
 
 Paganini, de Oliveira and Nachman, arXiv:1705.02355 (energy) and arXiv:1712.10321 (energy, impact position and angle).
-It stands for the shower-shape figures and the table of computing times of arXiv:1712.10321.
+It reproduces the shower-shape figures and the table of computing times of arXiv:1712.10321.
 
-What is the papers': a stream of locally connected layers a section, attention that paints each section in from the
-one before, sparsity by ReLU, conditions that multiply the noise, a critic with a stream a section, minibatch
-discrimination, sparsities and layer energies. What differs, each for a reason given in ``docs/calogan.md``: the images
-are roots of cell shares and the total response is a number of its own
+From the papers: one stream of locally connected layers per section, attention that adds the image of the section
+before, sparsity by ReLU, conditions that multiply the noise, a critic with one stream per section, minibatch
+discrimination, sparsities and layer energies. Different here, with the reasons in ``docs/calogan.md``: the images are
+roots of cell shares and the total response is a separate number
 (:class:`~simulacra.representations.shower_images.ShowerImages`), so the energy is held by construction; the gradient
-penalty and the moving average (:mod:`simulacra.generators.adversarial`) make the game converge; shower centres and
-widths stand among the critic's observables; channels are few.
+penalty and the moving average (:mod:`simulacra.generators.adversarial`) make the training converge; the critic also
+sees shower centres and widths; there are fewer channels.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ class Trainer:
         )
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-        """Mirror each shower along phi and eta with probability 1/2: the detector cannot tell the difference."""
+        """Mirror each shower along phi and eta with probability 1/2; the detector is symmetric."""
         return self.showers.mirrored(batch, rng) if self.settings.reflections else dict(batch)
 
     def last_layer(self) -> dict[str, Tensor]:
-        """Return the weights in training of the layers that make the images and the response, by the model's names."""
+        """Return the current weights of the layers for the images and the response, by the model's names."""
         network: Any = self.family.generator.network
         modules = {f"network.streams.{i}.image": stream.image for i, stream in enumerate(network.streams)}
         modules[f"network.response.{len(network.response) - 1}"] = network.response[-1]
@@ -119,12 +119,12 @@ def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
 
 
 def fold(module: nn.Module) -> nn.Module:
-    """Return the trained module for use, its linear layers folded into one another."""
+    """Return the trained module for use, with its linear layers merged."""
     from simulacra.models.folded_shower_generator import FoldedShowerGenerator
 
     return FoldedShowerGenerator(module).eval()  # type: ignore[arg-type]
 
 
 def example(folder: Path) -> dict[str, Any]:  # noqa: ARG001
-    """Return a small experiment, on showers that the package ships."""
+    """Return a small experiment on shipped showers."""
     return showers.example(kind="calogan", channels=(2, 2, 2), critic_channels=(2, 2, 2), latent=8)

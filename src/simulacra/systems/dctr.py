@@ -1,15 +1,15 @@
 """DCTR: one simulation reweighted into another on the full phase space, continuous in the simulator's parameters.
 
-Andreassen and Nachman, arXiv:1907.08209. It stands for the figures of reweighted observables (default Pythia with other
+Andreassen and Nachman, arXiv:1907.08209. It reproduces the figures of reweighted observables (default Pythia with other
 values of alphaS, aLund and probStoUD in e+e- -> Z -> hadrons at 91.2 GeV) and for the table of fits of the three
 parameters, one by one and together.
 
-What is the paper's: a particle flow network on all particles' momenta and identities, the cross entropy of target
-against source, parameters among the inputs, drawn for the source, the weights f/(1-f), the fit by the classifier's
-loss. What differs: the network sees the particles about the event's own axes
-(:class:`~simulacra.representations.particle_clouds.ParticleClouds`); the log-odds are a difference, so that the weights
-are 1 at the source's parameters by construction; an ensemble gives the networks' uncertainty; the log-odds are
-calibrated on events that no member was trained on.
+From the paper: a particle flow network on all particles' momenta and identities, the cross entropy of target against
+source, parameters among the inputs, drawn for the source, the weights f/(1-f), the fit with the classifier's loss.
+Different here: the network sees the particles relative to the event's axes
+(:class:`~simulacra.representations.particle_clouds.ParticleClouds`); the log-odds are a difference, so the weights are
+1 at the source's parameters by construction; an ensemble gives the networks' uncertainty; the log-odds are calibrated
+on events that no member was trained on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Settings(ReweighterSettings):
     Attributes
     ----------
     source:
-        store or file of the events that are reweighted.
+        store or file of the events to reweight.
     """
 
     kind: Literal["dctr"] = "dctr"
@@ -49,8 +49,8 @@ class Settings(ReweighterSettings):
 def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, progress: bool = True) -> Reweighter:
     """Train the reweighter of the experiment into ``run``, and calibrate its fits over the box on the validation part.
 
-    Where the validation part is too small for that, or the networks are too far from the ratio, the reweighter has no
-    calibration and a warning that says so.
+    If the validation part is too small, or the networks are too far from the true ratio, the reweighter has no
+    calibration but a warning.
     """
     from simulacra.fits.box_calibration import calibrate_over_box
     from simulacra.fits.errors import FitError
@@ -74,7 +74,7 @@ def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, pr
     except FitError as error:
         trained.description["warnings"] = [
             *trained.description["warnings"],
-            f"fits are not calibrated: {error}; simulacra calibrate does it with more events",
+            f"fits are not calibrated: {error}; simulacra calibrate can do it with more events",
         ]
         reweighter = trained
     reweighter.save(run / "reweighter.safetensors")
@@ -82,6 +82,6 @@ def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, pr
 
 
 def example(folder: Path) -> dict[str, Any]:
-    """Return a small experiment, on Pythia's events that are simulated into ``folder``."""
+    """Return a small experiment on Pythia events, simulated into ``folder``."""
     source, target = collisions.example_samples(folder)
     return collisions.example(target, kind="dctr", source=str(source))

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from simulacra.training.loop import Trainee
     from simulacra.training.settings import Experiment
 
-#: opens the events that a path names
+#: opens the events at a path
 Read = Callable[[str], xr.Dataset]
 Makes = Literal["events", "weights", "scores"]
-#: environment variable with further folders of systems, separated as in PATH: what lies there is run, so trust it
+#: environment variable with further folders of systems, separated as in PATH; their code is run, so it must be trusted
 FOLDERS: Final = "SIMULACRA_SYSTEMS"
 
 
 class System(Protocol):
-    """What every system's file offers. It imports torch inside functions alone, so that settings are read without it.
+    """What every system's file offers. It imports torch only inside functions, so settings are read without torch.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class System(Protocol):
     Settings:
         frozen; its ``kind`` is the file's name.
     CONDITIONS:
-        what a model may be conditioned on, by name; there may be none.
+        possible conditions of a model, by name; there may be none.
     """
 
     MAKES: Makes
@@ -48,9 +48,9 @@ class System(Protocol):
     __doc__: str
 
     def example(self, folder: Path) -> dict[str, Any]:
-        """Return a small experiment that trains in seconds, as a TOML file holds it.
+        """Return a small experiment that trains in seconds, as in a TOML file.
 
-        Events that do not come with the package are written into ``folder`` first.
+        Events that are not shipped are first written into ``folder``.
         """
 
 
@@ -62,7 +62,7 @@ class ReweightingSystem(System, Protocol):
 
 
 class TrainedSystem(System, Protocol):
-    """What a system offers whose network the training loop trains: one that makes events, or scores."""
+    """What a system offers if the training loop trains its network: one that makes events or scores."""
 
     def Trainer(self, settings: Any, events: xr.Dataset) -> Trainee:  # noqa: N802
         """Build the networks and fit their representation to the training events."""
@@ -75,7 +75,7 @@ class TrainedSystem(System, Protocol):
         """
 
     def fold(self, module: nn.Module) -> nn.Module:
-        """Return the module for use: the same function of the same inputs in as few operations as can be."""
+        """Return the module for use: the same function in as few operations as possible."""
 
 
 class GeneratingSystem(TrainedSystem, Protocol):
@@ -84,7 +84,7 @@ class GeneratingSystem(TrainedSystem, Protocol):
     Attributes
     ----------
     CARRIES:
-        names of those attributes of the training sample that generated events carry too: a detector's ``geometry``, the
+        names of the attributes of the training sample that generated events also have: a detector's ``geometry``, the
         ``particle``, the frame of coordinates, the survey.
     """
 
@@ -109,17 +109,17 @@ class ScoringSystem(TrainedSystem, Protocol):
     SCORE: tuple[str, str]
 
     def inputs(self, description: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the names of the variables that ``to_inputs`` reads, with the units that it takes them in."""
+        """Return the names of the variables that ``to_inputs`` reads, with their units there."""
 
     def to_inputs(self, events: xr.Dataset, description: Mapping[str, Any]) -> np.ndarray:
-        """Return what the module takes of events, (N, latent) float32."""
+        """Return the module's inputs from events, (N, latent) float32."""
 
     def example_signal(self, folder: Path) -> Path:
         """Write a small sample of what the example's score should find into ``folder`` and return its path."""
 
 
 def add_folders(path: list[str]) -> list[str]:
-    """Return the package's search path with the folders that the environment names behind it."""
+    """Return the package's search path followed by the folders named in the environment."""
     return [*path, *filter(None, os.environ.get(FOLDERS, "").split(os.pathsep))]
 
 

@@ -1,17 +1,18 @@
 """Grindhammer and Peters: electromagnetic showers in closed form, without a network.
 
-arXiv:hep-ex/0001020, the parametrisation behind GFlash, fitted to one detector's showers: what a physicist would use
-instead of a generative network, and the baseline that one has to beat.
+arXiv:hep-ex/0001020, the parametrisation behind GFlash, fitted to one detector's showers. Physicists would use it
+instead of a generative network; it is the baseline to beat.
 
-What is the paper's: the gamma profile along the shower with correlated fluctuations of ln T and ln alpha, the two
-components around it, their forms in depth and energy, and energy spots. What differs: the numbers are fitted to the
-training sample instead of taken for any material, T's slope in ln y is one of them, cells get integrals instead of
-spots thrown one by one, spots have exponential energies, and the energy neither deposited nor leaked behind the
-detector is a gamma distribution. The paper's fluctuations of the sampled energy have no place here, where a cell holds
-absorber and active medium together.
+From the paper: the gamma profile along the shower with correlated fluctuations of ln T and ln alpha, the two components
+around it, their forms in depth and energy, and energy spots. Different here: the numbers, including T's slope in ln y,
+are fitted to the training sample instead of computed for any material; cells get integrals instead of single random
+spots; spots have exponential energies; and the energy neither deposited nor leaked behind the detector has a gamma
+distribution. The paper's fluctuations of the sampled energy are not needed, because a cell includes absorber and active
+medium.
 
-The longitudinal numbers are fitted as training begins (:mod:`simulacra.models.longitudinal_fit`); the one training loop
-then maximises the likelihood of where the energy lies in the radial numbers, and of the cells' energies in the spots'.
+The longitudinal numbers are fitted when training begins (:mod:`simulacra.models.longitudinal_fit`). The training loop
+then maximises the likelihood of the positions of the energy (for the radial numbers) and of the cells' energies (for
+the spots).
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ CONDITIONS: Final = {"incident_energy": showers.CONDITIONS["incident_energy"]}
 
 
 class Settings(CheckedSettings):
-    """Settings of a parametrised shower: it has none."""
+    """Settings of a parametrised shower; there are none."""
 
     kind: Literal["grindhammer_peters"] = "grindhammer_peters"
 
 
 class Trainer:
-    """A parametrised shower that is fitted."""
+    """A parametrised shower in training."""
 
     def __init__(self, settings: Settings, events: xr.Dataset) -> None:
         """Fit the longitudinal numbers to ``events``, the training part."""
@@ -61,9 +62,7 @@ class Trainer:
         if moving := [
             name for name in ("impact_x", "impact_y", "polar_angle") if name in events and events[name].any()
         ]:
-            raise ValueError(
-                f"a parametrised shower runs along the axis, but {', '.join(moving)} of these events varies"
-            )
+            raise ValueError(f"a parametrised shower runs along the axis; {', '.join(moving)} of these events varies")
         self.geometry, self.description = self.showers.geometry, self.showers.description
         self.module: ParametrisedShower = build(settings, self.description)
         fit = fit_longitudinal(self.module, *self._sections(events))
@@ -97,15 +96,15 @@ class Trainer:
         }
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return the batch: a parametrised shower is symmetric about its axis already."""
+        """Return the batch unchanged: a parametrised shower is already symmetric about its axis."""
         return dict(batch)
 
     def log_likelihood(self, module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the log-likelihood of where the energy lies in the sections, and of the cells' energies, (N,).
+        """Return the log-likelihood of the positions of the energy in the sections, and of the cells' energies, (N,).
 
-        The first, sum_c (E_c / E_i) ln p_c in section i, is that of a spot's place, averaged over the section's energy;
-        it finds the radial numbers. The second, of cells that hold spots about those expected energies, finds the
-        spots'.
+        The first, sum_c (E_c / E_i) ln p_c in section i, is that of a spot's position, averaged over the section's
+        energy; it determines the radial numbers. The second, for spots around these expected energies, determines the
+        numbers of the spots.
         """
         import torch
 

@@ -1,10 +1,10 @@
 """Precise showers: the energies of a calorimeter's sections by flow matching, then its cells given these.
 
 Two stages as in CaloFlow (arXiv:2106.05285) and CaloDREAM (arXiv:2405.09629). Both learn normal scores: each cell's
-share of its section, and each section's part of the energy, go through their quantiles at the energy at hand
-(:mod:`simulacra.representations.conditional_quantiles`), empty cells included, and through the principal axes of these
-scores. So every marginal distribution and the second moments are right before a network learns anything; flow matching
-(:mod:`simulacra.generators.flow_matching`) learns what else there is, and two steps carry noise to a shower.
+share of its section, and each section's share of the energy, are mapped by their quantiles at the given energy
+(:mod:`simulacra.representations.conditional_quantiles`), including empty cells, and rotated to the principal axes of
+these scores. Every marginal distribution and the second moments are therefore right before a network learns anything;
+flow matching (:mod:`simulacra.generators.flow_matching`) learns the rest, and two steps map noise to a shower.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["CARRIES", "CONDITIONS", "MAKES", "Settings", "Trainer", "build", "example", "fold", "to_variables"]
 
 MAKES: Final = "events"
-#: showers that the quantiles are fitted to; more would not move them
+#: number of showers for the fit of the quantiles; more would not change them
 MOST_FITTED: Final = 25_000
-#: and cells of showers: as many showers of 6480 cells as this would fill the memory several times over
+#: and of cells in these showers: this many showers of 6480 cells would fill the memory several times
 MOST_CELLS_FITTED: Final = 40_000_000
-#: of the losses that validate: enough draws of noise that events, not noise, are their error
+#: of the validation losses: enough draws of noise that their error comes from events and not from noise
 VALIDATION_BATCHES: Final = 50
 VALIDATION_DRAWS: Final = 4
 REPLICATES: Final = 100
@@ -46,7 +46,7 @@ class Settings(CheckedSettings):
     """Settings of precise showers.
 
     ``family`` is that of the networks (:class:`~simulacra.models.shower_flow.ShowerFlow`); with a ``teacher``, a run
-    folder or a model file of flow matching, its steps are distilled into the fewer ones asked for here.
+    folder or a model file of flow matching, its steps are distilled into the fewer steps given here.
     """
 
     kind: Literal["showerflow"] = "showerflow"
@@ -92,7 +92,7 @@ class Trainer:
         return families[self.settings.family](model, average_decay=self.settings.average_decay)
 
     def _distilled(self) -> PointFamily:
-        """Return the student of a trained model: its weights and representation, followed in other steps."""
+        """Return the student of a trained model: its weights and representation, with other steps."""
         from simulacra.generators.distillation import Distillation
         from simulacra.training.checkpoint import fill, read_model
         from simulacra.training.settings import SettingsError, check
@@ -105,8 +105,8 @@ class Trainer:
         differ = [name for name in alike if getattr(taught, name) != getattr(self.settings, name)]
         if differ or self.settings.family != "flow_matching":
             raise SettingsError(
-                f"the teacher {path} has other {', '.join(differ) or 'networks than velocities'} than its student: a "
-                "student begins as a copy of a flow-matching teacher"
+                f"the teacher {path} has other {', '.join(differ) or 'networks than velocities'} than its student, "
+                "which starts as a copy of a flow-matching teacher"
             )
         self.description["condition_ranges"] = metadata["description"]["condition_ranges"]
         teacher, student = build(taught, self.description), build(self.settings, self.description)
@@ -117,7 +117,7 @@ class Trainer:
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
         """Return ``shower`` [MeV], ``scores`` and ``thresholds`` (N, cells), ``energies`` (N, S) [MeV], ``conditions``.
 
-        Scores are taken once, for they do not change: a mirrored cell has the quantiles of the cell that it mirrors.
+        Scores are computed once, because they do not change: a mirrored cell has the quantiles of its mirror image.
         """
         import torch
 
@@ -137,7 +137,7 @@ class Trainer:
         return self.showers.mirrored(batch, rng) if self.settings.reflections else dict(batch)
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
-        """Judge the averaged model by its losses: they see what shower shapes, which stand beside, are too coarse for.
+        """Judge the averaged model by its losses; the shower shapes, which are also given, are less sensitive.
 
         ``score`` is the mean loss of the stages on events that no stage is trained on.
         """

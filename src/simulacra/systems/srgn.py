@@ -1,12 +1,12 @@
 """SRGN: parameters fitted at detector level with weights made at particle level.
 
-Andreassen, Hsu, Nachman, Suaysom and Suresh, arXiv:2010.03569. It stands for the fits of Pythia's parameters behind a
+Andreassen, Hsu, Nachman, Suaysom and Suresh, arXiv:2010.03569. It reproduces the fits of Pythia's parameters behind a
 detector, by the nested optimisation and by the classifier that is continuous in the parameters.
 
-What is the paper's: weights w(x_P, theta) of the particles before the detector, a classifier behind it, and the
-estimate theta* = argmax_theta min_g of its loss. What differs: in the nested form g is a logistic regression on the
-summary of the detector-level network, whose minimum is exact and convex (:mod:`simulacra.fits.detector_level`); in the
-one-classifier form both classes come from the same events (:mod:`simulacra.reweighting.transfer`), so that no second
+From the paper: weights w(x_P, theta) of the particles before the detector, a classifier behind it, and the estimate
+theta* = argmax_theta min_g of its loss. Different here: in the nested form g is a logistic regression on the summary of
+the detector-level network, whose minimum is exact and convex (:mod:`simulacra.fits.detector_level`); in the
+one-classifier form both classes come from the same events (:mod:`simulacra.reweighting.transfer`), so no second
 detector simulation is needed.
 """
 
@@ -65,7 +65,7 @@ def fit(experiment: Experiment, settings: Settings, run: Path, read: Read, *, pr
 
 
 def example(folder: Path) -> dict[str, Any]:
-    """Return a small experiment, on Pythia's events that are simulated into ``folder`` and seen by a detector."""
+    """Return a small experiment on Pythia events, simulated with a detector into ``folder``."""
     from simulacra.simulators.detector import write_detector
     from simulacra.simulators.detector_settings import DetectorSettings
 

@@ -1,4 +1,4 @@
-"""What was trained: ``load(name)`` gives a generator, or what scores events, with everything that its file says."""
+"""Trained models: ``load(name)`` returns a generator or a score of events with all that its file says."""
 
 from simulacra.trained.blocks import BLOCK
 from simulacra.trained.conditions import ExtrapolationWarning

@@ -1,4 +1,4 @@
-"""Random numbers by blocks of events, so that an event does not depend on how many others are asked for."""
+"""Random numbers by blocks of events, so that an event does not depend on the number of other events."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 import numpy as np
 
 BLOCK: Final = 64
-"""Noise and conditions are drawn in blocks of this many, and exact events computed in whole ones: a matrix product's
-last bits depend on the number of rows, and an exact event must not depend on how many were asked for beside it."""
+"""Number of events per block. Noise and conditions are drawn block by block, and exact events are computed in whole
+blocks, because the last bits of a matrix product depend on the number of rows, and an exact event must not."""
 
 #: streams of random numbers
 NOISE, CONDITION, CANDIDATE = 0, 1, 2
 
 
 def blocks_of(first: int, n: int) -> range:
-    """Return the blocks that ``n`` events from ``first`` on lie in."""
+    """Return the blocks of ``n`` events from ``first`` on."""
     return range(first // BLOCK, (first + n - 1) // BLOCK + 1)
 
 
@@ -25,7 +25,7 @@ def random_numbers(seed: int, stream: int, column: int, block: int) -> np.random
 
 
 def noise_of(latent: int, seed: int, first: int, n: int, *, fixed: bool = False) -> np.ndarray:
-    """Return the noise of events from ``first`` on, (n, latent): of a block's rows no more than are needed."""
+    """Return the noise of events from ``first`` on, (n, latent): only the needed rows of a block."""
     if fixed:
         return np.repeat(random_numbers(seed, NOISE, 0, 0).standard_normal((1, latent), np.float32), n, axis=0)
     pieces = []

@@ -1,4 +1,4 @@
-"""The conditions of a trained model: which there are, how they are drawn, what is refused, what is warned of."""
+"""The conditions of a trained model: names, distributions, and checks of values and ranges."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ import numpy as np
 from simulacra.conditions import EMPIRICAL, Choice, Condition, Distribution
 from simulacra.trained.blocks import BLOCK, CONDITION, blocks_of, random_numbers
 
-#: a condition between these is finite and above 0 in single precision
+#: between these, a condition is finite and above 0 in single precision
 SMALLEST_NORMAL: Final = float(np.finfo(np.float32).tiny)
 LARGEST_SINGLE: Final = float(np.finfo(np.float32).max)
-#: the stream of random numbers that chooses a training event, whose conditions are then taken together
+#: the stream of random numbers that chooses a training event, whose conditions are used together
 TOGETHER: Final = 2**20
 
 Value = float | str | Distribution | Choice | np.ndarray
 
 
 class ExtrapolationWarning(UserWarning):
-    """Events were asked for outside the conditions that the generator was trained on."""
+    """Events were requested at conditions outside the trained range."""
 
 
 class TrainedConditions:
-    """What a model is conditioned on.
+    """The conditions of a model.
 
     Parameters
     ----------
     model:
-        what the model is called in messages.
+        name of the model in messages.
     declared:
-        what its system says of each condition, by name.
+        the system's declaration of each condition, by name.
     description:
         of the model file: ``condition_ranges``, (low, high) of each, in the order of the network's columns, and
-        ``condition_distributions``, how the training sample was drawn ("uniform" or "log"), where that is known.
+        ``condition_distributions``, how the training sample was drawn ("uniform" or "log"), if known.
     empirical:
-        conditions of training events, (K,) each, by name: those of one place belong to one event.
+        conditions of training events, (K,) each, by name; those at one position belong to one event.
 
     Raises
     ------
     ValueError
-        if the file knows a condition that the system does not know.
+        if the file has a condition that the system does not have.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class TrainedConditions:
         self.model = model
         self.ranges = {name: (float(low), float(high)) for name, (low, high) in description["condition_ranges"].items()}
         if unknown := [name for name in self.ranges if name not in declared]:
-            raise ValueError(f"its system knows no condition {unknown}, only {list(declared)}")
+            raise ValueError(f"its system has no condition {unknown}, only {list(declared)}")
         self.declared = {name: declared[name] for name in self.ranges}
         self.empirical = dict(empirical)
         forms = dict(description.get("condition_distributions", {}))
@@ -79,7 +79,7 @@ class TrainedConditions:
         return Distribution(form, low, high).exact if low < high else repr(low)  # type: ignore[arg-type]
 
     def completed(self, asked: Mapping[str, Value]) -> dict[str, Value]:
-        """Return what was asked for, and for every other condition the training sample's distribution.
+        """Return the requested conditions, and the training sample's distribution for all others.
 
         Raises
         ------
@@ -93,12 +93,12 @@ class TrainedConditions:
         return {name: asked[name] if name in asked else self.default(name) for name in self.ranges}
 
     def parse(self, name: str, text: str) -> Distribution | Choice:
-        """Return what a text asks for: see :meth:`simulacra.conditions.Condition.parse`; "empirical" gives its range.
+        """Return the distribution in a text, of :meth:`simulacra.conditions.Condition.parse`; of "empirical" the range.
 
         Raises
         ------
         ValueError
-            with the condition's name, if the text means nothing.
+            with the condition's name, if the text is invalid.
         """
         try:
             if text != EMPIRICAL:
@@ -111,7 +111,7 @@ class TrainedConditions:
     def _empirical(self, name: str) -> np.ndarray:
         if name not in self.empirical:
             raise ValueError(
-                f"'{self.model}' keeps no values of training events: give a number, uniform:LOW:HIGH or log:LOW:HIGH"
+                f"'{self.model}' has no values of training events: give a number, uniform:LOW:HIGH or log:LOW:HIGH"
             )
         return self.empirical[name]
 
@@ -121,13 +121,13 @@ class TrainedConditions:
         Parameters
         ----------
         asked:
-            each condition, of :meth:`completed`: a number, an array (n,), a distribution or its text; of a choice, a
+            each condition, from :meth:`completed`: a number, an array (n,), a distribution or its text; for a choice, a
             name, several names, or an array of names.
 
         Raises
         ------
         ValueError
-            if a value is of no meaning, not finite, or not above 0 where it must be.
+            if a value is invalid, not finite, or not above 0 although it must be.
         """
         columns = {}
         for i, (name, given) in enumerate(asked.items()):
@@ -174,7 +174,7 @@ class TrainedConditions:
         return column
 
     def _same_for_all(self, name: str, value: float, n: int, first: int) -> np.ndarray:
-        """Return one value of a condition for ``n`` events, (n,) float32, refused as any other."""
+        """Return one value of a condition for ``n`` events, (n,) float32, checked like any other."""
         if not (SMALLEST_NORMAL < value < LARGEST_SINGLE) or self.declared[name].whole:
             self._refuse(name, np.full(n, value), first)
         return np.full(n, value, np.float32)
@@ -190,7 +190,7 @@ class TrainedConditions:
         if one.positive:
             wrong, need = wrong | (single <= 0), f"{need} and above 0"
         if one.kind == "choice":
-            wrong, need = wrong | (single < 0) | (single > high), f"one of {', '.join(one.choices)}, or its place"
+            wrong, need = wrong | (single < 0) | (single > high), f"one of {', '.join(one.choices)}, or its position"
         if wrong.any():
             i = int(np.flatnonzero(wrong)[0])
             unit = "" if one.units == "1" else f" {one.units}"
@@ -215,7 +215,7 @@ class TrainedConditions:
 
 
 def stacked(columns: Mapping[str, np.ndarray], n: int) -> np.ndarray:
-    """Return conditions as the network takes them, (n, C): it may have none."""
+    """Return conditions as inputs of the network, (n, C); there may be none."""
     if len(columns) == 1:
         return next(iter(columns.values()))[:, None]
     return np.stack(list(columns.values()), axis=1) if columns else np.empty((n, 0), np.float32)

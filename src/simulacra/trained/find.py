@@ -1,4 +1,4 @@
-"""Load what was trained, by a shipped name, a run folder or a file."""
+"""Load a trained model by a shipped name, a run folder or a file."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 
 
 def shipped() -> list[str]:
-    """Return the names of the generators that the package ships."""
+    """Return the names of the shipped generators."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
 def load(name_or_path: str | os.PathLike[str]) -> Any:
-    """Return what was trained: a generator of events, a reweighter, or what scores events.
+    """Return a trained model: a generator of events, a reweighter, or a score of events.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ def load_generator(name_or_path: str | os.PathLike[str]) -> TrainedGenerator:
     Raises
     ------
     CheckpointError, ValueError
-        as :func:`load`, or if it is no generator.
+        as :func:`load`, or if it is not a generator.
     """
     return TrainedGenerator(_file_of(name_or_path))
 
 
 def load_members(name_or_path: str | os.PathLike[str]) -> tuple[TrainedGenerator, ...]:
-    """Return the generators of an ensemble, the folder that ``simulacra train --members`` made; or the one there is.
+    """Return the generators of an ensemble from ``simulacra train --members``; a single generator gives a list of one.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def load_members(name_or_path: str | os.PathLike[str]) -> tuple[TrainedGenerator
     members = tuple(load_generator(folder) for folder in folders)
     for member, folder in zip(members, folders, strict=True):
         if (member.name, member.trained_range) != (members[0].name, members[0].trained_range):
-            raise ValueError(f"{folder} holds {member!r}, {folders[0]} {members[0]!r}: they make no ensemble")
+            raise ValueError(f"{folder} holds {member!r}, {folders[0]} {members[0]!r}: they are not an ensemble")
     return members
 
 
@@ -107,7 +107,7 @@ def _file_of(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def _kind_of(metadata: Any) -> str | None:
-    """Return the kind of system that a file's metadata name; what is damaged is told where the file is read."""
+    """Return the kind of system in a file's metadata; damage is reported when the file is read."""
     try:
         return str(metadata["experiment"]["system"]["kind"])
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""A trained generator: draw events from it."""
+"""A trained generator of events."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class TrainedGenerator(TrainedModel):
-    """A generator of events with everything that its file says about it.
+    """A generator of events with all that its file says about it.
 
-    Its ``module`` maps (noise (N, latent), conditions (N, C)) to an array of events. Another module in its place is
-    used; its tensors are not to be changed once events were made. The other attributes are those of
+    Its ``module`` maps (noise (N, latent), conditions (N, C)) to an array of events. It may be replaced by another
+    module; do not change its tensors after making events. The other attributes are those of
     :class:`~simulacra.trained.model_file.TrainedModel`; ``last_layer_draw`` is set by :meth:`with_last_layer`.
     """
 
@@ -48,10 +48,10 @@ class TrainedGenerator(TrainedModel):
         self._latest: tuple[tuple[int, int], xr.Dataset] | None = None
 
     def with_last_layer(self, draw: int) -> TrainedGenerator:
-        """Return this generator with its last layer drawn from the posterior of its training's end.
+        """Return this generator with its last layer drawn from the posterior at the end of training.
 
-        ``draw``, not negative, decides the weights; no further training is needed. See
-        :mod:`simulacra.generators.last_layer` for what such draws are worth.
+        ``draw``, not negative, determines the weights; no further training is needed. See
+        :mod:`simulacra.generators.last_layer` for the limits of such draws.
 
         Raises
         ------
@@ -74,9 +74,9 @@ class TrainedGenerator(TrainedModel):
     ) -> xr.Dataset:
         """Return ``n`` events.
 
-        An event is a function of the seed, its index and its conditions alone: neither ``n`` nor how the events are cut
-        into calls changes it by more than rounding, or with ``exact`` by a bit. Rounding moves values by less than 1e-5
-        of their event's largest, in nearly all events; ``docs/showers.md`` tells in how many.
+        An event depends only on the seed, its index and its conditions. ``n`` and the division into calls change it
+        only by rounding, and not at all with ``exact``. In nearly all events, rounding changes values by less than 1e-5
+        of the event's largest; ``docs/showers.md`` gives numbers.
 
         Parameters
         ----------
@@ -89,17 +89,17 @@ class TrainedGenerator(TrainedModel):
         fixed_noise:
             give every event the same noise, so that only the conditions differ.
         exact:
-            make the events by torch in whole blocks of 64, as ``simulacra generate`` does: the same bits whatever
-            ``n``, but one event takes as long as 64.
+            make the events by torch in whole blocks of 64, like ``simulacra generate``: the same bits for any ``n``,
+            but one event takes as long as 64.
         conditions:
-            each in its unit: a number, an array (n,), or a distribution ("log:1:100"); of a choice, a name or an array
-            of names. Those that are not given are drawn as they are distributed in the training sample.
+            each in its unit: a number, an array (n,), or a distribution ("log:1:100"); for a choice, a name or an array
+            of names. Others are drawn from the distribution in the training sample.
 
         Raises
         ------
         ValueError
-            if a condition is unknown, not finite, or not above 0 where it must be; if ``n``, ``seed`` or
-            ``first_event`` is no whole number, or too small.
+            if a condition is unknown, not finite, or not above 0 although it must be; if ``n``, ``seed`` or
+            ``first_event`` is not a whole number, or too small.
 
         Warns
         -----
@@ -134,7 +134,7 @@ class TrainedGenerator(TrainedModel):
     def _as_events(
         self, output: np.ndarray, columns: Mapping[str, np.ndarray], conditions: Mapping[str, Value], **attributes: Any
     ) -> xr.Dataset:
-        """Return :meth:`to_events`, sooner if the last ones had as many events and the same indices."""
+        """Return :meth:`to_events`, faster if the last call had the same indices."""
         place = (len(output), attributes["first_event"])
         latest = self._latest  # once: another thread may put others there
         if latest is None or latest[0] != place:
@@ -154,19 +154,19 @@ class TrainedGenerator(TrainedModel):
         )
 
     def candidates(self, index: np.ndarray, attempt: int, seed: int, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return further events for indices, of which accepting and rejecting chooses: the network's output, (N, ...).
+        """Return candidate events for accepting and rejecting: the network's output, (N, ...).
 
-        A candidate is a function of seed, index, attempt and its conditions alone; it is none of :meth:`sample`'s
-        events.
+        A candidate depends only on seed, index, attempt and its conditions; it differs from the events of
+        :meth:`sample`.
 
         Parameters
         ----------
         index:
             of the events, (N,).
         attempt:
-            the how many-th candidate of each, from 0.
+            number of the candidate of each event, from 0.
         columns:
-            each trained condition, (N,), of :meth:`columns_of`.
+            each trained condition, (N,), from :meth:`columns_of`.
         """
         latent = int(self.module.latent)  # type: ignore[arg-type]
         place = places_in_blocks(index, BLOCK)
@@ -183,7 +183,7 @@ class TrainedGenerator(TrainedModel):
         return output
 
     def refined_by(self, path: str | os.PathLike[str]) -> RefinedGenerator:
-        """Return this generator with the weights of a refiner, the folder or file that ``simulacra refine`` made.
+        """Return this generator with the weights of a refiner, a folder or file from ``simulacra refine``.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class TrainedGenerator(TrainedModel):
         )
 
     def _in_events(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return conditions as events hold them: whole numbers as such."""
+        """Return conditions as in events, with integers as integers."""
         declared = self.conditions.declared
         return {name: column.astype(np.int32) if declared[name].whole else column for name, column in columns.items()}
 
@@ -232,7 +232,7 @@ class TrainedGenerator(TrainedModel):
         return dict(self._system.to_variables(output, self.description))
 
     def columns_of(self, n: int, seed: int, first: int, conditions: Mapping[str, Value]) -> dict[str, np.ndarray]:
-        """Return each trained condition of ``n`` events, (n,) float32, from ``first`` on, as :meth:`sample` takes it.
+        """Return each condition of ``n`` events, (n,) float32, from ``first`` on, from the arguments of :meth:`sample`.
 
         Raises
         ------
@@ -257,7 +257,7 @@ class TrainedGenerator(TrainedModel):
         return np.concatenate(pieces)[skipped : skipped + n]
 
     def _quick(self, conditions: np.ndarray, seed: int, first: int, fixed_noise: bool) -> np.ndarray:
-        """Return the same but for rounding, of the events that were asked for alone."""
+        """Return the output up to rounding, for the requested events only."""
         session = self._session()
         run = session.run if session else self._by_torch
         pieces = []
@@ -267,7 +267,7 @@ class TrainedGenerator(TrainedModel):
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _session(self) -> Session | None:
-        """Return ONNX Runtime with the module's weights, if its graph lies beside them and it is on the CPU."""
+        """Return ONNX Runtime with the module's weights, if its graph is next to them and it is on the CPU."""
         import torch
 
         if self.module is not self._graph_of or (self._witness is not None and not self._witness.is_cpu):

@@ -1,4 +1,4 @@
-"""A model file, read and checked: what it tells of itself, its network, and what it keeps beside the weights."""
+"""A model file, read and checked: metadata, network, and further tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Told(BaseModel):
-    """What every model file tells, beside what its system wants to know."""
+    """The metadata of every model file, without those of its system."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
@@ -48,7 +48,7 @@ class _Metadata(_Told):
 
 
 def _told(metadata: Mapping[str, Any], path: Path) -> _Metadata:
-    """Return the metadata of a model file if they tell what a model's must."""
+    """Return the checked metadata of a model file."""
     from simulacra.training.checkpoint import CheckpointError
 
     try:
@@ -59,13 +59,13 @@ def _told(metadata: Mapping[str, Any], path: Path) -> _Metadata:
         place = printable(".".join(map(str, fault["loc"])), 80)
         if fault["type"] == "missing":
             raise CheckpointError(
-                f"{path} does not tell its '{place}': it was not written by simulacra train"
+                f"{path} does not contain its '{place}': it was not written by simulacra train"
             ) from None
         raise CheckpointError(f"{path} is damaged, its '{place}': {fault['msg']}: copy it again") from None
 
 
 class TrainedModel:
-    """A trained network with everything that its file says about it.
+    """A trained network with all that its file says about it.
 
     Attributes
     ----------
@@ -78,19 +78,19 @@ class TrainedModel:
     metadata:
         settings, training record, versions.
     description:
-        what the training sample fixed.
+        properties of the training sample.
     conditions:
-        what it is conditioned on.
+        of the model.
     trained_range:
         (low, high) of each condition, in its unit.
     hold_out:
-        the bands of conditions that it was neither trained nor validated on.
+        the bands of conditions left out of training and validation.
     weights_sha256:
-        what the weights are, whatever their file is called.
+        identifies the weights, for any file name.
     module:
-        the torch module, two arrays in and one out; its tensors are not to be changed.
+        the torch module, with two arrays as inputs and one as output; do not change its tensors.
     last_layer_draw:
-        which draw of its last layer this is; None for the network as it was trained.
+        number of the draw of its last layer; None for the trained network.
     """
 
     def __init__(self, path: Path, last_layer_draw: int | None = None) -> None:
@@ -130,7 +130,7 @@ class TrainedModel:
 
     @property
     def above_zero(self) -> list[int]:
-        """The numbers of the conditions that must be above 0."""
+        """The positions of the conditions that must be above 0."""
         return [i for i, one in enumerate(self.conditions.declared.values()) if one.positive]
 
     def to(self, device: str | torch.device) -> None:

@@ -1,4 +1,4 @@
-"""A trained score: what an event is worth as a candidate of something else than the background."""
+"""A trained score: how much an event looks like something else than the background."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AT_A_TIME: Final = 8 * BLOCK
 
 
 class TrainedScore(TrainedModel):
-    """A score of events, such as a density or an anomaly score, with everything that its file says about it.
+    """A score of events, such as a density or an anomaly score, with all that its file says about it.
 
     Its ``module`` maps (inputs (N, latent), conditions (N, C)) to scores (N,). The other attributes are those of
     :class:`~simulacra.trained.model_file.TrainedModel`.
@@ -76,7 +76,7 @@ class TrainedScore(TrainedModel):
             if the events break the conventions, lack what the score depends on, or have it in units that do not
             convert.
         FloatingPointError
-            if a score is not finite, with the event.
+            if a score is not finite; the message names the event.
 
         Warns
         -----
