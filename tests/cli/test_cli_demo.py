@@ -51,7 +51,7 @@ def test_the_demo_sets_both_generators_beside_geant4_in_one_screen(
     # An AUC and its error for each generator and for Geant4 itself, by every classifier.
     (row,) = [line for line in lines if "boosted trees on cells" in line]
     assert len(re.findall(r"\d\.\d+ ± \d\.\d+", row)) == 3
-    assert f"--quick judged {SHOWERS} of 2,500 showers: less is decided" in result.stdout
+    assert f"--quick judged {SHOWERS} of 2,500 showers: verdicts are less certain" in result.stdout
     page = (tmp_path / "comparison.html").read_text(encoding="utf-8")
     for name in demo_showers.GENERATORS:
         assert f'href="{name}/report.html"' in page
@@ -83,5 +83,5 @@ def test_each_is_judged_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_reweighting_has_no_quick_form(tmp_path: Path) -> None:
     result = CliRunner().invoke(main.app, ["demo", "reweighting", "--quick", "-o", str(tmp_path / "d")])
     assert result.exit_code == 2
-    assert "--quick is of the showers" in result.stderr
+    assert "--quick is only for showers" in result.stderr
     assert not (tmp_path / "d").exists()

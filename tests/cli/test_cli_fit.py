@@ -166,7 +166,7 @@ def test_a_reference_of_another_seed_is_taken_whole(folder: Path, tmp_path: Path
     printed(result)
     (told,) = record_of(tmp_path / "out")["fits"].values()
     assert told["n_reference"] == 3000
-    assert "The reference is taken whole, because its seed is 9 and 'toy' was trained on 1 and 2." in result.stdout
+    assert "The reference is used whole, because its seed is 9 and 'toy' was trained on 1 and 2." in result.stdout
 
 
 def test_one_without_a_calibration_says_so_before_any_number(folder: Path, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_runs_whose_parameters_are_mirrored_are_refused(folder: Path, tmp_path: 
     write_events(runs.assign(mu=runs["mu"].copy(data=-runs["mu"].values)), tmp_path / "mirrored.zarr")
     result = fit_command(folder, tmp_path / "out", "--free", "mu", "--calibrate", tmp_path / "mirrored.zarr")
     assert result.exit_code == 2
-    assert "the estimates of mu fall where the truth rises" in result.stderr
+    assert "the estimates of mu fall when the truth rises" in result.stderr
 
 
 def test_data_that_are_the_reference_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_a_band_that_the_generator_saw_is_refused_with_the_remedy(
     result = run(tiny_showers, trained_run, "--hold-out", "energy:10:20", "-o", tmp_path / "report")
     assert result.exit_code == 2
     said = " ".join(result.output.split())
-    assert "its training saw the band incident_energy:10:20" in said
+    assert "this includes the band incident_energy:10:20" in said
     assert "simulacra train EXPERIMENT --hold-out incident_energy:10:20" in said
     assert not (tmp_path / "report").exists()
 
@@ -237,9 +237,9 @@ def test_a_band_is_judged_without_knowing_the_generator(stores: dict[str, Path],
         (["good", "good"], ["--compare"], "is given twice"),
         (["good"], ["--hold-out", "colour:1:2"], "colour"),
         (["good"], ["--hold-out", "nonsense"], "nonsense"),
-        (["good"], ["--published-dataset", "2"], "say --compare"),
+        (["good"], ["--published-dataset", "2"], "only drawn with --compare"),
         (["good"], ["--use", "energy"], "no use 'energy' of table"),
-        (["good", "bad"], ["--compare", "--generator", "calogan-eplus"], "--generator is about one sample"),
+        (["good", "bad"], ["--compare", "--generator", "calogan-eplus"], "--generator is for one sample"),
     ],
 )
 def test_what_cannot_be_meant(
@@ -259,7 +259,7 @@ def test_what_cannot_be_meant(
         ("truth", "nowhere", [], "nowhere"),
         ("truth", "few", [], "50 events are too few to judge; at least 200 are needed"),
         ("truth", "other", [], "different detectors: lateral_size 480.0 against 300.0"),
-        ("truth", "generated", ["--part", "test", "--train", "x"], "--part test takes the truth's own training part"),
+        ("truth", "generated", ["--part", "test", "--train", "x"], "--part test uses the truth's own training part"),
         ("truth", "generated", ["--generator", "nobody"], "'nobody' is neither a file"),
     ],
 )

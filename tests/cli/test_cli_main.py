@@ -90,7 +90,7 @@ def test_a_fault_of_the_program_is_one_line_with_the_log(
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith(f"error: unexpected {says}")
     (log,) = tmp_path.rglob("error-*.log")
-    assert line.endswith(f"This is a fault of simulacra: please report it with the log {log}")
+    assert line.endswith(f"This is a bug in simulacra: please report it with the log {log}")
     text = log.read_text()
     assert "Traceback (most recent call last)" in text
     assert says in text

@@ -94,7 +94,7 @@ def test_a_store_of_refined_showers_is_what_python_draws(
     options = ["--refine", done[0], *(["--unweight"] if unweight else [])]
     result = simulacra_command(*command, store, *options, "--batch-size", 90)
     assert result.exit_code == 0, result.output
-    assert "weights are cut off at" in result.stderr
+    assert "weights are clipped at" in result.stderr
     assert simulacra_command(*command, again, *options, "--batch-size", 25).exit_code == 0
     events, pieces = open_events(store).load(), open_events(again).load()
     refined = load(trained_run).refined_by(done[0])
@@ -116,7 +116,7 @@ def test_a_store_of_refined_showers_is_what_python_draws(
 def test_what_cannot_be_done_is_said(done: tuple[Path, Result], trained_run: Path, truth: Path, tmp_path: Path) -> None:
     store = tmp_path / "store.zarr"
     assert "name it with --refine" in refused("generate", trained_run, store, "--unweight")
-    assert "holds no weights" in refused(
+    assert "cannot hold weights" in refused(
         "generate", trained_run, tmp_path / "x.hdf5", "--format", "calochallenge", "--refine", done[0]
     )
     assert "refines 'toy'" in refused("generate", "calogan-eplus", store, "--refine", done[0])

@@ -190,7 +190,7 @@ def test_a_target_that_was_drawn_is_not_judged_at_one_value(
     ]
     result = simulacra_command(*use, "--at", "mu=0.5")
     assert result.exit_code == 0, result.output
-    assert "No page: the target was drawn in mu; judge with one that stands at mu=0.5" in one_line(result.stdout)
+    assert "No page: mu was drawn in the target; judge with a target at mu=0.5" in one_line(result.stdout)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ MU = ["--parameters", "mu", "--set", "reference.mu=0"]
         ("source", "fixed", MU, "'mu' is 0.5 in all events of the target: leave it out of the parameters, or vary it"),
         ("drawn", "drawn", ["--parameters", "mu"], "'mu' was also drawn in the source"),
         ("source", "drawn", ["--parameters", "mu"], "value of 'mu' is not known: give it as reference.mu"),
-        ("source", "drawn", ["--at", "mu=0.3"], "--at names mu, --parameters does not: give both"),
+        ("source", "drawn", ["--at", "mu=0.3"], "--at names mu, but --parameters does not: give both"),
         ("source", "shifted", ["--exact", "up"], "holds no 'up' for --exact; it holds"),
         ("source", "shifted", ["--set", "layers=3"], "unknown key 'layers'"),
         ("source", "shifted", ["--set", "training.steps=0"], "'training.steps': Input should be greater than or equal"),
@@ -328,7 +328,7 @@ def test_train_makes_a_reweighter_and_the_same_command_goes_on(trained: tuple[Pa
     run, result = trained
     assert result.exit_code == 0, result.output
     assert re.search(
-        r"klein: 2 members in 0\.\d min, validation loss 0\.\d{5}, 0\.\d{5} \(ln 2 = 0\.69315 is that of no "
+        r"klein: 2 members in 0\.\d min, validation loss 0\.\d{5}, 0\.\d{5} \(ln 2 = 0\.69315 if there is no "
         r"difference\); weights in .*reweighter\.safetensors",
         one_line(result.stdout),
     )

@@ -44,7 +44,7 @@ def test_options_reach_the_simulator(asked: list[dict[str, Any]]) -> None:
     assert (settings.particle, settings.energy, settings.impact_y) == ("e+", "log:1:100", "-20")
     assert (settings.polar_angle, settings.azimuthal_angle) == ("uniform:0:0.35", "uniform:0:6.2832")
     assert settings.physics_list == "auto"
-    expected = "12,000 e+ showers in out ü.zarr (2,000 were there): 0.211 s of one core a shower, 61.5 s in all"
+    expected = "12,000 e+ showers in out ü.zarr (2,000 were there): 0.211 s of one core per shower, 61.5 s in all"
     assert result.stdout.strip() == expected
 
 

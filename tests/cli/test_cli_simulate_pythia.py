@@ -53,7 +53,7 @@ def test_options_reach_the_simulator(asked: list[dict[str, Any]], tmp_path: Path
         max_particles=99,
     )
     expected = (
-        "12,000 z-to-dijets events in out ü.zarr (2,000 were there): 0.000411 s of one core an event, 61.5 s in all"
+        "12,000 z-to-dijets events in out ü.zarr (2,000 were there): 0.000411 s of one core per event, 61.5 s in all"
     )
     assert result.stdout.strip() == expected
 

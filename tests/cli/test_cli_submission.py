@@ -46,7 +46,7 @@ def test_a_store_s_conditions_are_taken_as_well(tmp_path: Path) -> None:
 
 
 def test_more_events_than_the_sample_has_are_refused(photons: Path) -> None:
-    with pytest.raises(ValueError, match="has the conditions of 4 events: 5 cannot be like them"):
+    with pytest.raises(ValueError, match="has the conditions of only 4 events, not of 5"):
         events_like(photons, NAMES, 5)
 
 

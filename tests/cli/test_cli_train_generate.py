@@ -185,7 +185,7 @@ def test_members_differ_by_their_seeds_and_are_not_trained_twice(experiment: Pat
     assert (ensemble / "member-2" / "record.json").exists()
     (ensemble / "member-2").rename(ensemble / "third")
     single = simulacra_command("train", experiment, "-o", ensemble, "--quiet")
-    assert (single.exit_code, "holds an ensemble: go on with --members" in one_line(single.stderr)) == (2, True)
+    assert (single.exit_code, "holds an ensemble: continue with --members" in one_line(single.stderr)) == (2, True)
     within = simulacra_command("train", experiment, "-o", ensemble / "member-0", "--quiet", "--members", 2)
     assert (within.exit_code, "holds a single model: choose another folder" in one_line(within.stderr)) == (2, True)
 
@@ -218,7 +218,7 @@ def test_an_ensemble_is_not_one_generator(ensemble: Path, tmp_path: Path) -> Non
     few = simulacra_command("generate", ensemble, "-n", 1, tmp_path / "out.zarr")
     assert (few.exit_code, "1 events are too few for 2 members" in one_line(few.stderr)) == (2, True)
     drawn = simulacra_command("generate", ensemble, "-n", 10, "--last-layer-draws", 2, tmp_path / "out.zarr")
-    assert (drawn.exit_code, "is an ensemble already" in one_line(drawn.stderr)) == (2, True)
+    assert (drawn.exit_code, "is already an ensemble" in one_line(drawn.stderr)) == (2, True)
 
 
 def test_draws_of_the_last_layer_are_members_without_further_training(experiment: Path, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_draws_without_snapshots_are_refused(trained_run: Path, tmp_path: Path) 
     ("options", "message"),
     [
         (["--members", "2"], "--set system.members=2"),
-        (["--hold-out", "alphaS:0.1:0.2"], "a reweighter has none, leave hold_out away"),
+        (["--hold-out", "alphaS:0.1:0.2"], "leave hold_out out for a reweighter"),
     ],
 )
 def test_what_is_for_generators_is_refused_for_reweighters(tmp_path: Path, options: list[str], message: str) -> None:

@@ -251,5 +251,5 @@ def test_geant4_itself_prints_nothing(tmp_path: Path) -> None:
     done = subprocess.run(command(tmp_path / "out.zarr", 2), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1
-    assert "s of one core a shower" in done.stdout
+    assert "s of one core per shower" in done.stdout
     assert "Geant4" not in done.stderr

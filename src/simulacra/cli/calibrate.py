@@ -1,4 +1,4 @@
-"""``simulacra calibrate``: the calibration of fits over a reweighter's whole box, into its file."""
+"""``simulacra calibrate``: calibrate the fits of a reweighter over its whole box of parameters."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import typer
 
 def calibrate(
     reweighter: Annotated[
-        str, typer.Argument(help="Reweighter continuous in the parameters: shipped one's name, file or folder.")
+        str, typer.Argument(help="Reweighter continuous in the parameters: shipped name, file or folder.")
     ],
     drawn: Annotated[
         Path,
-        typer.Argument(help="Store or file of events drawn over its box (--vary), with a seed it was not trained on."),
+        typer.Argument(
+            help="Store or file of events drawn over its box (--vary), with another seed than its training."
+        ),
     ],
     reference: Annotated[
-        Path, typer.Argument(help="Store or file simulated at its source's parameters, likewise of another seed.")
+        Path, typer.Argument(help="Store or file simulated at its source's parameters, also with another seed.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the reweighter with its calibration.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the reweighter with its calibration.")],
     max_events: Annotated[
-        int | None, typer.Option("--max-events", min=1000, help="The most events of each sample; all by default.")
+        int | None,
+        typer.Option("--max-events", min=1000, help="Largest number of events of each sample; all by default."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
@@ -39,7 +42,7 @@ def calibrate(
     for label, events in samples.items():
         part, taken = unseen_part(model, events)
         if part is not None:
-            typer.echo(f"Taken of {label}: {taken}")
+            typer.echo(f"Used from {label}: {taken}")
     with step_progress("calibrating", show=not quiet) as tell:
         calibrated = calibrate_over_box(model, *samples.values(), most=max_events, progress=tell)
     calibrated.save(output)

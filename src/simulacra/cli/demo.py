@@ -26,7 +26,7 @@ def demo(
         from simulacra.cli.demo_reweighting import demonstrate
 
         if quick:
-            raise ValueError("--quick is of the showers: the demo of reweighting has no shorter form")
+            raise ValueError("--quick is only for showers: the demo of reweighting has no shorter form")
         demonstrate(output / "reweighting", seed)
         return
     from simulacra.cli import demo_showers

@@ -1,4 +1,4 @@
-"""``simulacra demo reweighting``: one Pythia turned into another, and its parameters fitted, in a few minutes."""
+"""``simulacra demo reweighting``: turn one Pythia into another and fit its parameters, in a few minutes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SHOWN: Final = ("multiplicity", "thrust", "leading jet mass", "energy correlatio
 
 
 def demonstrate(output: Path, seed: int) -> None:
-    """Simulate default Pythia and one of another alphaS; reweight, judge and fit.
+    """Simulate default Pythia and Pythia with another alphaS; reweight, judge and fit.
 
     Raises
     ------
     simulacra.simulators.pythia_errors.PythiaError
-        if Pythia is not installed, with how to get it.
+        if Pythia is not installed; the message says how to get it.
     """
     from rich.console import Console
 
@@ -45,7 +45,7 @@ def demonstrate(output: Path, seed: int) -> None:
     source = _simulate(console, output / f"default-{seed}.zarr", SOURCE_EVENTS, seed + 1000)
     data = _simulate(console, output / f"data-{seed}.zarr", EVENTS, seed + 2000, values=TRUTH)
 
-    console.rule("2  Reweighting: default Pythia made to look like the other", align="left")
+    console.rule("2  Reweighting: turn default Pythia into the other", align="left")
     model = Reweighter.load(REWEIGHTER)
     record = model.training[0]
     console.print(
@@ -63,7 +63,7 @@ def demonstrate(output: Path, seed: int) -> None:
         if closure.observable in SHOWN:
             console.print(f"  {closure.sentence}")
 
-    console.rule("3  Fits: what alphaS were these events made with?", align="left")
+    console.rule("3  Fits: which alphaS do these events have?", align="left")
     fitted = _fit(console, model, source, data, output, seed)
     console.print(
         f"\n[bold]Open {path} and {fitted}[/] in a browser. Done in {(time.monotonic() - began) / 60:.1f} minutes."
@@ -79,7 +79,7 @@ def _simulate(
     values: dict[str, float] | None = None,
     vary: dict[str, str] | None = None,
 ) -> xr.Dataset:
-    """Simulate events unless they are there; with ``vary``, a run of ``EVENTS_A_RUN`` events at each draw."""
+    """Simulate events unless they exist; with ``vary``, one run of ``EVENTS_A_RUN`` events per draw."""
     from simulacra.simulators.pythia import write_collisions
     from simulacra.simulators.pythia_settings import PythiaSettings
     from simulacra.store import open_events
@@ -93,7 +93,7 @@ def _simulate(
         settings = PythiaSettings.model_validate({"process": PROCESS, **chosen})
         summary = write_collisions(path, settings, seed=seed, n_events=n, workers=2, **options)
         what = ", ".join(f"{name} = {value}" for name, value in {**(values or {}), **(vary or {})}.items())
-        console.print(f"{n:,} events of Pythia ({what or 'defaults'}): {n / summary.seconds:,.0f} a second")
+        console.print(f"{n:,} events of Pythia ({what or 'defaults'}): {n / summary.seconds:,.0f} per second")
     return open_events(path)
 
 
@@ -153,8 +153,8 @@ def _fit(console: Console, model: Reweighter, source: xr.Dataset, data: xr.Datas
         values = ", ".join(f"{n} = {v:.4f} ± {found.errors[n]:.4f}" for n, v in found.values.items())
         console.print(f"  {label}: {values}")
     console.print(
-        f"The truth is {TRUTH['alphaS']:g}. What networks have not quite learned shows in no interval of a single fit: "
-        f"the calibration, from {RUNS} simulations at other values, takes it out."
+        f"The truth is {TRUTH['alphaS']:g}. The interval of a single fit does not show the bias of the networks; the "
+        f"calibration, from {RUNS} simulations at other values, removes it."
     )
     page = fit_page(
         fits,

@@ -1,4 +1,4 @@
-"""``simulacra demo``: two generators beside Geant4, judged on the same showers, in one screen."""
+"""``simulacra demo``: compare two generators with Geant4 on the same showers, on one screen."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 GEOMETRY: Final = "calogan"
 SAMPLE: Final = "calogan-eplus"
-#: the generators, and what they are in a few words
+#: the generators, described in a few words
 GENERATORS: Final = {"calogan-eplus": "CaloGAN of 2017", "calo-eplus": "flow matching in one step"}
 SIMULATED: Final = 24
 SIMULATED_QUICKLY: Final = 6
 JUDGED_QUICKLY: Final = 1000
 WIDTH: Final = 100
 SHORT: Final = 60
-"""Characters of a reason that the demo's line has room for."""
+"""Longest reason in a line of the demo, in characters."""
 NEXT: Final = (
-    ("simulacra generate calo-eplus -n 100000 --energy log:1:100 showers.zarr", "as many showers as you like"),
+    ("simulacra generate calo-eplus -n 100000 --energy log:1:100 showers.zarr", "generate any number of showers"),
     ("simulacra judge yours.zarr generated.zarr -o report/", "judge your own two files"),
-    ("simulacra demo reweighting", "one Pythia turned into another, and fitted"),
+    ("simulacra demo reweighting", "turn one Pythia into another, and fit it"),
 )
 
 
@@ -53,20 +53,18 @@ def demonstrate(output: Path, seed: int, *, quick: bool) -> None:
         truth = truth.isel(event=slice(JUDGED_QUICKLY))
     n = truth.sizes["event"]
 
-    console.print("[bold]1  Geant4: what a generator shall stand in for[/]")
+    console.print("[bold]1  Geant4: the simulation that a generator should replace[/]")
     milliseconds = 1000.0 * float(truth.attrs["seconds_per_event"])
     console.print(
         f"   {n:,} showers of e+ of 1 to 100 GeV in lead and liquid argon, {truth.sizes['cell']} cells, "
-        f"{milliseconds:.0f} ms each,\n   by Geant4 {truth.attrs['simulator_version']}: they are shipped, and no "
-        "training has seen them."
+        f"{milliseconds:.0f} ms each,\n   by Geant4 {truth.attrs['simulator_version']}; shipped, and not used in any "
+        "training."
     )
     per_energy = _simulate(console, seed, SIMULATED_QUICKLY if quick else SIMULATED)
     if per_energy is not None:
         milliseconds = per_energy * float(truth["incident_energy"].mean())
 
-    console.print(
-        f"\n[bold]2  Two generators, trained on other showers of Geant4: {n:,} showers at the same energies[/]"
-    )
+    console.print(f"\n[bold]2  Two generators, trained on other Geant4 showers: {n:,} showers at the same energies[/]")
     events = _generate(console, truth, seed, milliseconds)
 
     console.print("\n[bold]3  Judged on the same showers[/]")
@@ -74,19 +72,20 @@ def demonstrate(output: Path, seed: int, *, quick: bool) -> None:
     _tell(console, verdicts)
 
     page = _compare(truth, events, verdicts, output)
-    console.print("\n[bold]4  Look, and go on[/]")
-    console.print(f"   {page}: both beside Geant4 in one picture; it leads to both reports", soft_wrap=True)
+    console.print("\n[bold]4  Next steps[/]")
+    console.print(f"   {page}: both compared with Geant4 in one figure, with links to both reports", soft_wrap=True)
     for command, what in NEXT:
         console.print(f"   {command}  [dim]# {what}[/]", soft_wrap=True)
     if quick:
         console.print(
-            f"   [dim]--quick judged {n:,} of {reference.load(SAMPLE).sizes['event']:,} showers: less is decided[/]"
+            f"   [dim]--quick judged {n:,} of {reference.load(SAMPLE).sizes['event']:,} showers: verdicts are less "
+            "certain[/]"
         )
     console.print(f"Done in {time.monotonic() - began:.0f} s.")
 
 
 def _simulate(console: Console, seed: int, n: int) -> float | None:
-    """Simulate a few showers if Geant4 is here; return the milliseconds that they took for each GeV."""
+    """Simulate a few showers if Geant4 is available; return the milliseconds per GeV."""
     try:
         from simulacra.geometry import CalorimeterGeometry
         from simulacra.simulators.geant4 import Geant4Settings, simulate
@@ -97,20 +96,20 @@ def _simulate(console: Console, seed: int, n: int) -> float | None:
     except (ImportError, RuntimeError, ValueError) as error:
         first = str(error).splitlines()[0]
         reason = first if len(first) <= SHORT else f"{first[:SHORT].rsplit(' ', 1)[0]} ..."
-        console.print(f"   [dim]Geant4 does not run here, which the demo does not need: {reason}[/]", soft_wrap=True)
+        console.print(f"   [dim]Geant4 does not run here (the demo does not need it): {reason}[/]", soft_wrap=True)
         return None
     # The time of a shower goes with its energy, which differs much among a few.
     milliseconds = 1000.0 * n * float(fresh.attrs["seconds_per_event"]) / float(fresh["incident_energy"].sum())
     response = float((fresh["shower"].sum("cell") / (1000.0 * fresh["incident_energy"])).mean())
     console.print(
-        f"   Geant4 runs here, too: {n} fresh showers took {milliseconds:.1f} ms a GeV; {100 * response:.1f} % of the "
+        f"   Geant4 runs here, too: {n} new showers took {milliseconds:.1f} ms per GeV; {100 * response:.1f} % of the "
         "energy is in the cells."
     )
     return milliseconds
 
 
 def _generate(console: Console, truth: xr.Dataset, seed: int, milliseconds: float) -> dict[str, xr.Dataset]:
-    """Return showers of each generator at the truth's energies, and print what they cost."""
+    """Return showers of each generator at the truth's energies, and print the time per shower."""
     import torch
     from rich.table import Table
 
@@ -143,7 +142,7 @@ def _judge(
     seed: int,
     judge_one: Callable[..., Verdict] | None = None,
 ) -> dict[str, Verdict]:
-    """Judge each generator in a process of its own, and write its report."""
+    """Judge each generator in a separate process, and write its report."""
     from simulacra.progress import step_progress
 
     context = multiprocessing.get_context("spawn")
@@ -164,7 +163,7 @@ def _judge(
 
 
 def _begin(search_path: list[str]) -> None:
-    """Prepare a process: one thread, for there is another beside it."""
+    """Prepare a process: one thread, because two processes run at once."""
     os.environ["OMP_NUM_THREADS"] = "1"
     sys.path[:] = search_path
 
@@ -231,7 +230,7 @@ def _tell(console: Console, verdicts: Mapping[str, Verdict]) -> None:
 def _compare(
     truth: xr.Dataset, events: Mapping[str, xr.Dataset], verdicts: Mapping[str, Verdict], output: Path
 ) -> Path:
-    """Write the comparison with the picture, and the picture by itself; return the page's path."""
+    """Write the comparison with the figure, and the figure by itself; return the page's path."""
     from simulacra.judges.comparison import compare
     from simulacra.reports.beside_truth import beside_truth_figure
     from simulacra.reports.comparison_page import write_comparison

@@ -1,4 +1,4 @@
-"""How a command ends that did not come through: one line, an exit code, and a log where the program is at fault."""
+"""The end of a failed command: one line, an exit code, and a log if it is a bug."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from simulacra.errors import is_explained, printable
 
 FAILED: Final = 1
 BAD_INPUT: Final = 2
-#: EX_SOFTWARE of sysexits.h: a fault of the program itself
+#: EX_SOFTWARE of sysexits.h: a bug
 FAULT: Final = 70
 INTERRUPTED: Final = 130
-#: what a shell gives for a program whose reader had enough (128 + SIGPIPE)
+#: exit code of a program whose reader closed the pipe (128 + SIGPIPE)
 BROKEN_PIPE: Final = 141
 
 
@@ -33,9 +33,9 @@ def end(error: BaseException, *, debug: bool) -> int:
     Parameters
     ----------
     error:
-        what was raised.
+        the raised error.
     debug:
-        whether to show the traceback, too.
+        whether to also show the traceback.
     """
     if isinstance(error, BrokenPipeError):
         # Nobody reads on; what is still to be written at the end must not fail again.
@@ -53,11 +53,11 @@ def end(error: BaseException, *, debug: bool) -> int:
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if len(what) > 300:
         what = what[:300] + "…"
-    return _say(f"unexpected {what}. This is a fault of simulacra: {_logged(error)}", FAULT)
+    return _say(f"unexpected {what}. This is a bug in simulacra: {_logged(error)}", FAULT)
 
 
 def warn_in_one_line() -> None:
-    """Let warnings be one line each from now on: what is said, without the place in the code."""
+    """Show warnings as one line each, without the place in the code."""
     shown = warnings.showwarning
 
     def show(
@@ -88,7 +88,7 @@ def _print(text: str, *, style: str = "") -> None:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out; torch says so by a RuntimeError."""
+    """Return whether memory ran out; torch raises a RuntimeError."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)
         and ("can't allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError")
@@ -96,7 +96,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _logged(error: BaseException) -> str:
-    """Write the traceback to a log and return where it is."""
+    """Write the traceback to a log and return a sentence with its path."""
     from importlib.metadata import distributions
 
     now = dt.datetime.now(dt.UTC)
@@ -119,11 +119,11 @@ def _logged(error: BaseException) -> str:
         except OSError:
             continue
         return f"please report it with the log {folder / name}"
-    return "no log could be written; run the command again with --debug before its name, and report what it shows"
+    return "no log could be written; run the command again with --debug before its name, and report the output"
 
 
 def _log_folders() -> list[Path]:
-    """Return where a log may go: the user's folder for states of programs, or else that for temporary files."""
+    """Return folders for a log: the user's folder for program states, then that for temporary files."""
     from platformdirs import user_log_path
 
     ways: list[Callable[[], Path]] = [lambda: user_log_path("simulacra"), lambda: Path(tempfile.gettempdir())]

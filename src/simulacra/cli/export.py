@@ -13,47 +13,47 @@ if TYPE_CHECKING:
 
 def export(
     generator: Annotated[str, typer.Argument(help="Name of a shipped generator, a run folder or a model file.")],
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX (the one format there is).")] = True,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX (the only format).")] = True,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File; NAME.onnx if not given.")] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Fix the number of events of a call, which some runtimes make use of.")
+        int | None, typer.Option(min=1, help="Fix the number of events per call; some runtimes are faster then.")
     ] = None,
     precision: Annotated[
         str,
         typer.Option(
-            help="Of the large layers: float32, or int8, which is faster and only nearly the same function: judge it."
+            help="Of the large layers: float32, or int8, which is faster but not exactly the same function (judge it)."
         ),
     ] = "float32",
     graph: Annotated[
         bool,
         typer.Option(
             "--graph",
-            help="Write the graph without weights instead, beside the model file: sample() then runs in ONNX Runtime.",
+            help="Write only the graph, without weights, next to the model file: sample() then runs in ONNX Runtime.",
         ),
     ] = False,
 ) -> None:
     """Export a generator or a score as one ONNX file.
 
-    A generator's file maps (noise, conditions in physical units) to events in physical units; a score's maps (inputs,
-    conditions) to scores.
+    A generator's file maps noise and physical conditions to events in physical units; a score's file maps inputs and
+    conditions to scores.
 
-    The file is compared with torch before it is written; its metadata say what goes in and what comes out, and what
-    the file answers to impossible conditions, such as an energy of 0: NaN.
+    The file is compared with torch before it is written. Its metadata describe inputs and outputs. For impossible
+    conditions, such as an energy of 0, it returns NaN.
     """
     from simulacra.deploy.onnx import OPSET, Precision
     from simulacra.trained import TrainedGenerator, load
     from simulacra.workflows.export import export as export_model
 
     if not onnx:
-        raise ValueError("--no-onnx leaves nothing to write: ONNX is the one format there is")
+        raise ValueError("--no-onnx leaves nothing to write: ONNX is the only format")
     if precision not in get_args(Precision):
         raise ValueError(f"--precision is one of {', '.join(get_args(Precision))}, not '{precision}'")
     trained = load(generator)
     if graph:
         if not isinstance(trained, TrainedGenerator):
-            raise ValueError(f"'{generator}' makes no events: --graph is what a generator's sample() reads")
+            raise ValueError(f"'{generator}' makes no events: --graph is only for generators")
         if output is not None or batch is not None or precision != "float32":
-            raise ValueError("--graph writes the one graph that sample() reads: leave -o, --batch and --precision out")
+            raise ValueError("--graph writes the graph for sample(): leave -o, --batch and --precision out")
         _write_graph(trained)
         return
     path = output or Path(f"{trained.name}.onnx")

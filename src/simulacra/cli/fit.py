@@ -126,7 +126,9 @@ def fit(
     for warning in found.warnings[:first]:
         typer.echo(f"Warning: {warning}")
     whole = done.taken.startswith("whole")
-    typer.echo(f"The reference is taken {done.taken}." if whole else f"Of the reference is taken only {done.taken}.")
+    typer.echo(
+        f"The reference is used {done.taken}." if whole else f"Only part of the reference is used: {done.taken}."
+    )
     for name, (low, high) in found.intervals.items():
         parts = ", ".join(f"{part} {error:.2g}" for part, error in found.error_parts(name).items() if error)
         typer.echo(f"{name} = {found.values[name]:.5g} ± {found.errors[name]:.2g} ({low:.5g} to {high:.5g}; {parts})")

@@ -23,7 +23,7 @@ def generate(
             "--condition",
             metavar="NAME=DIST",
             help="A condition in its unit: 50, uniform:1:100, log:1:100, a choice's name, or 'empirical'. Repeatable; "
-            "those not given are drawn as they are distributed in the training sample.",
+            "others are drawn from the distribution in the training sample.",
         ),
     ] = None,
     energy: Annotated[

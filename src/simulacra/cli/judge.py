@@ -115,15 +115,15 @@ def judge(
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder for the report")
     if train is not None and part == "test":
-        raise ValueError("--part test takes the truth's own training part; leave --train out, or judge --part all")
+        raise ValueError("--part test uses the truth's own training part; leave --train out, or judge --part all")
     if compare and ensemble:
-        raise ValueError("--compare sets generators beside each other, --ensemble takes them as one: choose one")
+        raise ValueError("--compare compares generators, --ensemble treats them as one: choose one")
     if len(generated) > 1 and not (compare or ensemble):
         raise ValueError(f"{len(generated)} generated samples: say --compare or --ensemble, or give one")
     if len(generated) > 1 and generator is not None:
-        raise ValueError("--generator is about one sample: give the generators themselves instead of their events")
+        raise ValueError("--generator is for one sample: give the generators themselves instead of their events")
     if (published is not None or published_dataset is not None) and not compare:
-        raise ValueError("published results are drawn beside a comparison: say --compare")
+        raise ValueError("published results are only drawn with --compare")
 
     def events_of(path: str | Path) -> xr.Dataset:
         return read(path, particle=particle, binning=binning)

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options of several commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
-    """Return what texts of the form NAME=VALUE say.
+    """Return names and values from NAME=VALUE texts.
 
     Raises
     ------

@@ -83,12 +83,12 @@ def reweight(
     if done.weights is None:
         names = ", ".join(done.reweighter.bounds)
         typer.echo(f"Reweighter: {output / 'reweighter.safetensors'}, continuous in {names}")
-        typer.echo(f"Weights: choose where, simulacra reweight {source} --with {output} --at NAME=VALUE")
+        typer.echo(f"Weights: give parameters, simulacra reweight {source} --with {output} --at NAME=VALUE")
         return
     typer.echo(f"Weights: {done.weights}")
     if done.drawn_in:
         names, there = ", ".join(done.drawn_in), " ".join(at or [])
-        typer.echo(f"No page: the target was drawn in {names}; judge with one that stands at {there}")
+        typer.echo(f"No page: {names} was drawn in the target; judge with a target at {there}")
     if done.judgement is None:
         return
     page = done.judgement.page()

@@ -59,7 +59,7 @@ def geant4(
         azimuthal_angle=azimuthal_angle,
         physics_list=physics,
     )
-    _say(summary, f"{particle} showers", "a shower")
+    _say(summary, f"{particle} showers", "per shower")
 
 
 @app.command()
@@ -128,7 +128,7 @@ def pythia(
         lhe=lhe,
         lhe_weights=None if lhe_weight is None else tuple(lhe_weight),
     )
-    _say(summary, f"{process or 'Pythia'} events", "an event")
+    _say(summary, f"{process or 'Pythia'} events", "per event")
 
 
 @app.command()
@@ -148,7 +148,7 @@ def detector(
     summary = simulate(
         "detector", out, seed=seed, particles=particles, settings=settings, workers=workers, overwrite=overwrite
     )
-    _say(summary, f"events as a {loaded.name} detector sees them", "an event")
+    _say(summary, f"events as a {loaded.name} detector sees them", "per event")
 
 
 def _say(summary: WriteSummary, what: str, each: str) -> None:

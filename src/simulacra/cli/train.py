@@ -1,4 +1,4 @@
-"""``simulacra train``: an experiment file to a run folder."""
+"""``simulacra train``: train what an experiment file describes into a run folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def train(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Run folder; runs/NAME if not given. An unfinished run in it goes on."),
+        typer.Option("-o", "--output", help="Run folder; runs/NAME if not given. An unfinished run in it continues."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -24,19 +24,21 @@ def train(
         list[str] | None,
         typer.Option(
             "--hold-out",
-            help="Neither train nor validate on events in this band, such as energy:30:50. Repeatable.",
+            help="Leave events in this band, such as energy:30:50, out of training and validation. Repeatable.",
             metavar="CONDITION:LOW:HIGH",
         ),
     ] = None,
     members: Annotated[
         int | None,
-        typer.Option("--members", min=2, help="Train an ensemble of so many, with seeds of their own, in one folder."),
+        typer.Option(
+            "--members", min=2, help="Train an ensemble of this many members with different seeds, in one folder."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Train a generator, a reweighter or a score.
 
-    Killed, the same command goes on where it stopped, bit for bit on a CPU.
+    If it was killed, run the same command again to continue where it stopped, bit for bit on a CPU.
     """
     from simulacra.workflows.train import trained
 

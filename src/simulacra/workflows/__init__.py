@@ -1,1 +1,1 @@
-"""What the commands do, as functions: from files to files, resumable, with progress."""
+"""The work of the commands as functions: from files to files, resumable, with progress."""

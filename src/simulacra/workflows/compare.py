@@ -31,18 +31,18 @@ def compare_command(
     Parameters
     ----------
     truth, generated:
-        events of the truth, and of each generator by its name. What an event costs stands in their attribute
+        events of the truth, and of each generator by its name. The time per event is in their attribute
         ``seconds_per_event`` [s].
     output:
-        the folder for ``comparison.html``, ``comparison.json`` and a folder a generator with its own report.
+        the folder for ``comparison.html``, ``comparison.json`` and one folder per generator with its report.
     published, published_dataset:
-        a file of published results to draw beside, and which of its data sets.
+        a file of published results to draw in the same figure, and the data set in it.
     progress:
-        called with the name of each step and the share of the work that is done.
+        called with the name of each step and the completed share of the work.
     own:
         further options of each generator by its name, such as its members.
     options:
-        of ``judges.judging.judge``: use, seed, max_events and so on, the same for all.
+        of ``judges.judging.judge``, the same for all: use, seed, max_events and so on.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def compare_command(
     Raises
     ------
     ValueError
-        if there is no generator, two names lead to one folder, the published results cannot be read, or a sample
-        cannot be judged, with the generator's name.
+        if there is no generator, two names give one folder, the published results cannot be read, or a sample cannot be
+        judged (the message names the generator).
     """
     from simulacra.judges.comparison import compare
     from simulacra.judges.judging import judge
@@ -85,7 +85,7 @@ def compare_command(
 
 
 def stated_cost(events: xr.Dataset) -> float | None:
-    """Return the seconds an event that events state [s]; None if they do not, or state nothing sensible."""
+    """Return the seconds per event from events' attributes [s]; None if missing or invalid."""
     seconds = float(events.attrs.get("seconds_per_event", math.nan))
     return seconds if 0 < seconds < math.inf else None
 

@@ -1,4 +1,4 @@
-"""Export a trained model as one ONNX file, which says what goes in and what comes out."""
+"""Export a trained model as one ONNX file, with a description of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ def export(
     batch: int | None = None,
     precision: Precision = "float32",
 ) -> Parity:
-    """Write a trained model as one ONNX file and return how closely it does what torch does.
+    """Write a trained model as one ONNX file and return its agreement with torch.
 
-    Of a generator it maps (noise, conditions in physical units) to events in physical units; of a score, (inputs,
-    conditions) to scores. The file is compared with torch before it is written.
+    For a generator it maps noise and physical conditions to events in physical units; for a score, inputs and
+    conditions to scores. The file is compared with torch before it is written.
 
     Parameters
     ----------
     model:
-        a trained model, or the name, run folder or file that ``simulacra.load`` takes.
+        a trained model, or a name, run folder or file for ``simulacra.load``.
     output:
         the file to write.
     batch:
-        fix the number of events per call; any number if None.
+        fixed number of events per call; any number if None.
     precision:
-        "int8" computes large layers in whole numbers: faster, and no longer the same function.
+        "int8" computes large layers in 8-bit integers: faster, but not exactly the same function.
 
     Raises
     ------
     ImportError
-        if the packages that write ONNX are not installed, with how to get them.
+        if the packages that write ONNX are not installed; the message says how to get them.
     simulacra.deploy.onnx.ParityError
-        if the file does not do what torch does.
+        if the file's results differ from torch's.
     ValueError
         if the model is a reweighter, or can only be exported for a fixed number of events.
 
@@ -58,7 +58,7 @@ def export(
     trained = model if isinstance(model, TrainedModel) else load(model)
     if not isinstance(trained, TrainedModel):
         raise ValueError(  # noqa: TRY004 - the name is of the wrong model, not of the wrong type
-            f"'{model}' is a reweighter, which has no export: export the generator that it weighs"
+            f"'{model}' is a reweighter, which cannot be exported: export its generator"
         )
     generates = isinstance(trained, TrainedGenerator)
     conditions = drawn_conditions(trained)
@@ -76,7 +76,7 @@ def export(
 
 
 def drawn_conditions(trained: TrainedModel, n: int = 256) -> np.ndarray:
-    """Return conditions from all over the trained range, (n, C) float32."""
+    """Return conditions uniform in the trained range, (n, C) float32."""
     rng = np.random.default_rng(0)
     drawn = np.empty((n, len(trained.trained_range)), np.float32)
     for column, (name, (low, high)) in enumerate(trained.trained_range.items()):
@@ -87,11 +87,11 @@ def drawn_conditions(trained: TrainedModel, n: int = 256) -> np.ndarray:
 
 
 def description(trained: TrainedModel) -> dict[str, Any]:
-    """Return what an exported file says about itself.
+    """Return the metadata of an exported file.
 
-    ``inputs`` and ``outputs`` hold names, shapes and units. For programs without a reader of JSON the same is there as
+    ``inputs`` and ``outputs`` hold names, shapes and units. For programs without a JSON reader, the same is given as
     plain text: ``conditions``, "incident_energy GeV 1 100; ..." (name, unit, trained from, to), ``output``, ``units``,
-    and of showers ``cell_places``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
+    and for showers ``cell_places``, "x y z x y z ..." [mm] from the middle of the calorimeter's front face.
     """
     from simulacra.trained import TrainedGenerator
 

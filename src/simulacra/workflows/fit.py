@@ -32,7 +32,7 @@ SCAN_POINTS: Final = 25
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fit, the calibration curve of runs if there were any, what of the reference was taken, and the reweighter."""
+    """A fit, the calibration curve of runs if there were any, the used part of the reference, and the reweighter."""
 
     fit: Fit
     curve: CalibrationCurve | None
@@ -52,13 +52,13 @@ def fit(data: Events, reference: Events, **options: Any) -> Fit:
     reference:
         the same, simulated at the parameters of the reweighter's source.
     options:
-        as :func:`fitted` takes them: ``reweighter`` ("dctr-z"), ``free``, ``fixed``, ``method``, ``nested``,
+        those of :func:`fitted`: ``reweighter`` ("dctr-z"), ``free``, ``fixed``, ``method``, ``nested``,
         ``features``, ``calibrate``, ``calibrated``, ``max_events``, ``max_reference``, ``progress``.
 
     Raises
     ------
     simulacra.fits.errors.FitError, ValueError
-        if the samples, the options and the reweighter do not fit each other.
+        if the samples, the options and the reweighter are not compatible.
 
     Examples
     --------
@@ -87,12 +87,12 @@ def fitted(
     max_reference: int = 100_000,
     progress: bool = True,
 ) -> Fitted:
-    """Fit parameters to data, and return all that a page shows of it.
+    """Fit parameters to data, and return all that its page shows.
 
     Parameters
     ----------
     data, reference:
-        as :func:`fit` takes them.
+        as in :func:`fit`.
     reweighter:
         continuous in the parameters: a shipped name, a file or a folder.
     free:
@@ -106,11 +106,11 @@ def fitted(
     features:
         the detector-level reweighter whose summaries the nested form uses.
     calibrate:
-        runs at known parameters, which correct what bias the reweighter's own calibration leaves.
+        runs at known parameters, which correct the bias left by the reweighter's own calibration.
     calibrated:
         whether to apply the reweighter's own calibration.
     known:
-        true values, which must be of parameters of the fit.
+        true values of parameters of the fit.
     max_events, max_reference:
         largest numbers of events of the data (all if None) and of the reference.
     progress:
@@ -139,12 +139,12 @@ def fitted(
     from simulacra.reweighting.unseen import unseen_part
 
     if nested is not None and method != "likelihood_ratio":
-        raise ValueError("--nested has an objective of its own: leave out --method, or --nested")
+        raise ValueError("--nested has its own objective: leave out --method, or --nested")
     held = dict(fixed or {})
     model = Reweighter.load(reweighter)
     space = parameter_space(model.ratios(), free=free, fixed=held)
     if unknown := [name for name in known or {} if name not in space.names]:
-        raise ValueError(f"--truth names '{unknown[0]}', which is none of the parameters {', '.join(space.names)}")
+        raise ValueError(f"--truth names '{unknown[0]}', which is not one of the parameters {', '.join(space.names)}")
     seen = model if nested is None else Reweighter.load(features)
     sample, simulated = events_of(data), events_of(reference)
     particles = None if nested is None else events_of(nested)
@@ -176,7 +176,7 @@ def fitted(
 
 
 def events_of(given: Events) -> xr.Dataset:
-    """Return events, read if they are named by a path."""
+    """Return events, read if a path is given."""
     from simulacra import formats
 
     return formats.read(Path(given)) if isinstance(given, str | os.PathLike) else given
@@ -193,7 +193,7 @@ def _by_ratio(
     fixed: Mapping[str, float],
     tell: Progress,
 ) -> tuple[Fit, CalibrationCurve | None]:
-    """Fit by the learned ratio; with runs of known parameters, these too, by interpolation."""
+    """Fit with the learned ratio; also fit runs of known parameters, if given, by interpolation."""
     from simulacra.fits.calibration_curve import calibrate as apply_curve
     from simulacra.fits.fit import Precision
 
@@ -220,7 +220,7 @@ def _nested(
     fixed: Mapping[str, float],
     tell: Progress,
 ) -> tuple[Fit, CalibrationCurve | None]:
-    """Fit in the nested form, for which no reweighter brings a calibration."""
+    """Fit in the nested form, for which no reweighter has a calibration."""
     from simulacra.fits.calibration_curve import calibrate as apply_curve
     from simulacra.fits.default_fit import RatioFit, without_calibration
     from simulacra.fits.detector_level import fit_detector_level
@@ -262,7 +262,7 @@ def _curve(
     curve = calibration_curve(free, np.array(truths), np.array(estimates))
     if wrong := [name for name, slope in zip(free, np.diag(curve.slope), strict=True) if slope < 0]:
         raise ValueError(
-            f"the estimates of {', '.join(wrong)} fall where the truth rises: the runs' parameters are not those that "
-            "they were simulated with, or the reweighter is of something else"
+            f"the estimates of {', '.join(wrong)} fall when the truth rises: the runs were simulated with other "
+            "parameters than they say, or the reweighter is for something else"
         )
     return curve

@@ -32,10 +32,10 @@ def generate(
     progress: bool = True,
     **options: Any,
 ) -> WriteSummary:
-    """Generate events into a store. Interrupted, the same call goes on where it stopped.
+    """Generate events into a store. If it was interrupted, the same call continues where it stopped.
 
-    An ensemble's members, or the draws of a last layer, make equally many events each, one member's behind the other's;
-    the variable ``member`` says whose an event is.
+    The members of an ensemble, or the draws of a last layer, make the same number of events each, one member after the
+    other; the variable ``member`` gives the member of each event.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def generate(
     n_events:
         1000 if None, or as many as the sample of ``like`` has.
     conditions:
-        a number or a distribution of each condition, as text: ``{"incident_energy": "log:1:100"}``. Those that are not
-        given are drawn as they are distributed in the training sample.
+        a number or a distribution for each condition, as text: ``{"incident_energy": "log:1:100"}``. Others are drawn
+        from the distribution in the training sample.
     progress:
         whether to show a progress bar.
     options:
@@ -56,7 +56,7 @@ def generate(
     Raises
     ------
     ValueError
-        if the options do not fit each other or the generator.
+        if the options are not compatible with each other or the generator.
     simulacra.store.StoreError
         if the store cannot be written.
 
@@ -75,36 +75,36 @@ def generate(
 
 @dataclass(frozen=True)
 class Generation:
-    """What is to be generated.
+    """The options of a generation.
 
     Attributes
     ----------
     generator, output, n_events, conditions:
-        as :func:`generate` takes them.
+        as in :func:`generate`.
     like:
-        a store or a file: make events at the conditions of its events, one by one.
+        a store or a file: make one event at the conditions of each of its events.
     file_format:
         "store", or "calochallenge": an HDF5 file that the challenge's evaluation reads.
     threshold:
-        of "calochallenge": a voxel below it is empty [MeV]; by default that of the challenge's set.
+        for "calochallenge": voxels below this are empty [MeV]; by default that of the challenge's set.
     seed:
         the same seed gives the same events.
     last_layer_draws:
-        use so many draws of the last layer, trained with snapshots, as members.
+        number of members drawn from the posterior of the last layer (trained with snapshots).
     batch_size:
         events in memory at a time; the events do not depend on it.
     workers:
         processes; the events do not depend on it.
     runtime:
-        "torch", or "onnx": faster, equal to within rounding; a generator without a graph is exported first.
+        "torch", or "onnx": faster, and equal within rounding; a generator without a graph is exported first.
     device:
-        on which torch makes the events.
+        where torch makes the events.
     refine:
-        folder of a refiner that weighs the events.
+        folder of a refiner that gives weights to the events.
     unweight:
-        accept or reject events by the refiner's weights instead.
+        accept or reject events by the refiner's weights; the result has no weights.
     overwrite:
-        replace a store that is there.
+        replace an existing store.
     """
 
     generator: str
@@ -125,12 +125,12 @@ class Generation:
     overwrite: bool = False
 
     def prepared(self) -> PreparedGeneration:
-        """Load the generator, and look for every fault before the store is begun.
+        """Load the generator, and check all options before the store is started.
 
         Raises
         ------
         ValueError
-            if the options do not fit each other or the generator.
+            if the options are not compatible with each other or the generator.
 
         Warns
         -----
@@ -143,12 +143,12 @@ class Generation:
         if self.runtime not in RUNTIMES:
             raise ValueError(f"--runtime is one of {', '.join(RUNTIMES)}, not '{self.runtime}'")
         if self.runtime == "onnx" and self.device != "cpu":
-            raise ValueError(f"ONNX Runtime makes events on the CPU alone, not on '{self.device}'")
+            raise ValueError(f"ONNX Runtime makes events only on the CPU, not on '{self.device}'")
         if self.unweight and self.refine is None:
-            raise ValueError("--unweight goes by a refiner's weights: name it with --refine")
+            raise ValueError("--unweight needs a refiner: name it with --refine")
         if self.refine is not None and not self.unweight and self.file_format != "store":
             raise ValueError(
-                f"a file of the format {self.file_format} holds no weights: add --unweight, or write a store"
+                f"a file of the format {self.file_format} cannot hold weights: add --unweight, or write a store"
             )
         store = store_beside(self.output, self.file_format, overwrite=self.overwrite)
         taken: dict[str, str] = {}
@@ -196,7 +196,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class PreparedGeneration:
-    """What is to be generated, with the generator loaded and every option checked."""
+    """A generation with the loaded generator and checked options."""
 
     asked: Generation
     store: Path
@@ -215,7 +215,7 @@ class PreparedGeneration:
         return self.members[0].name
 
     def write(self, progress: bool = True) -> WriteSummary:
-        """Make the events, streamed to disk in constant memory.
+        """Make the events and stream them to disk in constant memory.
 
         Raises
         ------
@@ -248,12 +248,12 @@ class PreparedGeneration:
             )
 
     def as_file(self) -> float | None:
-        """Write the store's events in the format that was asked for, and remove the store.
+        """Write the store's events in the requested format, and remove the store.
 
         Returns
         -------
         float or None
-            the threshold below which voxels are empty [MeV]; None if a store was asked for.
+            the threshold below which voxels are empty [MeV]; None for a store.
         """
         from simulacra.workflows.submission import write_submission
 
@@ -272,7 +272,7 @@ def members_of(generator: str, last_layer_draws: int | None, n_events: int) -> t
     members = load_members(generator)
     if last_layer_draws is not None:
         if len(members) > 1:
-            raise ValueError(f"'{generator}' is an ensemble already: --last-layer-draws is for one of its members")
+            raise ValueError(f"'{generator}' is already an ensemble: --last-layer-draws is for one of its members")
         members = tuple(members[0].with_last_layer(draw) for draw in range(last_layer_draws))
     if len(members) > n_events:
         raise ValueError(f"{n_events} events are too few for {len(members)} members: ask for more (-n)")
@@ -280,7 +280,7 @@ def members_of(generator: str, last_layer_draws: int | None, n_events: int) -> t
 
 
 def has_graph(trained: TrainedGenerator) -> bool:
-    """Return whether a graph that ONNX Runtime opens lies beside the generator's weights and belongs to them."""
+    """Return whether a graph next to the generator's weights belongs to them and opens in ONNX Runtime."""
     from simulacra.deploy.graphs import graph_beside, open_graph
 
     if trained.last_layer_draw is not None:
@@ -300,9 +300,9 @@ def exported(trained: TrainedGenerator, path: Path) -> str:
 
 
 class Source(NamedTuple):
-    """A member: its file, which draw of its last layer it is, what its weights are, and what ONNX Runtime makes of it.
+    """A member: its file, the number of the draw of its last layer, the hash of its weights, and its ONNX.
 
-    That is the file ``onnx``, or the ``graph`` beside its weights; torch makes the events if there is neither.
+    That is the file ``onnx``, or the ``graph`` next to its weights; torch makes the events if there is neither.
     """
 
     path: str
@@ -321,7 +321,7 @@ def _loaded(source: Source) -> TrainedGenerator:
     if source.draw is not None:
         trained = trained.with_last_layer(source.draw)
     if trained.weights_sha256 != source.weights_sha256:
-        raise ValueError(f"{source.path} has changed since the first events were made: begin another store")
+        raise ValueError(f"{source.path} has changed since the first events were made: start another store")
     if source.onnx is None and not source.graph:
         trained.to(source.device)
         return trained
@@ -332,7 +332,9 @@ def _loaded(source: Source) -> TrainedGenerator:
     if source.onnx is not None:
         session = open_session(source.onnx)
     elif (found := open_graph(graph_beside(trained.path), trained.module, trained.weights_sha256, threads=1)) is None:
-        raise ValueError(f"{graph_beside(trained.path)} is gone since the first events were made: begin another store")
+        raise ValueError(
+            f"{graph_beside(trained.path)} has disappeared since the first events were made: start another store"
+        )
     else:
         session = found
     trained.module = RuntimeModule(session)
@@ -341,9 +343,9 @@ def _loaded(source: Source) -> TrainedGenerator:
 
 @dataclass(frozen=True)
 class Generate:
-    """Makes one chunk of a generated store (picklable, so that processes can be given it).
+    """Makes one chunk of a generated store (picklable, for other processes).
 
-    Of ``n_events`` events the members make equally many each, in their order.
+    The members make the same number of the ``n_events`` events each, in their order.
     """
 
     sources: tuple[Source, ...]

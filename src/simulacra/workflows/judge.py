@@ -25,16 +25,16 @@ def judge(truth: Sample, generated: Sample, **options: Any) -> Verdict:
     truth:
         events; plain arrays, (events, features) or (events, ...), or arrays by name; or a store or a file.
     generated:
-        the same; or a generator (shipped name, run folder, model file), which then draws events at the truth's
+        the same, or a generator (shipped name, run folder, model file), which then draws events at the truth's
         conditions.
     options:
-        as :func:`simulacra.judges.judging.judge` takes them: ``use``, ``train``, ``hold_out``, ``seed``,
+        those of :func:`simulacra.judges.judging.judge`: ``use``, ``train``, ``hold_out``, ``seed``,
         ``max_events`` and others.
 
     Returns
     -------
     simulacra.judges.Verdict
-        what ``simulacra.reports.write(verdict, folder)`` writes as a page.
+        to be written as a page by ``simulacra.reports.write(verdict, folder)``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The events that ``simulacra judge`` looks at: read from a store or a file, or drawn from a generator on the spot."""
+"""The events for ``simulacra judge``: read from a store or a file, or drawn from a generator."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Judged:
     Attributes
     ----------
     events:
-        what is judged.
+        the events to judge.
     members:
-        events of further generators trained alike.
+        events of further members of an ensemble.
     generator:
-        where it is at hand.
+        the generator, if available.
     run:
-        the folder of its training, where that is known.
+        the folder of its training, if known.
     """
 
     events: xr.Dataset
@@ -38,11 +38,11 @@ class Judged:
     run: Path | None = None
 
     def changed(self, change: Callable[[xr.Dataset], xr.Dataset]) -> Judged:
-        """Return the sample after a change of its events, and of its members' alike."""
+        """Return the sample with a change of its events and of its members' events."""
         return replace(self, events=change(self.events), members=tuple(map(change, self.members)))
 
     def options(self) -> dict[str, Any]:
-        """Return what the judges take beside the events."""
+        """Return the options of the judges for this sample."""
         from simulacra.judges.learning_curves import learning_curves
 
         curves = None if self.run is None else learning_curves(self.run)
@@ -59,7 +59,7 @@ def judged_of(
     most: int,
     seed: int,
 ) -> Judged:
-    """Return a generated sample by what was given for it.
+    """Return a generated sample from a store, a file or a generator.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ def judged_of(
     generated:
         a store, a file, or a generator.
     read:
-        reads a store or a file.
+        function that reads a store or a file.
     generator:
         the generator that made the events of a store.
     hold_out:
-        a band that it must not have been trained on.
+        a band that must not have been in its training.
     most, seed:
-        the most events to draw, and the seed that they are drawn with.
+        the largest number of events to draw, and their seed.
     """
     from simulacra.trained import load_members
 
@@ -103,7 +103,7 @@ def is_generator(name: str) -> bool:
 
 
 def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.Dataset]:
-    """Return as many events as the truth has, at its conditions, of a generator, or of each member of an ensemble.
+    """Return events at the truth's conditions, as many as it has, from a generator or each member of an ensemble.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _quietly(member: TrainedGenerator, n: int, **options: Any) -> xr.Dataset:
 
 
 def members_in(events: xr.Dataset) -> list[xr.Dataset]:
-    """Return the events of each member of an ensemble that one store holds, or the events themselves."""
+    """Return the events of each member of an ensemble in one store, or the events themselves."""
     if "member" not in events.data_vars:
         return [events]
     of = events["member"].values
@@ -144,12 +144,12 @@ def members_in(events: xr.Dataset) -> list[xr.Dataset]:
 
 
 def name_of(generated: str) -> str:
-    """Return what a generated sample is called in tables: the name of its file or folder."""
+    """Return the name of a generated sample in tables: the name of its file or folder."""
     return Path(generated).name.removesuffix(".zarr").removesuffix(".safetensors").removesuffix(".h5") or generated
 
 
 def named(generated: list[str]) -> Iterator[tuple[str, str]]:
-    """Give the samples with names that are all different.
+    """Yield the samples with unique names.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def check_hold_out(generator: TrainedGenerator, hold_out: str, conditions: list[
     Raises
     ------
     ValueError
-        with what it was trained on, and how to train one without the band.
+        with its trained range, and how to train a generator without the band.
     """
     from simulacra.conditions import band_of
 
@@ -182,7 +182,7 @@ def check_hold_out(generator: TrainedGenerator, hold_out: str, conditions: list[
         return
     told = ", ".join(map(str, generator.hold_out)) or "nothing"
     raise ValueError(
-        f"'{generator.name}' was trained on {band.condition} from {low:g} to {high:g} with {told} held out: its "
-        f"training saw the band {band}; train one without it"
+        f"'{generator.name}' was trained on {band.condition} from {low:g} to {high:g} with {told} held out: "
+        f"this includes the band {band}; train one without it"
         f" (simulacra train EXPERIMENT --hold-out {band}) and judge that"
     )

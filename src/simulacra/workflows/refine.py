@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Refined:
-    """A refiner, and the judgement on the events that it weighs."""
+    """A refiner and the judgement on its weighted events."""
 
     refiner: Refiner
     report: RefinementReport | None
@@ -38,18 +38,18 @@ def refine(generator: str | os.PathLike[str], truth: Events, output: str | os.Pa
     generator:
         name of a shipped generator, a run folder or a model file.
     truth:
-        a store or a file of true events, such as it was trained on, or the events.
+        a store or a file of true events, such as those that it was trained on, or the events.
     output:
         the folder for the refiner.
     options:
-        as :func:`refined` takes them.
+        those of :func:`refined`.
 
     Raises
     ------
     simulacra.reweighting.support.SupportError
         if the truth has events where the generator has none.
     ValueError
-        if the truth lacks what the generator needs.
+        if the truth lacks conditions of the generator.
 
     Examples
     --------
@@ -79,17 +79,17 @@ def refined(
     seed: int = 1,
     progress: bool = True,
 ) -> Refined:
-    """Train a refiner as :func:`refine` does, and judge the weighted events on events not used in training.
+    """Train a refiner like :func:`refine`, and judge the weighted events on events not used in training.
 
     Parameters
     ----------
     generator, truth, output:
-        as :func:`refine` takes them.
+        as in :func:`refine`.
     sees:
         what the classifiers see: "cells" or "shapes" of showers; "particles" or "observables" of clouds; "values" or
-        "observables" of arrays. The first, which is the most, if None.
+        "observables" of arrays. By default the first of each pair.
     times:
-        generated events for each true one, at its conditions.
+        generated events per true one, at its conditions.
     overrides:
         settings of the classifiers, such as ``"members=3"``.
     allow_missing_support:
@@ -133,7 +133,7 @@ def refined(
     except SupportError as error:
         *_, least = views_of(generated, list(trained.trained_range))
         remedy = "" if allow_missing_support else "; here --allow-missing-support"
-        other = "" if sees == least else f", or --sees {least} to mend the {least} alone"
+        other = "" if sees == least else f", or --sees {least} to correct only the {least}"
         raise type(error)(f"{error}{remedy}{other}") from error
     if not judged:
         return Refined(refiner, None)

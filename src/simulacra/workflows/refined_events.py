@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Refinement(NamedTuple):
-    """A refiner's file, what its weights are, and whether showers are accepted by them instead of carrying them."""
+    """A refiner's file, the hash of its weights, and whether showers are accepted by them instead of weighted."""
 
     path: str
     sha256: str
@@ -24,14 +24,14 @@ class Refinement(NamedTuple):
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """What decides the events of a store, beside the generator."""
+        """The settings that determine the events of a store, besides the generator."""
         return {"refiner": self.sha256, "unweighted": self.unweighted}
 
 
 def refinement_of(
     members: Sequence[TrainedGenerator], path: str, asked: Mapping[str, Distribution | Choice], *, unweighted: bool
 ) -> tuple[Refinement, str]:
-    """Return a refinement that fits the generator, and a sentence on what it costs.
+    """Return a refinement for the generator, and a sentence on its cost.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def refinement_of(
     refiner.require(members[0])
     refiner.warn_outside({name: (value.low, value.high) for name, value in asked.items()})
     cost = f"an event takes about {refiner.maximum:.3g} candidates" if unweighted else "they have a mean of about 1"
-    cut = f"weights are cut off at {refiner.maximum:.4g}, which removed {refiner.clipped_share:.2%} of their sum when "
+    cut = f"weights are clipped at {refiner.maximum:.4g}, which removed {refiner.clipped_share:.2%} of their sum when "
     return Refinement(str(refiner.path), refiner.sha256, unweighted), f"{cut}it was trained; {cost}"
 
 
@@ -75,5 +75,5 @@ def _loaded(refinement: Refinement) -> Refiner:
 
     refiner = Refiner.load(refinement.path)
     if refiner.sha256 != refinement.sha256:
-        raise ValueError(f"{refinement.path} has changed since the first events were made: begin another store")
+        raise ValueError(f"{refinement.path} has changed since the first events were made: start another store")
     return refiner

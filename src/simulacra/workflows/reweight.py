@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reweighted:
-    """What was made of a source.
+    """The result of a reweighting.
 
     Attributes
     ----------
     reweighter:
-        trained, or the one that was given.
+        the trained or given reweighter.
     weights:
-        the file of the source's weights; None where the reweighter is continuous and nothing says where.
+        the file of the source's weights; None for a continuous reweighter without parameters.
     judgement:
         of the weights; None without a target to judge with.
     warnings:
-        what deserves a warning.
+        texts of warnings.
     drawn_in:
-        parameters in which the target was drawn, so that it cannot judge the weights at one place.
+        parameters that were drawn in the target, which then cannot judge the weights at one point.
     """
 
     reweighter: Reweighter
@@ -68,7 +68,7 @@ def reweight(
     source:
         a store or a file of the events that get weights, or the events.
     target:
-        the same, which the source should look like; None with ``existing``, and then nothing is judged.
+        the same for the target; may be None with ``existing``, and then nothing is judged.
     output:
         the folder for ``reweighter.safetensors`` and ``weights.parquet``.
     existing:
@@ -95,7 +95,7 @@ def reweight(
     Raises
     ------
     ValueError
-        if the samples and the options do not fit each other.
+        if the samples and the options are not compatible.
 
     Examples
     --------
@@ -118,9 +118,7 @@ def reweight(
         raise ValueError("--parameters and --set are for training: leave them out, or --with")
     if existing is None and (unknown := [name for name in theta if name not in parameters]):
         names = ", ".join(unknown)
-        raise ValueError(
-            f"--at names {names}, --parameters does not: give both, and a target that was drawn in {names}"
-        )
+        raise ValueError(f"--at names {names}, but --parameters does not: give both, and a target with drawn {names}")
     source_events = events_of(source)
     target_events = None if target is None else events_of(target)
     if exact is not None and exact not in source_events.data_vars:
@@ -170,7 +168,7 @@ def reweight(
 
 
 def name_of(given: Events) -> str:
-    """Return the path that events are named by, or what they were read from, or their simulator."""
+    """Return the path of events, or their source, or their simulator."""
     if isinstance(given, str | os.PathLike):
         return str(given)
     return str(given.encoding.get("source", given.attrs.get("simulator", "events")))

@@ -1,4 +1,4 @@
-"""Events of a simulator, into a store."""
+"""Events from a simulator into a store."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ def simulate(
     progress: bool = True,
     **settings: Any,
 ) -> WriteSummary:
-    """Simulate events into a Zarr store. Interrupted, the same call goes on where it stopped.
+    """Simulate events into a Zarr store. If it was interrupted, the same call continues where it stopped.
 
     Parameters
     ----------
     simulator:
-        "geant4", "pythia", or "detector", which lets the particles of another store pass a parametric detector.
+        "geant4", "pythia", or "detector", a parametric detector for the particles of another store.
     output:
         the store to write.
     n_events:
-        number of events; a detector sees all of ``particles``.
+        number of events; "detector" uses all of ``particles``.
     seed:
         the same seed gives the same events, with any number of workers.
     particles:
-        of "detector": the store of particles.
+        for "detector": the store of particles.
     workers:
         processes.
     chunk_size:
-        events per chunk; another size gives other events. Of a detector it is that of ``particles``.
+        events per chunk; another size gives other events. For "detector" it is that of ``particles``.
     overwrite:
-        replace a store that is there.
+        replace an existing store.
     progress:
         whether to show a progress bar.
     settings:
-        fields of :class:`~simulacra.simulators.geant4.Geant4Settings` (``geometry``, ``particle``, ``energy``,
-        ...) or :class:`~simulacra.simulators.pythia_settings.PythiaSettings` (``process``, ``vary``, ...); of
-        "detector", ``settings``: the name of a shipped detector or a TOML file.
+        fields of :class:`~simulacra.simulators.geant4.Geant4Settings` (``geometry``, ``particle``, ``energy``, ...) or
+        :class:`~simulacra.simulators.pythia_settings.PythiaSettings` (``process``, ``vary``, ...); for "detector",
+        ``settings``: the name of a shipped detector or a TOML file.
 
     Raises
     ------
@@ -102,9 +102,9 @@ def _detector(
     from simulacra.simulators.detector_settings import DetectorSettings
 
     if particles is None:
-        raise ValueError("a detector sees the particles of a store: name it with 'particles'")
+        raise ValueError("a detector needs the store of particles: name it with 'particles'")
     if n_events is not None or "chunk_size" in common:
-        raise ValueError("a detector sees all events of 'particles', chunk by chunk: leave n_events and chunk_size out")
+        raise ValueError("a detector uses all events of 'particles', chunk by chunk: leave n_events and chunk_size out")
     if unknown := sorted(set(settings) - {"settings"}):
         raise ValueError(f"a detector has no setting {unknown}: give 'settings', its name or a TOML file")
     loaded = DetectorSettings.load(settings.get("settings", "lep-like"))

@@ -1,4 +1,4 @@
-"""Generated events as a file that others judge: the energies of a reference sample, and the CaloChallenge's layout."""
+"""Generated events at the conditions of a reference sample, and in the CaloChallenge's layout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from simulacra.conditions import Distribution
 
-#: stands before the path of a sample in the place of a distribution
+#: prefix of the path of a sample, used instead of a distribution
 LIKE: Final = "like:"
 FORMATS: Final = ("store", "calochallenge")
 
@@ -26,7 +26,7 @@ def conditions_like(path: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        if it holds no such condition.
+        if a condition is missing.
     """
     from simulacra.formats import calochallenge, format_of, read
 
@@ -41,23 +41,23 @@ def conditions_like(path: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def events_like(path: Path, names: tuple[str, ...], n_events: int | None) -> tuple[int, dict[str, str]]:
-    """Return how many events to make like those of a sample, all unless told, and the conditions that say so.
+    """Return the number of events at a sample's conditions, by default all, and these conditions as texts.
 
     Raises
     ------
     ValueError
-        if more are asked for than the sample has, or there are no conditions.
+        if the number exceeds that of the sample, or there are no conditions.
     """
     if not names:
-        raise ValueError("the generator takes no conditions, so no events can be like those of another sample (--like)")
+        raise ValueError("the generator has no conditions that could be taken from another sample (--like)")
     there = len(next(iter(conditions_like(str(path), names).values())))
     if n_events is not None and n_events > there:
-        raise ValueError(f"'{path}' has the conditions of {there} events: {n_events} cannot be like them (-n)")
+        raise ValueError(f"'{path}' has the conditions of only {there} events, not of {n_events} (-n)")
     return n_events or there, dict.fromkeys(names, f"{LIKE}{path}")
 
 
 def span(value: str, name: str, names: tuple[str, ...]) -> Distribution:
-    """Return the range of a condition called ``name``: a distribution's, or that of the events of a sample."""
+    """Return the range of a condition: that of a distribution, or of the events of a sample."""
     from simulacra.conditions import Distribution
 
     if not value.startswith(LIKE):
@@ -67,7 +67,7 @@ def span(value: str, name: str, names: tuple[str, ...]) -> Distribution:
 
 
 def resolved(conditions: Mapping[str, str], start: int, stop: int) -> dict[str, Any]:
-    """Return conditions of events from ``start`` to ``stop``: those like a sample's as arrays, others as they are."""
+    """Return conditions of events from ``start`` to ``stop``: those of a sample as arrays, others unchanged."""
     names = tuple(conditions)
     return {
         name: conditions_like(value.removeprefix(LIKE), names)[name][start:stop] if value.startswith(LIKE) else value
@@ -76,12 +76,12 @@ def resolved(conditions: Mapping[str, str], start: int, stop: int) -> dict[str, 
 
 
 def store_beside(path: Path, file_format: str, *, overwrite: bool) -> Path:
-    """Return the store in which events are gathered before they become the file at ``path``.
+    """Return the store for the events before they are written to the file at ``path``.
 
     Raises
     ------
     ValueError
-        if the format is unknown, or the file is there and not to be overwritten.
+        if the format is unknown, or the file exists and ``overwrite`` is not set.
     """
     if file_format not in FORMATS:
         raise ValueError(f"--format is one of {', '.join(FORMATS)}, not '{file_format}'")
@@ -100,12 +100,12 @@ def write_submission(store: Path, path: Path, *, threshold: float | None, like: 
     threshold:
         energy below which a voxel is empty [MeV]; that of the challenge's set if None.
     like:
-        the sample whose incident energies the showers have; a file of the challenge's gives them to the last bit.
+        the sample with the showers' incident energies; from a file of the challenge they are copied bit for bit.
 
     Returns
     -------
     float
-        the threshold that was applied [MeV].
+        the applied threshold [MeV].
     """
     from simulacra.formats import calochallenge, format_of
     from simulacra.formats.challenge_sets import set_of

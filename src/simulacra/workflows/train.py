@@ -1,4 +1,4 @@
-"""Train what an experiment describes, into a run folder."""
+"""Train what an experiment describes into a run folder."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ def train(
     members: int | None = None,
     progress: bool = True,
 ) -> list[str]:
-    """Train a generator, a reweighter or a score. Killed, the same call goes on where it stopped.
+    """Train a generator, a reweighter or a score. If it was killed, the same call continues where it stopped.
 
     Parameters
     ----------
     experiment:
-        a TOML file, such as ``experiments/calogan-eplus.toml``, or the same as a mapping.
+        a TOML file, such as ``experiments/calogan-eplus.toml``, or a mapping with its content.
     output:
         the run folder; ``runs/NAME`` if None.
     overrides:
         settings over those of the experiment, such as ``"training.steps=100"``.
     hold_out:
-        bands of conditions whose events are neither trained nor validated on, such as ``"energy:30:50"``.
+        bands of conditions left out of training and validation, such as ``"energy:30:50"``.
     members:
-        train an ensemble of so many, with seeds of their own, in one folder.
+        train an ensemble of this many members with different seeds, in one folder.
     progress:
         whether to show a progress bar.
 
     Returns
     -------
     list of str
-        how it went, a line for each member. What was trained is read by ``simulacra.load(output)``.
+        a summary in one line per member. ``simulacra.load(output)`` reads the trained model.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def trained(
     *,
     progress: bool,
 ) -> Iterator[str]:
-    """Train as :func:`train` does, and say in a line how each member went, as soon as it is trained."""
+    """Train like :func:`train`, and yield a summary of each member when it is trained."""
     from simulacra.systems import makes
     from simulacra.training.settings import Experiment, check, override, read_experiment
 
@@ -105,15 +105,15 @@ def trained(
 
 
 def holding_out(experiment: Experiment, bands: Sequence[str]) -> Experiment:
-    """Return the experiment with further bands held out of its data."""
+    """Return the experiment with further bands left out of its data."""
     data = experiment.data.model_copy(update={"hold_out": (*experiment.data.hold_out, *bands)})
     return experiment.model_copy(update={"data": data})
 
 
 def refuse_for_reweighters(experiment: Experiment, members: int | None) -> None:
-    """Refuse what is for generators alone."""
+    """Refuse options that are only for generators."""
     if experiment.data.hold_out:
-        raise ValueError("a band is held out of a generator's training; a reweighter has none, leave hold_out away")
+        raise ValueError("bands are held out only from generators; leave hold_out out for a reweighter")
     if members:
         raise ValueError(f"a reweighter's members are a setting of its system: --set system.members={members}")
 
@@ -124,11 +124,11 @@ def refuse_other_run(run: Path, members: int | None) -> None:
     if members and single:
         raise ValueError(f"{run} holds a single model: choose another folder for the ensemble (-o), or remove it")
     if not members and any(run.glob("member-*")):
-        raise ValueError(f"{run} holds an ensemble: go on with --members, or choose another folder (-o)")
+        raise ValueError(f"{run} holds an ensemble: continue with --members, or choose another folder (-o)")
 
 
 def train_reweighter(experiment: Experiment, run: Path, source: str, *, progress: bool = True) -> list[str]:
-    """Train the experiment's reweighter into ``run`` and say in lines how that went."""
+    """Train the experiment's reweighter into ``run`` and return a summary in lines."""
     from simulacra.systems import reweighting_system
     from simulacra.training.checkpoint import write_atomically
     from simulacra.training.settings import check
@@ -142,7 +142,7 @@ def train_reweighter(experiment: Experiment, run: Path, source: str, *, progress
     losses = ", ".join(f"{record['validation_score']:.5f}" for record in reweighter.training)
     told = (
         f"{experiment.name}: {reweighter.size} members in {minutes:.1f} min, validation loss {losses} (ln 2 = 0.69315 "
-        f"is that of no difference); weights in {run / 'reweighter.safetensors'}"
+        f"if there is no difference); weights in {run / 'reweighter.safetensors'}"
     )
     return [*(f"Warning: {warning}" for warning in reweighter.description["warnings"]), told]
 
@@ -168,7 +168,7 @@ def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: 
 
 
 def read_sample(path: str) -> xr.Dataset:
-    """Read a training sample: a file or store, or ``reference:NAME`` for one that the package ships."""
+    """Read a training sample: a file or store, or ``reference:NAME`` for a shipped sample."""
     from simulacra import reference
     from simulacra.formats import read
 
