@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
 #: instead of a distribution: that of the training sample, which is stored in the model file
 EMPIRICAL: Final = "empirical"
+ConditionKind = Literal["float", "integer", "choice", "empirical"]
 
 
 @dataclass(frozen=True)
@@ -73,25 +74,28 @@ class Distribution:
 class Choice:
     """Integers with equal probabilities: the positions of names in a list, or a range of integers."""
 
-    values: tuple[int, ...]
+    values: Sequence[int]
     text: str
 
     @property
     def low(self) -> float:
         """The lowest number."""
-        return float(min(self.values))
+        return float(self.values[0] if isinstance(self.values, range) else min(self.values))
 
     @property
     def high(self) -> float:
         """The highest number."""
-        return float(max(self.values))
+        return float(self.values[-1] if isinstance(self.values, range) else max(self.values))
 
     def __str__(self) -> str:
         return self.text
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return ``n`` draws, (n,) float64."""
-        return np.asarray(self.values, dtype=np.float64)[rng.integers(len(self.values), size=n)]
+        places = rng.integers(len(self.values), size=n)
+        if isinstance(self.values, range):
+            return np.asarray(self.values.start + places, dtype=np.float64)
+        return np.asarray(self.values, dtype=np.float64)[places]
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,23 @@ class Condition:
 
     units: str
     long_name: str
-    kind: Literal["float", "integer", "choice", "empirical"] = "float"
+    kind: ConditionKind = "float"
     positive: bool = False
     choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.kind == "choice") != (len(set(self.choices)) > 1):
+        if self.kind not in get_args(ConditionKind):
+            kinds = ", ".join(get_args(ConditionKind))
+            raise ValueError(f"'{self.long_name}': the kind of a condition is one of {kinds}, not {self.kind}")
+        if (self.kind == "choice") != (len(self.choices) > 1):
             raise ValueError(f"'{self.long_name}': a choice has several names, and nothing else has any")
+        # Each name must be one that can be asked for, alone or among others.
+        spelled = {name.strip().replace(" ", "_") for name in self.choices} - {"", EMPIRICAL}
+        if isinstance(self.choices, str) or len(spelled) < len(self.choices) or any("," in one for one in spelled):
+            raise ValueError(
+                f"'{self.long_name}': the names of a choice are a tuple of different texts, without commas and none of "
+                f"them '{EMPIRICAL}', not {self.choices!r}"
+            )
 
     @property
     def whole(self) -> bool:
@@ -147,7 +161,7 @@ class Condition:
             return drawn
         if drawn.form == "log" or not (drawn.low.is_integer() and drawn.high.is_integer()):
             raise ValueError(f"'{text}' has numbers that are not whole: give 5, or uniform:2:10")
-        return Choice(tuple(range(int(drawn.low), int(drawn.high) + 1)), str(drawn))
+        return Choice(range(int(drawn.low), int(drawn.high) + 1), str(drawn))
 
     def place_of(self, name: str) -> int:
         """Return the position of a name among the choices.
@@ -157,6 +171,8 @@ class Condition:
         ValueError
             with the names, if it is none of them.
         """
+        if name.isdecimal() and int(name) < len(self.choices) and name not in self.choices:
+            return int(name)
         if name not in self.choices:
             raise ValueError(f"'{name}' is not one of the choices {', '.join(self.choices)}")
         return self.choices.index(name)

@@ -20,7 +20,13 @@ def systems() -> None:
     console = Console()
     table = Table("system", "makes", "what it is", title="systems", title_justify="left")
     for name in names():
-        table.add_row(name, any_system(name).MAKES, (any_system(name).__doc__ or "").strip().splitlines()[0])
+        try:
+            found = any_system(name)
+        except ValueError as error:
+            # One of a user's own that is broken: the others are there all the same.
+            typer.secho(f"warning: {error}", fg="yellow", err=True)
+            continue
+        table.add_row(name, found.MAKES, (found.__doc__ or "").strip().splitlines()[0])
     console.print(table)
     table = Table(
         Column("generator", no_wrap=True),

@@ -90,7 +90,8 @@ def read(
 
     Examples
     --------
-    >>> import simulacra
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> summary = simulacra.generate("calogan-eplus", folder / "showers.zarr", 10, progress=False)
     >>> simulacra.read(folder / "showers.zarr")["shower"].dims
     ('event', 'cell')

@@ -52,7 +52,8 @@ def write(
 
     Examples
     --------
-    >>> import simulacra
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> events = simulacra.load("calogan-eplus").sample(3, incident_energy=50.0, seed=1)
     >>> simulacra.write(events, folder / "three.h5").name
     'three.h5'

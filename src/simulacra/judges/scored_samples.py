@@ -62,7 +62,7 @@ class ScoredSample:
             told = {"name": str(attributes["long_name"]), "score_units": str(attributes["units"])}
         else:
             by_name = given if isinstance(given, Mapping) else {"score": given}
-            columns = {str(name): np.asarray(array) for name, array in by_name.items()}
+            columns = {str(name): np.asanyarray(array) for name, array in by_name.items()}
             values = columns.pop("score")
             weights = columns.pop("weight", np.ones(values.shape))
             units, told = dict.fromkeys(columns, "1"), {}
@@ -70,6 +70,8 @@ class ScoredSample:
         checked = {name: _checked(name, array, len(np.atleast_1d(values)), label) for name, array in everything.items()}
         rows = some_rows(len(values), most, rng)
         values, weights, *rest = (array[rows] for array in checked.values())
+        # On a scale whose squares no number is too small or too large for.
+        weights = weights / max(float(np.abs(weights).max(initial=0.0)), np.finfo(float).tiny)
         _check_size(weights, label, least)
         return cls(label, Weighted(values, weights), dict(zip(columns, rest, strict=True)), units, **told)
 
@@ -78,6 +80,8 @@ class ScoredSample:
 
 
 def _checked(name: str, array: np.ndarray, n: int, label: str) -> np.ndarray:
+    if np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
+        raise JudgeError(f"'{name}' of the {label} is masked in some events: leave these out of all arrays")
     values = np.asarray(array)
     if values.ndim != 1 or values.dtype.kind not in "biuf" or len(values) != n:
         raise JudgeError(f"'{name}' of the {label} must be {n} numbers, (N,), not {values.dtype} {values.shape}")

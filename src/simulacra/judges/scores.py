@@ -269,6 +269,12 @@ def _finding(
     )
 
 
+def _spread(drawn: Sequence[float]) -> float:
+    """Return the standard deviation of replicates, NaN where half of them or more have no value."""
+    known = [value for value in drawn if np.isfinite(value)]
+    return float(np.std(known, ddof=1)) if len(known) > max(1, len(drawn) // 2) else float("nan")
+
+
 def _separation(
     background: ScoredSample,
     signal: ScoredSample,
@@ -281,7 +287,14 @@ def _separation(
     both = background, signal
     area = _area(*both)
     values, known = _points(curve), curve.known
-    errors = {name: float(np.std([one[name] for one in drawn], ddof=1)) for name in values}
+    errors = {name: _spread([one[name] for one in drawn]) for name in values}
+    # Where few values of the score differ, a point of the curve is in too few replicates to have an error.
+    values = {name: value for name, value in values.items() if np.isfinite([value, errors[name]]).all()}
+    if "largest" not in values or not np.isfinite(chance.maxima).all():
+        raise JudgeError(
+            "the score has too few different values: no cut leaves a share of the background that is known to 20 %; "
+            "give a score that orders events more finely, or more events"
+        )
     told = {name: with_error(value, errors[name]) for name, value in values.items()}
     by_chance = [(float(found.mean()), float(found.std(ddof=1))) for found in (chance.areas, chance.maxima)]
     findings = [
@@ -316,6 +329,9 @@ def _separation(
     notes = []
     for eps in QUOTED:
         name, percent = f"at {eps:g}", f"{100 * eps:g} %"
+        if name not in values and eps >= known.background[0]:
+            notes.append(f"A background efficiency of {percent} lies between the values of the score.")
+            continue
         if eps < known.background[0]:
             events = (1 - eps) / eps / MOST_RELATIVE_ERROR**2
             notes.append(f"A background efficiency of {percent} takes about {events:,.0f} background events.")
@@ -328,7 +344,7 @@ def _separation(
             _finding(IMPROVEMENT, *both, values[name], errors[name], sentence, chance=(eps**0.5, 0.0), region=where)
         )
     eps, percent = SIGNAL_EFFICIENCY, f"{100 * SIGNAL_EFFICIENCY:g} %"
-    if known.signal[0] > eps:
+    if known.signal[0] > eps or not {"at signal", "rejection"} <= set(values):
         return findings, [*notes, f"A cut that keeps {percent} of the signal leaves too little background to tell."]
     for name, judge, expected, words in (
         ("at signal", IMPROVEMENT, eps**0.5, "improves the significance by a factor of"),

@@ -81,7 +81,8 @@ class EfficiencyCurve:
     @property
     def improvement(self) -> np.ndarray:
         """The significance improvement of each cut, (T,); of the known part."""
-        return np.asarray(self.signal / np.sqrt(self.background))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.signal / np.sqrt(self.background))
 
     @property
     def improvement_error(self) -> np.ndarray:

@@ -148,11 +148,27 @@ def any_system(kind: str) -> System:
     Raises
     ------
     ValueError
-        with the kinds that exist.
+        with the kinds that exist, or why the file of a system cannot be used.
     """
+    import simulacra.systems
+
     if kind not in names():
-        raise ValueError(f"there is no system of kind {kind!r}; there are: {', '.join(names())}")
-    return cast("System", importlib.import_module(f"simulacra.systems.{kind}"))
+        lost = [folder for folder in simulacra.systems.__path__ if not Path(folder).is_dir()]
+        hint = f" ({FOLDERS} names {', '.join(lost)}, which is no folder)" if lost else f" (your own: see {FOLDERS})"
+        raise ValueError(f"there is no system of kind {kind!r}; there are: {', '.join(names())}{hint}")
+    files = [file for folder in simulacra.systems.__path__ if (file := Path(folder) / f"{kind}.py").is_file()]
+    if len(files) > 1:
+        raise ValueError(f"there are two systems of kind '{kind}', {files[0]} and {files[1]}: rename yours")
+    try:
+        found = importlib.import_module(f"simulacra.systems.{kind}")
+    except Exception as error:
+        # The file is the user's own, and can fail in any way.
+        if files and files[0].parent == Path(__file__).parent:
+            raise
+        raise ValueError(f"the system in {files[0]} cannot be used ({type(error).__name__}: {error})") from error
+    if missing := [name for name in ("MAKES", "Settings", "CONDITIONS", "example") if not hasattr(found, name)]:
+        raise ValueError(f"the system in {files[0]} lacks {', '.join(missing)}: see docs/architecture.md")
+    return cast("System", found)
 
 
 def system(kind: str) -> GeneratingSystem:

@@ -14,6 +14,7 @@ from simulacra.trained.blocks import BLOCK, CONDITION, blocks_of, random_numbers
 #: between these, a condition is finite and above 0 in single precision
 SMALLEST_NORMAL: Final = float(np.finfo(np.float32).tiny)
 LARGEST_SINGLE: Final = float(np.finfo(np.float32).max)
+LARGEST_WHOLE: Final = 2**24
 #: the stream of random numbers that chooses a training event, whose conditions are used together
 TOGETHER: Final = 2**20
 
@@ -59,13 +60,20 @@ class TrainedConditions:
         self.declared = {name: declared[name] for name in self.ranges}
         self.empirical = dict(empirical)
         forms = dict(description.get("condition_distributions", {}))
+        _refuse_contradictions(self.declared, self.ranges, self.empirical, forms)
         # Files from before distributions were noted: energies were drawn from the logarithm, all others uniformly.
         self._forms = {
             name: str(forms.get(name, "log" if one.positive else "uniform")) for name, one in self.declared.items()
         }
 
     def __repr__(self) -> str:
-        return ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in self.ranges.items()) or "no conditions"
+        told = (
+            f"{name} {' or '.join(one.choices)}"
+            if one.kind == "choice"
+            else f"{name} {self.ranges[name][0]:g} to {self.ranges[name][1]:g}"
+            for name, one in self.declared.items()
+        )
+        return ", ".join(told) or "no conditions"
 
     def default(self, name: str) -> str:
         """Return the distribution that a condition has in the training sample, as text."""
@@ -87,7 +95,9 @@ class TrainedConditions:
             if a condition is unknown.
         """
         if unknown := [name for name in asked if name not in self.ranges]:
-            known = ", ".join(f"{name} [{one.units}]" for name, one in self.declared.items())
+            known = ", ".join(
+                name if one.units == "1" else f"{name} [{one.units}]" for name, one in self.declared.items()
+            )
             takes = f"takes the conditions {known}" if known else "takes no conditions"
             raise ValueError(f"'{self.model}' {takes}: unknown {unknown}")
         return {name: asked[name] if name in asked else self.default(name) for name in self.ranges}
@@ -137,7 +147,7 @@ class TrainedConditions:
                     f"'{name}' must be a number, an array or a distribution, not {value}"
                 )
             if isinstance(value, float | int):
-                columns[name] = self._same_for_all(name, float(value), n, first)
+                columns[name] = self._same_for_all(name, value, n, first)
                 continue
             if isinstance(value, str):
                 value = self._rows(name, n, seed, first) if value == EMPIRICAL else self.parse(name, value)
@@ -164,10 +174,24 @@ class TrainedConditions:
         return np.asarray(kept[np.concatenate(draws)[skipped : skipped + n]], dtype=np.float64)
 
     def _given(self, name: str, value: Any, n: int) -> np.ndarray:
-        column = np.asarray(value)
-        if column.dtype.kind in "UO" and self.declared[name].kind == "choice":
-            column = np.array([self.declared[name].place_of(str(one)) for one in column.ravel()]).reshape(column.shape)
-        column = np.asarray(column, dtype=np.float64)
+        if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
+            raise ValueError(f"'{name}' is masked in some events: give each event a value")
+        try:
+            column = np.asarray(value)
+        except ValueError:
+            column = np.empty((), object)
+        if column.dtype.kind == "U" and self.declared[name].kind == "choice":
+            try:
+                places = [self.declared[name].place_of(str(one)) for one in column.ravel()]
+            except ValueError as error:
+                raise ValueError(f"'{name}': {error}") from None
+            column = np.array(places).reshape(column.shape)
+        if column.dtype.kind not in "iuf":
+            raise ValueError(
+                f"'{name}' must be a number, an array of numbers or a distribution, not {type(value).__name__}"
+                f"{'' if column.dtype.kind == 'O' else f' of {column.dtype}'}"
+            )
+        column = column.astype(np.float64)
         column = np.full(n, float(column)) if column.ndim == 0 else column
         if column.shape != (n,):
             raise ValueError(f"'{name}' must be a number or an array ({n},), not {column.shape}")
@@ -175,6 +199,10 @@ class TrainedConditions:
 
     def _same_for_all(self, name: str, value: float, n: int, first: int) -> np.ndarray:
         """Return one value of a condition for ``n`` events, (n,) float32, checked like any other."""
+        try:
+            value = float(value)
+        except OverflowError:
+            value = np.inf
         if not (SMALLEST_NORMAL < value < LARGEST_SINGLE) or self.declared[name].whole:
             self._refuse(name, np.full(n, value), first)
         return np.full(n, value, np.float32)
@@ -186,11 +214,14 @@ class TrainedConditions:
             single = column.astype(np.float32)
         wrong, need = ~np.isfinite(single), "finite"
         if one.whole:
-            wrong, need = wrong | (single != np.round(single)), "a whole number"
+            # Beyond this, single precision skips whole numbers.
+            wrong = wrong | (column != np.round(column)) | (np.abs(column) > LARGEST_WHOLE)
+            need = f"a whole number of at most {LARGEST_WHOLE}"
         if one.positive:
             wrong, need = wrong | (single <= 0), f"{need} and above 0"
         if one.kind == "choice":
-            wrong, need = wrong | (single < 0) | (single > high), f"one of {', '.join(one.choices)}, or its position"
+            wrong = wrong | (single < 0) | (single >= len(one.choices))
+            need = f"one of {', '.join(one.choices)}, or its position"
         if wrong.any():
             i = int(np.flatnonzero(wrong)[0])
             unit = "" if one.units == "1" else f" {one.units}"
@@ -205,13 +236,34 @@ class TrainedConditions:
             low, high = self.ranges[name]
             slack = 1e-6 * (high - low)
             if lowest < low - slack or highest > high + slack:
-                units = self.declared[name].units
+                units = "" if (given := self.declared[name].units) == "1" else f" {given}"
                 warnings.warn(
-                    f"'{name}' from {lowest:g} to {highest:g} {units} reaches outside the trained range of {low:g} to "
-                    f"{high:g} {units}: '{self.model}' extrapolates there, judge it before you trust it",
+                    f"'{name}' from {lowest:g} to {highest:g}{units} reaches outside the trained range of {low:g} to "
+                    f"{high:g}{units}: '{self.model}' extrapolates there, judge it before you trust it",
                     ExtrapolationWarning,
                     stacklevel=3,
                 )
+
+
+def _refuse_contradictions(
+    declared: Mapping[str, Condition],
+    ranges: Mapping[str, tuple[float, float]],
+    empirical: Mapping[str, np.ndarray],
+    forms: Mapping[str, str],
+) -> None:
+    """Refuse what a file cannot mean by its conditions (ValueError)."""
+    if unknown := {*empirical, *forms} - set(ranges):
+        raise ValueError(f"it tells how {sorted(unknown)} are distributed, which are none of its conditions")
+    if wrong := [name for name, form in forms.items() if form not in ("uniform", "log")]:
+        raise ValueError(f"the distribution of '{wrong[0]}' is '{forms[wrong[0]]}', neither uniform nor log")
+    for name, (low, high) in ranges.items():
+        whole = declared[name].whole and not (low.is_integer() and high.is_integer())
+        too_many = declared[name].kind == "choice" and (low, high) != (0, len(declared[name].choices) - 1)
+        if low > high or whole or too_many or (declared[name].positive and high <= 0):
+            raise ValueError(f"'{name}' cannot go from {low:g} to {high:g}")
+    shapes = {values.shape for values in empirical.values()}
+    if len(shapes) > 1 or any(len(shape) != 1 or not shape[0] for shape in shapes):
+        raise ValueError(f"its training events' conditions have the shapes {sorted(shapes)}: one value each is needed")
 
 
 def stacked(columns: Mapping[str, np.ndarray], n: int) -> np.ndarray:

@@ -69,6 +69,10 @@ def load_generator(name_or_path: str | os.PathLike[str]) -> TrainedGenerator:
     CheckpointError, ValueError
         as :func:`load`, or if it is not a generator.
     """
+    from simulacra.reweighting.reweighter import shipped_reweighters
+
+    if str(name_or_path) in shipped_reweighters() and not Path(name_or_path).exists():
+        raise ValueError(f"'{name_or_path}' makes weights, not events: simulacra reweight --with {name_or_path}")
     return TrainedGenerator(_file_of(name_or_path))
 
 

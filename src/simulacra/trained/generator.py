@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import xarray as xr
@@ -26,6 +26,9 @@ from simulacra.version import __version__
 
 if TYPE_CHECKING:
     from simulacra.reweighting.refined import RefinedGenerator
+
+#: the largest index that an event can have
+LAST_EVENT: Final = 2**63 - 2
 
 
 class TrainedGenerator(TrainedModel):
@@ -108,6 +111,8 @@ class TrainedGenerator(TrainedModel):
         """
         n = whole_number(n, "the number of events", 1)
         first_event = whole_number(first_event, "the first event's index")
+        if first_event > LAST_EVENT - n:
+            raise ValueError(f"the index of the last event, {first_event} + {n} - 1, must be below 2^63 - 1")
         seed = int(np.random.SeedSequence().entropy) % 2**31 if seed is None else seed  # type: ignore[arg-type]
         seed = whole_number(seed, "the seed")
         start = time.perf_counter()

@@ -47,7 +47,8 @@ def export(
 
     Examples
     --------
-    >>> import simulacra
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> parity = simulacra.export("calogan-eplus", folder / "calogan.onnx")
     >>> parity.jumps < 1e-3
     True
@@ -55,7 +56,7 @@ def export(
     from simulacra.deploy.onnx import export as export_onnx
     from simulacra.trained import TrainedGenerator, TrainedModel, load
 
-    trained = model if isinstance(model, TrainedModel) else load(model)
+    trained = load(model) if isinstance(model, str | os.PathLike) else model
     if not isinstance(trained, TrainedModel):
         raise ValueError(  # noqa: TRY004 - the name is of the wrong model, not of the wrong type
             f"'{model}' is a reweighter, which cannot be exported: export its generator"

@@ -62,7 +62,8 @@ def generate(
 
     Examples
     --------
-    >>> import simulacra
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> summary = simulacra.generate(
     ...     "calogan-eplus", folder / "showers.zarr", 100, conditions={"incident_energy": 50}, progress=False
     ... )
@@ -170,6 +171,9 @@ class Generation:
                 warnings.simplefilter("ignore", ExtrapolationWarning)
                 ends = {name: getattr(value, bound) for name, value in asked_for.items()}
                 one = trained.sample(1, seed=self.seed, **ends)
+        if self.file_format == "calochallenge" and "shower" not in one:
+            made = ", ".join(str(name) for name in one.data_vars if name not in trained.trained_range)
+            raise ValueError(f"a file of the CaloChallenge holds showers; '{trained.name}' makes {made}: write a store")
         trained.warn_outside({name: (value.low, value.high) for name, value in asked_for.items()})
         fingerprint = {
             "generator": trained.name,

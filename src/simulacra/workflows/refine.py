@@ -53,7 +53,8 @@ def refine(generator: str | os.PathLike[str], truth: Events, output: str | os.Pa
 
     Examples
     --------
-    >>> import simulacra
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> truth = simulacra.reference.load("calogan-eplus").isel(event=slice(0, 2500))
     >>> refiner = simulacra.refine(
     ...     "calogan-eplus", truth, folder / "refined", sees="shapes", times=1,

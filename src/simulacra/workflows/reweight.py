@@ -99,7 +99,8 @@ def reweight(
 
     Examples
     --------
-    >>> import simulacra
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> done = simulacra.reweight(
     ...     source, target, folder / "weights", overrides=["training.steps=20"], progress=False
     ... )  # two samples of one kind of events

@@ -84,6 +84,10 @@ def score(
 
     from simulacra.store import write_store
 
+    if not isinstance(events, xr.Dataset | str | os.PathLike):
+        raise ValueError(  # noqa: TRY004 - as for any other argument
+            f"events to score are a dataset, a store or a file, not {type(events).__name__}"
+        )
     trained = load_score(model)
     source = events if isinstance(events, xr.Dataset) else Path(events)
     found = source if isinstance(source, xr.Dataset) else _opened(source, _changed(source))
@@ -251,10 +255,11 @@ def judge_score(
 
     from simulacra.judges.scores import judge_score as judge_scores
     from simulacra.progress import silent
+    from simulacra.settings import whole_number
 
     tell = progress or silent
     trained = None if model is None else load_score(model)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole_number(seed, "the seed"))
     tell("scores", 0.0)
     first, second = (scores_of(trained, sample, max_events, rng) for sample in (background, signal))
     return judge_scores(

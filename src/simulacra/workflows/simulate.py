@@ -61,7 +61,8 @@ def simulate(
 
     Examples
     --------
-    >>> import simulacra
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> summary = simulacra.simulate(
     ...     "pythia", folder / "decays.zarr", 50, seed=1, process="z-to-dijets", progress=False
     ... )

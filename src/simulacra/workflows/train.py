@@ -53,7 +53,8 @@ def train(
 
     Examples
     --------
-    >>> import simulacra
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> experiment = simulacra.systems.system("calogan").example(folder)
     >>> lines = simulacra.train(experiment, folder / "run", progress=False)
     >>> simulacra.load(folder / "run")
