@@ -24,7 +24,7 @@ from simulacra.judges.generalisation.memorisation import judge_memorisation
 from simulacra.judges.generalisation.mode_coverage import judge_modes
 from simulacra.judges.samples import Sample, features_of
 from simulacra.judges.unpacking import sample_of
-from simulacra.statistics.classifiers.classifier import Classification, classify
+from simulacra.statistics.classifiers.classifier import classify
 from simulacra.statistics.distances.divisions import Replicates
 
 LEVEL: Final = 0.05
@@ -116,7 +116,7 @@ def p_values(truth: Sample, generated: Sample, training: Sample, seed: int) -> d
         classify(features.truth, features.generated, kind, seed=seed) for kind in ("trees", "perceptron")
     )
     findings += judge_failures(truth, generated, trees, rng)[0]
-    findings += judge_conditional(truth, generated, rng, _log_odds(trees))[0]
+    findings += judge_conditional(truth, generated, rng, trees.in_order(len(truth), len(generated)))[0]
     found, modes = judge_modes(truth, generated, rng)
     findings += found
     found, memorisation = judge_memorisation(truth, generated, training, rng)
@@ -153,9 +153,3 @@ def one_thread() -> None:
 
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-
-
-def _log_odds(trees: Classification) -> tuple[np.ndarray, np.ndarray]:
-    first, second = np.empty(len(trees.truth_rows)), np.empty(len(trees.generated_rows))
-    first[trees.truth_rows], second[trees.generated_rows] = trees.truth_log_odds, trees.generated_log_odds
-    return first, second

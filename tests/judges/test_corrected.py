@@ -9,24 +9,13 @@ from simulacra.judges.classifiers.corrected import LARGEST_WEIGHT, Correction, j
 from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
+from toy_tables import numbered, toy_table
 
 Judged = tuple[list[Finding], Correction | None]
 
 
 def sample(values: np.ndarray, weights: np.ndarray | None = None) -> Sample:
-    names = [f"x{i}" for i in range(values.shape[1])]
-    return Sample(
-        label="toy",
-        kind="tables",
-        cells=None,
-        cloud=None,
-        conditions={},
-        observables=dict(zip(names, values.T, strict=True)),
-        weights=np.ones(len(values)) if weights is None else weights,
-        units=dict.fromkeys(names, "1"),
-        long_names={name: name for name in names},
-        provenance={},
-    )
+    return toy_table(numbered(values), weights=weights)
 
 
 def gaussians(n: int, seed: int, shift: float = 0.0) -> np.ndarray:
@@ -50,7 +39,7 @@ def test_weights_mend_a_shift(shifted: Judged) -> None:
     # Without weights the best AUC is Phi(0.7 / sqrt 2) = 0.69 and W1 is 0.7.
     auc = found(findings, "classifier_auc", "observables (trees)")
     assert auc.value < 0.56
-    distance = found(findings, "wasserstein_distance", "x0")
+    distance = found(findings, "wasserstein_distance", "x_0")
     assert distance.value < 0.15
     assert {f.region for f in findings} == {WITH_WEIGHTS}
     assert auc.truth_value is not None
@@ -89,7 +78,7 @@ def test_what_is_not_generated_cannot_be_weighted_into_being() -> None:
     findings, correction = judge_corrected(sample(truth), sample(generated), np.random.default_rng(9))
     assert correction is not None
     assert found(findings, "classifier_auc", "observables (trees)").value > 0.7
-    assert found(findings, "wasserstein_distance", "x0").value > 0.5
+    assert found(findings, "wasserstein_distance", "x_0").value > 0.5
 
 
 def test_the_events_own_weights_count() -> None:

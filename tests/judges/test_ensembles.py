@@ -9,15 +9,11 @@ from simulacra.judges.finding import Finding
 from simulacra.judges.generalisation.ensembles import EnsembleEvidence, judge_ensemble
 from simulacra.judges.samples import Sample
 from simulacra.reports.ensembles_chapter import band_figure, ensembles_chapter
+from toy_tables import toy_table
 
 
 def sample_of(observables: dict[str, np.ndarray], weights: np.ndarray | None = None) -> Sample:
-    n = len(next(iter(observables.values())))
-    units = dict.fromkeys(observables, "1")
-    names = {name: name.title() for name in observables}
-    return Sample(
-        "toy", "tables", None, None, {}, observables, np.ones(n) if weights is None else weights, units, names, {}
-    )
+    return toy_table(observables, weights=weights)
 
 
 def judged(

@@ -13,24 +13,13 @@ from simulacra.judges.unpacking import sample_of
 from simulacra.pages import Page, write_page
 from simulacra.reports.memorisation_chapter import memorisation_chapter
 from simulacra.statistics.modes.nearness import compare_nearness
+from toy_tables import numbered, toy_table
 
 FEATURES = 6
 
 
 def table(features: np.ndarray, conditions: np.ndarray, weights: np.ndarray | None = None) -> Sample:
-    names = [f"x_{i}" for i in range(features.shape[1])]
-    return Sample(
-        label="Toy",
-        kind="tables",
-        cells=None,
-        cloud=None,
-        conditions={"energy": conditions},
-        observables=dict(zip(names, features.T, strict=True)),
-        weights=np.ones(len(features)) if weights is None else weights,
-        units={**dict.fromkeys(names, "1"), "energy": "GeV"},
-        long_names=dict(zip(names, names, strict=True)),
-        provenance={},
-    )
+    return toy_table(numbered(features), {"energy": conditions}, weights)
 
 
 def draw(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

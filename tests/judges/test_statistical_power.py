@@ -13,6 +13,7 @@ from simulacra.reports.statistical_power_chapter import statistical_power_chapte
 from simulacra.statistics.model_floor import deviation_from_truth, spread_of_members
 from simulacra.statistics.modes.shares import Shares, shares_of
 from simulacra.statistics.quantile_cells import quantile_cells, unlike
+from toy_tables import numbered, toy_table
 
 QUANTILES = 10
 N_TRAIN = 400
@@ -45,19 +46,7 @@ def fitted(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def table(columns: np.ndarray, weights: np.ndarray | None = None, label: str = "Toy") -> Sample:
-    names = [f"x_{i}" for i in range(columns.shape[1])]
-    return Sample(
-        label=label,
-        kind="tables",
-        cells=None,
-        cloud=None,
-        conditions={},
-        observables=dict(zip(names, columns.T, strict=True)),
-        weights=np.ones(len(columns)) if weights is None else weights,
-        units=dict.fromkeys(names, "GeV"),
-        long_names={name: f"Energy {name}" for name in names},
-        provenance={},
-    )
+    return toy_table(numbered(columns), weights=weights, unit="GeV", title="Energy {}", label=label)
 
 
 def test_floor_of_fitted_gaussians_is_the_analytic_one() -> None:

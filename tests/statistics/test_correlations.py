@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from simulacra.judges.distances.multivariate import judge_correlations
-from simulacra.reports.correlation_figure import correlation_figure
+from simulacra.reports.multivariate_chapter import correlation_figure
 from simulacra.statistics.distances.correlations import correlations_of
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.features import Features, standardised

@@ -15,6 +15,7 @@ from simulacra.statistics.modes.diversity import ConditionalSpread
 from simulacra.statistics.modes.mode_alarm import ModeAlarm
 from simulacra.statistics.modes.mode_report import in_words, with_spread
 from simulacra.statistics.modes.shares import depletion_p_values, holm, shares_of
+from toy_tables import numbered, toy_table
 
 CENTRES = np.array([[0.0, 0.0], [6.0, 0.0], [0.0, 6.0], [-6.0, 0.0], [0.0, -6.0]])
 
@@ -36,20 +37,8 @@ def conditioned(n: int, rng: np.random.Generator, *, noise: float = 1.0) -> tupl
 
 
 def table(features: np.ndarray, conditions: np.ndarray | None = None, weights: np.ndarray | None = None) -> Sample:
-    names = [f"x_{i}" for i in range(features.shape[1])]
-    held = {} if conditions is None else {"incident_energy": conditions[:, 0]}
-    return Sample(
-        label="Toy",
-        kind="tables",
-        cells=None,
-        cloud=None,
-        conditions=held,
-        observables=dict(zip(names, features.T, strict=True)),
-        weights=np.ones(len(features)) if weights is None else weights,
-        units={**dict.fromkeys(names, "mm"), "incident_energy": "GeV"},
-        long_names={name: f"Place {name}" for name in names},
-        provenance={},
-    )
+    held = None if conditions is None else {"incident_energy": conditions[:, 0]}
+    return toy_table(numbered(features), held, weights, unit="mm", title="Place {}")
 
 
 @pytest.mark.parametrize(("n", "m"), [(400, 200), (2000, 1000), (6000, 3000)])

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from simulacra.judges.bands import judge_band
 from simulacra.judges.case import Case, Judge, Left, unsigned
 from simulacra.judges.classifiers.corrected import judge_corrected
@@ -69,12 +67,7 @@ def _weighted(case: Case) -> Left:
 
 
 def _conditional(case: Case) -> Left:
-    judged, log_odds = _best(case).judged, None
-    if len(judged.truth_rows) == len(case.truth) and len(judged.generated_rows) == len(case.generated):
-        # Back in the order of the samples; a classifier that looked at some of the events only says nothing of bins.
-        log_odds = np.empty(len(case.truth)), np.empty(len(case.generated))
-        log_odds[0][judged.truth_rows] = judged.truth_log_odds
-        log_odds[1][judged.generated_rows] = judged.generated_log_odds
+    log_odds = _best(case).judged.in_order(len(case.truth), len(case.generated))
     return judge_conditional(case.truth, case.generated, case.rng("conditions"), log_odds)
 
 

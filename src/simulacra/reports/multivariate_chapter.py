@@ -1,16 +1,20 @@
-"""The chapter on all observables at once: one table of distances, and the correlations."""
+"""The chapter on all observables at once: one table of distances, and the correlations as a figure."""
 
 from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from simulacra.judges.distances.multivariate import DISTANCES, Multivariate
 from simulacra.judges.finding import Finding
 from simulacra.pages import Chapter, picture
-from simulacra.reports.correlation_figure import correlation_figure
+from simulacra.pages.style import axis_label, new_figure, svg_of, title
 from simulacra.reports.finding_rows import probability
+from simulacra.statistics.distances.correlations import Correlations
 from simulacra.statistics.distances.divisions import REPLICATES
 
+MOST_LABELS: Final = 40
 TEXT: Final = (
     "Distances of all {what} at once, in standard deviations σ of the truth. Truth against truth: mean and standard "
     "deviation over random halves of the truth, at the samples' sizes. p: share of random divisions of all events that "
@@ -67,6 +71,34 @@ def multivariate_chapter(
         columns=("distance", "value", "truth–truth", "p", "sensitive to"),
         rows=tuple(_row(finding) for finding in found.findings),
     )
+
+
+def correlation_figure(found: Correlations, truth_label: str, generated_label: str) -> bytes:
+    """Draw both matrices and their difference in standard deviations by chance, as an SVG."""
+    n = len(found.names)
+    size = max(2.3, min(5.0, 0.17 * n + 0.8))
+    largest = max(3.0, min(10.0, float(np.abs(found.pulls).max())))
+    with new_figure(3 * size + 1.6, size + 1.0) as figure:
+        panels = (
+            (found.truth, f"Correlations, {truth_label}", 1.0, ""),
+            (found.generated, f"Correlations, {generated_label}", 1.0, "Correlation"),
+            (found.pulls, "Difference over error by chance", largest, axis_label("Difference", "σ")),
+        )
+        for axes, (matrix, heading, limit, bar) in zip(figure.subplots(1, 3), panels, strict=True):
+            mesh = axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+            title(axes, heading)
+            labelled = n <= MOST_LABELS and axes is figure.axes[0]
+            axes.set_yticks(
+                range(n) if labelled else [], [name.replace("_", " ") for name in found.names] if labelled else []
+            )
+            axes.set_xticks([])
+            axes.tick_params(labelsize=min(8.0, 1.1 * 72 * size / (n + 4) / 1.5))
+            if bar:
+                figure.colorbar(mesh, ax=axes, shrink=0.8, label=bar)
+        i, j = found.worst
+        for place in ((i, j), (j, i)):
+            figure.axes[2].plot(*place, marker="s", markerfacecolor="none", color="#1d2530", markersize=6)
+        return svg_of(figure)
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

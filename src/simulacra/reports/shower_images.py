@@ -46,15 +46,24 @@ def mean_image_figures(
     cells = geometry.section_slice(section)
     truth, generated = images.truth[cells], images.generated[cells]
     high = float(max(truth.max(), generated.max(), 1e-6))
-    norm = LogNorm(high / 10**DECADES, high)
+    known = (truth > 0) & (images.truth_error[cells] < LARGEST_RELATIVE_ERROR * truth)
+    ratio = np.divide(generated, truth, out=np.full(len(truth), np.nan), where=known)
     figures = []
-    for values, label in ((truth, labels[0]), (generated, labels[1])):
+    for values, label in ((truth, labels[0]), (generated, labels[1]), (ratio, "ratio")):
         with new_figure(3.7, 3.15, fitted=False) as figure:
-            axes, scale = _with_scale(figure, f"{section_title(geometry, section)} · {label}")
-            mesh = _draw(axes, geometry, section, values, norm, "viridis")
-            figure.colorbar(mesh, cax=scale, extend="min", label="Mean energy [MeV a cell]")
+            margins = {"left": 0.155, "right": 0.82, "bottom": 0.135, "top": 0.92, "wspace": 0.06}
+            axes, scale = figure.subplots(1, 2, width_ratios=[20, 1], gridspec_kw=margins)
+            heading = f"{section_title(geometry, section)} · {label}"
+            axes.set_title(heading, fontsize=9.5, color=INK, fontweight="bold", loc="left")
+            if values is ratio:
+                mesh = _draw(axes, geometry, section, ratio, LogNorm(1 / LARGEST_RATIO, LARGEST_RATIO), "PuOr_r")
+                bar = figure.colorbar(mesh, cax=scale, extend="both", label="Generated over truth")
+                bar.set_ticks([0.5, 0.7, 1.0, 1.4, 2.0], labels=["0.5", "0.7", "1", "1.4", "2"])
+                bar.minorticks_off()
+            else:
+                mesh = _draw(axes, geometry, section, values, LogNorm(high / 10**DECADES, high), "viridis")
+                figure.colorbar(mesh, cax=scale, extend="min", label="Mean energy [MeV a cell]")
             figures.append(_png(figure))
-    figures.append(_ratio(geometry, images, section))
     return figures
 
 
@@ -92,33 +101,6 @@ def shower_rows(
             grid[number][0].set_ylabel(f"{title}\n{names[1]}")
         figure.colorbar(mesh, cax=scale, extend="min", label="Energy [MeV a cell]")
         return _png(figure)
-
-
-def _ratio(geometry: CalorimeterGeometry, images: MeanImages, section: int) -> bytes:
-    from matplotlib.colors import LogNorm
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-    cells = geometry.section_slice(section)
-    truth, generated = images.truth[cells], images.generated[cells]
-    known = (truth > 0) & (images.truth_error[cells] < LARGEST_RELATIVE_ERROR * truth)
-    ratio = np.divide(generated, truth, out=np.full(len(truth), np.nan), where=known)
-    with new_figure(3.7, 3.15, fitted=False) as figure:
-        axes, scale = _with_scale(figure, f"{section_title(geometry, section)} · ratio")
-        norm = LogNorm(1 / LARGEST_RATIO, LARGEST_RATIO)
-        mesh = _draw(axes, geometry, section, ratio, norm, "PuOr_r")
-        bar = figure.colorbar(mesh, cax=scale, extend="both", label="Generated over truth")
-        bar.ax.yaxis.set_major_locator(FixedLocator([0.5, 0.7, 1.0, 1.4, 2.0]))
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        return _png(figure)
-
-
-def _with_scale(figure: Figure, title: str) -> tuple[Axes, Axes]:
-    """Return axes for an image and, right of it, for its colour scale."""
-    margins = {"left": 0.155, "right": 0.82, "bottom": 0.135, "top": 0.92, "wspace": 0.06}
-    axes, scale = figure.subplots(1, 2, width_ratios=[20, 1], gridspec_kw=margins)
-    axes.set_title(title, fontsize=9.5, color=INK, fontweight="bold", loc="left")
-    return axes, scale
 
 
 def _draw(

@@ -66,6 +66,14 @@ class Classification:
     truth_rows: np.ndarray
     generated_rows: np.ndarray
 
+    def in_order(self, n: int, m: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the log-odds of all events of samples of these sizes; None if some of them were not looked at."""
+        if len(self.truth_rows) < n or len(self.generated_rows) < m:
+            return None
+        first, second = np.empty(n), np.empty(m)
+        first[self.truth_rows], second[self.generated_rows] = self.truth_log_odds, self.generated_log_odds
+        return first, second
+
     def without_events(self) -> Classification:
         """Return the same without what belongs to single events: what a record holds."""
         nothing = np.empty(0)
