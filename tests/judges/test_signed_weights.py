@@ -79,7 +79,7 @@ def test_a_perceptron_finds_nothing_where_the_signed_measure_is_the_truth() -> N
     shifted = classify(truth[:, None], values[:, None] + 0.6, "perceptron", **kwargs)
     assert shifted.auc > 0.5 + 5 * shifted.uncertainty
     assert np.all(np.diff(shifted.efficiency) >= 0)
-    with pytest.raises(ValueError, match="trees learn from positive ones alone"):
+    with pytest.raises(ValueError, match="trees accept only positive ones"):
         classify(truth[:, None], values[:, None], "trees", **kwargs)
 
 

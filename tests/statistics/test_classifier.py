@@ -215,7 +215,7 @@ def test_the_calochallenges_protocol_quotes_a_fifth_of_the_events() -> None:
     assert result.p_value < 1e-6
     assert np.isfinite(result.truth_log_odds).all()
     assert np.corrcoef(result.truth_log_odds, truth[result.truth_rows, 0])[0, 1] > 0.7
-    with pytest.raises(ValueError, match="a perceptron's"):
+    with pytest.raises(ValueError, match="is for perceptrons"):
         classify(truth, generated, "trees", protocol="calochallenge")
 
 
@@ -230,7 +230,7 @@ def test_unusable_samples_are_refused() -> None:
     broken[3, 1] = np.nan
     with pytest.raises(ValueError, match="truth events hold NaN"):
         classify(broken, generated, "trees")
-    with pytest.raises(ValueError, match="equally many features"):
+    with pytest.raises(ValueError, match="with the same number of features"):
         classify(truth, generated[:, :2], "trees")
     with pytest.raises(ValueError, match="weights of the generated"):
         classify(truth, generated, "trees", generated_weights=-np.ones(50))

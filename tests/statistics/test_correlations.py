@@ -135,7 +135,7 @@ def test_the_figure_draws_three_matrices() -> None:
 
 def test_features_that_cannot_be_correlated_are_refused() -> None:
     one = standardised(np.arange(100.0)[:, None], np.arange(100.0)[:, None], names=["energy"])
-    with pytest.raises(ValueError, match="two features at least; there is 1: energy"):
+    with pytest.raises(ValueError, match="at least two features; there is 1: energy"):
         correlations_of(one, drawn(one))
     two = standardised(np.random.default_rng(1).normal(size=(100, 2)), np.random.default_rng(2).normal(size=(90, 2)))
     with pytest.raises(ValueError, match="100 and 90 events, but"):

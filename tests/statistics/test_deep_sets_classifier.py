@@ -105,7 +105,7 @@ def test_unusable_clouds_are_refused() -> None:
     features, present = clouds(60, 50)
     with pytest.raises(ValueError, match="mask"):
         classify_clouds((features, present[:, :3]), (features, present))
-    with pytest.raises(ValueError, match="not one particle"):
+    with pytest.raises(ValueError, match="have no particles"):
         classify_clouds((features, present & False), (features, present & False))
     with pytest.raises(ValueError, match="NaN"):
         classify_clouds((np.where(features == 0, features, np.nan), present), (features, present))

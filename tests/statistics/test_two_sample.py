@@ -217,7 +217,7 @@ def test_values_that_cannot_be_judged_are_refused() -> None:
     lines = Lines(Replicates.draw(np.ones(100), np.ones(100), np.random.default_rng(1), replicates=10))
     with pytest.raises(ValueError, match="NaN"):
         lines.scores(np.full(100, np.nan), np.zeros(100))
-    with pytest.raises(ValueError, match="replicates are of 200 events"):
+    with pytest.raises(ValueError, match="replicates are for 200 events"):
         lines.scores(np.zeros(100), np.zeros(99))
 
 

@@ -182,7 +182,7 @@ def test_bad_input_is_refused_by_name() -> None:
         judge.check(truth[:, 0])
     with pytest.raises(ValueError, match="not negative and not all 0"):
         ValidationJudge(truth, weights=-np.ones(50), seed=1, alarm=False)
-    with pytest.raises(ValueError, match="2 features carry 1 names"):
+    with pytest.raises(ValueError, match="2 features have 1 names"):
         ValidationJudge(truth, seed=1, names=("a",))
 
 

@@ -1,1 +1,1 @@
-"""Arrays in, numbers out: distances, classifiers, partitions and modes, which know no events and pass no verdict."""
+"""Arrays in, numbers out: distances, classifiers, partitions and modes, without events and verdicts."""

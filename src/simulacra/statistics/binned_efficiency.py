@@ -1,14 +1,14 @@
-r"""Efficiencies of cuts on a score in bins of conditions: whether they are everywhere what they are overall.
+r"""Efficiencies of cuts on a score in bins of conditions: whether they are the same in all bins.
 
-A cut that keeps more of the background at some values of a condition than at others sculpts the condition's
-distribution: a bump in an invariant mass that a search would take for a signal (LaCATHODE, arXiv:2210.14924).
+A cut with a background efficiency that depends on a condition sculpts the condition's distribution, for example into a
+bump in an invariant mass that a search would mistake for a signal (LaCATHODE, arXiv:2210.14924).
 
-The pull of a bin b is :math:`(\epsilon_b - \epsilon) / \sigma_b` with the error of a bin that knows nothing of the
-condition, :math:`\sigma_b^2 = V / n_b`, where :math:`n_b` is the effective number of events in the bin and
-:math:`V = \sum w_i^2 (1[s_i \ge c] - \epsilon)^2 / \sum w_i^2`, of events without weights
-:math:`\epsilon (1 - \epsilon)`. If the cut was set on other events, the variance of its efficiency there is added.
-The largest pull of all bins, conditions and cuts has its distribution from replicates in which the score is independent
-of the conditions, so that limits and the p-value hold for all of them at once.
+The pull of a bin b is :math:`(\epsilon_b - \epsilon) / \sigma_b` with the error of a bin if the efficiency does not
+depend on the condition, :math:`\sigma_b^2 = V / n_b`, where :math:`n_b` is the effective number of events in the bin
+and :math:`V = \sum w_i^2 (1[s_i \ge c] - \epsilon)^2 / \sum w_i^2`, without weights :math:`\epsilon (1 - \epsilon)`. If
+the cut was set on other events, the variance of its efficiency there is added. The distribution of the largest pull of
+all bins, conditions and cuts comes from replicates in which the score is independent of the conditions, so limits and
+the p-value hold for all of them at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from simulacra.statistics.quantile_cells import quantile_cells
 from simulacra.statistics.significance_improvement import MOST_RELATIVE_ERROR, Weighted
 
 MOST_BINS: Final = 10
-#: expected events above the cut in a bin, for fewer there are fewer bins
+#: smallest expected number of events above the cut per bin; with less there are fewer bins
 PASSING_IN_BIN: Final = 20
 LEVEL: Final = 0.95
 #: of squared weights above a cut, over the efficiency
@@ -39,9 +39,9 @@ class Cut:
     Attributes
     ----------
     wanted:
-        the efficiency that was asked for, which names the cut.
+        the requested efficiency, which names the cut.
     value, efficiency, error:
-        the cut, its efficiency on the sample that it was set on, and its standard error.
+        the cut, its efficiency on the sample where it was set, and its standard error.
     """
 
     wanted: float
@@ -57,13 +57,13 @@ class EfficiencyInBins:
     Attributes
     ----------
     condition, cut:
-        which.
+        their names.
     edges:
         of the bins, (B + 1,), from the lowest to the highest value.
     value, error:
-        efficiencies and their errors, by which the pulls are divided.
+        efficiencies and their errors, used in the pulls.
     limit:
-        what no efficiency differs by from the cut's in 95 % of samples, in no bin of any condition and cut.
+        in 95 % of samples no efficiency, in any bin of any condition and cut, differs by more from the cut's.
     """
 
     condition: str
@@ -86,7 +86,7 @@ class Uniformity:
     Attributes
     ----------
     tables:
-        one for each condition and cut.
+        one per condition and cut.
     p_value:
         probability that the largest pull of all bins is as large by chance.
     """
@@ -102,9 +102,9 @@ class Uniformity:
 
 
 def cuts_at(sample: Weighted, efficiencies: Sequence[float]) -> list[Cut]:
-    """Return the cuts that leave these shares of a sample, or the next larger ones where scores are tied.
+    """Return the cuts that keep these shares of a sample, or the next larger ones if scores are tied.
 
-    Left out are those whose efficiency is not known to 20 %, for want of events.
+    Cuts with too few events to know their efficiency to 20 % are left out.
     """
     order = np.argsort(-sample.scores, kind="stable")
     passing = np.cumsum(sample.weights[order]) / sample.weights.sum()
@@ -128,7 +128,7 @@ def uniformity_of_own(
     rng: np.random.Generator,
     replicates: int,
 ) -> Uniformity | None:
-    """Return the efficiencies of cuts in bins of conditions, (N,) each, on the sample that they were set on.
+    """Return the efficiencies of cuts in bins of conditions, (N,) each, on the sample where they were set.
 
     In the replicates, the scores are permuted among the events. None if no condition varies, or there is no cut.
     """
@@ -148,10 +148,10 @@ def uniformity_of_other(
     rng: np.random.Generator,
     replicates: int,
 ) -> Uniformity | None:
-    """Return the efficiencies of cuts in bins of conditions, (N,) each, on another sample than they were set on.
+    """Return the efficiencies of cuts in bins of conditions, (N,) each, on a sample other than that of the cuts.
 
-    In the replicates, each event passes with the cut's true efficiency, which is known up to the first sample's
-    statistics. None as for :func:`uniformity_of_own`.
+    In the replicates, each event passes with the cut's true efficiency, known up to the statistics of the first sample.
+    None as for :func:`uniformity_of_own`.
     """
     n = len(sample.scores)
 
@@ -167,7 +167,7 @@ def uniformity_of_other(
 
 @dataclass(frozen=True)
 class _Bins:
-    """The bins of a condition for a cut, and of each event its bin, (N,).
+    """The bins of a condition for a cut, and the bin of each event, (N,).
 
     ``total`` and ``inverse_size`` are the weight in each bin and the inverse of its effective number of events, (B,).
     """
@@ -189,7 +189,7 @@ def _uniformity(
     *,
     own: bool,
 ) -> Uniformity | None:
-    """Compare the sample in hand with replicates: the rows that pass each cut."""
+    """Compare the sample with replicates: the rows that pass each cut."""
     attempts = [
         _bins(name, number, cut, values, sample.weights)
         for number, cut in enumerate(cuts)
@@ -201,7 +201,7 @@ def _uniformity(
     total, squares = sample.weights.sum(), sample.weights**2
 
     def looked_at(passing: list[np.ndarray]) -> list[tuple[np.ndarray, float, np.ndarray]]:
-        """Return of each table the efficiencies in its bins, the one that they are compared with, and their errors."""
+        """Return for each table the efficiencies in its bins, the efficiency to compare with, and their errors."""
         compared = []
         for cut, rows in zip(cuts, passing, strict=True):
             efficiency = float(sample.weights[rows].sum() / total) if own else cut.efficiency
@@ -229,7 +229,7 @@ def _uniformity(
 
 
 def _bins(name: str, number: int, cut: Cut, values: np.ndarray, weights: np.ndarray) -> _Bins | None:
-    """Return bins with equal shares of the events; None if there would be one."""
+    """Return bins with equal shares of the events; None if there would be only one."""
     wanted = int(np.clip(effective_size(weights) * cut.efficiency / PASSING_IN_BIN, 2, MOST_BINS))
     cells = quantile_cells(values[:, None], np.abs(weights), wanted)
     index = cells.index(values[:, None])

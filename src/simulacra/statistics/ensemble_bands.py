@@ -17,18 +17,18 @@ MOST_BINS: Final = 40
 
 @dataclass(frozen=True)
 class Coverage:
-    """The share of bins whose truth lies in the band of one level.
+    """The share of bins with the truth inside the band of one level.
 
     Attributes
     ----------
     level:
-        the share that is asked for.
+        the nominal share.
     value, error:
-        the share that is found, and its standard deviation over new members and new events.
+        the observed share, and its standard deviation over new members and new events.
     honest, honest_error:
-        mean and standard deviation for members that scatter about the truth, at the same sizes.
+        mean and standard deviation for members that scatter around the truth, at the same sizes.
     p_value:
-        how often these lie at least as far from their mean.
+        probability that these are at least as far from their mean.
     """
 
     level: float
@@ -40,7 +40,7 @@ class Coverage:
 
     @property
     def excess(self) -> float:
-        """How far the coverage lies above an honest band's, in standard deviations of that."""
+        """Difference of the coverage from that of an honest band, in standard deviations of the latter."""
         return (self.value - self.honest) / self.honest_error if self.honest_error > 0 else 0.0
 
 
@@ -51,19 +51,19 @@ class EnsembleHistogram:
     Attributes
     ----------
     observable, units, long_name, binning:
-        what it is, on which bins.
+        its names, and its bins.
     truth:
         its shares and their statistical errors, (bins,).
     mean, statistical:
         the members' mean share and its statistical error, (bins,).
     spread:
-        the members' standard deviation, with their statistical errors in it, (bins,).
+        the members' standard deviation, including their statistical errors, (bins,).
     model:
         half the width of the 68 % band of the mean, ``t s / sqrt(M)``, (bins,).
     coverage:
         at each of the levels.
     stretch:
-        the factor on the band that would have covered the 68 % (of the error with the truth's in it).
+        the factor on the band that would have covered 68 % of the bins (including the truth's error).
     """
 
     observable: str
@@ -81,7 +81,7 @@ class EnsembleHistogram:
 
 @dataclass(frozen=True)
 class Draws:
-    """How often each block of events of each sample is drawn, and the members' deviations, in each replicate."""
+    """The counts of each block of events of each sample, and the members' deviations, in each replicate."""
 
     blocks: list[np.ndarray]
     times: list[np.ndarray]
@@ -109,9 +109,9 @@ class Draws:
 
 @dataclass(frozen=True)
 class Inside:
-    """How many of its error each bin's truth lies from the mean over the quantile of each level.
+    """The distance of each bin's truth from the mean, in errors times the quantile of each level.
 
-    Of what was found, (levels, bins), and of the replicates about it and about the mean, (levels, R, bins).
+    For the observed values, (levels, bins), and for replicates about them and about the mean, (levels, R, bins).
     """
 
     found: np.ndarray
@@ -149,13 +149,13 @@ class Inside:
         return tuple(found)
 
     def stretch(self) -> float:
-        """Return the factor on the bands that would have covered as many bins as the first level asks for."""
+        """Return the factor on the bands that would have covered the first level's nominal share of bins."""
         return float(np.quantile(self.found[0], LEVELS[0]))
 
 
 @dataclass(frozen=True)
 class Observed:
-    """An observable's band, and how its bins lie in it."""
+    """An observable's band, and the positions of its bins in it."""
 
     histogram: EnsembleHistogram
     inside: Inside
@@ -214,7 +214,7 @@ def observed(names: tuple[str, str, str], samples: Sequence[tuple[np.ndarray, np
 
 
 def _pulls(difference: np.ndarray, spread: np.ndarray, error: np.ndarray, members: int) -> np.ndarray:
-    """Return how far the truth lies from the mean, over half the width of each level's band, (levels, ...)."""
+    """Return the distance of the truth from the mean, over half the width of each level's band, (levels, ...)."""
     model = spread**2 / members
     variance = model + error**2
     freedom = np.divide(
@@ -227,7 +227,7 @@ def _pulls(difference: np.ndarray, spread: np.ndarray, error: np.ndarray, member
 
 
 def _student(level: float, freedom: np.ndarray) -> np.ndarray:
-    """Return the quantile of Student's t that holds ``level`` between its two signs."""
+    """Return the quantile of Student's t with ``level`` between minus and plus this value."""
     from scipy.special import stdtrit
 
     return np.asarray(stdtrit(np.minimum(freedom, 1e6), 0.5 * (1 + level)))

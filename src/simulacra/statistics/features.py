@@ -1,4 +1,4 @@
-"""Two samples as tables of numbers, on the truth's scale: what every judge of many observables at once looks at."""
+"""Two samples as tables of numbers on the truth's scale: the input of all judges of several observables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Features:
 
     @property
     def weighted(self) -> bool:
-        """Whether an event of either sample counts more than another."""
+        """Whether the events of either sample have different weights."""
         return bool(np.ptp(self.truth_weights) or np.ptp(self.generated_weights))
 
     def take(self, truth_rows: np.ndarray, generated_rows: np.ndarray) -> Features:
@@ -60,7 +60,7 @@ def standardised(
     ----------
     truth, generated:
         features in any units, (N, F) and (M, F). A feature that is constant in the truth is divided by the standard
-        deviation of both samples together, or left as it is if that is 0 too. Values far outside are brought in
+        deviation of both samples together, or not at all if that is 0 too. Values far outside are moved in
         (:mod:`simulacra.statistics.outliers`).
     truth_weights, generated_weights:
         (N,) and (M,); all 1 if None.
@@ -68,17 +68,17 @@ def standardised(
     Raises
     ------
     ValueError
-        if the shapes do not fit, or a value is not finite, with the feature's name.
+        if the shapes do not fit, or a value is not finite; the message names the feature.
     """
     first, second = np.asarray(truth, dtype=np.float64), np.asarray(generated, dtype=np.float64)
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise ValueError(
             f"features of truth and generated events have the shapes {first.shape} and {second.shape}: "
-            "give (events, features), equally many features of both"
+            "give (events, features), with the same number of features"
         )
     named = tuple(names) or tuple(f"feature_{i}" for i in range(first.shape[1]))
     if len(named) != first.shape[1]:
-        raise ValueError(f"{first.shape[1]} features carry {len(named)} names")
+        raise ValueError(f"{first.shape[1]} features have {len(named)} names")
     for label, values in (("truth", first), ("generated events", second)):
         refuse_not_finite(values, named, label)
     weights = [

@@ -9,9 +9,9 @@ import numpy as np
 
 STEPS: Final = 100
 SHORTEST: Final = 1e-6
-"""Share of a step below which it is not halved again."""
+"""Smallest share of a step; it is not halved below this."""
 AT_THE_MINIMUM: Final = 1e-9
-"""Twice the distance to the least loss, by the curvature, below which a fit has converged."""
+"""Twice the distance to the lowest loss, from the curvature, below which a fit has converged."""
 EXACT: Final = 1e-13
 LEAST_GAIN: Final = 1e-12
 JITTER: Final = 1e-12
@@ -19,7 +19,7 @@ JITTER: Final = 1e-12
 
 @dataclass(frozen=True)
 class LogisticFit:
-    """The log-odds that are linear in features and explain targets best.
+    """The log-odds linear in features that describe the targets best.
 
     Attributes
     ----------
@@ -56,13 +56,13 @@ def fit_logistic(
     Parameters
     ----------
     features, targets, weights:
-        (N, D), (N,) and (N,); the weights are of the size of 1 in all.
+        (N, D), (N,) and (N,); the weights are of order 1 in total.
     start:
-        coefficients to begin with, (D,).
+        initial coefficients, (D,).
     penalty:
         on half the square of each coefficient, (D,) or one for all.
     exact:
-        whether to go on when steps hardly lower the loss, to the last digits of the coefficients.
+        whether to continue to the last digits of the coefficients when steps hardly lower the loss.
     """
 
     def at(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
@@ -96,7 +96,7 @@ def fit_logistic(
 
 
 def _descent(curvature: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """Return Newton's step, or one that leads down where negative weights bend the loss downwards."""
+    """Return Newton's step, or a descending one if negative weights make the curvature negative."""
     try:
         step = np.linalg.solve(curvature, slope)
     except np.linalg.LinAlgError:

@@ -1,4 +1,4 @@
-r"""How far a generator's distribution is from the truth's, as the number of truth events that err as much.
+r"""The deviation of a generator's distribution from the truth, as the number of truth events with the same error.
 
 With shares :math:`p_c` of the truth and :math:`g_c` of generated events in Q quantile cells (arXiv:2008.06545),
 
@@ -6,20 +6,20 @@ With shares :math:`p_c` of the truth and :math:`g_c` of generated events in Q qu
           \left\langle \frac{D^2}{Q - 1} \right\rangle
           = \frac{1}{N_\mathrm{truth}} + \frac{1}{N_\mathrm{generated}} + \frac{1}{N_\mathrm{model}},
 
-because a sample of N truth events deviates by :math:`(Q - 1) / N` from the truth. The first two terms are statistics
-(their weights' variances where events carry weights); the last is the generator's *floor*, which no number of generated
-events gets below. Given the floor, :math:`D^2` over its statistical part is a noncentral chi-square with Q - 1 degrees
-of freedom, which the floor's interval comes from; at its upper end the probability is divided by that without a floor
-(CLs), so that the interval is never empty.
+because a sample of N truth events deviates by :math:`(Q - 1) / N` from the truth. The first two terms are statistical
+(variances of weights if events have weights). The last is the generator's *floor*, which remains for any number of
+generated events. Given the floor, :math:`D^2` over its statistical part is a noncentral chi-square with Q - 1 degrees
+of freedom, which gives the floor's interval. At its upper end the probability is divided by that without a floor (CLs),
+so the interval is never empty.
 
-*Without a large truth sample* (arXiv:2509.08048) the floor is the variance of the shares between generators that were
-trained alike, on other events or bootstrap samples of the training events:
+*Without a large truth sample* (arXiv:2509.08048) the floor is the variance of the shares between equally trained
+generators, on other events or on bootstrap samples of the training events:
 
 .. math:: \frac{1}{N_\mathrm{model}} = \frac{1}{Q - 1} \sum_c \frac{\sigma_c^2}{p_c}, \qquad
           \sigma_c^2 = \mathrm{var}_m(g_{mc}) - \overline{\mathrm{var}(g_{mc})}.
 
-A fault that all of them have in common, and what only other training events would change where they share them, is not
-seen that way.
+This does not show errors that all of them have in common, or that only other training events would change if they share
+these.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from simulacra.statistics.modes.shares import Shares
 #: probability on either side of a 68 % interval, and beyond an upper limit
 TAIL: Final = 0.158655
 LIMIT: Final = 0.05
-#: beyond this chi-square a noncentral one is a Gaussian
+#: above this value a noncentral chi-square is treated as a Gaussian
 LARGEST: Final = 3000.0
 FEWEST_MEMBERS: Final = 3
 
@@ -65,7 +65,7 @@ class Deviation:
     Attributes
     ----------
     floor:
-        integrated over the cells.
+        the floor, integrated over the cells.
     quantiles, quantiles_low, quantiles_high:
         the floor of each cell, :math:`((g_c - p_c)^2 - \mathrm{var}) / p_c (1 - p_c)`, not below 0, and the ends of
         its 68 % interval, (Q,).
@@ -76,7 +76,7 @@ class Deviation:
     chi_square:
         the deviation over its statistical part.
     p_value:
-        of a chi-square as large without a floor.
+        of a chi-square at least as large without a floor.
     """
 
     floor: Floor
@@ -121,19 +121,19 @@ def deviation_from_truth(truth: Shares, generated: Shares) -> Deviation:
 
 
 def spread_of_members(reference: np.ndarray, members: Sequence[Shares]) -> tuple[Floor, np.ndarray]:
-    """Return the floor from generators that were trained alike, integrated and of each cell, (Q,).
+    """Return the floor from equally trained generators, integrated and for each cell, (Q,).
 
     Parameters
     ----------
     reference:
-        shares that the cells ought to have, (Q,).
+        expected shares of the cells, (Q,).
     members:
         three or more generators' shares.
     """
     from scipy.stats import t as student
 
     if len(members) < FEWEST_MEMBERS:
-        raise ValueError(f"{len(members)} generators have no spread to go by: give {FEWEST_MEMBERS} or more")
+        raise ValueError(f"{len(members)} generators are too few for a spread: give at least {FEWEST_MEMBERS}")
     shares = np.array([one.share for one in members])
     noise = np.array([one.variance for one in members])
 

@@ -1,10 +1,10 @@
-"""Events far outside: found, named, and kept from hiding all the others or overflowing the arithmetic.
+"""Events far outside: they are named, and prevented from hiding all others or overflowing the arithmetic.
 
-One value a hundred thousand standard deviations off makes a mean, a standard deviation and a float32 kernel useless for
-every other event. Where judges standardise, such values are therefore brought in to ``REACH`` times the tenth largest
-deviation of both samples together, still the most extreme ones, and the verdict names them. Distances of one observable
-take them as they are. A distribution with tails as heavy as a Cauchy's hardly has such an event in one sample of
-thirty; a heavy tail of events is no outlier, whatever its size.
+One value that is off by a hundred thousand standard deviations makes a mean, a standard deviation and a float32 kernel
+useless for all other events. When judges standardise, such values are therefore moved in to ``REACH`` times the tenth
+largest deviation of both samples together. They remain the most extreme ones, and the verdict names them. Distances of
+one observable use them unchanged. Even a distribution with tails like a Cauchy's has such an event in less than one
+sample of thirty; a heavy tail of many events is not an outlier.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 #: of a value's deviation from the median, in units of the tenth largest deviation
 REACH: Final = 30.0
 PLACE: Final = 10
-#: beyond which sums of float32 squares could overflow
+#: larger values could overflow sums of float32 squares
 LARGEST: Final = 1e15
-#: beyond which sums over events could overflow float32
+#: larger values could overflow sums over events in float32
 LARGEST_SINGLE: Final = 1e30
 MOST_NAMED: Final = 3
 
@@ -27,7 +27,7 @@ MOST_NAMED: Final = 3
 def reach_of(*columns: np.ndarray) -> tuple[float, float] | None:
     """Return the median and the largest deviation from it that is not far outside, of samples together, (N,) each.
 
-    None where no value deviates.
+    None if no value deviates.
     """
     values = np.concatenate(columns).astype(np.float64, copy=False)
     middle = float(np.median(values))
@@ -42,15 +42,15 @@ def reach_of(*columns: np.ndarray) -> tuple[float, float] | None:
 
 
 def single_precision(values: np.ndarray) -> np.ndarray:
-    """Return values as float32, those beyond ``LARGEST_SINGLE`` as if they were that large: for comparisons."""
+    """Return values as float32 for comparisons, limited to ``LARGEST_SINGLE``."""
     return np.asarray(np.clip(values, -LARGEST_SINGLE, LARGEST_SINGLE), dtype=np.float32)
 
 
 def reined(first: np.ndarray, second: np.ndarray, *, huge: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return two samples' features, (N, F) and (M, F), without values far outside.
 
-    They are the arrays themselves where there are none. With ``huge``, columns whose squares float32 does not hold are
-    given in another unit.
+    Without such values, the arrays are returned unchanged. With ``huge``, columns whose squares would overflow float32
+    are given in another unit.
     """
     tables = [first, second]
     copied = False
@@ -83,7 +83,7 @@ def far_outside(
     labels: Sequence[str],
     long_names: Mapping[str, str],
 ) -> list[str]:
-    """Return a warning for each sample that holds events far outside, which names them.
+    """Return a warning for each sample with events far outside, which names them.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def far_outside(
     indices:
         the events' indices, (N,) and (M,).
     labels:
-        what the samples are called.
+        names of the samples.
     """
     found: tuple[list[tuple[float, int, str, float]], ...] = ([], [])
     for name, pair in columns.items():

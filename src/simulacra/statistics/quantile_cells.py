@@ -25,7 +25,7 @@ class QuantileCells:
     Attributes
     ----------
     edges:
-        inner edges along the first observable, (k - 1,), rising; an event on an edge lies above it.
+        inner edges along the first observable, (k - 1,), rising; an event on an edge is above it.
     inner:
         the cells of the further observables within each of the k cells; empty for one observable.
     """
@@ -50,7 +50,7 @@ class QuantileCells:
 
 
 def quantile_cells(values: np.ndarray, weights: np.ndarray, quantiles: int | None = None) -> QuantileCells:
-    """Return cells with equal shares of truth events, fewer where many values are equal.
+    """Return cells with equal shares of truth events; fewer if many values are equal.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def quantile_cells(values: np.ndarray, weights: np.ndarray, quantiles: int | Non
 
 
 def _kept(below: np.ndarray, least: float) -> list[int]:
-    """Return the numbers of the edges, with shares of events below them, (E,), between which lies enough."""
+    """Return the numbers of the edges, with shares of events below them, (E,), that have enough events between them."""
     kept, last = [], 0.0
     for number, share in enumerate(below.tolist()):
         if share - last >= least and 1 - share >= least:

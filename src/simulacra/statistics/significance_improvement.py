@@ -1,26 +1,26 @@
-r"""Efficiencies of all cuts on a score, and by what factor a cut improves the significance of a signal.
+r"""Efficiencies of all cuts on a score, and the factor by which a cut improves the significance of a signal.
 
-Of a small signal in much background, a cut with the efficiencies :math:`\epsilon_S` and :math:`\epsilon_B` multiplies
-the significance :math:`S / \sqrt B` by the significance improvement characteristic
+For a small signal in a large background, a cut with the efficiencies :math:`\epsilon_S` and :math:`\epsilon_B`
+multiplies the significance :math:`S / \sqrt B` by the significance improvement characteristic
 
 .. math:: \mathrm{SIC} = \epsilon_S / \sqrt{\epsilon_B}
 
 (Gallicchio et al., JHEP 04 (2011) 069, arXiv:1010.3698), the usual measure of anomaly scores (ANODE, arXiv:2001.04990;
-CATHODE, arXiv:2109.00546). Without any cut it is 1. With weights :math:`\tilde w` that sum to 1 in each sample, an
+CATHODE, arXiv:2109.00546). Without a cut it is 1. With weights :math:`\tilde w` that sum to 1 in each sample, an
 efficiency has the variance
 
 .. math:: \sigma^2(\epsilon) = \sum_i \tilde w_i^2 \, (1[s_i \ge c] - \epsilon)^2,
 
-which is the binomial :math:`\epsilon (1 - \epsilon) / N` of events without weights.
+which is the binomial :math:`\epsilon (1 - \epsilon) / N` without weights.
 
-*Where a curve ends.* Only cuts are used whose :math:`\epsilon_B` is known to 20 % or better, which takes 25 background
-events above the cut: beyond, SIC is large by chance.
+*End of a curve.* Only cuts whose :math:`\epsilon_B` is known to 20 % or better are used, which needs 25 background
+events above the cut. Beyond, SIC is large by chance.
 
 *The largest SIC* of many cuts is too large on average. The cut is therefore chosen on one half of the events and judged
-on the other half, and the other way round (:func:`held_out_improvement`).
+on the other half, and vice versa (:func:`held_out_improvement`).
 
-*Chance.* Signal and background drawn with replacement from the background alone, with the effective numbers of events
-in hand, give the distribution of the AUC and of the largest SIC of a score that knows nothing
+*Chance.* Signal and background are drawn with replacement from the background only, with the effective numbers of
+events. This gives the distributions of the AUC and of the largest SIC of a score without information
 (:func:`background_against_background`).
 """
 
@@ -34,7 +34,7 @@ import numpy as np
 
 from simulacra.statistics.distances.two_sample import effective_size
 
-#: relative error of the background's efficiency beyond which a curve ends
+#: largest relative error of the background's efficiency; a curve ends there
 MOST_RELATIVE_ERROR: Final = 0.2
 
 
@@ -51,7 +51,7 @@ class Weighted(NamedTuple):
 
 @dataclass(frozen=True)
 class EfficiencyCurve:
-    """The efficiencies of the cuts "score at least c", from the tightest to the loosest, which all events pass.
+    """The efficiencies of the cuts "score at least c", from the tightest to the loosest, which accepts all events.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class EfficiencyCurve:
 
     @property
     def known(self) -> EfficiencyCurve:
-        """The part of the curve on which the background's efficiency is known well enough."""
+        """The part of the curve with a well known background efficiency."""
         unknown = ~(self.background_error <= MOST_RELATIVE_ERROR * self.background)
         return self.part(slice(int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0, None))
 
@@ -96,7 +96,7 @@ class EfficiencyCurve:
         return EfficiencyCurve(*(values[cuts] for values in fields))
 
     def thinned(self, most: int) -> EfficiencyCurve:
-        """Return at most about ``most`` cuts for a figure, even in the signal's efficiency and in log background."""
+        """Return at most about ``most`` cuts for a figure, even in signal and in log background efficiency."""
         if len(self.cuts) <= most:
             return self
         low = max(float(self.background[0]), 1e-300)
@@ -108,17 +108,17 @@ class EfficiencyCurve:
         return self.part(np.unique(np.minimum(np.concatenate(places), len(self.cuts) - 1)))
 
     def signal_at(self, background: float) -> float:
-        """Return the signal's efficiency where the background's has this value."""
+        """Return the signal efficiency at this background efficiency."""
         return float(np.interp(background, np.append(0.0, _rising(self.background)), np.append(0.0, self.signal)))
 
     def background_at(self, signal: float) -> float:
-        """Return the background's efficiency where the signal's has this value."""
+        """Return the background efficiency at this signal efficiency."""
         return float(np.interp(signal, np.append(0.0, _rising(self.signal)), np.append(0.0, self.background)))
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The largest significance improvement, its cut chosen on one half of the events and judged on the other half.
+    """The largest significance improvement, with the cut chosen on one half of the events and judged on the other.
 
     Attributes
     ----------
@@ -136,9 +136,9 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Chance:
-    """What background against background scores, (R,) each, and the improvement at the signal efficiencies, (R, G).
+    """Values for background against background, (R,) each, and the improvement at the signal efficiencies, (R, G).
 
-    The improvement is NaN where a curve has ended.
+    The improvement is NaN beyond the end of a curve.
     """
 
     areas: np.ndarray
@@ -155,7 +155,7 @@ def efficiency_curve(background: Weighted, signal: Weighted) -> EfficiencyCurve:
 def redrawn(
     background: Weighted, signal: Weighted, rng: np.random.Generator, replicates: int
 ) -> Iterator[EfficiencyCurve]:
-    """Give the efficiencies of samples that are drawn again, with replacement (bootstrap)."""
+    """Give the efficiencies of bootstrap samples."""
     cuts, places = _cuts(background, signal)
     for _ in range(replicates):
         drawn = []
@@ -168,12 +168,12 @@ def redrawn(
 def background_against_background(
     background: Weighted, signal: Weighted, grid: np.ndarray, rng: np.random.Generator, replicates: int
 ) -> Chance:
-    """Return what a score is found to be worth where signal and background are both drawn from the background.
+    """Return the values of a score if signal and background are both drawn from the background.
 
     Parameters
     ----------
     grid:
-        signal efficiencies, (G,), at which the improvement is asked for.
+        signal efficiencies, (G,), for the improvement.
     """
     n = len(background.scores)
     order = np.argsort(-background.scores)
@@ -202,9 +202,9 @@ def background_against_background(
 
 
 def held_out_improvement(background: Weighted, signal: Weighted, rng: np.random.Generator) -> HeldOut | None:
-    """Return the largest significance improvement with its error, without the gain from choosing among many cuts.
+    """Return the largest significance improvement with its error, without the bias from choosing among many cuts.
 
-    None if in neither half a background event is left above the cut of the other.
+    None if neither half has a background event above the cut of the other.
     """
     halves = []
     for sample in (background, signal):
@@ -234,7 +234,7 @@ def at_cut(background: Weighted, signal: Weighted, cut: float) -> EfficiencyCurv
 
 
 def _cuts(background: Weighted, signal: Weighted) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Return the different scores, falling, (T,), and the place of each event among them."""
+    """Return the different scores, falling, (T,), and the position of each event among them."""
     rising, place = np.unique(np.concatenate([background.scores, signal.scores]), return_inverse=True)
     place = len(rising) - 1 - place
     n = len(background.scores)
@@ -249,7 +249,7 @@ def _curve(
 
 
 def _efficiencies(place: np.ndarray, weights: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of the weights at each place and before it, and its error, (n,) each."""
+    """Return the share of the weights up to each position, and its error, (n,) each."""
     sums = np.cumsum(np.bincount(place, weights, n))
     passing = sums / sums[-1]
     if np.ptp(weights):
@@ -261,5 +261,5 @@ def _efficiencies(place: np.ndarray, weights: np.ndarray, n: int) -> tuple[np.nd
 
 
 def _rising(efficiency: np.ndarray) -> np.ndarray:
-    """Return efficiencies that never fall, as those of events with negative weights may."""
+    """Return efficiencies that never decrease; with negative weights they could."""
     return np.maximum.accumulate(efficiency)

@@ -1,13 +1,13 @@
-r"""The judge that validates a generator in training: always the same events, the same noise, the same replicates.
+r"""The validation of a generator in training: always with the same events, noise and replicates.
 
-Its score is the mean, over features and bins of the conditions, of the 1-Wasserstein distance in standard deviations of
-the truth in that bin. Two validations of one run look at the same truth, so their difference is known much better than
-either: replicate r of every validation weighs the same events alike, and the standard deviation over r of the
-difference of two scores is the error of that difference (a paired bootstrap). That is what says whether a network has
-become better or only luckier with these events.
+The score is the mean over features and bins of the conditions of the 1-Wasserstein distance in standard deviations of
+the truth in that bin. Two validations of one run use the same truth, so their difference is known much better than
+either. Replicate r has the same weights of events in every validation, and the standard deviation over r of the
+difference of two scores is the error of that difference (a paired bootstrap). It shows whether a network has become
+better or only fluctuates.
 
-Beside the score stand the Frechet distance of the features (without FPD's extrapolation to many events: its bias is the
-same in every validation) and what :class:`~simulacra.statistics.modes.mode_alarm.ModeAlarm` says of lost modes.
+Also given are the Frechet distance of the features (without FPD's extrapolation to many events, because its bias is the
+same in every validation) and the lost modes of :class:`~simulacra.statistics.modes.mode_alarm.ModeAlarm`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ BLOCK: Final = 200_000
 
 @dataclass(frozen=True)
 class Validation:
-    """What one validation found.
+    """The result of one validation.
 
     Attributes
     ----------
     values:
-        numbers by name; ``score`` is what the best checkpoint has least of.
+        numbers by name; the best checkpoint has the lowest ``score``.
     replicates:
-        bootstrap replicates of the score, drawn alike in every validation of a run; none if there are none.
+        bootstrap replicates of the score, with the same draws in every validation of a run; may be empty.
     alarm:
-        what a person has to be told at once, in words; nothing if all is well.
+        an urgent message, in words; empty if all is well.
     """
 
     values: Mapping[str, float]
@@ -54,8 +54,8 @@ class Validation:
 def error_of_difference(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the error of the difference of two scores from their paired replicates.
 
-    Without the first one's replicates the second one's own spread stands in: it is the larger of the two as a rule.
-    Without either, 0: any difference counts.
+    Without the first one's replicates, the second one's own spread is used, which is usually larger. Without either it
+    is 0, and any difference counts.
     """
     if len(second) < 2:
         return 0.0
@@ -65,14 +65,14 @@ def error_of_difference(first: Sequence[float], second: Sequence[float]) -> floa
 
 
 class ValidationJudge:
-    """Compares generated events with the same truth again and again.
+    """Compares generated events repeatedly with the same truth.
 
     Parameters
     ----------
     truth_features:
         features of the truth, (N, F), in any units.
     conditions:
-        what events were asked for, (N, C); None if there is nothing.
+        of the events, (N, C); None if there are none.
     weights:
         of the truth's events, (N,), not negative; all 1 if None.
     seed:
@@ -80,15 +80,15 @@ class ValidationJudge:
     names:
         of the features, (F,).
     binned:
-        columns of the conditions in which the score is taken, in bins of equally many events, and averaged; all if
+        columns of the conditions for the bins, of equal numbers of events, over which the score is averaged; all if
         None.
     alarm:
-        whether to look for lost modes, where there are 80 events or more.
+        whether to look for lost modes, if there are at least 80 events.
 
     Raises
     ------
     ValueError
-        if the shapes do not fit, or a value is not finite, with the feature's name.
+        if the shapes do not fit, or a value is not finite; the message names the feature.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class ValidationJudge:
         n, n_features = self._truth.shape
         self.names = tuple(names) or tuple(f"feature_{i}" for i in range(n_features))
         if len(self.names) != n_features:
-            raise ValueError(f"{n_features} features carry {len(self.names)} names")
+            raise ValueError(f"{n_features} features have {len(self.names)} names")
         refuse_not_finite(self._truth, self.names, "truth")
         self._weights = _weights(weights, n)
         self._conditions = None if conditions is None else _features(conditions, "conditions")
@@ -141,16 +141,16 @@ class ValidationJudge:
         generated_features:
             (M, F).
         conditions:
-            of the generated events, (M, C); None if they are the truth's, in its order: then an event and its
-            counterpart are drawn together.
+            of the generated events, (M, C); None if they are the truth's, in its order; an event and its counterpart
+            are then drawn together.
         weights:
             of the generated events, (M,); all 1 if None.
 
         Returns
         -------
         Validation
-            ``score`` and ``wasserstein/NAME`` of each feature, 0 for equal distributions (a feature that is constant in
-            the truth's bins is left out), ``frechet``, and from the alarm ``modes/effective``,
+            ``score`` and ``wasserstein/NAME`` of each feature, 0 for equal distributions (features that are constant in
+            the truth's bins are left out), ``frechet``, and from the alarm ``modes/effective``,
             ``modes/truth_effective``, ``modes/p_value`` and ``modes/alarm`` (1 or 0).
         """
         generated = _features(generated_features, "generated events")
@@ -181,7 +181,7 @@ class ValidationJudge:
                     bins[k] += 1
         seen = bins > 0
         if not seen.any():
-            raise ValueError("no feature varies in the truth: there is nothing to validate by")
+            raise ValueError("no feature varies in the truth: there is nothing to validate with")
         found = sums[seen] / bins[seen, None]
         score = found.mean(axis=0)
         named = [name for name, one in zip(self.names, seen, strict=True) if one]
@@ -231,7 +231,7 @@ class ValidationJudge:
         return found
 
     def _draw(self, n: int, seed: int) -> np.ndarray:
-        """Return how often each event stands in each replicate, (R, n)."""
+        """Return the counts of each event in each replicate, (R, n)."""
         rng = np.random.default_rng([seed, n])
         return rng.poisson(1.0, (self._replicates, n)).astype(np.float32)
 

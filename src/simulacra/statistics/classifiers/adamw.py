@@ -1,7 +1,7 @@
-"""AdamW for small networks: the steps of torch's own, bit for bit, in less time, where every step has all gradients.
+"""AdamW for small networks: the same steps as torch's, bit for bit, but faster, if every step has all gradients.
 
-Beside a small network's arithmetic the step of torch's optimizer takes long, and the first optimizer of a process makes
-torch load its compiler, which takes a second and is not used here.
+For small networks torch's optimizer takes longer than the arithmetic, and the first optimizer of a process loads
+torch's compiler, which takes a second and is not used here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class AdamW:
     Parameters
     ----------
     parameters:
-        what is trained, on a CPU.
+        the trained parameters, on a CPU.
     learning_rate, weight_decay:
         of every parameter.
     """
@@ -40,7 +40,7 @@ class AdamW:
             parameter.grad = None
 
     def step(self) -> None:
-        """Make one step along the gradients; a parameter without one stays."""
+        """Make one step along the gradients; a parameter without a gradient does not change."""
         import torch
 
         self._steps += 1

@@ -1,4 +1,4 @@
-"""What a classifier two-sample test found: how well it tells two samples apart, beyond chance or not, by event."""
+"""The result of a classifier two-sample test: how well it tells two samples apart, with errors, by event."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ class Classification:
     Attributes
     ----------
     method:
-        how the classifier learns.
+        name of the classifier.
     auc, uncertainty:
         the area under the ROC curve, mean over folds and repetitions, and its error over the judged events, with the
         spread between the repetitions in quadrature.
     aucs:
-        that of each fold of each repetition, (R, folds).
+        AUC of each fold of each repetition, (R, folds).
     efficiency, efficiency_error:
-        share of the generated events called so, at the shares ``FALSE_POSITIVE_GRID`` of truth events called generated,
-        and its error over folds, (101,).
+        share of generated events classified as generated, at the shares ``FALSE_POSITIVE_GRID`` of truth events
+        classified as generated, and its error over folds, (101,).
     n_truth, n_generated:
-        events that were used.
+        numbers of used events.
     p_value:
-        how often two samples of one distribution are told apart as well or better (see ``members``).
+        probability that two samples of one distribution are told apart at least as well (see ``members``).
     ensemble_auc, ensemble_uncertainty:
         the area under the ROC curve of the repetitions' mean log-odds.
     information, information_uncertainty:
-        what the calibrated log-odds tell about the sample that an event comes from: the log-loss below that of no
-        knowledge, over ln 2 [bit]. A lower bound on the Jensen-Shannon divergence.
+        the calibrated log-odds' information on the sample of an event: the reduction of the log-loss over ln 2 [bit]. A
+        lower bound on the Jensen-Shannon divergence.
     truth_log_odds, generated_log_odds:
-        log of the odds that an event is a generated one, by classifiers that have not seen it, calibrated on others and
-        averaged over the repetitions: the estimated log ratio of the densities, generated over truth, (n,) and (m,).
+        log-odds that an event is generated, from classifiers not trained on it, calibrated on other events and averaged
+        over the repetitions: the estimated log ratio of the densities, generated over truth, (n,) and (m,).
     truth_rows, generated_rows:
-        which of the events given these are, (n,) and (m,).
+        their positions among the given events, (n,) and (m,).
     """
 
     method: Method
@@ -75,7 +75,7 @@ class Classification:
         return first, second
 
     def without_events(self) -> Classification:
-        """Return the same without what belongs to single events: what a record holds."""
+        """Return the result without quantities of single events, for a record."""
         nothing = np.empty(0)
         return replace(
             self,
@@ -89,7 +89,7 @@ class Classification:
 def classification_of(
     method: Method, plan: Plan, scores: list[np.ndarray], labels: np.ndarray, weights: np.ndarray
 ) -> Classification:
-    """Return what the members' log-odds say, truth (label 0) before generated events (label 1)."""
+    """Return the result from the members' log-odds, truth (label 0) before generated events (label 1)."""
     out_of_fold = plan.cross_validated(scores)
     shape = len(plan.folds), plan.n_folds
     aucs, influence = np.empty(shape), np.zeros(len(labels))
@@ -148,14 +148,14 @@ def classification_of_one(
     labels: np.ndarray,
     weights: np.ndarray,
 ) -> Classification:
-    """Return what a single classifier says of the events that it was quoted on.
+    """Return the result of a single classifier on its test events.
 
     Parameters
     ----------
     scores, log_odds:
         of the judged events, before and after calibration, (K,).
     rows:
-        which they are, (K,).
+        their positions, (K,).
     labels, weights:
         of all events, (N,), truth before generated events.
     """
@@ -205,7 +205,7 @@ def _roc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndar
 
 
 def _signed_roc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the same with negative weights, under which shares above a threshold fall back: their largest counts."""
+    """Return the same with negative weights; shares above a threshold may then decrease, and the largest is used."""
     order = np.argsort(-scores, kind="stable")
     shares = [np.cumsum(np.where(labels[order] == k, weights[order], 0.0)) / weights[labels == k].sum() for k in (0, 1)]
     false_positive, true_positive = (np.clip(np.maximum.accumulate(np.append(0.0, s)), 0, 1) for s in shares)

@@ -1,16 +1,16 @@
 """The classifier two-sample test: how well truth and generated events can be told apart, one event at a time.
 
-A classifier is trained on most of the events and asked about the rest, fold by fold, so that no event is judged by a
-classifier that has seen it. The area under its ROC curve (AUC) is 0.5 for samples that it cannot tell apart and 1 for
-samples that it always can; it is an average over folds and over repetitions with other folds and other initial weights.
+A classifier is trained on most of the events and evaluated on the rest, fold by fold, so that no event is judged by a
+classifier trained on it. The area under its ROC curve (AUC) is 0.5 for samples that it cannot tell apart and 1 for
+samples that it always can. It is an average over folds and over repetitions with other folds and other initial weights.
 Its uncertainty is the statistical error over the judged events, with the spread between the repetitions in quadrature.
 
-The conditions stand among the features: the judgement is a conditional one, and the two samples must have the same
+The features include the conditions: the comparison is at given conditions, and the two samples must have the same
 distribution of the conditions.
 
-The protocol "calochallenge" is that of the CaloChallenge's evaluator (arXiv:2410.21611) instead, for numbers to stand
-beside its tables: one split of 60, 20 and 20 %, a perceptron of 2048 units a layer, the epoch with the best accuracy on
-the second part, which also calibrates it (isotonic), and the AUC on the third part. It is slow without a GPU, and one
+The protocol "calochallenge" is that of the CaloChallenge's evaluation (arXiv:2410.21611), for comparison with its
+tables: one split of 60, 20 and 20 %, a perceptron of 2048 units per layer, the epoch with the best accuracy on the
+second part, which also calibrates it (isotonic), and the AUC on the third part. It is slow without a GPU, and one
 split's AUC has the error of a fifth of the events.
 """
 
@@ -48,19 +48,19 @@ MEV_PER_GEV: Final = 1000.0
 
 @dataclass(frozen=True)
 class Effort:
-    """Parts that the events are cut into, and how often, each time differently."""
+    """Number of folds, and of repetitions with other folds."""
 
     folds: int
     repetitions: int
 
 
 def effort_for(n: int) -> Effort:
-    """Return the effort for samples of n events: beyond ``MANY_EVENTS`` the statistical error is small with less."""
+    """Return the effort for samples of n events; above ``MANY_EVENTS`` less is enough."""
     return Effort(5, 2) if n < MANY_EVENTS else Effort(5, 1)
 
 
 def cell_features(cells: np.ndarray, incident_energy: np.ndarray, *, threshold: float = CELL_THRESHOLD) -> np.ndarray:
-    """Return what a classifier sees of showers' cells: logarithms of energies, (N, n_cells + 1) float32.
+    """Return a classifier's inputs from showers' cells: logarithms of energies, (N, n_cells + 1) float32.
 
     Parameters
     ----------
@@ -99,22 +99,22 @@ def classify(
     method:
         "trees" (boosted, histogram-based) or "perceptron".
     truth_weights, generated_weights:
-        weight of each event, (N,) and (M,); trees take none that is negative.
+        weight of each event, (N,) and (M,); not negative for trees.
     folds, repetitions:
-        parts that the events are cut into, and how often, each time differently; as the sample's size has it if None
-        (see :func:`effort_for`).
+        number of folds, and of repetitions with other folds; chosen by the sample's size if None (see
+        :func:`effort_for`).
     seed:
         of the folds and the classifiers.
     perceptron:
         settings of the perceptron, if not the protocol's.
     protocol:
-        "cross-validation", or "calochallenge", which is a perceptron's.
+        "cross-validation", or "calochallenge", for perceptrons only.
 
     Raises
     ------
     ValueError
-        if there are fewer than two events of each sample a fold, the samples' features differ in number, one is not
-        finite, or a weight is negative and the classifier is one of trees.
+        if there are fewer than two events of each sample per fold, the samples' features differ in number, one is not
+        finite, or a weight is negative for trees.
     """
     check_samples(truth, generated, (truth_weights, generated_weights))
     features = np.concatenate(reined(truth, generated)).astype(np.float32)
@@ -122,7 +122,7 @@ def classify(
     rng = np.random.default_rng(seed)
     if protocol == "calochallenge":
         if method != "perceptron":
-            raise ValueError(f"the CaloChallenge's protocol is a perceptron's, not one of {method}")
+            raise ValueError(f"the CaloChallenge's protocol is for perceptrons, not for {method}")
         return _calochallenge(features, labels, weights, balanced, perceptron or CALOCHALLENGE, rng)
     if protocol != "cross-validation":
         raise ValueError(f"no protocol '{protocol}'; there are cross-validation and calochallenge")
@@ -134,7 +134,7 @@ def classify(
         scores = perceptron_scores(features, labels, balanced, plan.members, member_seed, settings)
     elif method == "trees":
         if weights.min() < 0:
-            raise ValueError(f"{np.sum(weights < 0)} weights are negative, and trees learn from positive ones alone")
+            raise ValueError(f"{np.sum(weights < 0)} weights are negative, and trees accept only positive ones")
         scores = tree_scores(features, labels, balanced, plan.members, member_seed)
     else:
         raise ValueError(f"tables of features are judged by 'trees' or a 'perceptron', not by '{method}'")
@@ -144,7 +144,7 @@ def classify(
 def labelled(
     n: int, m: int, truth_weights: np.ndarray | None, generated_weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return labels, weights of mean 1 in each sample, and weights by which each class counts alike, (n + m,) each."""
+    """Return labels, weights of mean 1 in each sample, and weights that balance the classes, (n + m,) each."""
     labels = np.repeat([0, 1], [n, m])
     weights = np.concatenate([mean_one(truth_weights, n), mean_one(generated_weights, m)])
     return labels, weights, weights * np.where(labels == 1, n / m, 1.0)
@@ -156,16 +156,18 @@ def check_samples(truth: np.ndarray, generated: np.ndarray, weights: Sequence[np
     Raises
     ------
     ValueError
-        with the sample and what is wrong with it.
+        with the sample and the reason.
     """
     if truth.shape[1:] != generated.shape[1:] or truth.ndim < 2:
         raise ValueError(
             f"truth has the shape {truth.shape} and generated events {generated.shape}: give (events, features), "
-            "equally many features of both"
+            "with the same number of features"
         )
     for label, values, given in zip(("truth", "generated"), (truth, generated), weights, strict=True):
         if not np.isfinite(values).all():
-            raise ValueError(f"the features of the {label} events hold NaN or infinity: mend or leave out those events")
+            raise ValueError(
+                f"the features of the {label} events hold NaN or infinity: correct or leave out those events"
+            )
         if given is None:
             continue
         if given.shape != (len(values),) or not np.isfinite(given).all() or given.sum() <= 0:

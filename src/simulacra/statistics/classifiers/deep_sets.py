@@ -1,8 +1,8 @@
-"""Deep sets as two-sample classifiers: they see all particles of an event, whatever its observables say.
+"""Deep sets as two-sample classifiers, which see all particles of an event.
 
-A particle flow network (see :mod:`simulacra.networks.deep_sets`) sums up an event's particles; the conditions join the
-summary before the last layers. The members of the two-sample test are trained one after the other, each until its
-validation events are described no better.
+A particle flow network (see :mod:`simulacra.networks.deep_sets`) summarises an event's particles; the conditions are
+added to the summary before the last layers. The members of the two-sample test are trained one after the other, each
+until its validation loss no longer decreases.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ class DeepSets:
     particle_widths, event_widths, summary:
         of the particle flow network.
     epochs, patience:
-        most passes through the training events, and how many without a better validation end the training.
+        largest number of passes through the training events, and number without a better validation that ends the
+        training.
     batch_size, learning_rate, weight_decay:
         of AdamW; a small sample's batches are smaller.
     validation_share:
         of the training events.
     folds, repetitions:
-        parts that the events are cut into, and how often, each time differently.
+        number of folds, and of repetitions with other folds.
     """
 
     particle_widths: tuple[int, ...] = (64, 64)
@@ -74,7 +75,7 @@ def classify_clouds(
     truth, generated:
         features of the particles, (N, P, F) and (M, Q, F), and whether there is a particle, (N, P) and (M, Q).
     truth_conditions, generated_conditions:
-        numbers of each event, (N, C) and (M, C), which the network sees too.
+        conditions of each event, (N, C) and (M, C), also inputs of the network.
     truth_weights, generated_weights:
         non-negative weight of each event, (N,) and (M,).
     seed:
@@ -109,12 +110,12 @@ class _Clouds:
 
     @classmethod
     def of(cls, features: np.ndarray, present: np.ndarray, conditions: np.ndarray) -> _Clouds:
-        """Standardise by both samples together, which tells nothing of an event's label."""
+        """Standardise by both samples together, independently of the labels."""
         import torch
 
         particles = features[present].astype(np.float64)
         if not len(particles):
-            raise ValueError("there is not one particle in these events")
+            raise ValueError("these events have no particles")
         centre, spread = particles.mean(axis=0), particles.std(axis=0)
         scaled = (features - centre) / np.where(spread > 0, spread, 1.0) * present[..., None]
         # Sums over particles are rounded: a number of particles that is written beside them is exact.
@@ -131,7 +132,7 @@ class _Clouds:
 def _trained(
     clouds: _Clouds, labels: np.ndarray, weights: np.ndarray, member: Member, settings: DeepSets, seed: int
 ) -> np.ndarray:
-    """Return the log-odds that one member gives to the events that it judges, at its best epoch."""
+    """Return one member's log-odds of its test events, at its best epoch."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -190,7 +191,7 @@ def _trained(
 
 
 def _widened(cloud: tuple[np.ndarray, np.ndarray], width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return features with 0 where there is no particle, and the mask, for ``width`` particles."""
+    """Return features, 0 for absent particles, and the mask, for ``width`` particles."""
     features, present = np.asarray(cloud[0], dtype=np.float32), np.asarray(cloud[1], dtype=bool)
     if features.ndim != 3 or features.shape[:2] != present.shape:
         raise ValueError(
@@ -210,6 +211,6 @@ def _conditions(truth: tuple[np.ndarray | None, int], generated: tuple[np.ndarra
         if table.ndim != 2 or len(table) != n or table.shape[1] != tables[0].shape[1] or not np.isfinite(table).all():
             raise ValueError(
                 f"the conditions of the {label} events have the shape {table.shape}: give ({n}, conditions), "
-                "equally many for both samples, all finite"
+                "as many for both samples, all finite"
             )
     return np.concatenate(tables)

@@ -1,7 +1,7 @@
 """Maps of a classifier's odds: in the plane of two features, and against a condition.
 
 The mean odds f / (1 - f) of the truth's events in a bin are, for a calibrated classifier, the ratio of generated to
-true events there; the ratio that was counted stands beside them.
+true events there; the counted ratio is given for comparison.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LARGEST_ODDS: Final = 1e6
 
 @dataclass(frozen=True)
 class Plane:
-    """Two features in bins that hold equally many truth events in each projection.
+    """Two features in bins with equal numbers of truth events in each projection.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class Plane:
     x_edges, y_edges:
         (X + 1,) and (Y + 1,).
     odds:
-        mean odds of the truth's events, (X, Y); 1 where there are none.
+        mean odds of the truth's events, (X, Y); 1 if there are none.
     ratio, ratio_error:
-        share of generated over that of truth events, (X, Y), and its error; 1 and 0 where there are too few.
+        share of generated over that of truth events, (X, Y), and its error; 1 and 0 if there are too few.
     seen:
-        whether a bin has events enough to say anything, (X, Y).
+        whether a bin has enough events, (X, Y).
     """
 
     names: tuple[str, str]
@@ -86,7 +86,7 @@ def curve_of(name: str, values: np.ndarray, events: Events, log_odds: np.ndarray
 
 
 def _edges(values: np.ndarray, labels: np.ndarray, bins: int) -> np.ndarray:
-    """Return edges of bins with equally many truth events, the outermost ones wide enough for all events."""
+    """Return edges of bins with equal numbers of truth events; the outermost bins include all events."""
     bins = max(1, min(bins, int(np.sum(labels == 0)) // EVENTS_A_BIN))
     inner = np.quantile(values[labels == 0], np.linspace(0, 1, bins + 1)[1:-1])
     edges = np.unique(np.concatenate([[values.min()], inner, [values.max()]]))
@@ -100,7 +100,7 @@ def _edges(values: np.ndarray, labels: np.ndarray, bins: int) -> np.ndarray:
 def _in_bins(
     place: np.ndarray, n_bins: int, events: Events, log_odds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean odds, ratio, its error, and whether there are events enough, (n_bins,) each."""
+    """Return mean odds, ratio, its error, and whether there are enough events, (n_bins,) each."""
     truth, w = events.labels == 0, events.weights
     shares = [np.bincount(place[rows], w[rows], n_bins) for rows in (truth, ~truth)]
     squares = [np.bincount(place[rows], w[rows] ** 2, n_bins) for rows in (truth, ~truth)]

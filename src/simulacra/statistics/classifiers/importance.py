@@ -1,10 +1,10 @@
-"""Which features tell truth and generated events apart: what a classifier loses without one, and learns from one alone.
+"""Which features tell truth and generated events apart: the loss of a classifier without one, and one feature alone.
 
-Boosted trees are trained on one half of the events. On the other half their area under the ROC curve is measured, and
-again with one feature shuffled between events: the fall is what the trees owe to this feature, together with the others
-(its correlations with them too). It is small for a feature that another one stands in for. Therefore each feature is
-also judged *alone*: the ratio of the densities in narrow bins, from the first half, scores the events of the second. A
-feature matters if either says so; a large fall of one with nothing alone means wrong correlations.
+Boosted trees are trained on one half of the events. On the other half the area under the ROC curve is measured, and
+again with one feature shuffled between events. The decrease is the feature's contribution, including its correlations
+with the others. It is small if another feature can replace it. Each feature is therefore also judged *alone*: the ratio
+of the densities in narrow bins, from the first half, is the score of events in the second. A feature is important if
+either is large. A large decrease for a feature that shows nothing alone means wrong correlations.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ SMOOTHING: Final = 10.0
 
 @dataclass(frozen=True)
 class Importance:
-    """How much one feature matters.
+    """The importance of one feature.
 
     Attributes
     ----------
     drop, drop_error:
-        fall of the trees' area under the ROC curve when it is shuffled.
+        decrease of the trees' area under the ROC curve when it is shuffled.
     alone, alone_error:
-        area under the ROC curve of the feature alone.
+        area under the ROC curve of this feature alone.
     p_value:
-        of the larger of the two in equal samples, for the one or the other.
+        of the larger of the two, for equal samples.
     """
 
     feature: str
@@ -49,12 +49,12 @@ class Importance:
 def importances(
     train: Events, measure: Events, names: tuple[str, ...], rng: np.random.Generator
 ) -> tuple[tuple[Importance, ...], float]:
-    """Return each feature's importance, the greatest first, and the area under the ROC curve with all of them.
+    """Return each feature's importance, the largest first, and the area under the ROC curve with all of them.
 
     Parameters
     ----------
     train, measure:
-        independent events to train on, and to measure with.
+        independent events for training and for measuring.
     names:
         of the features, (F,).
     """
@@ -109,7 +109,7 @@ def _scores(
 
 
 def _alone(train: Events, measure: Events, feature: int) -> np.ndarray:
-    """Return the log ratio of the densities in one feature, from narrow bins, of the events to measure with, (M,)."""
+    """Return the log ratio of the densities in one feature, from narrow bins, for the measuring events, (M,)."""
     values = train.features[:, feature]
     edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
     place = np.searchsorted(edges, values, side="right")

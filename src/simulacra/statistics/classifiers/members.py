@@ -1,15 +1,15 @@
-r"""Who is trained on what: the members of a classifier two-sample test, and which events each of them judges.
+r"""The members of a classifier two-sample test, with the training and test events of each.
 
-*Cross-validation.* The events are cut into folds, once for each repetition; a member for each fold is trained on the
-events outside it and judges those inside. So each event is judged, by classifiers that have not seen it.
+*Cross-validation.* The events are divided into folds once per repetition. One member per fold is trained on the events
+outside it and judges those inside. Each event is therefore judged by classifiers that were not trained on it.
 
-*Growing.* Cross-validation is no basis for a p-value: an event that is judged by one member has trained the others, so
-the folds' scores are correlated, and a permutation of the labels of judged events alone (which ignores that) calls
-equal samples different too often. For a score that is linear in the training labels the sum over folds counts each pair
-of folds twice, and its variance is up to twice what the permutation says. The growing members count each pair once:
-member k is trained on the folds before fold k and judges fold k. Given the past, the labels of fold k are exchangeable
-under the null, so the members' rank sums are those of independent random labels, whatever the classifier. The last
-growing member is one of the cross-validation; the others cost little, for they are trained on less.
+*Growing.* Cross-validation gives no valid p-value. An event judged by one member has trained the others, so the folds'
+scores are correlated, and a permutation of the labels of judged events, which ignores this, calls equal samples
+different too often. For a score that is linear in the training labels, the sum over folds counts each pair of folds
+twice, and its variance is up to twice that of the permutation. The growing members count each pair once: member k is
+trained on the folds before fold k and judges fold k. Given these, the labels of fold k are exchangeable under the null
+hypothesis, so the members' rank sums are those of independent random labels for any classifier. The last growing member
+is one of the cross-validation; the others take little time, because they are trained on fewer events.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Member:
-    """One classifier's events.
+    """The events of one classifier.
 
     Attributes
     ----------
     training:
-        rows that it learns from, (n,), in random order.
+        rows for training, (n,), in random order.
     held_out:
-        rows that it judges, (h,).
+        rows to judge, (h,).
     validation:
-        rows that tell when to stop, (v,), the first of ``held_out``; a part of ``training`` is taken if None.
+        rows for early stopping, (v,), the first of ``held_out``; a part of ``training`` if None.
     """
 
     training: np.ndarray
@@ -54,9 +54,9 @@ class Plan:
     folds:
         number of the fold of each event in each repetition, (R, N).
     members:
-        those of the cross-validation, one repetition and in it one fold after the other; then further growing ones.
+        those of the cross-validation, by repetition and fold; then further growing ones.
     growing:
-        places of the growing members in ``members``, by the number of folds that they are trained on.
+        positions of the growing members in ``members``, by the number of their training folds.
     """
 
     folds: np.ndarray
@@ -77,17 +77,17 @@ class Plan:
 
 
 def cross_validation(labels: np.ndarray, folds: int, repetitions: int, rng: np.random.Generator) -> Plan:
-    """Return a plan whose folds hold as many events of either label, (N,), but for one.
+    """Return a plan whose folds have equal numbers of events of each label, (N,), up to one.
 
     Raises
     ------
     ValueError
-        if there are fewer than two events of each sample a fold.
+        if there are fewer than two events of each sample per fold.
     """
     counts = np.bincount(labels, minlength=2)
     if folds < 2 or min(counts) < 2 * folds:
         raise ValueError(
-            f"{folds} folds (2 at least) need {2 * folds} events of each sample at least, "
+            f"{folds} folds (at least 2) need at least {2 * folds} events of each sample, "
             f"not {counts[0]} and {counts[1]}"
         )
     fold = np.stack([_stratified(labels, folds, rng) for _ in range(repetitions)])
@@ -107,9 +107,9 @@ def cross_validation(labels: np.ndarray, folds: int, repetitions: int, rng: np.r
 def single_split(
     labels: np.ndarray, shares: tuple[float, float], rng: np.random.Generator
 ) -> tuple[Member, np.ndarray]:
-    """Return a member trained on the first share of either label and validated on the second, and the third's rows.
+    """Return a member trained on the first part of each label and validated on the second, and the rows of the third.
 
-    The CaloChallenge's split: the second part chooses the epoch and calibrates, the third part alone is quoted. The
+    The CaloChallenge's split: the second part chooses the epoch and calibrates, and only the third part is quoted. The
     member judges both.
     """
     parts: list[list[np.ndarray]] = [[], [], []]
@@ -125,7 +125,7 @@ def single_split(
 
 
 def _stratified(labels: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a fold for each event, (N,), with as many of either label in each, but for one."""
+    """Return a fold for each event, (N,), with equal numbers of each label, up to one."""
     fold = np.empty(len(labels), dtype=np.int64)
     for label in (0, 1):
         rows = np.flatnonzero(labels == label)

@@ -1,8 +1,8 @@
-"""Several small multilayer perceptrons, trained side by side as two-sample classifiers.
+"""Several small multilayer perceptrons, trained together as two-sample classifiers.
 
-The kind is the CaloChallenge's (arXiv:2410.21611: leaky ReLU, Adam, the best epoch by a validation sample), its width
-one that a CPU trains in seconds. The members of one call (the folds of a cross-validation, times its repetitions) go
-through batched matrix products, so that k folds cost hardly more than one.
+They are like the CaloChallenge's (arXiv:2410.21611: leaky ReLU, Adam, the best epoch by a validation sample), with a
+width that a CPU trains in seconds. The members of one call (the folds of a cross-validation, times its repetitions) use
+batched matrix products, so k folds take hardly longer than one.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ class Perceptron:
     Attributes
     ----------
     hidden_layers, width:
-        layers with an activation behind them, and units of each.
+        number of layers with an activation, and units of each.
     epochs, patience:
-        most passes through the training events, and how many without a better validation end the training.
+        largest number of passes through the training events, and number without a better validation that ends the
+        training.
     batch_size, learning_rate, weight_decay:
         of AdamW, which is Adam without decay.
     validation_share:
         of the training events, if a member has no validation events of its own.
     chosen_by:
-        what the best epoch has least: the loss, or the share of events on the wrong side of even odds.
+        criterion for the best epoch: the lowest loss, or the lowest share of misclassified events.
     """
 
     hidden_layers: int = 2
@@ -75,7 +76,7 @@ def perceptron_scores(
     seed: int,
     settings: Perceptron | None = None,
 ) -> list[np.ndarray]:
-    """Return the log-odds of label 1 that each member gives to the events that it judges, at its best epoch.
+    """Return each member's log-odds of label 1 for its test events, at its best epoch.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def perceptron_scores(
     weights:
         weight of each event in the loss, (N,), of either sign, with the mean 1.
     members:
-        which events each is trained on; a member with fewer than the others sees its own several times an epoch.
+        the training events of each; a member with fewer events than the others uses them several times per epoch.
     seed:
         of the initial weights and the order of the batches.
     """
@@ -163,7 +164,7 @@ def perceptron_scores(
 
 
 def _of_one_length(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Return rows, repeated until they are as many as those of the member with most, (K, n): products are batched."""
+    """Return rows, repeated to the number of the member with most, (K, n), for batched products."""
     longest = max(map(len, rows))
     return np.stack([np.resize(some, longest) for some in rows])
 

@@ -1,7 +1,7 @@
-r"""Calibration of a two-sample classifier's log-odds: l -> a l + b by the likelihood of events that it has not seen.
+r"""Calibration of a two-sample classifier's log-odds: l -> a l + b by the likelihood of events not used in training.
 
-Platt's scaling (1999), with his smoothed targets, so that samples which were never confused get finite odds. Both
-samples count alike whatever their sizes: the calibrated odds estimate the ratio of the two normalised densities.
+Platt's scaling (1999), with his smoothed targets, which give finite odds even for perfectly separated samples. Both
+samples have equal total weight: the calibrated odds estimate the ratio of the two normalised densities.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ LARGEST: Final = 30.0
 
 
 def fit_platt(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Return slope and offset; (0, 0) where the best slope is not positive: nothing was learned.
+    """Return slope and offset; (0, 0) if the best slope is not positive and nothing was learned.
 
     Parameters
     ----------
     log_odds, labels, weights:
-        (N,) each; label 1 stands for generated events.
+        (N,) each; label 1 means generated.
     """
     share = np.empty(len(labels))
     target = np.empty(len(labels))
@@ -37,7 +37,7 @@ def fit_platt(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> 
 
 
 def calibrated(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Return calibrated log-odds, (N,): those of each fold by the map that the other folds' events give."""
+    """Return calibrated log-odds, (N,); each fold is calibrated with the events of the other folds."""
     found = np.empty(len(log_odds))
     for k in range(int(fold.max()) + 1):
         inside = fold == k
@@ -47,11 +47,10 @@ def calibrated(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray, fo
 
 
 def information(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    r"""Return what calibrated log-odds tell about the sample that an event comes from, and its error [bit].
+    r"""Return the information of calibrated log-odds on an event's sample, and its error [bit].
 
-    The log-loss's distance below that of no knowledge at all, over ln 2: 0 for equal samples (or below, by chance), 1
-    for samples that are always told apart. It is a lower bound on the Jensen-Shannon divergence of the two
-    distributions.
+    The reduction of the log-loss, over ln 2: 0 for equal samples (or below, by chance), 1 for samples that are always
+    told apart. It is a lower bound on the Jensen-Shannon divergence of the two distributions.
     """
     value, variance = 1.0, 0.0
     for label in (0, 1):

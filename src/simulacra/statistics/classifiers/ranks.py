@@ -1,4 +1,4 @@
-r"""The area under the ROC curve of weighted events, its standard error, and how far it lies from chance.
+r"""The area under the ROC curve of weighted events, its standard error, and its significance.
 
 With the weighted distributions :math:`F_t` and :math:`F_g` of the scores, ties counting half,
 
@@ -58,10 +58,10 @@ def standard_error(influence: np.ndarray) -> float:
 
 
 def standard_score(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
-    """Return by how many standard deviations of random labels the area under the ROC curve exceeds one half.
+    """Return the excess of the area under the ROC curve over one half, in standard deviations for random labels.
 
-    Without weights this is the rank-sum test with its exact variance, ties included (Mann and Whitney 1947). Weights
-    belong to their events and cannot be exchanged: each sample then has its own variance of the ranks.
+    Without weights this is the rank-sum test with its exact variance, ties included (Mann and Whitney 1947). With
+    weights, which cannot be exchanged between events, each sample has its own variance of the ranks.
     """
     signal = labels == 1
     # In ranks among all events of both samples, each sample counting alike, the area is a difference of two means.
@@ -81,10 +81,10 @@ def standard_score(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) 
 
 
 def growing_p_value(standard_scores: np.ndarray) -> float:
-    """Return the p-value of growing members' standard scores, (K,), by the number of folds that each was trained on.
+    """Return the p-value of growing members' standard scores, (K,), given the number of training folds of each.
 
-    They are independent standard normal numbers under the null. What a classifier has learned of a small difference
-    grows as the root of the number of its events, which is therefore the weight of each.
+    They are independent standard normal numbers under the null hypothesis. The sensitivity to a small difference grows
+    with the root of the number of training events, which is therefore the weight of each.
     """
     from scipy.stats import norm
 
@@ -93,6 +93,6 @@ def growing_p_value(standard_scores: np.ndarray) -> float:
 
 
 def _places(scores: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return each score's place among the different scores, (N,), and how many different ones there are."""
+    """Return each score's position among the different scores, (N,), and the number of different scores."""
     different, place = np.unique(scores, return_inverse=True)
     return place, len(different)

@@ -1,10 +1,9 @@
-"""Regions where generated events are too few or too many: looked for in one half of the events, measured in the other.
+"""Regions with too few or too many generated events: searched in one half of the events, measured in the other.
 
-A shallow decision tree, grown on one half, cuts the space of observables and conditions into boxes. The boxes are
-ranked by how significantly the samples' shares differ in that half; bounds that they do not need are dropped, the
-others moved to where the difference is most significant. Then the ratio of the shares is measured on the other half.
-So the search itself, which always finds something, does not bias what is reported, and the first region's p-value is
-what it says.
+A shallow decision tree, grown on one half, divides the space of observables and conditions into boxes. The boxes are
+ranked by the significance of the difference in that half. Unneeded bounds are dropped, and the others are moved to the
+most significant difference. Then the ratio of the shares is measured on the other half. The search, which always finds
+something, therefore does not bias the result, and the first region's p-value is valid.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ ROUNDS: Final = 5
 
 @dataclass(frozen=True)
 class Bound:
-    """A range of one feature: above ``low`` and up to ``high``; None where it is open."""
+    """A range of one feature: above ``low`` and up to ``high``; None for no bound."""
 
     feature: str
     low: float | None
@@ -46,18 +45,18 @@ class Bound:
 
 @dataclass(frozen=True)
 class Region:
-    """A box and how often generated events fall into it.
+    """A box and the share of generated events in it.
 
     Attributes
     ----------
     bounds:
-        of the features that bound it.
+        of its features.
     truth_share, truth_error:
         share of the truth's events in it and its error.
     ratio, ratio_error:
-        the generated events' share over the truth's. Where either has no event there, half an event stands for it.
+        the generated events' share over the truth's. If one has no event there, half an event is assumed.
     p_value:
-        of a difference of the shares this large, to either side, measured on events that the box was not chosen by.
+        of a difference of the shares at least as large, two-sided, measured on events not used to choose the box.
     n_truth, n_generated:
         events in it.
     """
@@ -89,7 +88,7 @@ class Events:
     def of(
         cls, truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray, generated_weights: np.ndarray
     ) -> Events:
-        """Return the two samples, (N, F) and (M, F), behind each other."""
+        """Return the two samples, (N, F) and (M, F), joined."""
         return cls(
             np.concatenate([truth, generated]),
             np.repeat([0, 1], [len(truth), len(generated)]),
@@ -97,7 +96,7 @@ class Events:
         )
 
     def take(self, rows: np.ndarray) -> Events:
-        """Return some of the events, their weights summing to 1 in each sample again."""
+        """Return some of the events, with weights that again sum to 1 in each sample."""
         labels, weights = self.labels[rows], self.weights[rows].copy()
         for label in (0, 1):
             weights[labels == label] /= weights[labels == label].sum()
@@ -105,16 +104,16 @@ class Events:
 
 
 def find_regions(search: Events, measure: Events, names: tuple[str, ...], seed: int) -> tuple[Region, ...]:
-    """Return the regions in which the samples differ most, the most significant one in ``search`` first.
+    """Return the regions in which the samples differ most, sorted by significance in ``search``.
 
     Parameters
     ----------
     search, measure:
-        independent events to choose the regions by, and to measure them on.
+        independent events for choosing and for measuring the regions.
     names:
         of the features, (F,).
     seed:
-        of the tree, which decides between splits that are equally good.
+        of the tree, for choosing between equally good splits.
     """
     from sklearn.tree import DecisionTreeClassifier
 
@@ -169,7 +168,7 @@ def measured(events: Events, box: Box, names: tuple[str, ...]) -> Region:
 
 
 def _standard_score(events: Events, box: Box) -> float:
-    """Return by how many standard deviations of equal samples the generated events' share exceeds the truth's."""
+    """Return the excess of the generated events' share over the truth's, in standard deviations for equal samples."""
     inside = _inside(events, box)
     generated = events.labels == 1
     share = float(events.weights[inside].sum() / 2)
@@ -211,7 +210,7 @@ def _boxes(tree: object) -> list[Box]:
 
 
 def _simplified(events: Events, box: Box) -> Box:
-    """Return the box without bounds that it does not need: its significance hardly falls, or rises, without them."""
+    """Return the box without unneeded bounds, whose removal hardly decreases or increases its significance."""
     while True:
         current = abs(_standard_score(events, box))
         fewer: list[Box] = []
@@ -228,9 +227,9 @@ def _simplified(events: Events, box: Box) -> Box:
 
 
 def _refined(events: Events, box: Box, smallest: int) -> Box:
-    """Return the box with the bounds moved, one after the other, to where it is most significant.
+    """Return the box with the bounds moved, one after the other, to the highest significance.
 
-    A tree splits greedily: its first cuts are made before it knows the box that they will bound.
+    A tree splits greedily: its first cuts are made before the box is known.
     """
     for _ in range(ROUNDS):
         before = box
@@ -245,7 +244,7 @@ def _refined(events: Events, box: Box, smallest: int) -> Box:
 
 
 def _moved(events: Events, box: Box, feature: int, side: int, smallest: int) -> Box:
-    """Return the box with one bound, lower (side 0) or upper, at the most significant of many places."""
+    """Return the box with one bound, lower (side 0) or upper, at the most significant of many positions."""
     limits = box[feature]
     rows = np.flatnonzero(_inside(events, {**box, feature: (None, limits[1]) if side == 0 else (limits[0], None)}))
     values = single_precision(events.features[rows, feature])
@@ -269,7 +268,7 @@ def _moved(events: Events, box: Box, feature: int, side: int, smallest: int) -> 
 
 
 def _overlap(events: Events, first: np.ndarray, second: np.ndarray) -> float:
-    """Return the share of the events in either of two regions that lie in both."""
+    """Return the fraction of the events in either of two regions that are in both."""
     either = float(events.weights[first | second].sum())
     return float(events.weights[first & second].sum()) / either if either > 0 else 1.0
 

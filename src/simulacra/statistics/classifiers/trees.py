@@ -20,7 +20,7 @@ LEAVES: Final = (20, 200)
 def tree_scores(
     features: np.ndarray, labels: np.ndarray, weights: np.ndarray, members: Sequence[Member], seed: int
 ) -> list[np.ndarray]:
-    """Return the log-odds of label 1 that each member gives to the events that it judges.
+    """Return each member's log-odds of label 1 for its test events.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def fit_trees(
     leaves: int = 15,
     features_a_split: float = 1.0,
 ) -> HistGradientBoostingClassifier:
-    """Return boosted trees that a validation part of the events has stopped.
+    """Return boosted trees, stopped by a validation part of the events.
 
     Parameters
     ----------
     features, labels, weights:
-        (N, F), (N,) and (N,), the weights not negative; with weights, features on at most ``bins`` values each.
+        (N, F), (N,) and (N,), with non-negative weights; with weights, each feature has at most ``bins`` values.
     bins, fewest_in_leaf, trees, learning_rate, leaves, features_a_split:
         scikit-learn's max_bins, min_samples_leaf, max_iter, learning_rate, max_leaf_nodes and max_features.
     """
@@ -93,11 +93,11 @@ def fit_trees(
 
 
 def bin_edges(features: np.ndarray, bins: int) -> list[np.ndarray]:
-    """Return for each feature of (N, F) the edges between bins of equally many events, at most (bins - 1,) each."""
+    """Return for each feature of (N, F) the edges of bins with equal numbers of events, at most (bins - 1,) each."""
     return [np.unique(np.quantile(column, np.linspace(0, 1, bins)[1:-1])) for column in features.T]
 
 
 def binned(features: np.ndarray, edges: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the number of the bin of each value, (N, F): trees need the order alone, and so skip slow quantiles."""
+    """Return the number of the bin of each value, (N, F); trees need only the order, and this avoids slow quantiles."""
     columns = [np.searchsorted(one, column, side="right") for one, column in zip(edges, features.T, strict=True)]
     return np.column_stack(columns).astype(np.float32)

@@ -1,14 +1,14 @@
-r"""Correlations of every pair of features: generated against truth, and whether the difference is more than chance.
+r"""Correlations of every pair of features: generated against truth, and the significance of the difference.
 
 .. math:: d = \sqrt{\frac{2}{F (F - 1)} \sum_{i < j} (C^g_{ij} - C^t_{ij})^2}
 
-is the distance of the two samples' correlation matrices. Each sample's features are taken in its own standard
-deviations about its own mean before events are exchanged, so that the p-values answer for correlations alone whatever
-the marginals are. Rank correlations (Spearman) are those of the features' ranks within their own sample: few wild
-events do not move them.
+is the distance of the two samples' correlation matrices. Before events are exchanged, each sample's features are
+standardised by its own mean and standard deviation, so the p-values are for correlations only, for any marginals. Rank
+correlations (Spearman) are those of the features' ranks within their own sample; a few extreme events do not change
+them.
 
-The worst pair is the one whose difference is largest in standard deviations of the exchanged samples; its p-value
-counts how often the largest of all pairs is as large by chance, so that looking at many pairs costs no false alarms.
+The worst pair has the largest difference in standard deviations of the exchanged samples. Its p-value is the
+probability that the largest of all pairs is as large by chance, so testing many pairs gives no false alarms.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Correlations:
 
     @property
     def pulls(self) -> np.ndarray:
-        """The difference, generated less truth, over its standard deviation by chance, (F, F)."""
+        """The difference, generated minus truth, over its standard deviation by chance, (F, F)."""
         return np.asarray((self.generated - self.truth) / np.maximum(self.chance, SMALLEST_SPREAD))
 
 
@@ -70,23 +70,23 @@ def correlations_of(features: Features, replicates: Replicates, *, ranks: bool =
     features:
         of truth and generated events, (N, F) and (M, F), with F at least 2.
     replicates:
-        for these events' weights, with halves of the truth in hand.
+        for these events' weights, with halves of the given truth.
     ranks:
         whether to correlate ranks within the sample.
 
     Raises
     ------
     ValueError
-        if there are fewer than two features, or the replicates are of other events.
+        if there are fewer than two features, or the replicates are for other events.
     """
     n_features = len(features.names)
     if n_features < 2:
-        raise ValueError(f"correlations need two features at least; there is {n_features}: {', '.join(features.names)}")
+        raise ValueError(f"correlations need at least two features; there is {n_features}: {', '.join(features.names)}")
     n, m = len(features.truth), len(features.generated)
     exchange, halves = replicates.exchange, replicates.halves
     if len(exchange.weights) != n + m or len(halves.weights) != n:
         raise ValueError(
-            f"{n} and {m} events, but the replicates are of {len(exchange.weights)} events and halves of "
+            f"{n} and {m} events, but the replicates are for {len(exchange.weights)} events and halves of "
             f"{len(halves.weights)}: give replicates of these events"
         )
     truth, generated = (
@@ -128,7 +128,7 @@ def correlations_of(features: Features, replicates: Replicates, *, ranks: bool =
 
 
 def _own_scale(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return values (K, F) in their own standard deviations about their own mean; a constant feature is 0."""
+    """Return values (K, F) standardised by their own mean and standard deviation; a constant feature is 0."""
     centred = values - np.average(values, axis=0, weights=weights)
     spread = np.sqrt(np.average(centred**2, axis=0, weights=weights))
     constant = spread <= 1e-12 * np.maximum(np.abs(values).max(axis=0), 1e-300)
@@ -136,7 +136,7 @@ def _own_scale(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the share of the weight below each value, equal values half, (K, F)."""
+    """Return the share of the weight below each value, with half of equal values, (K, F)."""
     ranks = np.empty_like(values)
     for f, column in enumerate(values.T):
         order = np.argsort(column)
@@ -157,7 +157,7 @@ def _block_moments(divisions: Divisions, values: np.ndarray) -> np.ndarray:
 
 
 def _differences(divisions: Divisions, moments: np.ndarray) -> np.ndarray:
-    """Return second less first group's correlations of each replicate and pair, (R, F (F - 1) / 2)."""
+    """Return the second minus the first group's correlations of each replicate and pair, (R, F (F - 1) / 2)."""
     size = moments.shape[1]
     flat = moments.reshape(len(moments), -1)
     first, second = (factors @ flat for factors in divisions.coefficients())

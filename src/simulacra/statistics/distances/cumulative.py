@@ -1,11 +1,11 @@
-r"""Cumulative distributions of blocks of events: every replicate of a distance along a line from one matrix product.
+r"""Cumulative distributions of blocks of events: one matrix product gives all replicates of a distance along a line.
 
 The distances of one observable are functionals of :math:`D(x) = F_t(x) - F_g(x)`. With the cumulative shares of each
 block of events at the points of a grid, (B, G), the differences of all R replicates are ``signed @ shares``, (R, G).
 
-The grid's points are values of the sample. Up to ``POINTS`` different values, all are points and nothing is lost. Of
-more values, half of the points stand at equal steps of the rank, and a quarter at ranks that grow geometrically from
-either end, so that heavy tails, which decide what chance does to W1, keep their events one by one.
+The grid's points are values of the sample. Up to ``POINTS`` different values, all are points and nothing is lost. With
+more values, half of the points are at equal steps of the rank, and a quarter each at ranks that grow geometrically from
+either end. Heavy tails, which determine the fluctuations of W1, thus keep their single events.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ POINTS: Final = 2048
 
 @dataclass(frozen=True)
 class Grid:
-    """Values in order, and the points at which their cumulative distribution is looked at.
+    """Sorted values, and the points of their cumulative distribution.
 
     Attributes
     ----------
     order:
         the events by rising value, (K,).
     places:
-        places in that order at which the points stand, each the last of its value, (G,).
+        positions of the points in that order, each the last of its value, (G,).
     gaps:
         distance of each point to the next, (G - 1,).
     """
@@ -38,7 +38,7 @@ class Grid:
 
     @classmethod
     def of(cls, values: np.ndarray, *, points: int = POINTS, order: np.ndarray | None = None) -> Grid:
-        """Return the grid of values, (K,), on at most ``points`` points; ``order`` sorts them, if that is known."""
+        """Return the grid of values, (K,), with at most ``points`` points; ``order`` sorts them, if known."""
         order = np.argsort(values) if order is None else order
         ordered = values[order]
         places = _places(ordered, points)

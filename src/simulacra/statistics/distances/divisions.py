@@ -1,22 +1,23 @@
 r"""Divisions of events into two groups: permutation tests, truth against truth, and bootstrap errors, for any distance.
 
-Events are gathered at random into blocks, and whole blocks change sides, so that a distance that costs much to evaluate
-(a Gram matrix, moments) is summed up block by block once and every division is cheap.
+Events are divided at random into blocks, and whole blocks change sides. An expensive distance (a Gram matrix, moments)
+is then summed once per block, and every division is cheap.
 
-*Exchange.* Truth and generated events have equally many blocks, and a permutation calls a random half of all blocks
-truth. For equal samples without weights it is an exact permutation test of as many events as there are. For samples of
-other sizes, and for weights, whose events fluctuate more, it stays right asymptotically: with equally many blocks on
-both sides, the sum of the two groups' variances is that of the samples in hand (a balanced permutation test holds its
-level where variances differ: Janssen, Statistics & Probability Letters 36 (1997) 9).
+*Exchange.* Truth and generated events have equal numbers of blocks, and in a permutation a random half of all blocks
+plays the truth. For samples of equal size without weights this is an exact permutation test. For samples of different
+sizes and with weights, it is right asymptotically: with equal numbers of blocks on both sides, the sum of the two
+groups' variances is that of the samples (a balanced permutation test keeps its level for different variances: Janssen,
+Statistics & Probability Letters 36 (1997) 9).
 
-*Halves.* The truth alone is divided in two: truth against truth, without a mixture's wider spread. Its events are fewer
-than the samples', so the difference of the halves' distributions is larger than that of two samples of the sizes in
-hand by the square root of 1 / ``shrink``,
+*Halves.* The truth alone is divided in two: truth against truth, without the wider spread of a mixture. The halves have
+fewer events than the samples, so the difference of their distributions is larger than that of two samples of the given
+sizes, by the square root of 1 / ``shrink``,
 
 .. math:: \mathrm{shrink} = \frac{1/n + 1/m}{1/h + 1/h'},
 
-with effective numbers of events n, m and h, h' of the halves; a distance that is a homogeneous function of that
-difference, of degree one (W1, Kolmogorov-Smirnov) or two (energy distance, MMD, separation power), is scaled by it.
+with effective numbers of events n, m of the samples and h, h' of the halves. A distance that is a homogeneous function
+of that difference, of degree one (W1, Kolmogorov-Smirnov) or two (energy distance, MMD, separation power), is scaled
+accordingly.
 
 *Bootstrap.* Blocks are drawn with replacement within each sample.
 """
@@ -35,18 +36,18 @@ FEWEST_BLOCKS: Final = 20
 
 @dataclass(frozen=True)
 class Divisions:
-    """Replicates of the coefficients that events carry in a difference of two distributions.
+    """Replicates of the events' coefficients in a difference of two distributions.
 
     Attributes
     ----------
     weights:
-        share of each event in its sample, (K,); those of a sample sum to 1.
+        share of each event in its sample, (K,); they sum to 1 for each sample.
     blocks:
         number of the block of each event, (K,).
     first, second:
-        how often each block stands in the first and in the second group, (R, B) each.
+        counts of each block in the first and in the second group, (R, B) each.
     shrink:
-        what a squared distance of a replicate has to be multiplied with.
+        factor for a squared distance of a replicate.
     """
 
     weights: np.ndarray
@@ -79,21 +80,21 @@ class Divisions:
         return first, second
 
     def signed(self) -> np.ndarray:
-        """Return the factor on each block's sums in the difference of the groups' means, first less second, (R, B)."""
+        """Return the factor on each block's sums in the difference of the groups' means, first minus second, (R, B)."""
         first, second = self.coefficients()
         return np.asarray(first - second)
 
 
 @dataclass(frozen=True)
 class Replicates:
-    """All that a distance's error, null and p-value are taken from.
+    """The replicates for a distance's error, null distribution and p-value.
 
     Attributes
     ----------
     exchange, bootstrap:
-        of truth and generated events behind each other, (N + M,).
+        of truth and generated events, joined, (N + M,).
     halves:
-        of the truth alone, (N,).
+        of the truth only, (N,).
     """
 
     exchange: Divisions
@@ -115,7 +116,7 @@ class Replicates:
         Raises
         ------
         ValueError
-            if a sample has too few events for blocks.
+            if a sample has too few events for the blocks.
         """
         n, m = len(truth_weights), len(generated_weights)
         per_sample = min(blocks, n // 2, m // 2)
@@ -150,12 +151,12 @@ class Replicates:
 
 
 def p_value(value: float, null: np.ndarray) -> float:
-    """Return the share of divisions at least as far apart, the one in hand among them."""
+    """Return the share of divisions at least as far apart, including the observed one."""
     # Rounding must not make equal distances differ.
     least = value - 1e-9 * abs(value)
     return float((1 + int(np.count_nonzero(null >= least))) / (1 + len(null)))
 
 
 def _blocks(n: int, blocks: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a block for each of n events, (n,), at random and of equal sizes, but for one event."""
+    """Return a block for each of n events, (n,), at random and of equal sizes up to one event."""
     return np.asarray(rng.permutation(np.arange(n) % blocks))

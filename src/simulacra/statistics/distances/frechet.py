@@ -1,18 +1,18 @@
-r"""Frechet physics distance (FPD, arXiv:2211.10295): how far apart Gaussians lie that are fitted to the features.
+r"""Frechet physics distance (FPD, arXiv:2211.10295): the distance of Gaussians fitted to the features.
 
 .. math:: d^2 = |\mu_1 - \mu_2|^2 + \mathrm{tr}\,\bigl(\Sigma_1 + \Sigma_2
           - 2\,(\Sigma_1^{1/2}\, \Sigma_2\, \Sigma_1^{1/2})^{1/2}\bigr)
 
-Samples of n and m events of one distribution score about (1/n + 1/m) times a number that grows with the square of the
-features' number. FPD is the intercept of a straight line in 1/n + 1/m. Here the line passes through the value of whole
-samples and the mean value of their quarters, which are disjoint: draws with replacement from a finite sample, as in
-JetNet's implementation, share events, so that the bias of the sample itself stays. The intercept may be negative, and
-is 0 on average for equal distributions. Sizes between the two would add to its variance: at the null a two-point line
-leaves the sum over pairs of different quarters, each with the same weight. What remains is the curvature, of the order
-of 4 (F / n)^2 for F features.
+For samples of n and m events of one distribution, the value is about (1/n + 1/m) times a number that grows with the
+square of the number of features. FPD is the intercept of a straight line in 1/n + 1/m. Here the line passes through the
+value of whole samples and the mean value of their disjoint quarters. Draws with replacement from a finite sample, as in
+JetNet's implementation, share events, so the bias of the sample itself would remain. The intercept may be negative, and
+is 0 on average for equal distributions. Intermediate sizes would add to its variance: under the null hypothesis a
+two-point line is a sum over pairs of different quarters with equal weights. The curvature remains, of the order of 4 (F
+/ n)^2 for F features.
 
 Features are in standard deviations of the truth; JetNet divides each by its largest absolute value instead, so its
-numbers are smaller by a factor that depends on the tails.
+values are smaller by a factor that depends on the tails.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def frechet_physics_distance(features: Features, replicates: Replicates, rng: np
     features:
         standardised features of both samples.
     replicates:
-        drawn for the weights of these features.
+        for the weights of these features.
     rng:
-        divides the groups of the null into quarters.
+        divides the groups of the null distribution into quarters.
     """
     both = np.concatenate([features.truth, features.generated])
     moments = _Moments.of(both, replicates.exchange)
@@ -87,8 +87,8 @@ def error_of_quadratic(bootstrap: np.ndarray, chance: np.ndarray) -> float:
     r"""Return the standard error of an unbiased squared distance from its bootstrap and its values at the null, (R,).
 
     The variance of such a distance is :math:`4 v |\delta|^2 + v_0` for a true difference :math:`\delta`. The bootstrap
-    takes the observed difference for the true one, whose square is too large by what gives it, on average, another
-    :math:`2 v_0`: it would quote an error too large by the square root of 3 where the samples agree.
+    uses the observed difference instead of the true one; its square is too large, which adds :math:`2 v_0` on average.
+    The error would be too large by the square root of 3 if the samples agree.
     """
     least = float(chance.var(ddof=1))
     return float(np.sqrt(max(float(bootstrap.var(ddof=1)) - 2 * least, least)))
@@ -127,7 +127,7 @@ class _Moments:
     def extrapolated(self, first: np.ndarray, second: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Return the intercept for groups with these multiplicities of the blocks, (R, B) each: (R,).
 
-        A group's quarters are cut from its blocks in ``order``, (R, B), a permutation of the blocks.
+        A group's quarters are taken from its blocks in ``order``, (R, B), a permutation of the blocks.
         """
         chunks = range(0, len(first), CHUNK)
         return np.concatenate(
@@ -154,7 +154,7 @@ class _Moments:
 
 
 def _with_parts(group: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return a group's multiplicities (R, B), whole and cut into parts in this order of blocks: (R, 1 + PARTS, B)."""
+    """Return a group's multiplicities (R, B), whole and in parts in this order of blocks: (R, 1 + PARTS, B)."""
     member = np.take_along_axis(group, order, axis=1) > 0
     rank = np.cumsum(member, axis=1) - 1
     part_in_order = np.where(member, rank * PARTS // np.maximum(member.sum(axis=1, keepdims=True), 1), -1)

@@ -1,4 +1,4 @@
-"""Weighted histograms of one observable in two samples, on bins that the truth alone decides."""
+"""Weighted histograms of one observable in two samples, with bins chosen from the truth only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_LATTICE_POINTS: Final = 400
 
 @dataclass(frozen=True)
 class Binning:
-    """Edges of bins, (bins + 1,); values beyond the ends count into the outermost bins."""
+    """Edges of bins, (bins + 1,); values beyond the ends are in the outermost bins."""
 
     edges: np.ndarray
     logarithmic: bool = False
@@ -29,7 +29,7 @@ class Binning:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Share of the events in each bin and its statistical error, each (bins,), and what of it lies beyond the edges."""
+    """Share of the events in each bin and its statistical error, each (bins,), and the parts beyond the edges."""
 
     share: np.ndarray
     error: np.ndarray
@@ -50,10 +50,10 @@ class HistogramPair:
 
 
 def binning_of(truth: np.ndarray, *, bins: int = BINS) -> Binning:
-    """Return bins that fit the truth's values.
+    """Return bins for the truth's values.
 
-    Values on a lattice (counts, shares of cells) get bins of whole lattice steps; positive values that spread over more
-    than a factor of thirty get bins of equal ratio; all others equal bins between the 0.1 % and 99.9 % quantiles.
+    Values on a lattice (counts, shares of cells) get bins of whole lattice steps; positive values over a range of more
+    than a factor of thirty get bins of equal ratio; all others get equal bins between the 0.1 % and 99.9 % quantiles.
     """
     low, high = np.quantile(truth, [0.001, 0.999])
     if not high > low:
@@ -72,9 +72,9 @@ def binning_of(truth: np.ndarray, *, bins: int = BINS) -> Binning:
 
 
 def joined(binning: Binning, truth: np.ndarray) -> Binning:
-    """Return bins with at least ``FEWEST_IN_BIN`` truth events each, neighbours joined where there are fewer.
+    """Return bins with at least ``FEWEST_IN_BIN`` truth events each; neighbours are joined if there are fewer.
 
-    In sparser bins, what truth against truth scores cannot be found out by drawing from the truth again.
+    In sparser bins, truth against truth cannot be estimated by drawing from the truth again.
     """
     counts = np.bincount(binning.index(truth), minlength=len(binning))
     edges, held = [binning.edges[0]], 0
@@ -102,7 +102,7 @@ def histogram(values: np.ndarray, weights: np.ndarray, binning: Binning) -> Hist
 
 
 def _lattice_step(values: np.ndarray) -> float | None:
-    """Return the step of the lattice that the values lie on, or None."""
+    """Return the step of the lattice of the values, or None."""
     points = np.unique(values)
     if len(points) > min(MOST_LATTICE_POINTS, len(values) // 4) or len(points) < 2:
         return None

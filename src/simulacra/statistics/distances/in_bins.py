@@ -1,4 +1,4 @@
-"""What is compared of the events in one bin of a condition, with its replicates: distances, moments, areas, slopes."""
+"""Comparisons of the events in one bin of a condition, with replicates: distances, moments, areas, slopes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wasserstein_in_bin(truth: np.ndarray, generated: np.ndarray, replicates: Rep
 def moments_in_bin(
     truth: np.ndarray, generated: np.ndarray, replicates: Replicates
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Return the same of the mean's shift and of the ratio of widths, whose score is the size of its logarithm."""
+    """Return the same for the mean's shift and the ratio of widths, whose score is the size of its logarithm."""
     both = np.concatenate([truth, generated])
     exchange, bootstrap, halves = replicates.exchange, replicates.bootstrap, replicates.halves
     shares, own = _power_sums(exchange, both), _power_sums(halves, truth)
@@ -47,7 +47,7 @@ def _power_sums(divisions: Divisions, values: np.ndarray) -> np.ndarray:
 
 
 def _shift_and_width(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the second group's mean less the first's, and the ratio of the widths, from mean powers, (R, 2 O) each."""
+    """Return the second minus the first group's mean, and the ratio of widths, from mean powers, (R, 2 O) each."""
     (mean, square), (other, other_square) = (np.split(powers, 2, axis=1) for powers in (first, second))
     # Features are in standard deviations: a width below a millionth is that of a constant.
     variance, other_variance = (np.maximum(s - m**2, 1e-12) for m, s in ((mean, square), (other, other_square)))
@@ -55,10 +55,10 @@ def _shift_and_width(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray,
 
 
 def area_in_bin(truth: np.ndarray, generated: np.ndarray, replicates: Replicates) -> tuple[np.ndarray, ...]:
-    """Return the same of the area under the ROC curve; the score is what it has above 1/2."""
+    """Return the same for the area under the ROC curve; the score is its excess over 1/2."""
 
     def below(divisions: Divisions, scores: np.ndarray) -> np.ndarray:
-        """Return the weight of pairs of which the first block's event lies below the second's, (B, B)."""
+        """Return the weight of pairs with the first block's event below the second's, (B, B)."""
         shares = np.diff(
             Grid.of(scores).block_shares(divisions.weights, divisions.blocks, divisions.n_blocks),
             prepend=0.0,

@@ -7,18 +7,18 @@ r"""Kernel distances: quadratic, unbiased maximum mean discrepancies (Gretton et
 It is 0 on average for equal distributions, and then as often negative as not.
 
 *Kernel physics distance* (KPD, arXiv:2211.10295): the kernel (x.y / F + 1)^4 of F features, and the median over batches
-of at most 5,000 events of each sample. The batches are disjoint, so there are only as many as the events make, at most
-ten. The spread that the paper quotes, half the range between the 16th and the 84th percentile over batches, is that of
-a single batch; the error here is that of the median.
+of at most 5,000 events of each sample. The batches are disjoint; there are as many as the events allow, at most ten.
+The spread in the paper, half the range between the 16th and the 84th percentile over batches, is that of a single
+batch; the error here is that of the median.
 
 *Gaussian kernel* exp(-|x - y|^2 / 2 s^2) with s the median distance of two events (median heuristic), averaged over at
-most two disjoint batches of at most 25,000 events of each sample: larger batches make more pairs, and a smaller error.
-The value is that at s; the p-value is that of the largest of three discrepancies, at s / 2, s and 2 s, each in standard
-deviations of its own null, so that looking thrice costs nothing in false alarms.
+most two disjoint batches of at most 25,000 events of each sample: larger batches have more pairs and a smaller error.
+The value is that at s. The p-value is that of the largest of three discrepancies, at s / 2, s and 2 s, each in standard
+deviations of its own null distribution, so testing three gives no false alarms.
 
-In each batch events change sides in whole blocks, and a batch's kernel is summed up block by block once. Events beyond
-the last batch are left out, at random. Features are in standard deviations of the truth; JetNet divides each by its
-largest absolute value, so its numbers are smaller.
+In each batch events change sides in whole blocks, and the kernel is summed once per block. Events beyond the last batch
+are left out, at random. Features are in standard deviations of the truth; JetNet divides each by its largest absolute
+value, so its values are smaller.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BATCH, MOST_BATCHES = 5_000, 10
 GAUSSIAN_BATCH, MOST_GAUSSIAN_BATCHES = 25_000, 2
 BLOCKS: Final = 40
 PAIRS: Final = 2_000
-#: in standard deviations of the truth: fourth powers of products of more, summed up, overflow float32
+#: in standard deviations of the truth; for larger values, sums of fourth powers of products overflow float32
 FARTHEST: Final = 3e3
 # Pairs at a time: a few MB, which stay in a processor's cache.
 TILE: Final = 1_000_000
@@ -64,7 +64,7 @@ class KernelDistance:
     spread:
         half the range between the 16th and the 84th percentile of the batches' values; None for a single batch.
     batches, batch_truth, batch_generated:
-        number of batches, and of events of either sample in each.
+        number of batches, and of events of each sample in each batch.
     bandwidth:
         s of the Gaussian kernel [truth standard deviations]; None for the polynomial one.
     """
@@ -147,7 +147,7 @@ class _Batch:
 def _kernel_distance(
     batches: list[_Batch], combine: Callable[[np.ndarray], np.ndarray], kernel: int = 0, bandwidth: float | None = None
 ) -> KernelDistance:
-    """Return what several batches say together about one of their kernels."""
+    """Return the combined result of several batches for one of their kernels."""
     values = np.array([batch.value[kernel] for batch in batches])
     exchange = combine(np.array([batch.exchange[:, kernel] for batch in batches]))
     bootstrap = combine(np.array([batch.bootstrap[:, kernel] for batch in batches]))
@@ -168,7 +168,7 @@ def _kernel_distance(
 def _batches(
     features: Features, rng: np.random.Generator, factors: Factors, replicates: int, largest: int, most: int
 ) -> list[_Batch]:
-    """Return the discrepancies of at most ``most`` disjoint batches, of equally many events, at most ``largest``."""
+    """Return the discrepancies of at most ``most`` disjoint batches of equal numbers of events, at most ``largest``."""
     # Events of weight 0 are none; a batch could otherwise consist of them.
     rows = [np.flatnonzero(w) for w in (features.truth_weights, features.generated_weights)]
     n = min(most, -(-min(map(len, rows)) // largest))

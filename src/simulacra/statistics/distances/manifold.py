@@ -1,23 +1,23 @@
 r"""Precision, recall, density and coverage (Naeem et al., arXiv:2002.09797), from k nearest neighbours with k = 5.
 
-With balls about each event of a sample that reach to its k-th nearest neighbour in the same sample,
+With a ball around each event that reaches to its k-th nearest neighbour in the same sample,
 
 * precision is the share of generated events in a ball of any truth event,
 * recall the share of truth events in a ball of any generated event,
-* density how many truth balls a generated event lies in, over k, on average (1 for equal distributions),
+* density the mean number of truth balls around a generated event, over k (1 for equal distributions),
 * coverage the share of truth events with a generated event in their ball: for equal distributions and sizes n,
   1 - (n - 1)...(n - k) / (2n - 1)...(2n - k), some 0.97.
 
-Neighbours know no weights, so weighted events are first made unweighted by hit or miss: an event is kept with the
-probability w / c, where c is the largest weight, or, should fewer than FEWEST be left on average, as much less as it
-takes; the share of weight that this clips is returned. At most 10,000 events of each sample then enter, equally many of
-both, and of the truth twice as many for truth against truth.
+Neighbours cannot be weighted, so weighted events are first unweighted by hit or miss: an event is kept with the
+probability w / c. c is the largest weight, or smaller if fewer than FEWEST events would be left on average; the share
+of weight clipped in this way is returned. At most 10,000 events of each sample are then used, the same number of both,
+and twice as many of the truth for truth against truth.
 
-The replicates need no further distances. The nearest neighbours of each event among all events are listed once; who is
-nearest within a group follows from the list and from who is in the group. The p-value is that of a permutation test;
-truth against truth comes from halves of a truth sample of twice the size; the error is from random halves of each
-sample, drawn without replacement, because copies of an event, as a bootstrap draws, would be their own nearest
-neighbours. The variance of a mean over half of the events about the mean over all is that of the latter.
+The replicates need no further distances. The nearest neighbours of each event among all events are listed once; the
+nearest within a group follow from the list and the members of the group. The p-value is that of a permutation test.
+Truth against truth comes from halves of a truth sample of twice the size. The error is from random halves of each
+sample, drawn without replacement, because copies of an event in a bootstrap would be their own nearest neighbours. The
+variance of a mean over half of the events about the mean over all is that of the latter.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ ROWS: Final = 500
 
 @dataclass(frozen=True)
 class Manifold:
-    """Precision, recall, density and coverage, and how they were taken.
+    """Precision, recall, density and coverage, and the events used.
 
     Attributes
     ----------
     precision, recall, density, coverage:
-        with errors, truth against truth, and p-values: the share of random divisions with at most this value, but for
-        the density, where it is that of those at least as far from their median.
+        with errors, truth against truth, and p-values: the share of random divisions with at most this value; for the
+        density, of those at least as far from their median.
     events:
-        events of each sample that entered.
+        events of each sample that were used.
     clipped:
-        the largest share of a sample's weight that hit or miss had to clip.
+        the largest share of a sample's weight clipped in hit or miss.
     """
 
     precision: Distance
@@ -77,7 +77,7 @@ def precision_recall_density_coverage(
     Raises
     ------
     ValueError
-        if a sample has too few events to have that many neighbours.
+        if a sample has too few events for this many neighbours.
     """
     import torch
 
@@ -114,7 +114,7 @@ def judge_manifold(
     neighbours:
         k.
     most_events:
-        of each sample; the comparisons take a time that goes with its square.
+        of each sample; the time grows with its square.
     replicates:
         random divisions for the p-value and for truth against truth; half as many for the errors.
 
@@ -204,7 +204,7 @@ class _Listed:
 
 
 def _unweighted(weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Return the events that hit or miss keeps, in random order, and the share of weight that was clipped."""
+    """Return the events kept by hit or miss, in random order, and the clipped share of weight."""
     largest = float(weights.max())
     target = min(FEWEST, np.count_nonzero(weights) / 2)
     while np.minimum(weights / largest, 1.0).sum() < target:
@@ -214,7 +214,7 @@ def _unweighted(weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarr
 
 
 def _thinned(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return labels with half of either group taken out."""
+    """Return labels without half of each group."""
     thinned = label.copy()
     for group in (0, 1):
         rows = np.flatnonzero(label == group)

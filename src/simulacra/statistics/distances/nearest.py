@@ -1,12 +1,13 @@
-r"""The nearest references of events, among those of near-equal conditions.
+r"""The nearest references of events, among those of nearly equal conditions.
 
 The distance between two showers is Hellinger's, between the shares :math:`p_c` of their energy in the cells,
 
 .. math:: d(p, q) = \sqrt{\tfrac{1}{2} \sum_c (\sqrt{p_c} - \sqrt{q_c})^2}, \qquad 0 \le d \le 1.
 
-Neighbours are looked for among showers of nearly the same incident energy, within a factor of 1.25: showers of high
-energy are smooth, and would else be the nearest ones of every shower. The distance between other events is Euclid's;
-neighbours are looked for among the tenth of the references whose conditions are nearest, by rank in each condition.
+Neighbours are searched among showers of nearly the same incident energy, within a factor of 1.25, because showers of
+high energy are smooth and would otherwise be the nearest ones of every shower. The distance between other events is
+Euclidean; neighbours are searched among the tenth of the references with the nearest conditions, by rank in each
+condition.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Final
 import numpy as np
 
 ENERGY_FACTOR: Final = 1.25
-#: share of the references that count as of near-equal conditions
+#: share of the references that count as having nearly equal conditions
 NEAR: Final = 0.1
 FEWEST_CANDIDATES: Final = 50
 FAR: Final = 1e12
-#: queries that are compared at once
+#: number of queries per comparison
 BLOCK: Final = 256
 BLOCK_AT_CONDITION: Final = 128
 
@@ -66,15 +67,15 @@ def nearest_by_shares(
 def nearest_at_condition(
     queries: np.ndarray, references: np.ndarray, query_ranks: np.ndarray, reference_ranks: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Euclidean distance to the nearest reference of near-equal conditions, and its number, (Q,) each.
+    """Return the Euclidean distance to the nearest reference of nearly equal conditions, and its number, (Q,) each.
 
     Parameters
     ----------
     queries, references:
         (Q, F) and (R, F).
     query_ranks, reference_ranks:
-        the conditions' ranks between 0 and 1, (Q, C) and (R, C). References within a window that holds a tenth of
-        them come first, whichever distance they have.
+        the conditions' ranks between 0 and 1, (Q, C) and (R, C). References within a window with a tenth of them come
+        first, at any distance.
     """
     dimensions = query_ranks.shape[1]
     n = len(references)

@@ -1,7 +1,7 @@
 r"""Mean and width of a quantity in bins of a condition, such as the energy response against the incident energy.
 
 The width is half the central interval with 68.3 % of the events, :math:`(q_{84.1} - q_{15.9}) / 2`: one standard
-deviation for a Gaussian, and, unlike the standard deviation, not at the mercy of the few showers that leak.
+deviation for a Gaussian and, unlike the standard deviation, insensitive to the few showers that leak.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Profile:
 
 
 def bin_edges(truth: np.ndarray, generated: np.ndarray, *, bins: int = BINS) -> np.ndarray:
-    """Return edges of bins with equally many truth events and enough of both samples in each, (bins + 1,).
+    """Return edges of bins with equal numbers of truth events and enough events of both samples, (bins + 1,).
 
     A condition with at most ``2 * bins`` values gets a bin for each. The array is empty if no bin has enough events.
     """

@@ -1,9 +1,9 @@
-r"""Many numbers looked at together: limits and bands that hold for all of them at once, and the p-value of the largest.
+r"""Simultaneous tests of many numbers: limits and bands for all of them at once, and the p-value of the largest.
 
 With replicates :math:`x_{rc}` of cells c, the largest of :math:`(x_{rc} - m_c) / s_c` over all cells (m and s are mean
-and standard deviation over the replicates) has the 95 % quantile q, and in 95 % of samples no cell at all passes its
-:math:`m_c + q s_c`: the max-statistic of Westfall and Young (Resampling-Based Multiple Testing, 1993). It takes the
-cells' dependence from the replicates, so it asks for no more than that many cells really cost.
+and standard deviation over the replicates) has the 95 % quantile q, and in 95 % of samples no cell exceeds its
+:math:`m_c + q s_c`: the max-statistic of Westfall and Young (Resampling-Based Multiple Testing, 1993). The replicates
+contain the dependence of the cells, so the correction is not larger than necessary.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class Simultaneous:
     value, error:
         the values, signed, and their standard deviations by bootstrap.
     score:
-        how bad each value is, not negative but for chance: what limits and p-value are about.
+        the size of each deviation, negative only by chance; limits and p-value refer to it.
     limit_68, limit_95:
-        what no score passes by chance in 68 % and 95 % of samples.
+        limits that no score exceeds by chance in 68 % and 95 % of samples.
     band_68, band_95:
-        half widths of the bands about the values that hold all true values in 68 % and 95 % of samples.
+        half widths of the bands around the values that contain all true values in 68 % and 95 % of samples.
     p_value:
         probability that the largest score is as large by chance.
     worst:
-        number of the cell with the largest score on the scale of chance.
+        number of the cell with the most significant score.
     chance, chance_error:
-        what truth against truth scores in its own worst cell, mean and standard deviation.
+        value of truth against truth in its own worst cell, mean and standard deviation.
     """
 
     value: np.ndarray
@@ -54,7 +54,7 @@ class Simultaneous:
 
     @property
     def excess(self) -> np.ndarray:
-        """The score over its limit at 95 %; above 1 it is seen."""
+        """The score over its limit at 95 %; above 1 it is significant."""
         ratio = np.divide(self.score, self.limit_95, out=np.zeros_like(self.score), where=self.limit_95 > 0)
         return np.asarray(ratio)
 
@@ -62,16 +62,16 @@ class Simultaneous:
 def simultaneous(
     value: np.ndarray, score: np.ndarray, exchange: np.ndarray, bootstrap: np.ndarray, halves: np.ndarray
 ) -> Simultaneous:
-    """Return what holds for all cells at once.
+    """Return limits, bands and p-value for all cells at once.
 
     Parameters
     ----------
     value, score:
         of each cell, (C,).
     exchange, halves:
-        scores of events exchanged and of truth against truth, (R, C) each.
+        scores of exchanged events and of truth against truth, (R, C) each.
     bootstrap:
-        values of samples drawn again, (R, C).
+        values of bootstrap samples, (R, C).
     """
     centre, spread = _moments(exchange)
     largest = ((exchange - centre) / spread).max(axis=1)
@@ -101,6 +101,6 @@ def simultaneous(
 
 
 def _moments(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each cell, (C,) each; a cell that never moves gets a negligible one."""
+    """Return mean and standard deviation of each cell, (C,) each; a constant cell gets a negligible one."""
     spread = replicates.std(axis=0, ddof=1)
     return replicates.mean(axis=0), np.maximum(spread, 1e-9)

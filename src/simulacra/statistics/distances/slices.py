@@ -1,22 +1,23 @@
-r"""Distances of many observables at once from projections on lines, all from the same sorted values.
+r"""Distances of many observables at once, from projections on lines, all from the same sorted values.
 
 Features are in standard deviations of the truth (:class:`simulacra.statistics.features.Features`), and so are W1 along
-a line and, to the first power, the energy distance. With directions :math:`\theta` of length 1 and the distributions
+a line and the energy distance (to the first power). With directions :math:`\theta` of length 1 and the distributions
 :math:`F_\theta` of the projections :math:`\theta \cdot x`,
 
 * *mean Kolmogorov-Smirnov* and *mean 1-Wasserstein* are the means over the features' own axes;
 * *sliced Kolmogorov-Smirnov* and *sliced 1-Wasserstein* are the means over the directions (Bonneel et al., J. Math.
   Imaging Vis. 51 (2015) 22), *max-sliced 1-Wasserstein* the largest of them (arXiv:1904.05877);
 * the *energy distance* :math:`2E|X - Y| - E|X - X'| - E|Y - Y'|` in F dimensions (Szekely and Rizzo, J. Stat. Plan.
-  Inference 143 (2013) 1249) is a mean over all directions too, for :math:`|x|` is a mean of :math:`|\theta \cdot x|`:
+  Inference 143 (2013) 1249) is also a mean over all directions, because :math:`|x|` is a mean of
+  :math:`|\theta \cdot x|`:
 
   .. math::
       E(X, Y) = \sqrt{\pi}\, \frac{\Gamma((F + 1) / 2)}{\Gamma(F / 2)}
           \left\langle 2 \int (F_\theta^t(s) - F_\theta^g(s))^2 ds \right\rangle_\theta .
 
-Directions are drawn as the rows of random rotations, whole ones as far as they go: each direction is uniform on the
-sphere, and together they leave no axis out, which makes the mean over few of them sharper. They are part of the
-distances' definition: errors and nulls hold them fixed.
+Directions are the rows of random rotations, complete ones if possible. Each direction is uniform on the sphere, and
+together they cover all axes, which makes the mean over few of them more precise. They are part of the distances'
+definition: errors and null distributions keep them fixed.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ def slice_distances(
     features:
         of truth and generated events, (N, F) and (M, F).
     replicates:
-        for these events' weights, with halves of the truth in hand.
+        for these events' weights, with halves of the given truth.
     rng:
         for the directions.
     directions:
-        how many at least; rounded up to whole rotations where F is smaller.
+        smallest number; rounded up to complete rotations if F is smaller.
 
     Returns
     -------
@@ -85,9 +86,9 @@ def slice_distances(
 
 
 def random_directions(n_features: int, least: int, rng: np.random.Generator) -> np.ndarray:
-    """Return directions of length 1, (D, n_features): the rows of rotations, ``least`` or the next multiple of them."""
+    """Return directions of length 1, (D, n_features): the rows of rotations, at least ``least``."""
     if n_features < 1 or least < 1:
-        raise ValueError(f"{least} directions among {n_features} features: give at least 1 of each")
+        raise ValueError(f"{least} directions and {n_features} features: give at least 1 of each")
     rows: list[np.ndarray] = []
     while sum(map(len, rows)) < least:
         rotation, triangle = np.linalg.qr(rng.normal(size=(n_features, n_features)))

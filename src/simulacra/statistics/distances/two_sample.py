@@ -1,4 +1,4 @@
-r"""Distances between two weighted samples of one observable, with bootstrap errors and truth against truth beside them.
+r"""Distances between two weighted samples of one observable, with bootstrap errors and truth against truth.
 
 Separation power, with the histograms' shares :math:`t_b` and :math:`g_b` (eq. 15 of arXiv:2009.03796),
 
@@ -12,11 +12,11 @@ distance and the energy distance along a line (Szekely and Rizzo, J. Stat. Plan.
     \mathrm{KS} = \max_x |F_t(x) - F_g(x)|, \qquad
     E = 2 \int (F_t(x) - F_g(x))^2\, dx.
 
-None is 0 for two samples of one distribution. What it then is, at the sizes in hand, comes from halves of the truth;
-the p-value is that of a permutation test, the share of random divisions of all events that lie at least as far apart;
-the error is the bootstrap's (all three: :mod:`simulacra.statistics.distances.divisions`). The value is that of all
-events. Its replicates are evaluated on the grid of :mod:`simulacra.statistics.distances.cumulative`, and so is the
-value that the p-value compares with them.
+None is 0 for two samples of one distribution. Their values for truth against truth, at the given sizes, come from
+halves of the truth. The p-value is that of a permutation test, the share of random divisions of all events that are at
+least as far apart. The error is from the bootstrap (all three: :mod:`simulacra.statistics.distances.divisions`). The
+value is for all events. Its replicates, and the value that the p-value compares with them, are evaluated on the grid of
+:mod:`simulacra.statistics.distances.cumulative`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ENERGY: Final = "energy"
 
 
 def effective_size(weights: np.ndarray) -> float:
-    """Return the number of unweighted events that fluctuate as much, (sum w)^2 / sum w^2."""
+    """Return the number of unweighted events with the same fluctuation, (sum w)^2 / sum w^2."""
     largest = float(np.abs(weights).max(initial=0.0))
     if largest > 1e150:  # Its square would overflow.
         weights = weights / largest
@@ -54,7 +54,7 @@ def standard_deviation(values: np.ndarray, weights: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Distance:
-    """A distance, its bootstrap error, and what truth against truth scores (mean, standard deviation, p-value)."""
+    """A distance, its bootstrap error, and truth against truth (mean, standard deviation, p-value)."""
 
     value: float
     uncertainty: float
@@ -72,9 +72,9 @@ class Scores:
     value:
         of all events.
     compared:
-        the value that ``exchange`` is compared with: evaluated as the replicates are.
+        the value to compare with ``exchange``, evaluated like the replicates.
     exchange, bootstrap, halves:
-        of the replicates, (R,) each; ``halves`` are already those of samples of the sizes in hand.
+        of the replicates, (R,) each; ``halves`` are already scaled to the samples' sizes.
     """
 
     value: float
@@ -90,7 +90,7 @@ class Scores:
 
     @property
     def distance(self) -> Distance:
-        """The distance with its error and null."""
+        """The distance with its error and null distribution."""
         return Distance(
             float(self.value),
             float(self.bootstrap.std(ddof=1)),
@@ -111,14 +111,14 @@ def largest_scores(scores: Iterable[Scores]) -> Scores:
 
 
 class Lines:
-    """Two samples, divided once, whose distances along any line are then cheap.
+    """Two samples, divided once for cheap distances along any line.
 
     Parameters
     ----------
     replicates:
         of the samples; the halves may be those of a larger pool of truth events.
     points:
-        the most points of a grid.
+        largest number of points of a grid.
     """
 
     def __init__(self, replicates: Replicates, *, points: int = POINTS) -> None:
@@ -141,9 +141,9 @@ class Lines:
         Parameters
         ----------
         truth, generated:
-            places on the line, (N,) and (M,).
+            positions on the line, (N,) and (M,).
         pool:
-            those of the events that the halves are of, (P,); the truth's if None.
+            positions of the events in the halves, (P,); the truth's if None.
 
         Returns
         -------
@@ -187,24 +187,24 @@ class Lines:
     def _checked(self, truth: np.ndarray, generated: np.ndarray, pool: np.ndarray | None) -> np.ndarray:
         expected, halved = len(self._both.weights), len(self._halves.weights)
         if len(truth) + len(generated) != expected:
-            raise ValueError(f"{len(truth)} and {len(generated)} values, but the replicates are of {expected} events")
+            raise ValueError(f"{len(truth)} and {len(generated)} values, but the replicates are for {expected} events")
         if (given := len(truth if pool is None else pool)) != halved:
-            raise ValueError(f"{given} events to halve, but the halves are of {halved}: give the pool that they are of")
+            raise ValueError(f"{given} events to halve, but the halves are of {halved}: give the pool of the halves")
         values = np.concatenate([truth, generated]).astype(np.float64, copy=False)
         if not np.isfinite(values).all():
-            raise ValueError("a distance needs finite values, and there is NaN or infinity among them")
+            raise ValueError("a distance needs finite values, but there is NaN or infinity among them")
         return values
 
 
 def of_pool(replicates: Replicates, pool_weights: np.ndarray, rng: np.random.Generator) -> Replicates:
-    """Return the replicates with halves of a larger pool of truth events, (P,), for samples of the sizes in hand."""
+    """Return the replicates with halves of a larger pool of truth events, (P,), for samples of the given sizes."""
     halves = replicates.halves
     drawn = Replicates.draw(pool_weights, pool_weights, rng, replicates=len(halves), blocks=halves.n_blocks).halves
     return replace(replicates, halves=replace(drawn, shrink=drawn.shrink * _scale(replicates, drawn)))
 
 
 def _scale(replicates: Replicates, drawn: Divisions) -> float:
-    """Return the variance of a difference of the samples in hand over that of two samples like the pool."""
+    """Return the variance of a difference of the samples over that of two samples like the pool."""
     both = replicates.exchange
     apart = float(np.sum(both.weights**2))
     return apart / (2 * float(np.sum(drawn.weights**2)))
@@ -219,7 +219,7 @@ def _on_grid(difference: np.ndarray, gaps: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _exact(values: np.ndarray, signed: np.ndarray, order: np.ndarray | None = None) -> dict[str, float]:
-    """Return the distances of events with these places and shares, those of the second sample negative, (K,) each."""
+    """Return the distances of events with these positions and shares, negative for the second sample, (K,) each."""
     order = np.argsort(values) if order is None else order
     gaps = np.diff(values[order])
     apart = gaps > 0  # Between equal values there is no place at which the distributions could differ.

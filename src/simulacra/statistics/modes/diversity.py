@@ -1,18 +1,19 @@
-r"""How much events of one condition differ from each other, against truth.
+r"""The spread of events of one condition, compared with truth.
 
-A generator that maps a condition to one event, or to few, can have the right distributions all the same, because the
-conditions vary. So events are paired with one of near-equal conditions (neighbours in a k-d tree of the conditions'
+A generator that maps a condition to one or few events can still have the right distributions, because the conditions
+vary. Events are therefore paired with events of nearly equal conditions (neighbours in a k-d tree of the conditions'
 ranks, each event in one pair), and the mean distance within pairs is compared:
 
 .. math:: D = \left\langle \left[ \frac{1}{F} \sum_f \left( \frac{|x_{if} - x_{jf}|}{s_f(c)} \right)^2 \right]^{1/2}
           \right\rangle,
 
-with s_f(c) the truth's own mean distance in feature f in this stratum of the conditions, so that each feature and each
-condition counts alike. Of the features, the truth's mean as a polynomial of the conditions is taken off first, for the
-conditions of a pair are not quite equal. A generator that ignores the conditions is not less diverse by this measure.
+where s_f(c) is the truth's own mean distance in feature f in this stratum of the conditions, which gives each feature
+and each condition equal importance. First the truth's mean, as a polynomial in the conditions, is subtracted from the
+features, because the conditions of a pair are not exactly equal. A generator that ignores the conditions is not less
+diverse by this measure.
 
-Equally many truth and generated events are paired: what is left of a difference of conditions within pairs is then the
-same. Pairs have no event in common, so the means have simple errors, and the logarithm of their ratio is a t-test's.
+The same number of truth and generated events are paired, so the remaining difference of conditions within pairs is the
+same. Pairs have no event in common, so the means have simple errors, and the logarithm of their ratio gives a t-test.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from simulacra.statistics.modes.strata import Strata
 MOST_STRATA: Final = 8
 EVENTS_A_STRATUM: Final = 50
 EVENTS_A_TERM: Final = 20
-#: a distance in one feature counts no more than this many typical ones
+#: largest distance in one feature, in typical distances
 LARGEST: Final = 6.0
 #: share of a feature's standard deviation below which its spread at fixed condition is rounding
 LEAST_SPREAD: Final = 1e-6
@@ -41,11 +42,11 @@ class Diversity:
     Attributes
     ----------
     value, uncertainty, p_value:
-        of all features together: the ratio, its error, and the probability that truth scores as little.
+        of all features together: the ratio, its error, and the probability that it is as low for truth.
     chance:
-        standard deviation of the ratio for truth against truth, at the numbers of events compared.
+        standard deviation of the ratio for truth against truth, at the numbers of compared events.
     features, feature_errors, feature_p_values:
-        the same for each feature, (F,); 1, 0 and 1 where the truth has no spread at fixed condition.
+        the same for each feature, (F,); 1, 0 and 1 if the truth has no spread at fixed condition.
     p_least:
         the smallest of all these p-values, corrected for their number.
     """
@@ -68,14 +69,14 @@ class _Pairs:
 
 
 class ConditionalSpread:
-    """The truth's spread at fixed condition, to compare generated events with.
+    """The truth's spread at fixed condition, for comparison with generated events.
 
     Parameters
     ----------
     fitted, fitted_conditions, fitted_weights:
-        truth events that means and scales are taken from, (N, F), (N, C) or None, (N,).
+        truth events for means and scales, (N, F), (N, C) or None, (N,).
     held, held_conditions, held_weights:
-        other truth events, that generated ones are compared with.
+        other truth events, compared with generated ones.
     seed:
         of the strata and of the pairs.
     """
@@ -165,7 +166,7 @@ class ConditionalSpread:
     def _paired(
         self, ranks: np.ndarray, weights: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return pairs of events of near-equal conditions, and their weights, (n // 2,) each."""
+        """Return pairs of events of nearly equal conditions, and their weights, (n // 2,) each."""
         from scipy.spatial import cKDTree
 
         order = rng.permutation(len(ranks))

@@ -1,17 +1,17 @@
-r"""Modes that a generator has lost: an alarm that is fitted once on truth and is cheap enough for every validation.
+r"""Lost modes of a generator: an alarm that is fitted once on truth and fast enough for every validation.
 
-One half of the truth decides the cells (the components of a Gaussian mixture, k-means clusters, slices of each
-feature), the other half says what share of the truth each cell holds, so that truth is judged as generated events are.
-A cell is *lost* if its generated share is below half of the truth's, and as few events have a probability below the
-alarm's by Fisher's exact test, corrected for the number of all cells (Holm). The *coverage* is the truth's share of the
-clusters that are not lost, or of the modes, whichever is less.
+One half of the truth defines the cells (the components of a Gaussian mixture, k-means clusters, slices of each
+feature). The other half gives the truth's share in each cell, so truth is treated like generated events. A cell is
+*lost* if its generated share is below half of the truth's, and the probability of so few events is below the alarm's
+level by Fisher's exact test, corrected for the number of all cells (Holm). The *coverage* is the truth's share of the
+clusters that are not lost, or of the modes if that is less.
 
 The effective number of modes is :math:`\exp(-\sum_c s_c \ln s_c)` of the clusters' shares. The spread at fixed
 condition is that of :mod:`simulacra.statistics.modes.diversity`.
 
 There is an *alarm* if a cell is lost, or the effective number of modes is below 0.8, or the spread at fixed condition
-below 0.8 (that of one feature below 0.7) of the truth's, each with a p-value below a third of 0.01: on events like the
-truth an alarm is raised in less than 1 % of checks. Checks of one training share the truth, and are not independent.
+below 0.8 (that of one feature below 0.7) of the truth's, each with a p-value below a third of 0.01. For events like the
+truth, less than 1 % of checks raise an alarm. Checks of one training share the truth and are not independent.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ LEAST_FEATURE_DIVERSITY: Final = 0.7
 REPLICATES: Final = 999
 FEWEST_EVENTS: Final = 40
 NAMED_FEATURES: Final = 3
-#: a feature is named if its mean in the cell lies this many of its widths there from the mean of all events
+#: a feature is named if its mean in the cell differs from the mean of all events by this many of its widths there
 SPECIAL: Final = 1.0
 LEAST_WIDTH: Final = 0.05
 
 
 class ModeAlarm:
-    """A judge of lost modes, fitted once on truth.
+    """A test for lost modes, fitted once on truth.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class ModeAlarm:
     weights:
         (N,); all 1 if None.
     seed:
-        of everything random in it; checks of equal events give equal reports.
+        of all random numbers; equal events give equal reports.
     names, units:
         of the features, for the sentences.
 
@@ -95,7 +95,7 @@ class ModeAlarm:
         fit, held = rows[: len(rows) // 2], rows[len(rows) // 2 :]
         x, w = self._standardise(features), self._truth.truth_weights
         if not w[fit].sum() or not w[held].sum():
-            raise ValueError("too few of the truth events have a weight above 0 to divide them in two")
+            raise ValueError("too few truth events have a weight above 0 to divide them in two")
         table = None if conditions is None else np.asarray(conditions, dtype=np.float64)
         c_fit, c_held = (None, None) if table is None else (table[fit], table[held])
         # The fits are of many small matrices: threads would only wait for each other.
@@ -115,7 +115,7 @@ class ModeAlarm:
         Parameters
         ----------
         generated, conditions, weights:
-            (M, F), (M, C) and (M,), as of the truth.
+            (M, F), (M, C) and (M,), as for the truth.
 
         Raises
         ------
@@ -209,19 +209,19 @@ class ModeAlarm:
             said.append(
                 f"The generated events have lost a {part.kind} in which {part.names[cell]}: it holds "
                 f"{100 * part.truth[cell]:.1f} % of the truth and {100 * part.generated[cell]:.1f} % of the generated "
-                f"events, {100 * left:.0f} % of what it should."
+                f"events, {100 * left:.0f} % of the expected number."
             )
             more = sum(int(one.lost.sum()) for one in found if one.kind == "cluster")
             said.append(f"Of {len(found[1].truth)} clusters of the truth {more} are lost.")
         if few:
-            said.append(f"The generated events have {here:.1f} effective modes where the truth has {there:.1f}.")
+            said.append(f"The generated events have {here:.1f} effective modes, the truth has {there:.1f}.")
         if flat:
             of_one = ""
             if spread.features[worst] < LEAST_FEATURE_DIVERSITY:
                 of_one = f"; of {self._spoken(worst)} {100 * spread.features[worst]:.0f} %"
             where = "at fixed condition" if self._spread_at_condition.conditions else "among themselves"
             said.append(
-                f"The generated events differ {where} by {100 * spread.value:.0f} % of what truth events do{of_one}."
+                f"The spread of generated events {where} is {100 * spread.value:.0f} % of that of truth events{of_one}."
             )
         return " ".join(said) or (
             "No mode of the truth is lost: no cell has significantly less than half of its events, and the generated "
@@ -239,16 +239,16 @@ class ModeAlarm:
         return in_words(value, float(self._scale[feature]), self._units[feature])
 
     def _cell_names(self, part: Partition, x: np.ndarray, w: np.ndarray) -> tuple[str, ...]:
-        """Say what is special about the events of each cell."""
+        """Return a description of the events in each cell."""
         if part.kind == "slice":
             spoken, edges = self._spoken(part.feature), [self._value(part.feature, edge) for edge in part.edges]
-            between = [f"{spoken} lies from {a} to {b}" for a, b in pairwise(edges)]
-            return (f"{spoken} lies below {edges[0]}", *between, f"{spoken} is {edges[-1]} or more")
+            between = [f"{spoken} is from {a} to {b}" for a, b in pairwise(edges)]
+            return (f"{spoken} is below {edges[0]}", *between, f"{spoken} is {edges[-1]} or more")
         cells, named = part.assign(x), []
         for cell in range(part.n_cells):
             inside = cells == cell
             if w[inside].sum() <= 0:
-                named.append("no truth event lies")
+                named.append("there is no truth event")
                 continue
             mean = np.average(x[inside], axis=0, weights=w[inside])
             width = np.sqrt(np.average((x[inside] - mean) ** 2, axis=0, weights=w[inside]))

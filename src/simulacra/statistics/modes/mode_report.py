@@ -1,4 +1,4 @@
-"""What a check for lost modes finds."""
+"""The result of a check for lost modes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from simulacra.statistics.modes.diversity import Diversity
 from simulacra.wording import MINUS
 
-#: below this share of an observable's scale a number is a rounding error
+#: numbers below this share of an observable's scale are rounding errors
 NOTHING: Final = 1e-6
 
 
@@ -25,11 +25,11 @@ class CellShares:
     truth, truth_error, generated, generated_error:
         shares and their errors.
     p_values:
-        of as few generated events, one-sided, corrected for the number of all cells of all partitions.
+        of at most so many generated events, one-sided, corrected for the number of all cells of all partitions.
     lost:
-        whether less than half of the share is left, and that is no chance.
+        whether significantly less than half of the share is left.
     names:
-        what lies in each cell, in the features' units.
+        description of each cell, in the features' units.
     """
 
     kind: str
@@ -44,26 +44,27 @@ class CellShares:
 
 @dataclass(frozen=True)
 class ModeReport:
-    """What a check of generated events finds.
+    """The result of a check of generated events.
 
     Attributes
     ----------
     alarm, sentence:
-        whether modes or diversity are lost, and which.
+        whether modes or diversity are lost, and a sentence on it.
     coverage, coverage_error:
-        the truth's share of the clusters that are not lost, or of the modes, whichever is less.
+        the truth's share of the clusters that are not lost, or of the modes if that is less.
     effective_modes, effective_modes_error, truth_effective_modes, truth_effective_modes_error, modes_p_value:
         effective number of clusters of both samples, and the probability of so few.
     chance_lost:
-        mean and standard deviation of the lost share, 1 - coverage, for samples of one kind.
+        mean and standard deviation of the lost share, 1 - coverage, for samples of one distribution.
     diversity:
         the spread at fixed condition over the truth's.
     p_value:
-        that the clusters' shares differ as much by chance (chi-square statistic, its distribution by simulation).
+        probability that the clusters' shares differ as much by chance (chi-square statistic, with simulated
+        distribution).
     partitions:
         modes, clusters, and the slices of each feature.
     n_truth, n_generated:
-        numbers of events compared.
+        numbers of compared events.
     """
 
     alarm: bool

@@ -1,20 +1,20 @@
-r"""Whether events lie nearer to the training events than unseen truth does: two tests on distances.
+r"""Whether events are nearer to the training events than unseen truth: two tests of distances.
 
-*Nearer.* The share of pairs (generated event, truth event of near-equal conditions) in which the generated event lies
+*Nearer.* The share of pairs (generated event, truth event of nearly equal conditions) in which the generated event is
 nearer to its nearest training event,
 
 .. math:: A = P(d_g < d_t) + \tfrac{1}{2} P(d_g = d_t),
 
 one half for events like the truth (the statistic of Mann and Whitney). Its variance is that of Brunner and Munzel
-(Biometrical Journal 42 (2000) 17), which needs no equal shapes of the two distributions, with weights in it.
+(Biometrical Journal 42 (2000) 17), which allows different shapes of the two distributions, extended to weights.
 
-*Copies.* The share of generated events that lie nearer than 1 % of the truth does, which a few copies change although A
-does not see them. If both samples are of one kind, any order of their events is as probable as any other: b or more of
-M generated events stand before the a-th of N truth events with the hypergeometric probability that there are at most
-a - 1 truth events among the a + b - 1 nearest.
+*Copies.* The share of generated events that are nearer than the nearest 1 % of the truth. A few copies change it, but
+not A. If both samples have one distribution, all orders of their events are equally probable: the probability that b or
+more of M generated events come before the a-th of N truth events is the hypergeometric probability of at most a - 1
+truth events among the a + b - 1 nearest.
 
-Conditions are compared in strata, so that samples with other distributions of them can be compared too; for the second
-test a distance is taken over the truth's median one in its stratum.
+Events are compared in strata of the conditions, so the samples may have different distributions of them. For the second
+test, a distance is divided by the truth's median in its stratum.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ FEWEST_IN_STRATUM: Final = 5
 
 @dataclass(frozen=True)
 class Nearness:
-    """How near generated events lie to the training events, against unseen truth.
+    """The distances of generated events to the training events, compared with unseen truth.
 
     Attributes
     ----------
     nearer, nearer_error, chance_error, nearer_p, farther_p:
-        the share of pairs A, its error, its standard deviation for truth against truth (about 1/2), and the
-        probabilities that truth scores as much, and as little.
+        the share of pairs A, its error, its standard deviation for truth against truth (around 1/2), and the
+        probabilities that it is as high, or as low, for truth.
     copies, copies_error, copies_p:
-        the share of generated events in excess of truth nearer than 1 % of truth, its error, and its p-value.
+        the excess share of generated events nearer than the nearest 1 % of truth, its error, and its p-value.
     generated, truth:
-        distances over the truth's median in the stratum, (M,) and (N,).
+        distances divided by the truth's median in the stratum, (M,) and (N,).
     p_value:
         of both tests together (Bonferroni).
     """
@@ -83,7 +83,7 @@ def compare_nearness(
     Raises
     ------
     ValueError
-        if no stratum has five events of either sample.
+        if no stratum has five events of each sample.
     """
     from scipy.stats import t as student
 
@@ -141,7 +141,7 @@ def _mann_whitney(g: np.ndarray, t: np.ndarray, gw: np.ndarray, tw: np.ndarray) 
 
 
 def _cumulative(at: np.ndarray, values: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return the share of ``values`` below ``at``, equal ones counting half."""
+    """Return the share of ``values`` below ``at``, with half of equal ones."""
     order = np.argsort(values, kind="stable")
     steps = np.concatenate([[0.0], np.cumsum(share[order])])
     low, high = (np.searchsorted(values[order], at, side) for side in ("left", "right"))

@@ -1,4 +1,4 @@
-"""Ways to divide truth events into cells: the few modes they have, many clusters, and slices of each feature."""
+"""Divisions of truth events into cells: a few modes, many clusters, and slices of each feature."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Partition:
 def modes(values: np.ndarray, weights: np.ndarray, seed: int) -> Partition:
     """Return the components of the Gaussian mixture, at most eight, that describes the events best (by its BIC).
 
-    A mixture of too many components is fitted first; then the two that are most alike are joined, again and again
-    (Runnalls, IEEE Transactions on Aerospace and Electronic Systems 43 (2007) 989), and the mixture fitted anew. A fit
-    that starts from few components ends in a bad place too often.
+    A mixture of too many components is fitted first; then the two most similar ones are repeatedly joined (Runnalls,
+    IEEE Transactions on Aerospace and Electronic Systems 43 (2007) 989), and the mixture is fitted again. A fit that
+    starts from few components too often ends in a bad local optimum.
 
     Parameters
     ----------
     values:
-        standardised features, (N, F); their leading principal components are looked at.
+        standardised features, (N, F); their leading principal components are used.
     weights:
         (N,).
     """
@@ -87,7 +87,7 @@ def modes(values: np.ndarray, weights: np.ndarray, seed: int) -> Partition:
 
 
 def _joined(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> dict[str, np.ndarray]:
-    """Return where a mixture of one component fewer starts: the two most alike joined, their moments kept."""
+    """Return the start of a mixture of one component fewer: the two most similar ones joined, with the same moments."""
     volume = np.linalg.slogdet(covariances)[1]
     best: tuple[float, int, int, np.ndarray, np.ndarray] | None = None
     for i, j in combinations(range(len(weights)), 2):
@@ -115,7 +115,7 @@ def _joined(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> 
 
 
 def clusters(values: np.ndarray, weights: np.ndarray, seed: int) -> Partition:
-    """Return k-means clusters, as many as the number of events allows for; ``values`` (N, F), ``weights`` (N,)."""
+    """Return k-means clusters, as many as the number of events allows; ``values`` (N, F), ``weights`` (N,)."""
     from sklearn.cluster import KMeans
 
     points = _unweighted(values, weights, MOST_CLUSTERED, seed)
@@ -126,7 +126,7 @@ def clusters(values: np.ndarray, weights: np.ndarray, seed: int) -> Partition:
 
 
 def slices(values: np.ndarray, weights: np.ndarray) -> list[Partition]:
-    """Return, for each feature, slices that hold equal shares of the events; ``values`` (N, F), ``weights`` (N,)."""
+    """Return, for each feature, slices with equal shares of the events; ``values`` (N, F), ``weights`` (N,)."""
     size = weights.sum() ** 2 / np.sum(weights**2)
     wanted = int(np.clip(size // EVENTS_A_CLUSTER, FEWEST_SLICES, MOST_SLICES))
     found = []
@@ -146,7 +146,7 @@ def _slicer(feature: int, edges: np.ndarray) -> Callable[[np.ndarray], np.ndarra
 
 
 def _unweighted(values: np.ndarray, weights: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Return at most ``most`` events that stand for the weighted ones, each no more often than its weight asks for."""
+    """Return at most ``most`` events that represent the weighted ones, each at most in proportion to its weight."""
     rng = np.random.default_rng(seed)
     if not np.ptp(weights):
         return np.asarray(values[rng.permutation(len(values))[:most]])

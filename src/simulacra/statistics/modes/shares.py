@@ -1,11 +1,11 @@
-r"""Shares of a weighted sample in cells, how they fluctuate, and whether the generated events have lost a cell.
+r"""Shares of a weighted sample in cells, their fluctuations, and a test for lost cells.
 
 The share :math:`s_c = \sum_{i \in c} w_i / W` of a cell has the variance
 
 .. math:: \frac{1}{W^2} \left[ (1 - s_c)^2 \sum_{i \in c} w_i^2 + s_c^2 \sum_{i \notin c} w_i^2 \right],
 
-which is :math:`s_c (1 - s_c) / n` without weights. So a cell of a weighted sample fluctuates as one of
-:math:`n_c = s_c (1 - s_c) / \mathrm{var}` events without, and exact tests for counts take these numbers.
+which is :math:`s_c (1 - s_c) / n` without weights. A cell of a weighted sample therefore fluctuates like one of
+:math:`n_c = s_c (1 - s_c) / \mathrm{var}` events without weights, and exact tests for counts use these numbers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Shares:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Effective number of events of the sample, as each cell sees it, (C,)."""
+        """Effective number of events of the sample for each cell, (C,)."""
         spread = self.share * (1 - self.share)
         # A cell with everything or nothing in it has a spread of rounding errors only.
         known = (spread > SMALLEST_SPREAD) & (self.variance > 0)
@@ -72,9 +72,9 @@ def shares_of(cells: np.ndarray, weights: np.ndarray, n_cells: int) -> Shares:
 
 
 def depletion_p_values(truth: Shares, generated: Shares) -> np.ndarray:
-    """Return the probability of as few generated events in each cell, if both samples are of one kind, (C,).
+    """Return the probability of so few generated events in each cell if both distributions are equal, (C,).
 
-    Fisher's exact test, one-sided, with effective numbers of events; it errs on the side of no depletion.
+    Fisher's exact test, one-sided, with effective numbers of events; it is conservative.
     """
     from scipy.stats import hypergeom
 

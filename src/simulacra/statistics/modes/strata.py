@@ -1,4 +1,4 @@
-"""Events of near-equal conditions: conditions on one scale, and strata of them."""
+"""Events of nearly equal conditions: conditions on one scale, and strata of them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Strata:
     Parameters
     ----------
     conditions:
-        of truth events, (N, C) in any units; None or no column for events without conditions.
+        of truth events, (N, C) in any units; None or no columns for events without conditions.
     strata:
-        the most strata.
+        largest number of strata.
     seed:
         of the strata's centres.
     """
@@ -48,7 +48,7 @@ class Strata:
         """Return the share of truth events below each condition, (N, C'), for the C' conditions that vary."""
         if conditions is None:
             if self._given or n_events is None:
-                raise ValueError(f"the truth has {self._given} conditions and these events none: give theirs too")
+                raise ValueError(f"the truth has {self._given} conditions, but these events have none: give theirs too")
             return np.empty((n_events, 0))
         given = np.asarray(conditions, dtype=np.float64)
         if given.ndim != 2 or given.shape[1] != self._given or not np.isfinite(given).all():
@@ -68,7 +68,7 @@ class Strata:
 
 
 def nearest_centre(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return the number of the centre, (C, D), that is nearest to each point, (N, D): (N,)."""
+    """Return the number of the nearest centre, (C, D), for each point, (N, D): (N,)."""
     return np.asarray(np.argmin((centres**2).sum(axis=1) - 2 * points @ centres.T, axis=1))
 
 
