@@ -102,10 +102,10 @@ def test_whole_numbers_and_choices_are_equally_probable(condition: Condition, te
 @pytest.mark.parametrize(
     ("condition", "text", "message"),
     [
-        (CLASS, "bottom", "'bottom' is none of the choices gluon, light quark, top"),
-        (CLASS, "uniform:0:1", "none of the choices"),
-        (NUMBER, "2.5", "other numbers than whole ones"),
-        (NUMBER, "log:1:10", "other numbers than whole ones"),
+        (CLASS, "bottom", "'bottom' is not one of the choices gluon, light quark, top"),
+        (CLASS, "uniform:0:1", "not one of the choices"),
+        (NUMBER, "2.5", "numbers that are not whole"),
+        (NUMBER, "log:1:10", "numbers that are not whole"),
         (NUMBER, "many", "'many' is neither a number"),
     ],
 )

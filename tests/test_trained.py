@@ -528,4 +528,68 @@ def test_a_store_is_generated_without_conditions(without_conditions: Path, tmp_p
     assert "takes no conditions: unknown ['incident_energy']" in " ".join(refused.stderr.split())
     refused = generate(without_conditions, tmp_path / "x.zarr", "--like", store)
     assert refused.exit_code == 2
-    assert "the generator takes no conditions, so no events can be like those" in " ".join(refused.stderr.split())
+    assert "the generator has no conditions that could be taken from another sample" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.ma.masked_array([1.0, 2.0, 3.0], [0, 1, 0]), "'incident_energy' is masked in some events"),
+        (np.datetime64("2020-01-01"), "'incident_energy' must be a number, .* not datetime64"),
+        (1j, "'incident_energy' must be a number, .* not complex"),
+        (None, "'incident_energy' must be a number, .* not NoneType"),
+        ([1.0, "a", 2.0], "'incident_energy' must be a number, .* not list"),
+        (10**400, "'incident_energy' is inf GeV in event 0"),
+        ("empirical:1", "neither a number"),
+    ],
+)
+def test_what_is_no_number_is_no_condition(generator: TrainedGenerator, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        generator.sample(3, seed=1, incident_energy=value)
+
+
+def test_whole_numbers_that_single_precision_skips_are_refused(tmp_path: Path) -> None:
+    simulacra.train(any_system("toy_cloud").example(tmp_path), tmp_path / "run", progress=False)
+    generator = simulacra.load(tmp_path / "run")
+    assert repr(generator).startswith("TrainedGenerator(toy-cloud: jet_class gluon or light quark or top, collisions ")
+    with pytest.raises(ValueError, match=r"'collisions' is 1.67772e.07 in event 0: .* whole number of at most"):
+        generator.sample(2, seed=1, collisions=2**24 + 1)
+    with pytest.raises(ValueError, match=r"the index of the last event, .* must be below"):
+        generator.sample(2, seed=1, first_event=2**63 - 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"condition_distributions": {"collisions": "banana"}}, "is 'banana', neither uniform nor log"),
+        ({"condition_ranges": {"jet_class": [0, 9], "collisions": [9, 33]}}, "'jet_class' cannot go from 0 to 9"),
+        ({"condition_ranges": {"jet_class": [0, 2], "collisions": [33, 9]}}, "'collisions' cannot go from 33 to 9"),
+    ],
+)
+def test_a_file_whose_conditions_contradict_themselves_is_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    from simulacra.training.checkpoint import read_model, save_tensors
+
+    simulacra.train(any_system("toy_cloud").example(tmp_path), tmp_path / "run", progress=False)
+    metadata, tensors = read_model(tmp_path / "run" / "model.safetensors")
+    lying = metadata | {"description": metadata["description"] | change}
+    save_tensors(tmp_path / "lying.safetensors", tensors, lying)
+    with pytest.raises(CheckpointError, match=message):
+        simulacra.load(tmp_path / "lying.safetensors")
+
+
+def test_a_broken_system_of_a_users_own_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import simulacra.systems
+
+    (tmp_path / "broken_one.py").write_text("x = (")
+    (tmp_path / "half.py").write_text('MAKES = "events"\n')
+    (tmp_path / "calogan.py").write_text("")
+    monkeypatch.setattr(simulacra.systems, "__path__", [*simulacra.systems.__path__, str(tmp_path)])
+    with pytest.raises(ValueError, match=r"the system in .*broken_one\.py cannot be used \(SyntaxError"):
+        any_system("broken_one")
+    with pytest.raises(ValueError, match=r"the system in .*half\.py lacks Settings, CONDITIONS, example"):
+        any_system("half")
+    with pytest.raises(ValueError, match="there are two systems of kind 'calogan'"):
+        any_system("calogan")
+    sys.modules.pop("simulacra.systems.half", None)
