@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conditioned_samples import conditioned
 
+from conditioned_samples import conditioned
 from simulacra.conditions import Band, band_of
 from simulacra.judges.bands import judge_band
 from simulacra.judges.finding import Finding

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conditioned_samples import conditioned
 from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
 
+from conditioned_samples import conditioned
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.judges.distances.conditional_bins import condition_edges
 from simulacra.judges.distances.distributions import judge_distributions

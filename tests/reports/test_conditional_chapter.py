@@ -6,8 +6,8 @@ import base64
 from xml.etree import ElementTree as ET
 
 import numpy as np
-from conditioned_samples import conditioned
 
+from conditioned_samples import conditioned
 from simulacra.judges.distances.conditional import judge_conditional
 from simulacra.reports.conditional_chapter import conditional_chapter, map_figure, worst_columns
 
