@@ -465,10 +465,10 @@ def test_events_at_hand_are_written_with_their_own_indices(tmp_path: Path) -> No
 
 def test_an_event_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     events = toy_events(0, 4).assign_coords(event=[0, 1, 2, 0])
-    with pytest.raises(EventsError, match=r"names an event twice \(such as 0\)"):
+    with pytest.raises(EventsError, match=r"contains an event twice \(such as 0\)"):
         write_events(events, tmp_path / "a.zarr", chunk_size=2)
     events.to_zarr(tmp_path / "foreign.zarr", consolidated=False)
-    with pytest.raises(EventsError, match="names an event twice"):
+    with pytest.raises(EventsError, match="contains an event twice"):
         open_events(tmp_path / "foreign.zarr", check=True)
 
 

@@ -131,4 +131,4 @@ def test_what_a_graph_does_not_know_is_refused(run: Path) -> None:
     for more in (["--batch", "5"], ["-o", "x.onnx"], ["--precision", "int8"]):
         result = CliRunner().invoke(main.app, ["export", "--graph", str(run), *more])
         assert result.exit_code != 0
-        assert "--graph writes the one graph that sample() reads" in " ".join(result.stderr.split())
+        assert "--graph writes the graph for sample()" in " ".join(result.stderr.split())

@@ -295,7 +295,7 @@ def test_events_without_what_a_score_depends_on_are_refused(trained: Trained) ->
             model.score(some.drop_vars(name))
         if units != "1":
             other = some.assign({name: some[name].assign_attrs(units="GeV" if "GeV" not in units else "mm")})
-            with pytest.raises(EventsError, match=f"'{name}' has the unit .* does not convert"):
+            with pytest.raises(EventsError, match=f"'{name}' has the unit .* cannot be converted"):
                 model.score(other)
         if some[name].dtype.kind == "f":
             broken = some.assign({name: some[name].where(some["event"] != some["event"][7])})

@@ -53,7 +53,7 @@ def test_the_settings_of_experiments_are_refused_likewise() -> None:
     experiment = {"name": "x", "data": {"path": "x"}, "system": {"kind": "calogan"}}
     assert check(Experiment, experiment, "x").seed == 1
     for change in ({"seed": True}, {"data": {"path": "x", "max_events": True}}, {"training": {"steps": True}}):
-        with pytest.raises(SettingsError, match="a truth value is no number"):
+        with pytest.raises(SettingsError, match="a truth value is not a number"):
             check(Experiment, experiment | change, "x")
 
 
@@ -75,7 +75,7 @@ TRAINED = [name for name in names() if makes(name) != "weights"]
 def test_no_settings_take_a_truth_value_for_a_number_or_an_infinite_one(model: type[BaseModel]) -> None:
     numbers = [name for name, field in model.model_fields.items() if field.annotation in (int, float)]
     for name in numbers:
-        with pytest.raises(SettingsError, match=f"'{name}' is true: a truth value is no number"):
+        with pytest.raises(SettingsError, match=f"'{name}' is true: a truth value is not a number"):
             check(model, {name: True}, "x")
         with pytest.raises(SettingsError, match=rf"'{name}': Input should be (a finite number|less than)"):
             check(model, {name: math.inf}, "x")

@@ -113,5 +113,5 @@ def test_shipped_experiments_are_valid(path: Path) -> None:
 
 
 def test_what_validators_of_ours_say_stands_alone(file: Path) -> None:
-    with pytest.raises(SettingsError, match=r"γ\.toml: 'training': 'steps' is true: a truth value is no number$"):
+    with pytest.raises(SettingsError, match=r"γ\.toml: 'training': 'steps' is true: a truth value is not a number$"):
         read_experiment(file, ["training.steps=true"])
