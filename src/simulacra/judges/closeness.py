@@ -1,4 +1,4 @@
-"""Comparison of events with training events: at nearly equal conditions, in their own standard deviations."""
+"""How events are compared with training events: at near-equal conditions, in their own standard deviations."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Closeness:
     Attributes
     ----------
     observable:
-        the compared quantities: "cells", "values" or "observables".
+        what is compared: "cells", "values" or "observables".
     metric:
-        name of the distance.
+        what the distance is called.
     nearest:
-        takes events and training events; returns the distance of each event to the nearest training event, and the
-        number of the latter, (Q,) each.
+        of events and training events; returns the distance of each event to the nearest training event, and the number
+        of that, (Q,) each.
     """
 
     observable: str
@@ -36,14 +36,14 @@ class Closeness:
 def euclidean(
     events: Sample, train: Sample, values: Callable[[Sample], np.ndarray], sizes: Sequence[int] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Euclidean distance of each event to the nearest training event, and the latter's number, (Q,) each.
+    """Return the Euclidean distance of each event to the nearest training event, and the number of that, (Q,) each.
 
     Parameters
     ----------
     values:
-        returns the compared values of a sample, (N, F), each in its standard deviation in the training events.
+        what is compared of a sample, (N, F), each in its standard deviation in the training events.
     sizes:
-        for values of arrays, the sizes of the arrays: all values of an array then have one standard deviation.
+        where the values are of arrays, their sizes: all values of an array then have one standard deviation.
     """
     theirs, ours = values(train), values(events)
     if not np.isfinite(theirs).all():

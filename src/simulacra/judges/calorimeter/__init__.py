@@ -1,1 +1,1 @@
-"""Judges for calorimeters: mean images, response and resolution, scans of the generator's conditions."""
+"""Judges that know calorimeters: mean images, response and resolution, scans of the generator's conditions."""

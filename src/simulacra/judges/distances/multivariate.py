@@ -1,4 +1,4 @@
-"""All features at once: all distances between two samples without training, as findings."""
+"""All features at once: every distance between two samples that needs no training, as findings."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ CLEAR: Final = 0.01
 
 @dataclass(frozen=True)
 class InWords:
-    """The description of a distance.
+    """How a distance is spoken of.
 
     Attributes
     ----------
     title:
         its name in sentences.
     sees:
-        differences to which it is sensitive.
+        what it is sensitive to.
     units:
         of a finding's value.
     scale:
-        factor on values in sentences and tables.
+        what values are multiplied with in sentences and tables.
     """
 
     title: str
@@ -47,7 +47,7 @@ class InWords:
     scale: int = 1
 
     def say(self, value: float, error: float) -> str:
-        """Return a value with its error for sentences and tables."""
+        """Return a value with its error as sentences and tables show it."""
         if self.units == "share":
             return with_error(value, error, "%")
         value, error = self.scale * value, self.scale * error
@@ -91,12 +91,12 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Multivariate:
-    """The distances of all features.
+    """What the distances of all features say.
 
     Attributes
     ----------
     findings:
-        one per distance, named as in :data:`DISTANCES`.
+        one a distance, named as in :data:`DISTANCES`.
     correlations:
         of both samples; None for a single feature.
     """
@@ -123,13 +123,13 @@ def compare_all(
     rng:
         for all divisions, directions and batches.
     labels:
-        names of truth and generated events in sentences.
+        what truth and generated events are called in sentences.
     what:
-        name of the features.
+        what the features are.
     signed:
-        whether weights may be negative; only the sliced distances and those of each observable are then computed.
+        whether weights may be negative: the sliced distances and those of each observable are then all there is.
     progress:
-        called with each step.
+        is told each step.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def _finding(
         statement = f"{words.title.capitalize()}: {ours} {_MEANING[name].format(truth=labels[0])}"
     else:
         statement = f"The {words.title} of the {what} is {ours}"
-    chance = "beyond chance" if distance.p_value < CLEAR else "within chance"
+    chance = "more than chance explains" if distance.p_value < CLEAR else "which chance explains"
     return Finding.of(
         name,
         what,
@@ -211,7 +211,7 @@ def judge_correlations(
 ) -> tuple[list[Finding], Correlations]:
     """Return findings on correlations and on rank correlations, and the correlations themselves.
 
-    ``label`` is the name of the truth in sentences; the parameters are those of :func:`correlations_of`.
+    ``label`` is what the truth is called in sentences; the parameters are those of :func:`correlations_of`.
     """
     linear, ranked = (correlations_of(features, replicates, ranks=ranks) for ranks in (False, True))
     return [

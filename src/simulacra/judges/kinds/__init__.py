@@ -1,1 +1,1 @@
-"""The special parts for each kind of events: one file per kind, not named anywhere else."""
+"""What is special to each kind of events: one file a kind, which nothing else has to name."""
