@@ -1,4 +1,4 @@
-"""Judges: how far generated events are from the truth, and what they are good enough for."""
+"""Judges: differences of generated events from the truth, and the uses that they are good enough for."""
 
 from simulacra.judges.criteria import Criterion, Use
 from simulacra.judges.finding import Finding

@@ -1,13 +1,13 @@
-"""Whether a generator is worse inside a band of a condition, held out of its training, than beside it.
+"""Whether a generator is worse inside a band of a condition, held out of its training, than next to it.
 
-Inside the band, and in a slice beside it on each side (of as many truth events, where there are so many), each
-observable's 1-Wasserstein distance is taken in standard deviations of the truth there. What truth against truth
-scores at the sizes of each part is subtracted, and the excess beside (the mean of the sides) is subtracted from the
-excess inside: above 0, the generator is worse inside.
+Inside the band, and in a slice on each side of it (with as many truth events, if possible), each observable's
+1-Wasserstein distance is computed in standard deviations of the truth there. The value for truth against truth at the
+sizes of each part is subtracted. The excess next to the band (the mean of the sides) is subtracted from the excess
+inside: above 0, the generator is worse inside.
 
-The p-value is the larger of two: how often the difference is as large by chance where the two parts are equally bad
-(bootstrap, about its own mean), and where both are perfect (halves of the truth). With truth on both sides of the band
-the experiment is one of interpolation, else of extrapolation.
+The p-value is the larger of two: the probability of a difference at least as large if the two parts are equally bad
+(bootstrap, about its own mean), and if both are perfect (halves of the truth). With truth on both sides of the band
+this tests interpolation, otherwise extrapolation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ UNITS: Final = "truth standard deviations"
 def judge_band(
     truth: Sample, generated: Sample, band: Band, rng: np.random.Generator, *, replicates: int = REPLICATES
 ) -> list[Finding]:
-    """Return whether the generated events are worse inside the band than beside it: all observables, then each.
+    """Return whether the generated events are worse inside the band than next to it: all observables, then each.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def judge_band(
     """
     for sample in (truth, generated):
         if band.condition not in sample.conditions:
-            raise JudgeError(f"{sample.label} has no condition '{band.condition}' to hold a band of")
+            raise JudgeError(f"{sample.label} has no condition '{band.condition}' for the band")
     names = [name for name in truth.observables if name in generated.observables]
     if not names:
         raise JudgeError("a band needs observables that both samples have")
@@ -62,7 +62,7 @@ def judge_band(
 
 @dataclass(frozen=True)
 class _Contrast:
-    """The excess inside less that beside, how samples drawn again fluctuate about it, and perfect parts about 0."""
+    """The excess inside minus that outside, its bootstrap values, and the fluctuations of perfect parts about 0."""
 
     inside: Scores
     beside: Scores
@@ -90,12 +90,12 @@ class _About:
 
 
 def _parts(truth: Sample, generated: Sample, band: Band) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the rows of both samples inside the band, and in a slice on each side that has events enough."""
+    """Return the rows of both samples inside the band, and in a slice on each side with enough events."""
     conditions = [sample.conditions[band.condition] for sample in (truth, generated)]
     inside = tuple(np.flatnonzero(band.inside(values)) for values in conditions)
     if min(map(len, inside)) < FEWEST_EVENTS:
         raise JudgeError(
-            f"{len(inside[0])} truth and {len(inside[1])} generated events lie inside {band}: "
+            f"{len(inside[0])} truth and {len(inside[1])} generated events are inside {band}: "
             f"{FEWEST_EVENTS} of each are needed"
         )
     size = len(inside[0])
@@ -110,7 +110,7 @@ def _parts(truth: Sample, generated: Sample, band: Band) -> list[tuple[np.ndarra
         if min(map(len, rows)) >= FEWEST_EVENTS:
             parts.append((rows[0], rows[1]))
     if len(parts) == 1:
-        raise JudgeError(f"on no side of {band} are {FEWEST_EVENTS} events of each sample to compare with")
+        raise JudgeError(f"no side of {band} has {FEWEST_EVENTS} events of each sample for the comparison")
     return parts
 
 
@@ -125,7 +125,7 @@ def _scores(
     """Return the distances of each observable in a part, in the truth's standard deviations there."""
     weights = truth.weights[rows[0]], generated.weights[rows[1]]
     if min(w.sum() for w in weights) <= 0:
-        raise JudgeError("all events inside or beside the band have the weight 0")
+        raise JudgeError("all events inside or next to the band have the weight 0")
     lines = Lines(Replicates.draw(weights[0], weights[1], rng, replicates=replicates), points=POINTS)
     found = []
     for name in names:
@@ -136,7 +136,7 @@ def _scores(
 
 
 def _simultaneous_p_values(each: Sequence[_Contrast]) -> list[float]:
-    """Return for each observable how often the worst of all is as bad by chance, each on its own scale."""
+    """Return for each observable the probability that the worst of all is as bad by chance, each on its own scale."""
     p_values = np.zeros(len(each))
     for kind in ("drawn", "chance"):
         replicates = np.column_stack([getattr(one, kind) for one in each])
@@ -162,7 +162,7 @@ def _finding(observable: str, title: str, found: _Contrast, probability: float, 
         (found.value, error, 0.0, float(found.chance.std(ddof=1)), probability),
         about.sizes,
         f"{kind}, {where}: {title[:1].lower()}{title[1:]} {verdict} (by {with_error(found.value, error)} standard "
-        f"deviations, p = {probability:.2g}). W1 inside {here}, {label} against itself {own}; beside it {there}, "
+        f"deviations, p = {probability:.2g}). W1 inside {here}, {label} against itself {own}; next to it {there}, "
         f"{label} against itself {own_beside}.",
         units=UNITS,
         region=where,

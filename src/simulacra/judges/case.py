@@ -1,4 +1,4 @@
-"""What a judge looks at, and what makes it one of the panel."""
+"""The input of a judge, and the interface of a judge in the panel."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from simulacra.statistics.distances.divisions import Replicates
 
 
 class SamplesEvents(Protocol):
-    """What the scans need of a generator."""
+    """What the scans need from a generator."""
 
     @property
     def trained_range(self) -> Mapping[str, tuple[float, float]]:
-        """The (low, high) of each condition that it was trained on."""
+        """The trained range (low, high) of each condition."""
 
     def sample(self, n: int, *, seed: int | None = None, fixed_noise: bool = False, **conditions: Any) -> xr.Dataset:
         """Return ``n`` events; with ``fixed_noise`` all with the same noise, so that only the conditions differ."""
@@ -30,38 +30,38 @@ class SamplesEvents(Protocol):
 
 @dataclass(frozen=True)
 class Case:
-    """What the judges look at.
+    """The input of the judges.
 
     Attributes
     ----------
     truth, generated, train, members:
         the samples.
     further:
-        the training events, if they can stand for further truth.
+        the training events, if they can be used as further truth.
     pool:
         the truth and that further truth.
     replicates:
-        of truth and generated events, their halves those of the pool.
+        of truth and generated events, with halves of the pool.
     n_train:
-        number of events that the generator was trained on, also of those that were not taken; None if it is not known.
+        number of events that the generator was trained on, including those not used here; None if unknown.
     seed:
-        of everything random in the judges.
+        of all random numbers of the judges.
     warnings:
-        what is wrong with the comparison itself.
+        problems of the comparison itself.
     shared:
-        the warning about events that stand in truth and generated events; "" if there are none.
+        the warning about events that are both in the truth and in the generated events; "" if there are none.
     generator:
-        the generator itself, if it was given.
+        the generator itself, if given.
     held_out:
-        the band that it was not trained on, if one was named.
+        the band left out of its training, if given.
     cell_threshold:
         energy up to which a cell counts as empty for the classifiers [MeV].
     protocol:
         of the perceptrons.
     evidence:
-        what the judges that looked before have left, by name.
+        evidence from earlier judges, by name.
     tell:
-        is told the steps of the judge that looks, with the share of its work that is done.
+        called with the steps of the current judge, and the completed share of its work.
     """
 
     truth: Sample
@@ -92,26 +92,26 @@ class Case:
         return any(sample.signed for sample in (self.generated, self.pool, *self.members))
 
 
-#: what a judge finds, and what it leaves for the report; None if that is nothing
+#: a judge's findings, and its evidence for the report; None if there is none
 Left = tuple[Iterable[Finding], Any]
 
 
 @dataclass(frozen=True)
 class Judge:
-    """One of the panel.
+    """A judge of the panel.
 
     Attributes
     ----------
     step:
-        what the progress bar says while it looks; it may tell steps of its own.
+        text of the progress bar; the judge may show its own steps.
     share:
-        of the work of a whole panel.
+        share of the work of the whole panel.
     look:
-        returns what it finds, and what it leaves for the report.
+        returns its findings, and its evidence for the report.
     leaves:
-        the name by which evidence is kept that it leaves.
+        name of its evidence.
     applies:
-        whether it can look at a case.
+        whether it can judge a case.
     """
 
     step: str
@@ -121,11 +121,11 @@ class Judge:
     applies: Callable[[Case], bool] = lambda _case: True
 
     def heard(self, case: Case) -> tuple[Iterable[Finding], Case]:
-        """Return what it finds, and the case with what it leaves."""
+        """Return its findings, and the case with its evidence."""
         findings, left = self.look(case)
         return findings, case if left is None else replace(case, evidence={**case.evidence, self.leaves: left})
 
 
 def unsigned(case: Case) -> bool:
-    """Return whether no weight is negative: only some judges have an estimator for negative ones."""
+    """Return whether no weight is negative; only some judges have an estimator for negative weights."""
     return not case.signed

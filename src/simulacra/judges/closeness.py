@@ -1,4 +1,4 @@
-"""How events are compared with training events: at near-equal conditions, in their own standard deviations."""
+"""Comparison of events with training events: at nearly equal conditions, in their own standard deviations."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Closeness:
     Attributes
     ----------
     observable:
-        what is compared: "cells", "values" or "observables".
+        the compared quantities: "cells", "values" or "observables".
     metric:
-        what the distance is called.
+        name of the distance.
     nearest:
-        of events and training events; returns the distance of each event to the nearest training event, and the number
-        of that, (Q,) each.
+        takes events and training events; returns the distance of each event to the nearest training event, and the
+        number of the latter, (Q,) each.
     """
 
     observable: str
@@ -36,14 +36,14 @@ class Closeness:
 def euclidean(
     events: Sample, train: Sample, values: Callable[[Sample], np.ndarray], sizes: Sequence[int] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Euclidean distance of each event to the nearest training event, and the number of that, (Q,) each.
+    """Return the Euclidean distance of each event to the nearest training event, and the latter's number, (Q,) each.
 
     Parameters
     ----------
     values:
-        what is compared of a sample, (N, F), each in its standard deviation in the training events.
+        returns the compared values of a sample, (N, F), each in its standard deviation in the training events.
     sizes:
-        where the values are of arrays, their sizes: all values of an array then have one standard deviation.
+        for values of arrays, the sizes of the arrays: all values of an array then have one standard deviation.
     """
     theirs, ours = values(train), values(events)
     if not np.isfinite(theirs).all():

@@ -1,8 +1,8 @@
-"""Several generators judged against the same truth: their headline numbers side by side, ranked beyond errors only.
+"""Several generators judged against the same truth: their headline numbers, ranked only beyond errors.
 
-Two generators count as different if their values differ by more than chance would make any two of them differ: the
-threshold holds at 5 % for all pairs together (Šidák). The errors of both are added in quadrature; as both were judged
-against the same truth events, parts of them cancel in the difference, which makes the ranking a cautious one.
+Two generators are different if their values differ by more than any two equal generators would: the threshold is at 5 %
+for all pairs together (Šidák). The errors of both are added in quadrature. Both were judged against the same truth
+events, so parts of the errors cancel in the difference, and the ranking is conservative.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
 
 FALSE_ALARM: Final = 0.05
-#: what classifiers that leave nothing out look at
+#: inputs of classifiers that use the whole event
 ALL_OF_AN_EVENT: Final = frozenset(what for kind in KINDS.values() for _, what in kind.classifiers)
 Front = Literal["on the front", "within errors", "off the front"]
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A generator: its outcome, headline numbers, and cost [ms an event], None if that is not known."""
+    """A generator: its outcome, headline numbers, and time per event [ms], None if unknown."""
 
     name: str
     outcome: str
@@ -47,9 +47,9 @@ class Ranking:
     Attributes
     ----------
     ranks:
-        one more than the number of generators that are better beyond errors, of each that has the number.
+        for each generator with this number, one more than the number of generators that are better beyond errors.
     ties:
-        pairs that cannot be told apart, with the difference and its error.
+        pairs whose difference is within errors, with the difference and its error.
     """
 
     ranks: Mapping[str, int]
@@ -57,7 +57,7 @@ class Ranking:
 
     @property
     def first(self) -> tuple[str, ...]:
-        """The generators that none is better than."""
+        """The generators of rank 1."""
         return tuple(name for name, rank in self.ranks.items() if rank == 1)
 
 
@@ -68,20 +68,20 @@ class Comparison:
     Attributes
     ----------
     use:
-        what the outcomes are for, in words.
+        the use of the outcomes, in words.
     headlines:
-        the numbers that they are compared by.
+        the numbers for the comparison.
     truth, truth_milliseconds:
-        what truth against truth scores, and what an event of its simulator costs, None if unknown.
+        the values for truth against truth, and the time per event of its simulator, None if unknown.
     rankings:
-        by the key of each headline that they are ranked by.
+        by the key of each headline used for ranking.
     fronts:
-        for each AUC, whether a generator with a known cost is on the front of quality against cost: all that cost no
-        more have a higher AUC, beyond errors; "within errors" if these events do not tell.
+        for each AUC, whether a generator with a known cost is on the front of quality against cost: all others at no
+        higher cost have a higher AUC, beyond errors; "within errors" if this is not significant.
     sigmas:
-        how many standard deviations of a difference count as one.
+        threshold of a difference in standard deviations.
     published:
-        results to draw beside.
+        results to draw in the same figure.
     """
 
     use: str
@@ -100,11 +100,11 @@ class Comparison:
 
     @property
     def main(self) -> Headline:
-        """What they are ranked by: the AUC on all that an event holds, or else the first number that all have."""
+        """The number for the ranking: the AUC on the whole event, or else the first number that all have."""
         complete = [h for h in self.headlines if len(self.rankings.get(h.key, _NONE).ranks) == len(self.generators)]
         ranked = complete or [h for h in self.headlines if self.rankings.get(h.key, _NONE).ranks]
         if not ranked:
-            raise ValueError("the verdicts hold none of the numbers that generators are compared by")
+            raise ValueError("the verdicts hold no number for the comparison")
         return next((h for h in ranked if h.observable in ALL_OF_AN_EVENT), ranked[0])
 
     @property
@@ -119,7 +119,7 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        """What the rankings say and do not say, point by point."""
+        """The rankings and their limits, point by point."""
         said = []
         for headline in self.headlines:
             ranking = self.rankings.get(headline.key, _NONE)
@@ -156,30 +156,30 @@ def compare(
     verdicts:
         by the generator's name.
     costs:
-        seconds an event of each generator [s]; None, NaN or nothing where that is not known.
+        seconds per event of each generator [s]; None, NaN or missing if unknown.
     truth_cost:
-        seconds an event of the truth's simulator [s].
+        seconds per event of the truth's simulator [s].
     published:
-        results to draw beside, as ``published_results.read_published`` gives them.
+        results to draw in the same figure, from ``published_results.read_published``.
 
     Raises
     ------
     ValueError
-        if there is no verdict, a cost is not above 0 or of no generator, the verdicts are on different truths, uses or
-        seeds, or hold none of the headline numbers.
+        if there is no verdict, a cost is not above 0 or for an unknown generator, the verdicts are on different truths,
+        uses or seeds, or hold none of the headline numbers.
     """
     if not verdicts:
         raise ValueError("there is nothing to compare: give at least one verdict")
     strange = sorted(set(costs) - set(verdicts))
     if strange:
-        raise ValueError(f"there are costs of {strange}, but verdicts on {sorted(verdicts)} alone")
+        raise ValueError(f"there are costs of {strange}, but only verdicts on {sorted(verdicts)}")
     first = next(iter(verdicts.values()))
     for name, verdict in verdicts.items():
         for what in ("truth_label", "n_truth", "seed", "use"):
             if getattr(verdict, what) != getattr(first, what):
                 raise ValueError(
-                    f"the verdicts are not on the same footing: {what} is {getattr(first, what)!r} for "
-                    f"'{next(iter(verdicts))}' and {getattr(verdict, what)!r} for '{name}'; judge all of them anew"
+                    f"the verdicts cannot be compared: {what} is {getattr(first, what)!r} for "
+                    f"'{next(iter(verdicts))}' and {getattr(verdict, what)!r} for '{name}'; judge all of them again"
                 )
     whats = dict.fromkeys(what_of(f) for v in verdicts.values() for f in v.findings if f.judge == AUC and not f.region)
     headlines = (*(Headline(f"auc_{what}", f"AUC on {what}", AUC, what) for what in whats), *HEADLINES)
@@ -218,7 +218,8 @@ def compare(
 def front_of(generators: Sequence[Contender], key: str, sigmas: float) -> dict[str, Front]:
     """Return for each generator with a known cost whether it is on the front of quality against cost.
 
-    It is on it if all that cost no more have a higher AUC, off it if one of them has a lower AUC, both beyond errors.
+    It is on the front if all others at no higher cost have a higher AUC, and off the front if one of them has a lower
+    AUC, both beyond errors.
     """
     placed = [(g.name, g.milliseconds, n) for g in generators if g.milliseconds and (n := g.numbers[key])]
     found: dict[str, Front] = {}
@@ -254,7 +255,7 @@ def _error(a: Number, b: Number) -> float:
 
 
 def _threshold(n: int) -> float:
-    """Return the standard deviations that all pairs of n equal generators stay within, 95 % of the time or more."""
+    """Return the number of standard deviations within which all pairs of n equal generators are with at least 95 %."""
     from scipy.stats import norm
 
     pairs = max(1, n * (n - 1) // 2)
@@ -262,7 +263,7 @@ def _threshold(n: int) -> float:
 
 
 def _truth_of(numbers: Sequence[Number | None]) -> Number | None:
-    """Return what truth against truth scores: it was measured beside each generator, and differs by chance alone."""
+    """Return the value for truth against truth, which was measured for each generator and differs only by chance."""
     known = [n for n in numbers if n is not None and n.truth_value is not None and n.truth_uncertainty is not None]
     if not known:
         return None
@@ -275,7 +276,7 @@ def _milliseconds(seconds: float | None, of: str) -> float | None:
     if seconds is None or math.isnan(seconds):
         return None
     if not 0 < seconds < math.inf:
-        raise ValueError(f"the cost of {of} must be above 0 s an event, not {seconds}; give None if it is not known")
+        raise ValueError(f"the cost of {of} must be above 0 s per event, not {seconds}; give None if unknown")
     return 1000.0 * seconds
 
 
@@ -286,6 +287,7 @@ def _warnings(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
         listed = ", ".join(f"{name} {n:,}" for name, n in sizes.items())
         warnings.insert(
             0,
-            f"The samples differ in size ({listed}): classifiers see more in larger ones. Judge equally many of each.",
+            f"The samples differ in size ({listed}): classifiers see more in larger ones. Judge the same number of "
+            "each.",
         )
     return tuple(warnings)

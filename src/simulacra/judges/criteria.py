@@ -1,14 +1,16 @@
-"""What generated events must satisfy for a stated use, and how a finding is held against its limit.
+"""Criteria on generated events for a stated use, and the comparison of findings with their limits.
 
-A criterion is passed if the value lies within the limit and still does with its error on top: two standard deviations
-of a value without bias, such as an AUC; one of a distance or of the worst of several bins, which chance makes large,
-after what truth against truth scores is taken off in quadrature. It is failed if the value exceeds the limit by more
-than two standard deviations and what truth against truth scores by as much; else the events do not suffice to decide.
-So a generator at the limit passes in one of fifty draws, or one of six where chance makes the value large. Where events
-fail, the same limits are held against what was found with a classifier's weights: they pass with weights if every
-criterion that failed is passed then, no other one is failed, and a tenth of the events' statistical power is left.
-Where the comparison itself is in doubt (events that stand in both samples, nothing that varies), nothing passes. The
-limits and their reasons: :mod:`simulacra.judges.limits`.
+A criterion passes if both the value and the value plus its error are within the limit. The error is two standard
+deviations for values without bias, such as an AUC. It is one standard deviation for distances and for the worst of
+several bins; chance makes these large, so the value for truth against truth is first subtracted in quadrature. A
+criterion fails if the value exceeds both the limit and truth against truth by more than two standard deviations.
+Otherwise there are too few events to decide. A generator at the limit therefore passes in one of fifty draws, or in one
+of six if chance makes the value large.
+
+If events fail, the same limits are applied to the events with a classifier's weights. They pass with weights if every
+failed criterion then passes, no other one fails, and a tenth of the events' statistical power is left. If the
+comparison itself is in doubt (events in both samples, nothing that varies), nothing passes. The limits and their
+reasons: :mod:`simulacra.judges.limits`.
 """
 
 from __future__ import annotations
@@ -22,15 +24,15 @@ from simulacra.judges.finding import Finding
 
 Outcome = Literal["pass", "pass with weights", "fail", "undecided"]
 SIGMAS: Final = 2.0
-#: the region of findings on generated events that carry a classifier's weights
+#: the region of findings on generated events with a classifier's weights
 WITH_WEIGHTS: Final = "with weights"
 LEAST_EFFECTIVE_SHARE: Final = 0.1
-#: more than so many times the events in hand are called out of reach
+#: factor on the number of events beyond which a decision is called out of reach
 MOST_TIMES: Final = 1e6
-#: the doubt about samples in which nothing that came out varies
+#: the doubt about samples in which no result varies
 ONLY_CONSTANTS: Final = (
-    "All variables (conditions aside) are constant: each has one value in all events of both samples. So nothing can "
-    "be told of how the generated events vary, and nothing can pass."
+    "All variables (conditions aside) are constant: each has one value in all events of both samples. The "
+    "variation of generated events cannot be judged, and nothing can pass."
 )
 
 
@@ -41,7 +43,7 @@ class Criterion:
     Attributes
     ----------
     judge, observables:
-        which findings it is about; all observables if empty.
+        its findings; all observables if empty.
     title:
         the quantity in words.
     limit:
@@ -51,10 +53,10 @@ class Criterion:
     advice:
         what to do when it fails.
     reason:
-        why this limit and no other.
+        reason for this limit.
     biased:
-        whether chance makes the value large, as that of a distance or of the worst of several: what truth against truth
-        scores is then no fault of the generator.
+        whether chance makes the value large, as for a distance or the worst of several; the value for truth against
+        truth is then not an error of the generator.
     """
 
     judge: str
@@ -69,7 +71,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Use:
-    """A use of generated events and what it asks of them."""
+    """A use of generated events and its criteria."""
 
     name: str
     title: str
@@ -78,7 +80,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A criterion, the finding that it was held against, and the outcome."""
+    """A criterion, its finding, and the outcome."""
 
     criterion: Criterion
     finding: Finding
@@ -87,14 +89,14 @@ class Judgement:
 
 @dataclass(frozen=True)
 class UseJudgement:
-    """The outcome for one use and that of each of its criteria.
+    """The outcome for one use and for each of its criteria.
 
     Attributes
     ----------
     weighted:
-        the criteria held against what was found with weights; empty if that was not tried.
+        the criteria for the weighted events; empty if not tried.
     doubts:
-        why the comparison itself can show no pass; empty if it can.
+        reasons why the comparison cannot give a pass; empty if it can.
     """
 
     use: Use
@@ -107,8 +109,8 @@ class UseJudgement:
     def events_needed(self) -> tuple[int, int | None] | None:
         """About how many events of each sample would decide; None if it is decided or in doubt.
 
-        The first number holds if each undecided value turns out to lie one error farther from its limit; the second,
-        None if it is out of reach, if the values stay where they are.
+        The first number is enough if each undecided value turns out to be one error farther from its limit; the second,
+        None if out of reach, if the values stay where they are.
         """
         if self.outcome != "undecided" or self.doubts:
             return None
@@ -122,12 +124,12 @@ class UseJudgement:
 def judge_uses(
     findings: Sequence[Finding], uses: Sequence[Use], doubts: Sequence[str] = ()
 ) -> tuple[UseJudgement, ...]:
-    """Hold findings against the criteria of each use; criteria without findings are left out.
+    """Compare findings with the criteria of each use; criteria without findings are left out.
 
     Parameters
     ----------
     doubts:
-        why the comparison itself can show no pass. What fails still fails: samples that share events are more alike
+        reasons why the comparison cannot give a pass. What fails still fails: samples that share events are more alike
         than independent ones.
     """
     plain = [finding for finding in findings if finding.region != WITH_WEIGHTS]
@@ -178,7 +180,7 @@ def _hold(criterion: Criterion, findings: Sequence[Finding]) -> Judgement | None
 
 
 def outcome_of(finding: Finding, limit: float, *, biased: bool = True) -> Outcome:
-    """Return what a finding says of a limit from above; ``biased`` as in :class:`Criterion`."""
+    """Return the outcome of a finding for an upper limit; ``biased`` as in :class:`Criterion`."""
     if finding.value <= limit:
         # The worst of several has been chosen for what fluctuates upwards already.
         margin = (1.0 if biased else SIGMAS) * finding.uncertainty
@@ -189,7 +191,7 @@ def outcome_of(finding: Finding, limit: float, *, biased: bool = True) -> Outcom
 
 
 def without_chance(finding: Finding, biased: bool) -> float:
-    """Return what a value would be without what chance adds to it, in quadrature as to the size of a shift."""
+    """Return a value without the contribution of chance, subtracted in quadrature as for the size of a shift."""
     chance = finding.truth_value or 0.0
     if not biased or chance <= 0 or finding.value <= 0:
         return finding.value
@@ -199,9 +201,9 @@ def without_chance(finding: Finding, biased: bool) -> float:
 def events_to_decide(judgement: Judgement, *, moved: float = 0.0) -> int | None:
     """Return about how many events of each sample an undecided criterion needs; None if that is out of reach.
 
-    Errors, and what truth against truth scores of a biased value, fall with the root of the number of events. The
-    number is the least at which the value decides wherever it lies within two of its errors then, if it is now what it
-    will be; or by ``moved`` of its present errors farther from the limit, on the side on which it is.
+    Errors, and the truth-against-truth value of a biased value, decrease with the root of the number of events. The
+    number is the smallest at which any value within two of its errors then decides, if the expected value is the
+    present one, or the present one moved by ``moved`` of its errors away from the limit.
     """
     finding, limit, biased = judgement.finding, judgement.criterion.limit, judgement.criterion.biased
     if moved:
@@ -220,7 +222,7 @@ def events_to_decide(judgement: Judgement, *, moved: float = 0.0) -> int | None:
 
 
 def _decides(finding: Finding, limit: float, biased: bool, factor: float) -> bool:
-    """Return whether so many times the events decide, for values two errors below and above the expected one."""
+    """Return whether this factor on the events decides, for values two errors below and above the expected one."""
     shrink = factor**-0.5
     chance = finding.truth_value or 0.0
     by_chance = max(0.0, chance) if biased else 0.0
@@ -242,46 +244,46 @@ def _decides(finding: Finding, limit: float, biased: bool, factor: float) -> boo
 
 
 def _rounded_up(n: float) -> int:
-    """Return a number rounded up to two digits, at least to hundreds, but for a part in a thousand."""
+    """Return a number rounded up to two digits, at least to hundreds, with a tolerance of a part in a thousand."""
     step = max(100, 10 ** (math.floor(math.log10(n)) - 1))
     return int(math.ceil(0.999 * n / step) * step)
 
 
 def advice_on(judged: UseJudgement, all_uses: Sequence[UseJudgement]) -> list[str]:
-    """Return what to do about a verdict, one sentence or two a point."""
+    """Return what to do about a verdict, one or two sentences per point."""
     advice = []
     if judged.doubts and judged.outcome == "undecided":
         advice.append(_remedy(judged.doubts))
     if judged.outcome == "pass with weights":
         advice.append(
             "Give each generated event the weight of a calibrated classifier (simulacra reweight) and use it within "
-            "the conditions that were judged here; without weights it fails."
+            "the judged conditions; without weights it fails."
         )
     advice += [j.criterion.advice for j in judged.judgements if j.outcome == "fail"]
     if not judged.doubts:
         advice += [f"{j.criterion.title}: {_more_events(j)}" for j in judged.judgements if j.outcome == "undecided"]
     if judged.outcome == "pass":
-        advice.append("Use it within the conditions that were judged here; judge again for any other use or range.")
+        advice.append("Use it within the judged conditions; judge again for any other use or range.")
     elif judged.outcome != "pass with weights":
         others = [other.use.title for other in all_uses if other.outcome == "pass" and other is not judged]
         advice.append(
-            f"What it is good enough for: {', '.join(others)}." if others else "It passes for none of the uses below."
+            f"It is good enough for: {', '.join(others)}." if others else "It passes for none of the uses below."
         )
     return list(dict.fromkeys(advice))
 
 
 def _remedy(doubts: Sequence[str]) -> str:
     if ONLY_CONSTANTS in doubts:
-        return "Judge variables that vary; if these should, look at how the samples were made and read."
-    return "Generate other events, and judge them against truth events that they were not made from."
+        return "Judge variables that vary; if these should vary, check how the samples were made and read."
+    return "Generate other events, and judge them against truth events that were not used to make them."
 
 
 def _more_events(judgement: Judgement) -> str:
     needed, moved = events_to_decide(judgement), events_to_decide(judgement, moved=1.0)
-    enough = f", or {moved:,} if it turns out to lie one error farther from the limit" if moved else ""
+    enough = f", or {moved:,} if it turns out to be one error farther from the limit" if moved else ""
     if needed is None:
         return (
-            f"too few events to decide, and {MOST_TIMES:,.0f} times as many would not if the value stays at the limit"
+            f"too few events to decide; even {MOST_TIMES:,.0f} times as many would not if the value stays at the limit"
             f"{enough}."
         )
     fewer = enough if moved != needed else ""

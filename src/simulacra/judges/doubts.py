@@ -1,4 +1,4 @@
-"""What puts a comparison itself in doubt, so that nothing passes: shared events, AUCs below one half, constants."""
+"""Doubts about the comparison itself, for which nothing passes: shared events, AUCs below one half, constants."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from simulacra.judges.kinds.find import KINDS
 from simulacra.judges.samples import Sample
 from simulacra.wording import with_error
 
-#: below one half by so many standard deviations; of independent samples four classifiers do so once in 190 verdicts
+#: standard deviations below one half; four classifiers on independent samples reach this once in 190 verdicts
 BELOW: Final = 3.0
-#: what observables of equal arrays may differ by, relative to the largest: rounding
+#: rounding differences of observables of equal arrays, relative to the largest
 ROUNDING: Final = 1e-9
 
 
 def only_constants(truth: Sample, generated: Sample) -> str:
-    """Return the doubt about samples in which nothing that came out varies, or "" if something does.
+    """Return the doubt about samples in which no result varies, or "" if one does.
 
-    Two constants that differ are told apart by the judges. Conditions are not looked at: they were asked for.
+    The judges tell different constants apart. Conditions are not checked, because they are inputs.
     """
     theirs, ours = (KINDS[truth.kind].outcome(sample) for sample in (truth, generated))
     # Observables of equal arrays or particles may differ by the order of a sum; a column of a table is what it is.
@@ -35,19 +35,19 @@ def only_constants(truth: Sample, generated: Sample) -> str:
 
 
 def doubts_about(findings: Sequence[Finding], shared: str, constants: str = "") -> tuple[str, ...]:
-    """Return what puts a comparison in doubt, in words.
+    """Return the doubts about a comparison, in words.
 
-    A classifier that is judged on events which it has not seen can do no worse than guess, unless the samples depend on
-    each other: of an event that stands in both, the copy that it learned from carries the other label.
+    On events not used in training a classifier cannot be worse than guessing, unless the samples depend on each other:
+    if an event is in both, the copy in the training has the other label.
 
     Parameters
     ----------
     findings:
-        of the generated events as they are.
+        of the unweighted generated events.
     shared:
         the warning about events in both samples, "" if there are none.
     constants:
-        that of :func:`only_constants`.
+        from :func:`only_constants`.
     """
     below = [
         finding
@@ -59,9 +59,9 @@ def doubts_about(findings: Sequence[Finding], shared: str, constants: str = "") 
     if below:
         least = min(below, key=lambda finding: finding.value)
         doubts.append(
-            f"An AUC lies below one half beyond its error ({least.observable.replace('_', ' ')}: "
-            f"{with_error(least.value, least.uncertainty)}): the samples depend on each other, as where events of the "
-            "one, or small changes of them, stand in the other. Nothing can pass."
+            f"An AUC is below one half beyond its error ({least.observable.replace('_', ' ')}: "
+            f"{with_error(least.value, least.uncertainty)}): the samples depend on each other, for example because "
+            "events of one, or small changes of them, are in the other. Nothing can pass."
         )
     return tuple(doubts)
 

@@ -1,4 +1,4 @@
-"""A finding: what one judge says about one observable, with its uncertainty and the value of truth against truth."""
+"""A finding: one judge's value for one observable, with its uncertainty and the value for truth against truth."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ Probability = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
 class Finding(BaseModel):
-    """The value that a judge gives to an observable of generated events; nothing in it is NaN or infinite.
+    """A judge's value for an observable of generated events; no number is NaN or infinite.
 
     Attributes
     ----------
     judge:
         name of the judge, such as "wasserstein_distance".
     observable:
-        what it looked at, such as "total_energy" or "cells".
+        what was judged, such as "total_energy" or "cells".
     value, uncertainty:
         in ``units``.
     truth_value, truth_uncertainty:
-        what truth against truth scores at the sizes ``n_truth`` and ``n_generated`` (or at those in ``details``): the
-        mean and the standard deviation over its repetitions.
+        for truth against truth at the sizes ``n_truth`` and ``n_generated`` (or at those in ``details``): mean and
+        standard deviation over repetitions.
     p_value:
-        share of truth-against-truth comparisons that score at least ``value``, where the judge knows it.
+        share of truth-against-truth comparisons with at least ``value``, if known.
     region:
-        the part of the conditions that this is about, "" for all of them.
+        the range of the conditions, "" for all of them.
     extrapolated:
-        whether that part lies outside what the generator was trained on.
+        whether this range is outside the trained range.
     sentence:
         the finding in words.
     """
@@ -73,7 +73,7 @@ class Finding(BaseModel):
         Parameters
         ----------
         measured:
-            value, uncertainty, truth_value, truth_uncertainty and p_value; those not known at the end may be left out.
+            value, uncertainty, truth_value, truth_uncertainty and p_value; unknown ones at the end may be left out.
         sizes:
             numbers of truth and of generated events.
         more:
@@ -87,7 +87,7 @@ class Finding(BaseModel):
 
     @property
     def significance(self) -> float | None:
-        """How many standard deviations the value lies above truth against truth; None where that is not known."""
+        """Difference of the value from truth against truth in standard deviations; None if unknown."""
         if self.truth_value is None or self.truth_uncertainty is None:
             return None
         spread = math.hypot(self.uncertainty, self.truth_uncertainty)
@@ -96,7 +96,7 @@ class Finding(BaseModel):
 
 def _refuse_nan(value: Any, place: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place} is {value}: a finding holds finite numbers only")
+        raise ValueError(f"{place} is {value}: a finding holds only finite numbers")
     if isinstance(value, dict):
         for key, inner in value.items():
             _refuse_nan(inner, f"{place}.{key}")

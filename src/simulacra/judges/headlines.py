@@ -1,4 +1,4 @@
-"""The few numbers of a verdict that generators are compared by, and where in its findings they stand."""
+"""The few numbers of a verdict for comparing generators, and their findings."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ AUC: Final = "classifier_auc"
 
 @dataclass(frozen=True)
 class Headline:
-    """A number that every generator is compared by.
+    """A number for comparing generators.
 
     Attributes
     ----------
     key, title:
         its name in records and in tables.
     judge, observable:
-        the findings that it is taken from, the worst of them; ``observable`` is the part before " (", "" for any.
+        its findings, of which the worst is used; ``observable`` is the part before " (", "" for any.
     best:
         whether "low" or "high" values are good.
     shows:
-        the finding's "value", or its "p_value", which generators are not ranked by.
+        the finding's "value", or its "p_value", which is not used for ranking.
     scale:
-        what the value is multiplied by where it is shown.
+        factor on the shown value.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Headline:
     scale: float = 1.0
 
     def of(self, findings: Sequence[Finding]) -> Number | None:
-        """Return the worst of the findings that this is about, over all conditions; None if there is none."""
+        """Return the worst of these findings, over all conditions; None if there is none."""
         about = [
             finding
             for finding in findings
@@ -57,7 +57,7 @@ class Headline:
         return Number(worst.value, worst.uncertainty, worst.truth_value, worst.truth_uncertainty, worst.observable)
 
 
-#: beside the AUC of the classifiers on whatever they looked at
+#: besides the AUC of the classifiers
 HEADLINES: Final = (
     Headline("wasserstein_distance", "worst W₁ [σ]", "wasserstein_distance"),
     Headline("frechet_physics_distance", "FPD × 10³", "frechet_physics_distance", scale=1e3),
@@ -69,7 +69,7 @@ HEADLINES: Final = (
 
 @dataclass(frozen=True)
 class Number:
-    """A headline number with its error, what truth against truth scores, and the observable that it is of."""
+    """A headline number with its error, the value for truth against truth, and its observable."""
 
     value: float
     uncertainty: float
@@ -79,5 +79,5 @@ class Number:
 
 
 def what_of(finding: Finding) -> str:
-    """Return what a finding is on, such as "cells" for "cells (perceptron)"."""
+    """Return the inputs of a finding, such as "cells" for "cells (perceptron)"."""
     return finding.observable.partition(" (")[0]

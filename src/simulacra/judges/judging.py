@@ -1,4 +1,4 @@
-"""Judge generated events: the samples are prepared once, the panel looks at them, and a verdict says what it found."""
+"""Judge generated events: prepare the samples once, run the panel of judges, and return the verdict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from simulacra.progress import Progress, silent
 from simulacra.statistics.classifiers.classifier import CELL_THRESHOLD, TrainingProtocol
 
 MOST_EVENTS: Final = 50_000
-#: share of the work that reading the events is
+#: share of the work for reading the events
 READING: Final = 0.02
 
 
@@ -55,30 +55,30 @@ def judge(
         the conditions; or plain arrays, (N, features) or (N, ...), or arrays by name
         (:func:`~simulacra.judges.plain_arrays.as_events`).
     train:
-        the truth events that the generator was trained on: needed to judge memorisation; as further truth they sharpen
-        what truth against truth scores.
+        the truth events that the generator was trained on, needed to judge memorisation; also used as further truth for
+        truth against truth.
     members:
-        events of further generators, trained alike from other seeds: with them the model's uncertainty is judged.
+        events of further members of an ensemble, trained with other seeds, to judge the model's uncertainty.
     generator:
         the generator, for scans at fixed noise and extrapolation.
     use:
         the stated use: "energy", "shapes" or "cells".
     hold_out:
-        a band of a condition, such as "incident_energy:30:50", that the generator was not trained on.
+        a band of a condition left out of the generator's training, such as "incident_energy:30:50".
     n_train:
-        number of truth events that the generator was trained on, where it is not that of ``train``.
+        number of truth events that the generator was trained on, if it differs from that of ``train``.
     learning_curves:
         of the training, for the report.
     protocol:
         of the perceptrons: "cross-validation" or "calochallenge".
     seed:
-        of everything random in the judges.
+        of all random numbers of the judges.
     max_events:
-        the most events of each sample that are looked at, chosen at random.
+        largest number of events of each sample, chosen at random.
     cell_threshold:
         energy up to which a cell counts as empty for the classifiers [MeV].
     progress:
-        called with the name of each step and the share of the work that is done.
+        called with the name of each step and the completed share of the work.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def judge(
     a, b, kind = case.truth, case.generated, KINDS[case.truth.kind]
     known = [one.name for one in kind.uses]
     if use not in known:
-        raise JudgeError(f"no use '{use}' of {a.kind}; the uses are {', '.join(known)}")
+        raise JudgeError(f"no use '{use}' for {a.kind}; the uses are {', '.join(known)}")
     case = replace(
         case,
         n_train=case.n_train if n_train is None else n_train,
@@ -132,5 +132,5 @@ def judge(
 
 
 def _within(tell: Progress, start: float, share: float, step: str, part: float) -> None:
-    """Tell a step of a judge that has a share of all the work."""
+    """Show a step of a judge, whose work is a share of the whole."""
     tell(step, start + share * part)

@@ -1,7 +1,7 @@
-"""Learning curves: how a run came to its best checkpoint, read from the rows that it wrote while it was trained.
+"""Learning curves of a run, read from the rows written during training.
 
-``metrics.jsonl`` has a row for each validation: step, losses, the score and its error, the step of the last progress,
-what the alarm says. Rows of earlier versions lack some of these; what is not there is not drawn.
+``metrics.jsonl`` has one row per validation: step, losses, the score and its error, the step of the last progress, and
+the alarm. Rows of earlier versions lack some of these, which are then not drawn.
 """
 
 from __future__ import annotations
@@ -23,27 +23,26 @@ ALARM: Final = "modes/alarm"
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """The course of a training run, one number a validation.
+    """The course of a training run, one number per validation.
 
     Attributes
     ----------
     steps:
-        steps done, (V,).
+        number of steps, (V,).
     losses:
-        of each player, by its name, (V,); NaN where a row lacks it.
+        of each player, by its name, (V,); NaN if a row lacks it.
     score, score_error:
-        validated score, which the best checkpoint has least of, and its bootstrap error, (V,); the error is NaN where
-        it is not known.
+        validated score, lowest for the best checkpoint, and its bootstrap error, (V,); NaN if unknown.
     best_step:
         of the lowest score.
     progress_step:
-        of the last progress, from which on patience counts; None if the run did not tell.
+        of the last progress, from which patience counts; None if not recorded.
     alarmed:
         whether the alarm was on, (V,).
     alarms:
-        what was said as an alarm began, by step.
+        the message at the start of an alarm, by step.
     effective_modes, truth_effective_modes:
-        (V,); NaN where they were not looked at.
+        (V,); NaN if not computed.
     damaged:
         numbers of the lines that could not be read, counted from 1.
     """
@@ -62,23 +61,23 @@ class LearningCurves:
 
     @property
     def sentences(self) -> list[str]:
-        """What the curves show, in words."""
+        """A description of the curves in words."""
         best = int(np.flatnonzero(self.steps == self.best_step)[0])
         error = float(self.score_error[best])
         score = with_error(float(self.score[best]), error) if math.isfinite(error) else f"{self.score[best]:.4g}"
         kept = (
             f"The best of {len(self.steps)} validations was at step {self.best_step:,} of {int(self.steps[-1]):,}, "
-            f"with the score {score}: its weights are those that were kept. No test event had a part in the choice."
+            f"with the score {score}: its weights were kept. No test events were used for this choice."
         )
         said = [kept]
         if self.progress_step is not None and self.progress_step < self.steps[-1]:
             waited = int((self.steps > self.progress_step).sum())
             said.append(
-                f"The last change for the better that was larger than its error came at step {self.progress_step:,}; "
+                f"The last improvement larger than its error was at step {self.progress_step:,}; "
                 f"patience counted {waited} validation{'s' * (waited > 1)} from there."
             )
         elif self.progress_step is not None:
-            said.append("The score still fell by more than its error at the last validation: train longer.")
+            said.append("At the last validation the score still decreased by more than its error: train longer.")
         if self.alarmed[-1]:
             said.append("The alarm for lost modes was on when training ended.")
         elif self.alarmed[best]:
@@ -90,13 +89,13 @@ class LearningCurves:
             lines = ", ".join(map(str, self.damaged[:5])) + (", ..." if len(self.damaged) > 5 else "")
             said.append(
                 f"{len(self.damaged)} line{'s' * (len(self.damaged) > 1)} of metrics.jsonl could not be read "
-                f"({lines}): the curves are drawn without."
+                f"({lines}): the curves are drawn without them."
             )
         return said
 
 
 def learning_curves(run: Path) -> LearningCurves | None:
-    """Return the learning curves of a run folder; None if it holds no row that can be read."""
+    """Return the learning curves of a run folder; None if it has no readable row."""
     path = Path(run) / "metrics.jsonl"
     if not path.is_file():
         return None
@@ -104,9 +103,9 @@ def learning_curves(run: Path) -> LearningCurves | None:
 
 
 def curves_of(rows: Iterable[str | Mapping[str, Any]]) -> LearningCurves | None:
-    """Return the learning curves of rows, as mappings or as lines of JSON; None if there is none that can be read.
+    """Return the learning curves from rows, as mappings or lines of JSON; None if there is no readable row.
 
-    A row without a finite ``step`` and ``score`` counts as damaged. Of two rows of one step the later one holds.
+    A row without a finite ``step`` and ``score`` counts as damaged. Of two rows of one step the later one is used.
     """
     found: dict[int, Mapping[str, Any]] = {}
     damaged = []

@@ -1,14 +1,14 @@
-r"""The limits that events of every kind are held against, with the reason for each, and the uses that set them.
+r"""The limits for events of every kind, with the reason for each, and the uses with these limits.
 
-A full stand-in may be told from the truth as rarely by its observables as by its cells, values or particles. With the
-densities t and g of truth and generated events, the total variation
+A full stand-in has the same limit for classifiers on observables as on cells, values or particles. With the densities t
+and g of truth and generated events, the total variation
 
 .. math:: V = \sup_S |T(S) - G(S)| = \max_x (\mathrm{TPR}(x) - x)
 
-is the most by which the efficiency of any selection S, on anything that the classifier sees, can be wrong, and the
-share of events that would have to be replaced. The best classifier's ROC curve is concave and passes a point V above
-the diagonal, so that its area a is at least (1 + V) / 2: :math:`V \le 2 a - 1`. Where the log ratio is Gaussian, as for
-many small differences, :math:`V = 2 \Phi(\Phi^{-1}(a) / \sqrt 2) - 1`.
+is the largest error of the efficiency of any selection S on the classifier's inputs, and the share of events that would
+have to be replaced. The best classifier's ROC curve is concave and passes a point V above the diagonal, so its area a
+is at least (1 + V) / 2: :math:`V \le 2 a - 1`. If the log ratio is Gaussian, as for many small differences,
+:math:`V = 2 \Phi(\Phi^{-1}(a) / \sqrt 2) - 1`.
 """
 
 from __future__ import annotations
@@ -19,26 +19,25 @@ from simulacra.judges.criteria import Criterion, Use
 
 
 def largest_efficiency_error(auc: float) -> float:
-    """Return the most by which any selection's efficiency can be wrong where the best classifier has this AUC."""
+    """Return the largest possible error of a selection's efficiency if the best classifier has this AUC."""
     return max(0.0, 2 * auc - 1)
 
 
 def gaussian_total_variation(auc: float) -> float:
-    """Return the share of events to be replaced where the log ratio of the densities is Gaussian, for an AUC."""
+    """Return the share of events to replace for an AUC, if the log ratio of the densities is Gaussian."""
     from scipy.stats import norm
 
     return max(0.0, float(2 * norm.cdf(norm.ppf(auc) / 2**0.5) - 1))
 
 
-#: of the best classifier, on whatever it looks at
+#: of the best classifier, for all inputs
 FULL_STAND_IN_AUC: Final = 0.60
 
 _AUC_REASON: Final = (
-    "At an AUC of 0.60 of the best classifier no selection's efficiency is wrong by more than 20 "
-    "percentage points, and about 14 % of the events would have to be replaced (7 % at 0.55, 37 % at "
-    "0.75). The best generators published for the CaloChallenge reach 0.53 to 0.63. The limit is the same"
-    " whatever the classifier looks at, for a difference in correlations of observables is worth as much "
-    "as one in cells."
+    "If the best classifier has an AUC of 0.60, no selection efficiency is wrong by more than 20 percentage points, "
+    "and about 14 % of the events would have to be replaced (7 % at 0.55, 37 % at 0.75). The best generators "
+    "published for the CaloChallenge reach 0.53 to 0.63. The limit is the same for all inputs of the classifier, "
+    "because a difference in the correlations of observables matters as much as one in cells."
 )
 
 _SHAPES: Final = Criterion(
@@ -47,17 +46,17 @@ _SHAPES: Final = Criterion(
     "Worst observable, W₁ in σ",
     0.10,
     "1",
-    "Look at the histograms of the worst observables: cuts on them have other efficiencies on generated events. Train "
+    "Look at the histograms of the worst observables: cuts on them have wrong efficiencies on generated events. Train "
     "longer, or correct them with weights from a classifier.",
     reason=(
-        "A shift of 0.1 standard deviations moves at most 4 % of the events of a Gaussian across any cut on "
-        "that observable: as much as the uncertainties that selection efficiencies usually carry."
+        "A shift of 0.1 standard deviations moves at most 4 % of the events of a Gaussian across any cut on that "
+        "observable. This is about the usual uncertainty of a selection efficiency."
     ),
 )
 
 
 def area(observables: tuple[str, ...], title: str, advice: str) -> Criterion:
-    """Return the limit on the best classifier's AUC, on what these classifiers look at."""
+    """Return the limit on the best classifier's AUC for these classifiers."""
     return Criterion(
         "classifier_auc", observables, title, FULL_STAND_IN_AUC, "1", advice, reason=_AUC_REASON, biased=False
     )
@@ -66,8 +65,8 @@ def area(observables: tuple[str, ...], title: str, advice: str) -> Criterion:
 _AUC_OBSERVABLES: Final = area(
     ("observables (trees)", "observables (perceptron)"),
     "AUC on observables, better classifier",
-    "Do not feed generated events to multivariate methods that are trained on the truth: single distributions may "
-    "agree where their correlations do not.",
+    "Do not use generated events in multivariate methods trained on the truth: single distributions may agree while "
+    "their correlations do not.",
 )
 _CONDITIONS: Final = Criterion(
     "conditional_wasserstein_distance",
@@ -75,12 +74,13 @@ _CONDITIONS: Final = Criterion(
     "Worst bin of a condition, W₁ in σ",
     0.30,
     "1",
-    "Keep out of the bins of the condition that stand out below, or train on with more events there: the distributions "
-    "over all conditions hide what happens in a part of them.",
+    "Avoid the bins of the condition marked below, or continue training with more events there: distributions over all "
+    "conditions hide differences in a part of them.",
     reason=(
-        "A bin holds about a sixth of the events, so that 0.3 standard deviations in it move the distribution over all "
-        "by 0.05, half of the limit there. Of the bin's events at most 12 % cross any cut on that observable, 2 % of "
-        "all. Of 2,500 truth events the worst of 180 bins of observables lies 0.2 from others by chance alone."
+        "A bin holds about a sixth of the events, so a shift of 0.3 standard deviations in one bin moves the whole "
+        "distribution by 0.05, half of the limit there. At most 12 % of the bin's events cross any cut on that "
+        "observable, 2 % of all events. With 2,500 truth events, the worst of 180 bins of observables differs by 0.2 "
+        "by chance alone."
     ),
 )
 _MODES: Final = Criterion(
@@ -89,12 +89,9 @@ _MODES: Final = Criterion(
     "Truth in lost modes",
     0.02,
     "%",
-    "Some of what the truth does is not generated at all, and no weights bring it back: train on with a family that "
-    "does not lose modes, or with more noise and a larger batch; choose the checkpoint by the alarm of the modes.",
-    reason=(
-        "What is missing is missing for good, since weights cannot bring it back: a share of 2 % is what an "
-        "efficiency of 98 % known without error would leave."
-    ),
+    "A part of the truth is not generated at all, and weights cannot bring it back: train with a family that does not "
+    "lose modes, or with more noise and a larger batch; choose the checkpoint by the alarm of modes.",
+    reason=("Weights cannot bring lost modes back. A loss of 2 % is as large as that from a known efficiency of 98 %."),
 )
 _DIVERSITY: Final = Criterion(
     "missing_diversity",
@@ -102,11 +99,11 @@ _DIVERSITY: Final = Criterion(
     "Diversity missing at fixed condition",
     0.10,
     "%",
-    "Generated events of one condition are too much alike: their number stands for more than they tell. Train on with "
+    "Generated events of one condition are too similar: their statistical power is lower than their number. Train with "
     "minibatch discrimination or a family with a likelihood.",
     reason=(
-        "Events that are a tenth too alike understate the spread, and so the errors that are taken from it, "
-        "by about that much."
+        "If the diversity is a tenth too small, the spread is too small by about a tenth, and so are errors that are "
+        "computed from it."
     ),
     biased=False,
 )
@@ -116,9 +113,11 @@ _COPIES: Final = Criterion(
     "Copies of training events",
     0.01,
     "%",
-    "Events were learned by heart: the generated sample is worth no more than the training sample. Stop earlier, make "
-    "the networks smaller, or train on more events.",
-    reason=("A copy adds nothing to the training sample: of 1 % copies the error of a mean grows by less than 1 %."),
+    "Training events were memorised: the generated sample is worth no more than the training sample. Stop earlier, "
+    "make the networks smaller, or train on more events.",
+    reason=(
+        "A copy adds nothing to the training sample. With 1 % of copies, the error of a mean grows by less than 1 %."
+    ),
     biased=False,
 )
 
@@ -128,16 +127,16 @@ _COMMON: Final = (_SHAPES, _CONDITIONS, _MODES, _COPIES)
 def uses_of(
     whole: str, *areas: Criterion, selections: tuple[Criterion, ...] = (), full: tuple[Criterion, ...] = ()
 ) -> tuple[Use, ...]:
-    """Return the two uses that events of every kind have: selections on single observables, and a full stand-in.
+    """Return the two uses for events of every kind: selections on single observables, and a full stand-in.
 
     Parameters
     ----------
     whole:
-        how a full stand-in is compared, such as "value by value".
+        comparison of a full stand-in, such as "value by value".
     areas:
-        limits on classifiers of all that an event holds.
+        limits on classifiers of the whole event.
     selections, full:
-        what a kind asks of the one and of the other before anything else.
+        further criteria of a kind for the two uses, which come first.
     """
     return (
         Use("shapes", "selections on single observables", (*selections, *_COMMON)),

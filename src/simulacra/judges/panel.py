@@ -1,8 +1,7 @@
-"""The panel: every judge in the order in which they look, with what it needs and what it leaves.
+"""The panel: all judges in their order, with their inputs and evidence.
 
-Those that only one kind of events has look last; they stand in the kind's own file (:mod:`simulacra.judges.kinds`).
-Each judge draws its random numbers from a stream of its own, so that what one finds does not depend on which others
-look.
+Judges of only one kind of events come last; they are in the kind's file (:mod:`simulacra.judges.kinds`). Each judge has
+its own stream of random numbers, so its findings do not depend on the other judges.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from simulacra.statistics.model_floor import FEWEST_MEMBERS
 
 def _band(case: Case) -> Left:
     if case.held_out is None:
-        raise ValueError("no band was named")
+        raise ValueError("no band was given")
     findings = judge_band(case.truth, case.generated, case.held_out, case.rng("band"))
     return findings, findings
 

@@ -1,4 +1,4 @@
-"""Plain arrays as events, so that two of them can be judged without knowing the conventions of events."""
+"""Plain arrays as events, to be judged without knowledge of the conventions of events."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ import xarray as xr
 from simulacra.events import make_events, padded, variable
 from simulacra.judges.samples import JudgeError
 
-#: an array, or arrays of unequal length, one an event
+#: an array, or arrays of unequal length, one per event
 Array = np.ndarray | Sequence[np.ndarray]
 Plain = Array | Mapping[str, Array]
 
 
 def as_events(given: xr.Dataset | Plain, what: str) -> xr.Dataset:
-    """Return events as they are, and plain arrays as events whose features are pure numbers.
+    """Return events unchanged, and plain arrays as events with dimensionless features.
 
     Parameters
     ----------
     given:
         events; or an array of shape (N,) or (N, features), whose columns are features ``feature_0`` and so on; or one
         of shape (N, ...) with more dimensions, such as images, as one feature ``values``; or arrays by name, of shape
-        (N,) or (N, ...), as features of these names. What a masked array (:mod:`numpy.ma`) masks is not there: a mask
-        ``NAME_observed`` beside the feature says so, and one of shape (N, length) is a feature ``values`` too. So are
-        arrays of unequal length, one an event, which are padded.
+        (N,) or (N, ...), as features of these names. Masked entries of a masked array (:mod:`numpy.ma`) are absent; a
+        mask ``NAME_observed`` is added to the feature, and an array of shape (N, length) is one feature ``values``.
+        Arrays of unequal length, one per event, are padded and also become ``values``.
     what:
-        the sample's name in messages and on the page.
+        name of the sample in messages and on the page.
 
     Raises
     ------
     JudgeError
-        if an array has no events, is not of numbers, arrays have different numbers of events, or an event's single
-        number is masked.
+        if an array has no events or no numbers, arrays have different numbers of events, or an event's single number is
+        masked.
     simulacra.events.EventsError
-        if a value that is not masked is not finite, or arrays of unequal length differ in more than that.
+        if a value that is not masked is not finite, or arrays of unequal length also differ in other dimensions.
     """
     if isinstance(given, xr.Dataset):
         return given
@@ -57,7 +57,7 @@ def as_events(given: xr.Dataset | Plain, what: str) -> xr.Dataset:
             masks = {name: there}
     counts = {name: values.shape[0] if values.ndim else 0 for name, values in arrays.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
-        raise JudgeError(f"the {what}'s arrays must hold a value for each of the same events, not {counts}")
+        raise JudgeError(f"the {what}'s arrays must have the same number of events, not {counts}")
     for name, values in arrays.items():
         if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
             raise JudgeError(f"the array '{name}' of the {what} holds {values.dtype}, not real numbers")
@@ -75,7 +75,7 @@ def as_events(given: xr.Dataset | Plain, what: str) -> xr.Dataset:
             )
         elif not there.all():
             raise JudgeError(
-                f"'{name}' of the {what} is masked in event {int(np.argmin(there))}: an event has its single numbers; "
+                f"'{name}' of the {what} is masked in event {int(np.argmin(there))}: single numbers must be present; "
                 "leave such events, or this array, out"
             )
     provenance: dict[str, Any] = {"simulator": what, "simulator_version": "", "seed": None, "settings": {}}
@@ -83,7 +83,7 @@ def as_events(given: xr.Dataset | Plain, what: str) -> xr.Dataset:
 
 
 def _unpacked(given: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return values, 0 where they are masked, and whether they are there, None if nothing is masked."""
+    """Return values, 0 if masked, and whether they are present, None if nothing is masked."""
     if isinstance(given, np.ma.MaskedArray):
         return np.asarray(given.filled(0)), ~np.ma.getmaskarray(given)
     if isinstance(given, Sequence) and len({np.shape(array) for array in given}) > 1:

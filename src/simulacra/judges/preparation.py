@@ -1,4 +1,4 @@
-"""A case for the judges: the samples, taken from events that can be compared, and how they are resampled."""
+"""A case for the judges: the samples from comparable events, and their resampling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulacra.statistics.outliers import far_outside
 from simulacra.units import alike, in_convention, response_warnings, scale_warnings
 from simulacra.wording import listed, shorten
 
-#: judges that need weights which are not negative: trees, neighbours, clusters, covariances' roots
+#: judges that need non-negative weights: trees, neighbours, clusters, roots of covariances
 NO_ESTIMATOR: Final = (
     "boosted trees",
     "Frechet and kernel distances",
@@ -44,12 +44,13 @@ def prepared(
     seed: int,
     max_events: int,
 ) -> Case:
-    """Return the samples that :func:`~simulacra.judges.judging.judge` is given, ready to be judged.
+    """Return the samples of :func:`~simulacra.judges.judging.judge`, ready to be judged.
 
     Raises
     ------
     simulacra.judges.samples.JudgeError, simulacra.events.EventsError
-        if they cannot be judged; a unit that does not convert to that of the conventions, or of the truth, is among it.
+        if they cannot be judged, for example because a unit cannot be converted to the conventional one or that of the
+        truth.
     """
     truth = in_convention(truth, "the truth")
     others = [("the generated events", generated), *((f"member {i}", one) for i, one in enumerate(members, 1))]
@@ -81,7 +82,7 @@ def prepared(
     if c is not None and compare_conditions(a, c):
         further = None
         warnings.append(
-            "The training events' conditions differ from the truth's: truth against truth goes without them."
+            "The training events' conditions differ from the truth's: truth against truth does not use them."
         )
     pool = a if further is None else a.joined(further)
     warnings += far_outside(_columns(a, b), (a.index, b.index), labels, a.long_names)
@@ -107,7 +108,7 @@ def prepared(
 
 
 def _columns(truth: Sample, generated: Sample) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the observables and conditions that both samples have, by name."""
+    """Return the observables and conditions of both samples, by name."""
     columns = {name: (v, generated.observables[name]) for name, v in truth.observables.items()}
     return columns | {
         name: (v, generated.conditions[name]) for name, v in truth.conditions.items() if name in generated.conditions
@@ -115,16 +116,16 @@ def _columns(truth: Sample, generated: Sample) -> dict[str, tuple[np.ndarray, np
 
 
 def _without_estimator(labels: Sequence[str]) -> str:
-    """Return which judges do not look where weights are negative."""
+    """Return a sentence on the judges that do not accept negative weights."""
     return (
         f"Some weights of {listed(labels)} are negative. Distances of observables and of their projections, "
-        "histograms, means, widths and AUCs take them as they are, and perceptrons learn with them. These have no "
-        f"estimator for them and did not look: {listed(NO_ESTIMATOR)}."
+        "histograms, means, widths and AUCs use them unchanged, and perceptrons can be trained with them. Others "
+        f"have no estimator for them and were left out: {listed(NO_ESTIMATOR)}."
     )
 
 
 def _labels(truth: xr.Dataset, generated: xr.Dataset) -> tuple[str, str]:
-    """Return what the samples are called: their simulators, told apart if they are the same."""
+    """Return the names of the samples: their simulators, made different if they are the same."""
     first, second = (
         _SPELLED.get(simulator := str(events.attrs.get("simulator", "")), simulator).removeprefix("simulacra ") or name
         for events, name in ((truth, "truth"), (generated, "generated"))

@@ -1,8 +1,8 @@
-"""Results that others published, to be drawn beside ours: the CaloChallenge's table as JSON (arXiv:2410.21611).
+"""Published results of others, to be drawn with ours: the CaloChallenge's table as JSON (arXiv:2410.21611).
 
 The file holds ``{data set: {model: {quantity: number}}}`` with the quantities "binary cls low" and "binary cls high"
-(AUC on voxels and on high-level features), "time CPU 100" (milliseconds a shower in batches of 100) and others, each
-with its error under "... std"; NaN where there is none.
+(AUC on voxels and on high-level features), "time CPU 100" (milliseconds per shower in batches of 100) and others, each
+with its error under "... std"; NaN if there is none.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-#: the quantity that stands for the AUC on each of what our classifiers look at
+#: the quantity for the AUC on each of our classifiers' inputs
 QUANTITIES: Final = {"cells": "binary cls low", "observables": "binary cls high"}
 TIME: Final = "time CPU 100"
 CAVEAT: Final = (
-    "Grey: results that others published ({name}, {time}, milliseconds a shower). Their detector, showers, classifiers "
-    "and computers are others than those here: compare the shapes of the fronts, not single points."
+    "Grey: published results of others ({name}, {time}, milliseconds per shower). Their detector, showers, classifiers "
+    "and computers differ from those here: compare the shapes of the fronts, not single points."
 )
 
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """A published generator: AUC and its error by what the classifier saw, and its cost [ms an event]."""
+    """A published generator: AUC and its error by the classifier's input, and its time per event [ms]."""
 
     name: str
     aucs: Mapping[str, tuple[float, float]]
@@ -35,7 +35,7 @@ class PublishedResult:
 
 @dataclass(frozen=True)
 class Published:
-    """Published results on one data set, and which time was taken."""
+    """Published results on one data set, and the name of the time."""
 
     dataset: str
     time: str
@@ -43,7 +43,7 @@ class Published:
 
     @property
     def caveat(self) -> str:
-        """What a reader has to know of them."""
+        """What a reader should know about them."""
         return CAVEAT.format(name=self.dataset, time=self.time)
 
 
@@ -55,12 +55,12 @@ def read_published(path: str | os.PathLike[str], dataset: str | None = None, *, 
     dataset:
         the data set, such as "ds1_photons"; needed if the file holds several.
     time:
-        the quantity that is the cost, such as "time CPU 1" or "time GPU 100".
+        the quantity used as cost, such as "time CPU 1" or "time GPU 100".
 
     Raises
     ------
     ValueError
-        if the file cannot be read, is laid out otherwise, or holds no such data set or time.
+        if the file cannot be read, has another layout, or lacks the data set or time.
     """
     path = Path(path)
     try:
@@ -70,7 +70,7 @@ def read_published(path: str | os.PathLike[str], dataset: str | None = None, *, 
     if not isinstance(table, dict) or not table:
         raise ValueError(f"'{path}' holds no table of {{data set: {{model: {{quantity: number}}}}}}")
     if dataset is None and len(table) > 1:
-        raise ValueError(f"'{path}' holds the data sets {sorted(table)}: say which one")
+        raise ValueError(f"'{path}' holds the data sets {sorted(table)}: choose one")
     dataset = next(iter(table)) if dataset is None else dataset
     if dataset not in table:
         raise ValueError(f"'{path}' holds no data set '{dataset}'; it holds {sorted(table)}")

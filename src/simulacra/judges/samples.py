@@ -16,7 +16,7 @@ CONDITION_DISTANCE: Final = 0.05
 
 
 class JudgeError(ValueError):
-    """Samples that cannot be judged; the message says what is at fault and what is needed."""
+    """Samples that cannot be judged; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Cloud:
     Attributes
     ----------
     features:
-        of each particle, (N, P, F) float32, 0 where there is none.
+        of each particle, (N, P, F) float32, 0 if absent.
     present:
         whether there is a particle, (N, P).
     names:
@@ -45,28 +45,28 @@ class Sample:
     Attributes
     ----------
     label:
-        what the sample is called in figures.
+        name of the sample in figures.
     kind:
-        what an event is, by the name of a file in :mod:`simulacra.judges.kinds`.
+        kind of events: the name of a file in :mod:`simulacra.judges.kinds`.
     cells:
-        one event a row, (N, n_cells): the energy of each cell [MeV] of showers, the values of arrays, one array behind
-        the other, with their times, uncertainties and masks; None for clouds and tables.
+        one event per row, (N, n_cells): the energy of each cell [MeV] of showers, or the values of arrays, one array
+        after the other, with their times, uncertainties and masks; None for clouds and tables.
     cloud:
         the particles of clouds; None for other events.
     conditions, observables:
         (N,) each, by name.
     weights:
-        the product of all weight variables but the variations' (``variation_...``), (N,); some may be negative.
+        the product of all weight variables except variations (``variation_...``), (N,); some may be negative.
     units, long_names:
         of conditions and observables.
     provenance:
-        the events' attributes, without the geometry and without numbers that are not known (NaN).
+        the events' attributes, without the geometry and without unknown numbers (NaN).
     shapes:
-        the shape of each array whose values stand in ``cells``, by name.
+        the shape of each array in ``cells``, by name.
     index:
-        the events' indices, (N,); empty if they are not known.
+        the events' indices, (N,); empty if unknown.
     mask:
-        the mask of the first array, whose values stand in ``cells`` too; "" if it has none.
+        the mask of the first array, whose values are also in ``cells``; "" if it has none.
     geometry:
         the detector of showers; None for other events.
     """
@@ -117,7 +117,7 @@ class Sample:
         )
 
     def joined(self, further: Sample) -> Sample:
-        """Return these events and further ones behind them."""
+        """Return these events followed by further ones."""
         cells, cloud = self.cells, self.cloud
         if cells is not None and further.cells is not None:
             cells = np.concatenate([cells, further.cells])
@@ -142,7 +142,7 @@ class Sample:
 
 
 def features_of(truth: Sample, generated: Sample) -> Features:
-    """Return the observables and the conditions that vary, which both samples have, on the truth's scale."""
+    """Return the observables and varying conditions of both samples on the truth's scale."""
     names = [*truth.observables, *(name for name in truth.moving if name in generated.conditions)]
     return standardised(
         truth.columns(names),
@@ -159,7 +159,7 @@ def some_rows(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def widened(cloud: Cloud, width: int) -> Cloud:
-    """Return a cloud with room for ``width`` particles."""
+    """Return a cloud padded to ``width`` particles."""
     more = ((0, 0), (0, width - cloud.present.shape[1]))
     return replace(cloud, features=np.pad(cloud.features, (*more, (0, 0))), present=np.pad(cloud.present, more))
 
@@ -178,7 +178,7 @@ def compare_conditions(truth: Sample, generated: Sample) -> list[str]:
                 f"The distributions of {name} differ (Kolmogorov-Smirnov distance {test.statistic:.2f}): "
                 f"{values.min():.3g} to {values.max():.3g}{unit} with mean {values.mean():.3g} in the truth, "
                 f"{other.min():.3g} to {other.max():.3g}{unit} with mean {other.mean():.3g} in the generated events. "
-                "Every number below then mixes this difference with the generator's faults: generate events with the "
+                "Every number below mixes this difference with errors of the generator: generate events with the "
                 "truth's conditions and judge again."
             )
     return warnings

@@ -1,4 +1,4 @@
-"""Scores of events as arrays, checked: what the judge of a score compares."""
+"""Checked scores of events as arrays, for the judge of a score."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Scores = xr.Dataset | np.ndarray | Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class ScoredSample:
-    """Scores of events, what they are called, and what is known of the events beside.
+    """Scores of events, with their names and the conditions of the events.
 
     Attributes
     ----------
     label:
-        what the sample is.
+        name of the sample.
     events:
         scores and weights, (N,) each.
     conditions, units:
         of the events, (N,) each, by name.
     name, score_units:
-        of the score, as axes name it.
+        of the score, for axes.
     """
 
     label: str
@@ -42,14 +42,14 @@ class ScoredSample:
 
     @classmethod
     def of(cls, given: Scores, label: str, rng: np.random.Generator, *, least: float, most: int) -> ScoredSample:
-        """Return a sample of what :meth:`simulacra.TrainedScore.scored` gave, or of plain arrays.
+        """Return a sample from the output of :meth:`simulacra.TrainedScore.scored`, or from plain arrays.
 
-        At ``least`` so many events are needed, also by their weights; of more than ``most`` some are taken at random.
+        At least ``least`` events are needed, also effectively; of more than ``most`` some are chosen at random.
 
         Raises
         ------
         JudgeError
-            if there are too few events, also by their weights, a value is not finite, or arrays do not fit each other.
+            if there are too few events, also effectively, a value is not finite, or arrays do not fit.
         """
         if isinstance(given, Mapping) and "score" not in given:
             raise JudgeError(f"the {label} holds {', '.join(sorted(map(str, given)))} and no 'score': score it first")

@@ -1,4 +1,4 @@
-"""Judge a score of events: by how much it improves a signal's significance, and what it does to the background."""
+"""Judge a score of events: the improvement of a signal's significance, and the effect on the background."""
 
 from __future__ import annotations
 
@@ -41,45 +41,45 @@ from simulacra.wording import with_error
 Outcome = Literal["pass", "fail", "undecided"]
 
 LABELS: Final = ("background", "signal", "second background")
-#: the background's efficiencies at which cuts are looked at, and those at which the improvement is quoted
+#: background efficiencies of the tested cuts, and those at which the improvement is quoted
 CUTS: Final = (0.1, 0.01, 0.001)
 QUOTED: Final = (0.01, 0.001)
 SIGNAL_EFFICIENCY: Final = 0.5
 IMPROVEMENT: Final = "significance_improvement"
-#: signal efficiencies at which chance is drawn
+#: signal efficiencies at which chance is estimated
 GRID: Final = np.linspace(0.01, 1.0, 100)
 #: cuts of a curve in figures and in the record
 POINTS: Final = 300
-#: p-values below which the background's efficiency is called uneven, and a signal found
+#: p-values below which the background efficiency is called uneven, and a signal is found
 UNEVEN_P_VALUE: Final = 0.01
 FOUND_P_VALUE: Final = 0.05
-#: relative difference of an efficiency that is let pass however well it is known
+#: relative difference of an efficiency that is accepted even if significant
 MOST_UNEVEN: Final = 0.1
-#: the improvement that is asked for at least
+#: smallest required improvement
 LEAST_IMPROVEMENT: Final = 1.1
 SIGMAS: Final = 2.0
 
 
 @dataclass(frozen=True)
 class ScoreVerdict:
-    """What a score was found to be worth.
+    """The judgement on a score.
 
     Attributes
     ----------
     outcome, headline, summary, warnings, notes:
-        the verdict in words, what makes it doubtful, and what could not be looked at.
+        the verdict in words, reasons for doubt, and what could not be tested.
     findings:
-        all numbers, with their errors and what background against background scores.
+        all numbers, with their errors and the values for background against background.
     curve:
-        efficiencies of cuts, as far as they are known.
+        efficiencies of cuts, as far as known.
     held_out:
-        the best cut, chosen on other events than it is judged on.
+        the best cut, chosen and judged on different events.
     chance:
         background against background.
     binning, histograms:
         of the scores, by sample.
     own, other:
-        the background's efficiency in bins of the conditions, and the second background's; None if there is none.
+        the background efficiency in bins of the conditions, and that of the second background; None if there is none.
     sizes:
         events of the samples: background, signal, and second background if there is one.
     units:
@@ -109,7 +109,7 @@ class ScoreVerdict:
 
     @property
     def passed(self) -> bool:
-        """Whether a cut on the score improves the significance, and no uneven efficiency of the background is seen."""
+        """Whether a cut on the score improves the significance, and no uneven background efficiency is seen."""
         return self.outcome == "pass"
 
 
@@ -123,25 +123,25 @@ def judge_score(
     replicates: int = REPLICATES,
     progress: Progress | None = None,
 ) -> ScoreVerdict:
-    r"""Judge a score by events of known kind: how well a cut on it separates them, and what it does to the background.
+    r"""Judge a score with events of known kind: the separation by cuts, and the effect of cuts on the background.
 
     Parameters
     ----------
     background, signal:
-        what :meth:`simulacra.TrainedScore.scored` or :func:`simulacra.score` gave for events that the score was not
-        trained on; or scores, (N,); or arrays (N,) by name: ``score``, ``weight`` if there are weights, and conditions.
-        A higher score means less like the background.
+        output of :meth:`simulacra.TrainedScore.scored` or :func:`simulacra.score` for events not used in the score's
+        training; or scores, (N,); or arrays (N,) by name: ``score``, ``weight`` if there are weights, and conditions. A
+        higher score means less like the background.
     null:
-        the same of a second background, such as a simulated one beside a side band: the scores' distribution and the
-        efficiencies of cuts, which are set on the first background, have to be the same.
+        the same for a second background, such as a simulated one in addition to a side band. The distribution of the
+        scores and the efficiencies of cuts, set on the first background, must agree.
     seed:
         the same seed gives the same numbers.
     max_events:
-        of each sample; of more, so many are taken at random.
+        of each sample; of more, this number is chosen at random.
     replicates:
-        drawn for errors, chance and p-values.
+        number, for errors, chance and p-values.
     progress:
-        is told how far it has come.
+        called with each step and the completed share.
 
     Raises
     ------
@@ -151,9 +151,9 @@ def judge_score(
     Notes
     -----
     The verdict is "pass" if the best cut, chosen on other events, improves the significance by more than two errors
-    beyond 1 and beyond chance (p <= 0.05), and no efficiency of the background is uneven: off by more than 10 % of
-    itself in a bin of a condition or in the second background, with p < 0.01 for all bins together. It is "fail" if an
-    efficiency is uneven, or no cut improves the significance by 10 %, within two errors.
+    beyond 1 and beyond chance (p <= 0.05), and no background efficiency is uneven. Uneven means a difference of more
+    than 10 % in a bin of a condition or in the second background, with p < 0.01 for all bins together. It is "fail" if
+    an efficiency is uneven, or no cut improves the significance by 10 %, within two errors.
 
     References
     ----------
@@ -195,7 +195,7 @@ def judge_score(
         findings += [*_same_distribution(first, third, rngs[5], replicates), *_false_alarms(first, third, cuts)]
         findings += _uneven("false_alarm_rate_in_bins", first, third, other)
     if own is None:
-        notes.append("No condition of the background varies: sculpting was not looked for.")
+        notes.append("No condition of the background varies: sculpting was not tested.")
     outcome, headline, warnings = _verdict(findings, held_out)
     pooled = np.concatenate([first.events.scores, second.events.scores])
     binning = binning_of(pooled)
@@ -230,7 +230,7 @@ def _refuse_the_same(samples: Sequence[ScoredSample]) -> None:
 
 
 def _points(curve: EfficiencyCurve) -> dict[str, float]:
-    """Return the numbers of a curve that are quoted if enough events are left; else they may be anything."""
+    """Return the numbers of a curve that are quoted if enough events are left; otherwise they have no meaning."""
     rejected = max(curve.background_at(SIGNAL_EFFICIENCY), 1e-12)
     return {
         "largest": float(curve.known.improvement.max()),
@@ -253,7 +253,7 @@ def _finding(
     observable: str = "score",
     region: str = "",
 ) -> Finding:
-    """Return a finding on the second sample; ``chance`` is what background against background scores, with spread."""
+    """Return a finding on the second sample; ``chance`` is the value for background against background, with spread."""
     return Finding(
         judge=judge,
         observable=observable,
@@ -283,7 +283,7 @@ def _separation(
     chance: Chance,
     held_out: HeldOut | None,
 ) -> tuple[list[Finding], list[str]]:
-    """Return what the score is worth, and what could not be told."""
+    """Return the findings on the score, and notes on what could not be tested."""
     both = background, signal
     area = _area(*both)
     values, known = _points(curve), curve.known
@@ -313,8 +313,8 @@ def _separation(
             *both,
             values["largest"],
             errors["largest"],
-            f"The largest significance improvement of all cuts is {told['largest']}: too large on average, for its cut "
-            "is chosen on the same events.",
+            f"The largest significance improvement of all cuts is {told['largest']}: too large on average, because "
+            "its cut is chosen on the same events.",
             chance=by_chance[1],
             p=p_value(values["largest"], chance.maxima),
         ),
@@ -334,10 +334,10 @@ def _separation(
             continue
         if eps < known.background[0]:
             events = (1 - eps) / eps / MOST_RELATIVE_ERROR**2
-            notes.append(f"A background efficiency of {percent} takes about {events:,.0f} background events.")
+            notes.append(f"A background efficiency of {percent} needs about {events:,.0f} background events.")
             continue
         sentence = (
-            f"A cut that leaves {percent} of the background improves the significance by a factor of {told[name]}."
+            f"A cut that keeps {percent} of the background improves the significance by a factor of {told[name]}."
         )
         where = f"background efficiency {percent}"
         findings.append(
@@ -345,10 +345,10 @@ def _separation(
         )
     eps, percent = SIGNAL_EFFICIENCY, f"{100 * SIGNAL_EFFICIENCY:g} %"
     if known.signal[0] > eps or not {"at signal", "rejection"} <= set(values):
-        return findings, [*notes, f"A cut that keeps {percent} of the signal leaves too little background to tell."]
+        return findings, [*notes, f"A cut that keeps {percent} of the signal keeps too few background events."]
     for name, judge, expected, words in (
         ("at signal", IMPROVEMENT, eps**0.5, "improves the significance by a factor of"),
-        ("rejection", "background_rejection", 1 / eps, "leaves one background event in"),
+        ("rejection", "background_rejection", 1 / eps, "keeps one background event in"),
     ):
         sentence = f"A cut that keeps {percent} of the signal {words} {told[name]}."
         where = f"signal efficiency {percent}"
@@ -365,14 +365,14 @@ def _area(first: ScoredSample, second: ScoredSample) -> Area:
 
 
 def _uneven(judge: str, first: ScoredSample, sample: ScoredSample, found: Uniformity | None) -> list[Finding]:
-    """Return the worst bin of the background's efficiency, as its ratio to the efficiency of the cut."""
+    """Return the worst bin of the background efficiency, as its ratio to the efficiency of the cut."""
     if found is None:
         return []
     table, b = found.worst
     cut, unit = table.cut, "" if sample.units[table.condition] == "1" else f" {sample.units[table.condition]}"
     region = f"{table.condition} {table.edges[b]:.3g} to {table.edges[b + 1]:.3g}{unit}"
     sentence = (
-        f"The cut that is set for {100 * cut.efficiency:.3g} % of the {first.label} leaves "
+        f"The cut set for {100 * cut.efficiency:.3g} % of the {first.label} keeps "
         f"{with_error(float(table.value[b]), float(table.error[b]), '%')} of the {sample.label} at {region}, the worst "
         f"of all bins (p = {found.p_value:.2g} for all of them together)."
     )
@@ -405,7 +405,7 @@ def _same_distribution(
 
 
 def _false_alarms(first: ScoredSample, second: ScoredSample, cuts: Sequence[Cut]) -> list[Finding]:
-    """Return what the cuts that were set on one background leave of the other, over what they were set for."""
+    """Return the efficiencies of cuts, set on one background, for the other, relative to the nominal ones."""
     findings = []
     for cut in cuts:
         left = at_cut(first.events, second.events, cut.value)
@@ -414,7 +414,7 @@ def _false_alarms(first: ScoredSample, second: ScoredSample, cuts: Sequence[Cut]
         expected = (cut.efficiency * (1 - cut.efficiency) / effective_size(second.events.weights)) ** 0.5
         error = float(np.hypot(max(expected, float(left.signal_error[0])), cut.error))
         sentence = (
-            f"The cut that is set for {100 * cut.efficiency:.3g} % of the {first.label} leaves "
+            f"The cut set for {100 * cut.efficiency:.3g} % of the {first.label} keeps "
             f"{with_error(rate, error, '%')} of the {second.label}."
         )
         findings.append(
@@ -434,7 +434,7 @@ def _false_alarms(first: ScoredSample, second: ScoredSample, cuts: Sequence[Cut]
 
 
 def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Outcome, str, list[str]]:
-    """Return outcome and headline, and warnings of what was seen and is let pass."""
+    """Return outcome and headline, and warnings of accepted differences."""
     by_judge = {finding.judge: finding for finding in findings}
     alarms = [finding for finding in findings if finding.judge == "false_alarm_rate"]
     own, other = (
@@ -445,7 +445,7 @@ def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Out
     seen = [one for one, times in tests if times * (one.p_value or 0.0) < UNEVEN_P_VALUE]
     uneven = [one for one in seen if abs(one.value - 1) > MOST_UNEVEN]
     warnings = [
-        f"{one.sentence} It is let pass: less than {100 * MOST_UNEVEN:g} %." for one in seen if one not in uneven
+        f"{one.sentence} It is accepted: less than {100 * MOST_UNEVEN:g} %." for one in seen if one not in uneven
     ]
     warnings += [
         f"The scores of the two backgrounds differ: {by_judge[name].sentence}"
@@ -453,16 +453,16 @@ def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Out
         if name in by_judge and (by_judge[name].p_value or 0.0) < UNEVEN_P_VALUE
     ]
     if findings[0].value < 0.5 - max(3 * findings[0].uncertainty, 1e-3):
-        warnings.append("The signal scores below the background: has the score the wrong sign?")
+        warnings.append("The signal has lower scores than the background: does the score have the wrong sign?")
     if uneven:
         what = {
             "background_efficiency_in_bins": "the score sculpts the background",
-            "false_alarm_rate_in_bins": "a cut leaves another share of the second background in some bins",
-            "false_alarm_rate": "a cut leaves another share of the second background",
+            "false_alarm_rate_in_bins": "a cut keeps a different share of the second background in some bins",
+            "false_alarm_rate": "a cut keeps a different share of the second background",
         }[uneven[0].judge]
         return "fail", f"FAIL: {what}. {uneven[0].sentence}", warnings
     if held_out is None:
-        return "undecided", "UNDECIDED: too little background is left above the best cut to judge it.", warnings
+        return "undecided", "UNDECIDED: too few background events are above the best cut to judge it.", warnings
     factor = f"by a factor of {with_error(held_out.value, held_out.error)}"
     beyond_chance = (by_judge["largest_significance_improvement"].p_value or 0.0) <= FOUND_P_VALUE
     if held_out.value - SIGMAS * held_out.error > 1 and beyond_chance:

@@ -1,13 +1,13 @@
-"""Events that stand in both samples, or several times in one: such a comparison shows less than it seems to.
+"""Events that are in both samples, or several times in one: the comparison is then less significant than it looks.
 
-A generator's events are its own. Where some of them equal truth events to the last bit, the samples are no independent
-ones: distances and AUCs come out better than those of truth against truth, and a pass means nothing. What fails all the
-same, fails. Conditions and weights are not compared, so that a copy at another energy is found too.
+If generated events equal truth events bit for bit, the samples are not independent. Distances and AUCs are then better
+than those of truth against truth, and a pass means nothing; a failure still counts. Conditions and weights are not
+compared, so a copy at another energy is also found.
 
-Equal events prove something only where chance does not make them. Events without content (all values 0, no particle)
-are left out. What chance makes of the others, such as of rows of whole numbers, is estimated from the truth alone: of m
-new events, 2 n_2 / n m equal one of those that the truth holds once, with n_2 different events that it holds twice
-(I. J. Good, Biometrika 40 (1953) 237).
+Equal events are evidence only if they are not due to chance. Events without content (all values 0, no particle) are
+left out. For others, such as rows of integers, chance is estimated from the truth: of m new events, 2 n_2 / n m equal
+an event that the truth holds once, where n_2 is the number of different events that it holds twice (I. J. Good,
+Biometrika 40 (1953) 237).
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from simulacra.judges.samples import Sample
 from simulacra.statistics.outliers import single_precision
 from simulacra.wording import listed
 
-#: of float32 numbers, so many that differ from 0 agree by chance in no sample that fits in a memory
+#: this many non-zero float32 numbers never agree by chance in a sample that fits into memory
 VALUES_ENOUGH: Final = 4
-#: standard deviations beyond chance, where fewer numbers may agree
+#: standard deviations beyond chance, if fewer numbers agree
 SIGMAS: Final = 5.0
 MOST_NAMED: Final = 5
-#: share of events, beyond which repeats are worth a word
+#: share of events beyond which repeats give a warning
 MOST_REPEATED: Final = 0.001
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What is shared.
+    """Shared events.
 
     Attributes
     ----------
     rows:
-        generated and truth events that are equal, a pair a row, (K, 2).
+        equal generated and truth events, one pair per row, (K, 2).
     warning:
-        that in words; "" if nothing is shared.
+        the warning in words; "" if nothing is shared.
     """
 
     rows: np.ndarray
@@ -49,7 +49,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Digests:
-    """A digest of each event of a sample, None without content, and how many of its values differ from 0, (N,)."""
+    """A digest of each event of a sample, None without content, and the number of its non-zero values, (N,)."""
 
     sample: Sample
     keys: list[bytes | None]
@@ -57,7 +57,7 @@ class Digests:
 
 
 def digests_of(sample: Sample) -> Digests:
-    """Return digests of what came out in each event; two events have the same one if they are equal."""
+    """Return digests of the results of each event; equal events have the same digest."""
     if sample.cloud is not None:
         # Padding says nothing: two files of the same events may differ in it.
         present, features = sample.cloud.present, sample.cloud.features
@@ -74,7 +74,7 @@ def digests_of(sample: Sample) -> Digests:
 
 
 def shared_events(theirs: Digests, ours: Digests) -> Shared:
-    """Return which generated events, the second ones, are truth events."""
+    """Return which generated events (the second sample) are truth events."""
     truth, generated = theirs.sample, ours.sample
     once, numbers, twice = _of_truth(theirs)
     found = [(row, once[key]) for row, key in enumerate(ours.keys) if key is not None and key in once]
@@ -98,7 +98,7 @@ def shared_events(theirs: Digests, ours: Digests) -> Shared:
     return Shared(
         pairs,
         f"{number} of {len(generated):,} generated events {'is' if len(pairs) == 1 else 'are'} also in the truth, "
-        f"equal to the last bit: {listed(named)}. The samples are not independent, so that they look more alike than "
+        f"equal bit for bit: {listed(named)}. The samples are not independent and look more alike than "
         "they are: nothing can pass.",
     )
 
@@ -120,7 +120,7 @@ def repeated_events(held: Digests) -> str:
     again, before = (_index(sample, row) for row in pairs[0])
     return (
         f"{len(pairs):,} of {len(sample):,} events of {sample.label} repeat others of it (event {again} is event "
-        f"{before} again): they count as independent events and are not, so that errors come out too small."
+        f"{before} again): they are counted as independent events but are not, so errors are too small."
     )
 
 
@@ -130,7 +130,7 @@ def _digest(values: np.ndarray) -> bytes:
 
 
 def _of_truth(held: Digests) -> tuple[dict[bytes, int], int, int]:
-    """Return the row of each event that the truth holds once, its events with content, and how many it holds twice."""
+    """Return the rows of the truth's unique events, the number of events with content, and of events held twice."""
     counts: dict[bytes, int] = {}
     rows: dict[bytes, int] = {}
     for row, key in enumerate(held.keys):

@@ -1,6 +1,6 @@
-"""Arrays of unequal length in one form: entries by time, in as many slots as the longest event of all samples fills.
+"""Arrays of unequal length in one form: entries sorted by time, in the slots of the longest event of all samples.
 
-How far a file is padded says nothing of its events, and of a series neither does the order in which its entries stand.
+The padding of a file is not a property of its events, and neither is the order of the entries of a series.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simulacra.events import names, slots
 
 
 def widths_of(samples: Sequence[xr.Dataset]) -> dict[str, int]:
-    """Return how many slots the longest event of all samples needs, by the dimension."""
+    """Return the number of slots of the longest event of all samples, by dimension."""
     found: dict[str, int] = {}
     for events in samples:
         ordered = {str(events[name].dims[1]) for name in names(events, "coordinate") if events[name].ndim == 2}
@@ -29,12 +29,12 @@ def widths_of(samples: Sequence[xr.Dataset]) -> dict[str, int]:
 
 
 def in_slots(events: xr.Dataset, widths: Mapping[str, int]) -> xr.Dataset:
-    """Return events with series by rising time and lists in ``widths`` slots, those that are not there last.
+    """Return events with series sorted by time and lists in ``widths`` slots, with absent entries last.
 
     Parameters
     ----------
     widths:
-        number of slots by the dimension, as :func:`widths_of` has it for these events and others.
+        number of slots by dimension, from :func:`widths_of` for these events and others.
     """
     masks = slots(events)
     orders: dict[str, np.ndarray] = {}

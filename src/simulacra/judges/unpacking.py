@@ -1,4 +1,4 @@
-"""Events checked, and unpacked into the plain arrays of a sample."""
+"""Check events and unpack them into the plain arrays of a sample."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from simulacra.observables import observe
 from simulacra.variations import PREFIX
 
 FEWEST_EVENTS: Final = 200
-#: effective number of events below which nothing can be said
+#: smallest effective number of events
 FEWEST_EFFECTIVE: Final = 20.0
-#: beyond which squares and fourth powers of a value overflow
+#: larger values overflow in squares and fourth powers
 LARGEST_VALUE: Final = 1e60
 SMALLEST_VALUE: Final = 1e-60
-#: sums and squares of weights of this size are safe
+#: sums and squares of weights up to this size are safe
 LARGEST_WEIGHT: Final = 1e100
 
 
@@ -33,20 +33,19 @@ def sample_of(
     rng: np.random.Generator,
     widths: Mapping[str, int] | None = None,
 ) -> Sample:
-    """Return validated events as arrays, at most ``most_events`` of them, chosen at random.
+    """Return validated events as arrays, at most ``most_events``, chosen at random.
 
     Parameters
     ----------
     widths:
-        slots that lists and series of unequal length get, by the dimension, as the kind of events has it for several
-        samples; as many as these events need if None.
+        slots for lists and series of unequal length, by dimension, for several samples; those of these events if None.
 
     Raises
     ------
     simulacra.events.EventsError
         if a value is NaN, infinite or a negative energy, or the conventions are broken.
     JudgeError
-        if there are too few events, also by their weights, a value is too large, or there is nothing to judge.
+        if there are too few events, also effectively, a value is too large, or there is nothing to judge.
     """
     n = events.sizes.get("event", 0)
     if n < FEWEST_EVENTS:
@@ -82,7 +81,7 @@ def sample_of(
 
 
 def _checked_weights(weights: np.ndarray, index: np.ndarray, label: str) -> np.ndarray:
-    """Return weights on a scale whose squares are safe; refuse those from which nothing can be estimated."""
+    """Return weights on a scale with safe squares; refuse unusable weights."""
     largest = float(np.abs(weights).max())
     if largest == 0:
         raise JudgeError(f"{label}: all weights are 0: no event counts; give other weights or none")
@@ -91,7 +90,7 @@ def _checked_weights(weights: np.ndarray, index: np.ndarray, label: str) -> np.n
     # A sum that is positive by rounding alone is none.
     if weights.sum() <= 1e-12 * np.abs(weights).sum():
         raise JudgeError(
-            f"{label}: the weights add up to {weights.sum():.4g}, which is not positive: negative ones outweigh the "
+            f"{label}: the weights add up to {weights.sum():.4g}, which is not positive: negative ones exceed the "
             "others; take more events, or check their sign"
         )
     effective = float(weights.sum() ** 2 / np.sum(weights**2))
@@ -99,14 +98,14 @@ def _checked_weights(weights: np.ndarray, index: np.ndarray, label: str) -> np.n
         row = int(np.argmax(np.abs(weights)))
         share = abs(weights[row]) / np.abs(weights).sum()
         raise JudgeError(
-            f"{label}: by their weights {len(weights)} events are worth {effective:.2g}, too few to judge (at least "
+            f"{label}: {len(weights)} weighted events are worth {effective:.2g}, too few to judge (at least "
             f"{FEWEST_EFFECTIVE:g} are needed); the largest weight, of event {int(index[row])}, is {share:.2%} of all"
         )
     return weights
 
 
 def _refuse_too_large(events: xr.Dataset, label: str) -> None:
-    """Refuse values whose powers no number holds, with the event: too large, or all of them too small."""
+    """Refuse values whose powers overflow or vanish; the message names the event."""
     for name, array in events.data_vars.items():
         if array.attrs["role"] not in ("weight", "mask") and array.dtype.kind == "f":
             values = np.abs(array.values).reshape(len(array), -1).max(axis=1, initial=0.0)
@@ -114,7 +113,7 @@ def _refuse_too_large(events: xr.Dataset, label: str) -> None:
                 row = int(np.argmax(values))
                 raise JudgeError(
                     f"{label}: '{name}' is {values[row]:.3g} in event {int(events['event'].values[row])}: moments of "
-                    f"values beyond {LARGEST_VALUE:g} cannot be computed; mend or remove this event"
+                    f"values beyond {LARGEST_VALUE:g} cannot be computed; correct or remove this event"
                 )
             if len(values) and 0 < float(values.max()) < SMALLEST_VALUE:
                 raise JudgeError(
@@ -124,7 +123,7 @@ def _refuse_too_large(events: xr.Dataset, label: str) -> None:
 
 
 def check_comparable(truth: xr.Dataset, generated: xr.Dataset) -> list[str]:
-    """Refuse events of different kinds, detectors, shapes or conditions; return what else deserves a warning.
+    """Refuse events of different kinds, detectors, shapes or conditions; return other warnings.
 
     Raises
     ------
@@ -138,15 +137,15 @@ def check_comparable(truth: xr.Dataset, generated: xr.Dataset) -> list[str]:
     for here, there, which in ((truth, generated, "the truth"), (generated, truth, "the generated events")):
         for name in set(names(here, "condition")) - set(names(there, "condition")):
             if np.ptp(here[name].values) > 0:
-                raise JudgeError(f"the condition '{name}' varies in {which} and is not there in the other sample")
+                raise JudgeError(f"the condition '{name}' varies in {which} and is missing in the other sample")
     particles = truth.attrs.get("particle"), generated.attrs.get("particle")
     if None not in particles and particles[0] != particles[1]:
-        warnings.append(f"The truth is of the particle {particles[0]}, the generated events are of {particles[1]}.")
+        warnings.append(f"The truth has the particle {particles[0]}, the generated events have {particles[1]}.")
     return warnings
 
 
 def _is_unknown(value: Any) -> bool:
-    """Return whether an attribute is NaN, as the seconds an event of a file that does not state them."""
+    """Return whether an attribute is NaN, such as unknown seconds per event."""
     return isinstance(value, float | np.floating) and not np.isfinite(value)
 
 

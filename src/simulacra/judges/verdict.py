@@ -1,4 +1,4 @@
-"""The verdict on generated events: every judge's findings, what they are good enough for, and why."""
+"""The verdict on generated events: all findings, the uses that the events are good enough for, and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulacra.wording import with_error
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judges found.
+    """The result of the judges.
 
     Attributes
     ----------
@@ -24,14 +24,14 @@ class Verdict:
     findings:
         all findings.
     warnings:
-        what is wrong with the comparison itself.
+        problems of the comparison itself.
     truth_label, generated_label:
-        what the samples are called.
+        names of the samples.
     provenance:
         of "truth" and "generated".
     evidence:
-        what the judges left for the report, by name: "histograms", "rocs", "modes" and so on; what is not there had
-        nothing to be judged by.
+        the judges' evidence for the report, by name: "histograms", "rocs", "modes" and so on; missing if it could not
+        be judged.
     """
 
     use: str
@@ -54,21 +54,21 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether the events are good enough for the stated use as they are, without weights."""
+        """Whether the events are good enough for the stated use without weights."""
         return self.stated.outcome == "pass"
 
     @property
     def plain_findings(self) -> tuple[Finding, ...]:
-        """The findings on the generated events as they are, without those on weighted ones."""
+        """The findings on unweighted generated events."""
         return tuple(finding for finding in self.findings if finding.region != WITH_WEIGHTS)
 
     def said_by(self, *judges: str) -> tuple[str, ...]:
-        """Return what judges say in words of the generated events as they are."""
+        """Return sentences of judges on the unweighted generated events."""
         return tuple(finding.sentence for finding in self.plain_findings if finding.judge in judges)
 
     @property
     def labels(self) -> tuple[str, str]:
-        """What truth and generated events are called."""
+        """The names of truth and generated events."""
         return self.truth_label, self.generated_label
 
     @property
@@ -97,7 +97,7 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        """Whether the samples can be told apart, which every reader asks first, in one sentence."""
+        """Whether the samples can be told apart, in one sentence."""
         aucs = [finding for finding in self.plain_findings if finding.judge == "classifier_auc"]
         best = max(aucs, key=lambda finding: finding.value)
         seen = "Distinguishable" if (best.significance or 0.0) > SIGMAS else "Not distinguishable at these sample sizes"

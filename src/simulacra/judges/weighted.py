@@ -1,4 +1,4 @@
-"""The judges whose limits a use sets, once more on generated events that carry a classifier's weights."""
+"""The judges with limits in a use, applied to generated events with a classifier's weights."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from simulacra.judges.samples import Sample
 
 
 def judge_weighted(truth: Sample, weighted: Sample, rng: np.random.Generator) -> list[Finding]:
-    """Return what the judges of conditions and modes, and those of this kind of events, find on weighted events.
+    """Return the findings of the judges of conditions and modes, and of this kind of events, on weighted events.
 
-    The distributions and the classifiers have judged them already, in
-    :func:`~simulacra.judges.classifiers.corrected.judge_corrected`. Copies of training events stay copies whatever they
-    weigh: they are not judged again.
+    Distributions and classifiers are already judged in :func:`~simulacra.judges.classifiers.corrected.judge_corrected`.
+    Copies of training events remain copies with any weight and are not judged again.
 
     Parameters
     ----------
     truth, weighted:
-        events that the classifier has not learned from, the generated ones with its weights.
+        events not used to train the classifier, the generated ones with its weights.
     rng:
         for replicates and clusters.
 
     Returns
     -------
     list
-        findings called as those of the plain judges. Their region is ``WITH_WEIGHTS``; the part of the conditions that
-        they are about stands in the details.
+        findings with the names of the plain judges. Their region is ``WITH_WEIGHTS``; the range of the conditions is in
+        the details.
     """
     findings = [*judge_conditional(truth, weighted, rng)[0], *judge_modes(truth, weighted, rng)[0]]
     findings += KINDS[truth.kind].judged_again(truth, weighted, rng)

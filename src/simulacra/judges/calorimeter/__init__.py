@@ -1,1 +1,1 @@
-"""Judges that know calorimeters: mean images, response and resolution, scans of the generator's conditions."""
+"""Judges for calorimeters: mean images, response and resolution, scans of the generator's conditions."""

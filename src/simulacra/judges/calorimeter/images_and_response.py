@@ -1,4 +1,4 @@
-"""What a calorimeter physicist looks at: mean images; response, resolution and energy fractions against energy."""
+"""Calorimeter plots: mean images; response, resolution and energy fractions against energy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EnergyProfiles:
 
 @dataclass(frozen=True)
 class ShowerEvidence:
-    """What the figures of a report on showers are drawn from."""
+    """The data for the figures of a report on showers."""
 
     geometry: CalorimeterGeometry
     images: MeanImages
@@ -60,7 +60,7 @@ def judge_showers(
     truth, generated:
         the two samples of showers.
     pool:
-        the truth events that ``replicates.halves`` are of: the truth itself, or it and further truth.
+        the truth events of ``replicates.halves``: the truth itself, or with further truth.
     replicates:
         for the weights of truth and generated showers.
     """
@@ -106,7 +106,7 @@ def _judge_response(
                 "energy_response",
                 (value, uncertainty, by_chance, spread, p_value(value, chance[column])),
                 (len(truth), len(generated)),
-                f"The {noun} differs most from {truth.label}'s from {low:.3g} to {high:.3g} GeV, where it lies "
+                f"The {noun} differs most from {truth.label}'s from {low:.3g} to {high:.3g} GeV, where it is "
                 f"{with_error(value, uncertainty, '%')} {sign} it; the largest such difference "
                 f"between two {truth.label} samples is {with_error(by_chance, spread, '%')}.",
                 region=f"incident_energy {low:.3g} to {high:.3g} GeV",
@@ -121,19 +121,19 @@ def _judge_response(
 
 
 def _mean_deviation(truth: Profile, generated: Profile) -> tuple[np.ndarray, np.ndarray]:
-    """Return generated over truth less 1 of the means, with its error, (bins,) each."""
+    """Return the ratio of means, generated over truth, minus 1, with its error, (bins,) each."""
     return _relative(generated.mean, generated.mean_error, truth.mean, truth.mean_error)
 
 
 def _width_deviation(truth: Profile, generated: Profile) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same of the resolutions, width over mean."""
+    """Return the same for the resolutions, width over mean."""
     with np.errstate(divide="ignore", invalid="ignore"):
         a, b = generated.width / generated.mean, truth.width / truth.mean
         return _relative(a, generated.width_error / generated.mean, b, truth.width_error / truth.mean)
 
 
 def _relative(a: np.ndarray, a_error: np.ndarray, b: np.ndarray, b_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a / b - 1 and its error; 0 where both are 0 or not defined."""
+    """Return a / b - 1 and its error; 0 if both are 0 or undefined."""
     fine = np.isfinite(a) & np.isfinite(b) & (b > 0)
     ratio = np.divide(a, b, out=np.ones_like(b), where=fine)
     error = np.divide(np.hypot(a_error, ratio * b_error), b, out=np.zeros_like(b), where=fine)
@@ -157,7 +157,7 @@ def _chance_deviations(edges: np.ndarray, pool: Sample, halves: Divisions) -> np
 def _judge_images(
     truth: Sample, generated: Sample, pool: Sample, replicates: Replicates
 ) -> tuple[list[Finding], MeanImages]:
-    """Return the share of the energy that the mean images put into different cells, and the images."""
+    """Return the share of the energy in different cells of the mean images, and the images."""
     if truth.cells is None or generated.cells is None or pool.cells is None:
         raise ValueError("mean images need the cells of showers")
     sums = _block_images(replicates.exchange, truth.cells, generated.cells)

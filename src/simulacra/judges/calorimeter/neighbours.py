@@ -1,4 +1,4 @@
-"""Nearest neighbours of showers: whether a generator learned showers by heart, and what its showers resemble.
+"""Nearest neighbours of showers: whether a generator memorised showers, and which showers its showers resemble.
 
 The distance is Hellinger's (:mod:`simulacra.statistics.distances.nearest`).
 """
@@ -23,7 +23,7 @@ SHOWN_NEIGHBOURS: Final = 2
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """A generated shower and the showers nearest to it.
+    """A generated shower and its nearest showers.
 
     Attributes
     ----------
@@ -85,10 +85,10 @@ def judge_neighbours(
         "cells",
         (value, error, truth_value, truth_error),
         (len(b), len(a)),
-        f"Half of the generated showers lie closer than {with_error(value, error)} (Hellinger distance) to a "
-        f"{name} shower, of unseen {truth.label} showers half closer than {with_error(truth_value, truth_error)}. "
-        "Much smaller distances than these would mean that showers were learned by heart, larger ones that "
-        "generated showers lie where there are none.",
+        f"Half of the generated showers are closer than {with_error(value, error)} (Hellinger distance) to a "
+        f"{name} shower, half of unseen {truth.label} showers closer than {with_error(truth_value, truth_error)}. "
+        "Much smaller distances would mean that showers were memorised, larger ones that generated showers are where "
+        "there are none.",
         details={"references": len(pool), "reference": name, "share_of_copies": float(np.mean(a < 1e-4))},
     )
     near = tuple(_neighbourhood(chosen, pool, row, distances, numbers) for row in shown)

@@ -1,4 +1,4 @@
-"""What a generator does when its conditions move: at fixed noise, and beyond the range that it was trained on."""
+"""The response of a generator to its conditions: at fixed noise, and beyond the trained range."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BEYOND: Final = (0.5, 0.7, 1.25, 1.5, 2.0)
 
 @dataclass(frozen=True)
 class Scan:
-    """One condition moved at fixed noise, for several noises.
+    """One condition varied at fixed noise, for several noises.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Scan:
     observables:
         (noises, P) each, by name.
     image_values, images:
-        the condition at which the showers of the first noise are kept, (K,), and these, (K, n_cells) [MeV].
+        values of the condition with stored showers of the first noise, (K,), and these showers, (K, n_cells) [MeV].
     """
 
     condition: str
@@ -56,11 +56,11 @@ class Extrapolation:
     energies:
         (P,) [GeV].
     outside:
-        whether they lie beyond the trained range, (P,).
+        whether they are beyond the trained range, (P,).
     trained:
         the range.
     profiles:
-        by observable, with one bin an energy.
+        by observable, with one bin per energy.
     """
 
     energies: np.ndarray
@@ -71,14 +71,14 @@ class Extrapolation:
 
 @dataclass(frozen=True)
 class Scanned:
-    """What a generator does when its conditions move; no extrapolation where it was trained at one energy."""
+    """The response of a generator to its conditions; without extrapolation if it was trained at one energy."""
 
     scans: tuple[Scan, ...]
     extrapolation: Extrapolation | None
 
 
 def judge_generator(generator: SamplesEvents, truth: Sample, *, seed: int) -> tuple[list[Finding], Scanned]:
-    """Return what scans of the generator's trained conditions find; a condition with one value is not scanned."""
+    """Return the findings of scans of the generator's conditions; a condition with one value is not scanned."""
     findings: list[Finding] = []
     scans: list[Scan] = []
     extrapolation = None
@@ -138,7 +138,7 @@ def judge_position_scan(generator: SamplesEvents, truth: Sample, condition: str,
 
 
 def judge_extrapolation(generator: SamplesEvents, *, seed: int) -> tuple[Finding, Extrapolation]:
-    """Generate at fixed energies, inside and beyond the trained range, and see how the response carries on."""
+    """Generate at fixed energies, inside and beyond the trained range, and compare the responses."""
     low, high = generator.trained_range["incident_energy"]
     inside = np.geomspace(low, high, INSIDE_POINTS)
     beyond = np.array([low * f if f < 1 else high * f for f in BEYOND])
@@ -181,7 +181,7 @@ def _scan(generator: SamplesEvents, condition: str, values: np.ndarray, seed: in
 
 
 def _sample(generator: SamplesEvents, n: int, seed: int, *, fixed_noise: bool, **moved: np.ndarray) -> xr.Dataset:
-    """Return events with the conditions that are not moved in the middle of their ranges."""
+    """Return events with the other conditions in the middle of their ranges."""
     conditions: dict[str, Any] = {}
     for name, (low, high) in generator.trained_range.items():
         conditions[name] = moved.get(name, float(np.sqrt(low * high) if low > 0 else (low + high) / 2))

@@ -1,1 +1,1 @@
-"""Classifier two-sample tests: whether samples can be told apart, where, and what the classifier's weights mend."""
+"""Classifier two-sample tests: whether samples can be told apart, where, and what classifier weights correct."""

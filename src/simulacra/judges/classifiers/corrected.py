@@ -1,10 +1,10 @@
-"""Pass with weights: judge the generated events again once a classifier's odds weigh each of them.
+"""Pass with weights: judge the generated events again with weights from a classifier's odds.
 
 The events are divided in two halves. On the first, boosted trees and a perceptron learn to tell generated events from
-truth; their calibrated odds are the ratio of the densities, truth over generated, and weigh the generated events of the
-second half. There new classifiers and the marginal distances judge the weighted events, which no training of the
-weights has seen. What the weights cost is told by the effective sample size. Weights mend no region in which there are
-no generated events.
+truth. Their calibrated odds are the ratio of the densities, truth over generated, and are the weights of the generated
+events in the second half. There, new classifiers and the distances of single observables judge the weighted events,
+which were not used to train the weights. The effective sample size measures the cost of the weights. Weights cannot
+correct a region without generated events.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ SMALLEST_EFFECTIVE_SHARE: Final = 0.01
 
 @dataclass(frozen=True)
 class Correction:
-    """Weights that a classifier gives generated events which it has not seen, and what they cost.
+    """A classifier's weights of generated events not used in its training, and their cost.
 
     Attributes
     ----------
     rows:
-        which of the generated events these are, (n,).
+        positions among the generated events, (n,).
     truth_rows:
-        which of the truth's events they are judged against, (k,).
+        positions of the truth's events for the comparison, (k,).
     weights:
-        their weights without their own ones, (n,), with the mean 1 under those.
+        the classifier's weights, (n,), whose mean under the events' own weights is 1.
     effective_size:
-        number of events without weights that would fluctuate as much.
+        number of unweighted events with the same fluctuation.
     effective_share:
-        that number over that without these weights.
+        this number over that without these weights.
     clipped_share:
-        share of the events whose weights were brought down to ``LARGEST_WEIGHT``.
+        share of the events whose weights were clipped to ``LARGEST_WEIGHT``.
     largest:
         the largest weight.
     rocs:
-        what new classifiers say of the weighted events.
+        results of new classifiers on the weighted events.
     """
 
     rows: np.ndarray
@@ -68,16 +68,16 @@ class Correction:
     rocs: tuple[Roc, ...]
 
     def of(self, truth: Sample, generated: Sample) -> tuple[Sample, Sample]:
-        """Return the truth's events that were judged, and the generated ones with these weights beside their own."""
+        """Return the judged truth events, and the generated ones with these weights times their own."""
         chosen = generated.take(self.rows)
         return truth.take(self.truth_rows), replace(chosen, weights=chosen.weights * self.weights)
 
     @property
     def sentence(self) -> str:
-        """What the weights cost, in words."""
+        """The cost of the weights, in words."""
         clipped = f"; {self.clipped_share:.2%} of them were clipped at {LARGEST_WEIGHT:g}" if self.clipped_share else ""
         return (
-            f"With weights from classifiers {len(self.rows):,} generated events are worth "
+            f"With weights from classifiers, {len(self.rows):,} generated events are worth "
             f"{self.effective_size:,.0f} ({self.effective_share:.0%}); the largest weight is {self.largest:.3g} times "
             f"the mean{clipped}."
         )
@@ -86,11 +86,11 @@ class Correction:
 def judge_corrected(
     truth: Sample, generated: Sample, rng: np.random.Generator, *, cell_threshold: float = CELL_THRESHOLD
 ) -> tuple[list[Finding], Correction | None]:
-    """Return what the judges of distributions and the classifiers find once generated events carry weights.
+    """Return the findings of the judges of distributions and the classifiers on weighted generated events.
 
-    The findings are called as those of the plain judges, and their ``region`` is ``WITH_WEIGHTS``. There are none, and
-    no correction, if there are fewer than ``FEWEST_EVENTS`` events of a half, or if the weights leave less than one
-    event in a hundred.
+    The findings have the names of the plain judges, and their ``region`` is ``WITH_WEIGHTS``. There are none, and no
+    correction, if a half has fewer than ``FEWEST_EVENTS`` events, or if the weights leave less than one effective event
+    in a hundred.
     """
     halves = [_halves(len(sample), rng) for sample in (truth, generated)]
     if min(len(rows) for pair in halves for rows in pair) < FEWEST_EVENTS // 2:
@@ -138,7 +138,7 @@ def judge_corrected(
 def _log_odds(
     learned: tuple[Sample, Sample], judged: tuple[Sample, Sample], cell_threshold: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the calibrated log-odds of the judged generated events, (n,), by classifiers of the learned ones."""
+    """Return the calibrated log-odds of the judged generated events, (n,), from classifiers trained on the others."""
     n, m = len(learned[0]), len(learned[1])
     known, unseen = tables_of(learned[0].joined(learned[1]), judged[1], cell_threshold)
     table = np.concatenate(reined(known, unseen)).astype(np.float32)

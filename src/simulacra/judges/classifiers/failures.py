@@ -1,9 +1,9 @@
-"""Where generated events fail: which features, which region of phase space, under which condition.
+"""Where generated events fail: features, regions of phase space, conditions.
 
-The events are divided in two halves. The one looks for features and regions (see ``importance`` and ``regions``), the
-other measures them, so that what is reported is not biased by the search. The maps show the classifier's out-of-fold
-log-odds themselves: the mean odds f / (1 - f) of the truth's events in a bin, which for a calibrated classifier is the
-ratio of generated to true events there, beside that ratio.
+The events are divided in two halves. One is used to search for features and regions (see ``importance`` and
+``regions``), the other to measure them, so the search does not bias the result. The maps show the classifier's
+out-of-fold log-odds: the mean odds f / (1 - f) of the truth's events in a bin, which for a calibrated classifier is the
+ratio of generated to true events there, and this ratio for comparison.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from simulacra.wording import with_error
 
 LEVEL: Final = 0.05
 MOST_MEASURED: Final = 20_000
-#: letters up to which a long name stands in the description of a region
+#: longest long name in the description of a region, in letters
 LONGEST_NAME: Final = 32
 
 
 @dataclass(frozen=True)
 class FailureMap:
-    """What ``judge_failures`` found, for the figures.
+    """The results of ``judge_failures`` for the figures.
 
     Attributes
     ----------
     importances:
-        of all features, the greatest first.
+        of all features, the largest first.
     auc:
-        of the trees that the importances are of.
+        of the trees used for the importances.
     regions:
-        the most suspicious first; each with a p-value of its own.
+        the most suspicious first, each with its own p-value.
     plane:
-        of the two most important features; None if there is one only.
+        of the two most important features; None if there is only one.
     curves:
         for each condition that varies.
     long_names, units:
         of features and conditions.
     stands_out:
-        whether the first region, or a feature (all of them counted), lies beyond chance.
+        whether the first region, or a feature (corrected for their number), is significant.
     """
 
     importances: tuple[Importance, ...]
@@ -68,17 +68,17 @@ def judge_failures(
     Parameters
     ----------
     truth, generated:
-        the samples that the rows of ``classification`` are of.
+        the samples of the rows of ``classification``.
     classification:
         the best classifier's, with its log-odds of single events.
 
     Raises
     ------
     ValueError
-        if the classification is without its events.
+        if the classification lacks its events.
     """
     if not len(classification.truth_log_odds):
-        raise ValueError("the classification is without its events' log-odds: give the one that classify returned")
+        raise ValueError("the classification lacks its events' log-odds: give the result of classify")
     truth, generated = truth.take(classification.truth_rows), generated.take(classification.generated_rows)
     names, table = _table(truth, generated)
     everything = Events.of(*table, truth.weights, generated.weights)
@@ -124,7 +124,7 @@ def _at_most(events: Events, most: int, rng: np.random.Generator) -> Events:
 
 
 def _important(found: tuple[Importance, ...], sizes: tuple[int, int], truth: Sample) -> Finding:
-    """Return the most significant feature; all features count in its p-value (Bonferroni)."""
+    """Return the most significant feature; its p-value is corrected for all features (Bonferroni)."""
     best = min(found, key=lambda one: (one.p_value, -one.drop))
     p_value = min(1.0, len(found) * best.p_value)
     title = truth.long_names[best.feature]
@@ -137,17 +137,17 @@ def _important(found: tuple[Importance, ...], sizes: tuple[int, int], truth: Sam
         if best.drop < 2 * best.drop_error:
             shuffled = "while boosted trees on all features lose nothing beyond errors when it is shuffled"
         sentence = (
-            f"{title} gives generated events away: by itself it tells them from {truth.label} with an AUC of {alone}, "
+            f"{title} separates generated events: by itself it tells them from {truth.label} with an AUC of {alone}, "
             f"{shuffled}."
         )
     elif p_value < LEVEL:
         sentence = (
-            f"{title} gives generated events away together with other features: shuffling it between events lowers the "
-            f"AUC of boosted trees by {drop}, though by itself it reaches an AUC of {alone} only."
+            f"{title} separates generated events together with other features: shuffling it between events lowers the "
+            f"AUC of boosted trees by {drop}, although by itself it reaches only an AUC of {alone}."
         )
     else:
         sentence = (
-            f"No single feature stands out beyond chance: of {len(found)}, {title} comes nearest, "
+            f"No single feature is significant: of {len(found)}, {title} comes closest, "
             f"with an AUC of {alone} by itself and a loss of {drop} when it is shuffled."
         )
     return Finding.of(
@@ -162,7 +162,7 @@ def _important(found: tuple[Importance, ...], sizes: tuple[int, int], truth: Sam
 
 def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -> Finding:
     if not regions:
-        sentence = "No region was found in which generated events would be too few or too many."
+        sentence = "No region with too few or too many generated events was found."
         return Finding.of("worst_region", "observables", (1.0, 0.0, 1.0, 0.0, 1.0), sizes, sentence)
     worst = regions[0]
     share = with_error(worst.truth_share, worst.truth_error, "%")
@@ -171,7 +171,7 @@ def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -
         sentence = f"{where} generated events are {_times(worst)}."
     else:
         sentence = (
-            f"The region that one half of the events made most suspicious is not beyond chance in the other: "
+            f"The most suspicious region in one half of the events is not significant in the other: "
             f"{where.replace('Where', 'where', 1)} there are {with_error(worst.ratio, worst.ratio_error)} times as "
             "many generated events as there should be."
         )
@@ -192,7 +192,7 @@ def _worst(regions: tuple[Region, ...], sizes: tuple[int, int], truth: Sample) -
 
 
 def in_words(region: Region, units: Mapping[str, str], long_names: Mapping[str, str]) -> str:
-    """Return a region in words, with units; features by their long names where these are short enough."""
+    """Return a region in words, with units; features by their long names if these are short enough."""
     said = []
     for bound in region.bounds:
         words = replace(bound, feature=_spoken(bound.feature, long_names)).words

@@ -1,4 +1,4 @@
-"""How well classifiers tell generated events from truth, beside how well they tell truth from truth."""
+"""How well classifiers tell generated events from truth, compared with truth from truth."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MOST_CLOUDS: Final = 20_000
 
 @dataclass(frozen=True)
 class Roc:
-    """A classifier's view of the judged samples and of truth against truth (without single events)."""
+    """A classifier's results for the judged samples and for truth against truth (without single events)."""
 
     observable: str
     judged: Classification
@@ -53,9 +53,9 @@ def judge_separability(
 ) -> tuple[list[Finding], tuple[Roc, ...]]:
     """Train classifiers on the observables, on values of fixed shape (such as showers' cells) and on clouds.
 
-    Equally many truth and generated events are taken. Truth against truth is measured between ``truth`` and
-    ``second_truth``, at the same sizes if that has as many events; without it between the halves of ``truth``. The rows
-    in the judged classifications are those of ``truth`` and ``generated``.
+    Equal numbers of truth and generated events are used. Truth against truth is measured between ``truth`` and
+    ``second_truth``, at the same sizes if that has enough events; without it between the halves of ``truth``. The rows
+    in the judged classifications refer to ``truth`` and ``generated``.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def findings_of(
     protocol: TrainingProtocol = "cross-validation",
     progress: Progress = silent,
 ) -> tuple[list[Finding], tuple[Roc, ...]]:
-    """Return what each classifier says of two samples, and of the two samples of truth in ``chance``."""
+    """Return each classifier's results for two samples, and for the two samples of truth in ``chance``."""
     findings: list[Finding] = []
     rocs: list[Roc] = []
     plans = _plans(truth, signed=truth.signed or generated.signed or any(sample.signed for sample in chance))
@@ -119,12 +119,12 @@ def findings_of(
 
 
 def table_of(first: Sample, second: Sample, what: str, cell_threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a classifier sees of two samples, (N, F) and (M, F).
+    """Return the inputs of a classifier for two samples, (N, F) and (M, F).
 
     Parameters
     ----------
     what:
-        "observables", or a table that this kind of events has, such as "cells" or "values".
+        "observables", or a table of this kind of events, such as "cells" or "values".
     cell_threshold:
         energy up to which a cell counts as empty [MeV].
     """
@@ -138,14 +138,14 @@ def table_of(first: Sample, second: Sample, what: str, cell_threshold: float) ->
 
 
 def tables_of(first: Sample, second: Sample, cell_threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return all that the classifiers of tables see of two samples, side by side."""
+    """Return all inputs of the classifiers of tables for two samples, joined."""
     whats = [*(["observables"] if first.observables else []), *KINDS[first.kind].tables]
     one, two = zip(*(table_of(first, second, what, cell_threshold) for what in whats), strict=True)
     return np.column_stack(one), np.column_stack(two)
 
 
 def _plans(truth: Sample, *, signed: bool) -> list[tuple[Method, str]]:
-    """Return which classifiers look at what; trees learn from positive weights alone."""
+    """Return the classifiers and their inputs; trees accept only positive weights."""
     observables: tuple[Method, ...] = ("trees", "perceptron") if truth.observables else ()
     plans = [*((method, "observables") for method in observables), *KINDS[truth.kind].classifiers]
     return [(method, what) for method, what in plans if not (signed and method == "trees")]
@@ -161,7 +161,7 @@ def _told(
     cell_threshold: float,
     protocol: TrainingProtocol,
 ) -> Classification:
-    """Return how well a classifier tells the samples apart by what it looks at."""
+    """Return how well a classifier tells the samples apart by its inputs."""
     if method != "deep_sets":
         return classify(
             *table_of(first, second, what, cell_threshold),
@@ -174,7 +174,7 @@ def _told(
     # Sets of particles are slow to train on; beyond this the error is small.
     one, two = (sample.take(np.arange(min(len(sample), MOST_CLOUDS))) for sample in (first, second))
     if one.cloud is None or two.cloud is None:
-        raise ValueError("these events are no clouds of particles")
+        raise ValueError("these events are not clouds of particles")
     conditions = [name for name in one.conditions if name in two.conditions]
     return classify_clouds(
         (one.cloud.features, one.cloud.present),
@@ -188,7 +188,7 @@ def _told(
 
 
 def _findings(roc: Roc, what: str, truth_label: str) -> list[Finding]:
-    """Return the area under the ROC curve, and what the classifier knows of an event."""
+    """Return the area under the ROC curve, and the classifier's information on an event."""
     judged, chance = roc.judged, roc.truth
     noun, sizes = NOUN[judged.method], (judged.n_truth, judged.n_generated)
     by_chance: dict[str, JsonValue] = {"truth_against_truth_sizes": [chance.n_truth, chance.n_generated]}
@@ -216,8 +216,8 @@ def _findings(roc: Roc, what: str, truth_label: str) -> list[Finding]:
             roc.observable,
             (*told[0], *told[1], judged.p_value),
             sizes,
-            f"An event's {what} tell {noun.lower()} {with_error(*told[0], 'bit')} of the one bit whether it is "
-            f"generated, and {with_error(*told[1], 'bit')} where {truth_label} is compared with itself.",
+            f"From an event's {what}, {noun.lower()} learn {with_error(*told[0], 'bit')} of the one bit whether it is "
+            f"generated, and {with_error(*told[1], 'bit')} for {truth_label} against itself.",
             units="bit",
             details=by_chance,
         ),

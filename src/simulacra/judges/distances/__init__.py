@@ -1,1 +1,1 @@
-"""Distances between two samples: one observable at a time and all at once, each with its error and its null."""
+"""Distances between two samples: single observables and all at once, with errors and null distributions."""

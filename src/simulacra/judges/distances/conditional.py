@@ -1,19 +1,19 @@
-r"""Every marginal judge in bins of each condition, with errors that hold for all bins and observables at once.
+r"""The judges of single observables in bins of each condition, with errors for all bins and observables at once.
 
-A generator that is right on the whole may be wrong in a part: above 80 GeV, or everywhere, if it ignores the condition.
-In each bin of a condition (equally many truth events, 100 of both samples at least, 6 bins at most) each observable is
+A generator that is right overall may be wrong in a part: above 80 GeV, or everywhere, if it ignores the condition. In
+each bin of a condition (equal numbers of truth events, at least 100 of both samples, at most 6 bins) each observable is
 compared by
 
 * the 1-Wasserstein distance, in standard deviations of the truth in that bin,
 * the shift of the mean, in the same unit, and the ratio of the standard deviations, generated over truth (a finding's
   value is the size of the shift and of the ratio's logarithm),
-* the area under a classifier's ROC curve, where its out-of-fold log-odds are given.
+* the area under a classifier's ROC curve, if its out-of-fold log-odds are given.
 
 Events are exchanged, halved and drawn again within bins (:mod:`simulacra.statistics.distances.divisions`), and limits,
 bands and p-values are those of the largest over all bins and observables of a condition
-(:mod:`simulacra.statistics.distances.simultaneous`): 5 % of perfect generators are accused, by each judge and
-condition, not by each bin. The classifier is not trained again on exchanged events: its p-value takes the log-odds as
-they are.
+(:mod:`simulacra.statistics.distances.simultaneous`): each judge and condition, not each bin, raises a false alarm for 5
+% of perfect generators. The classifier is not trained again on exchanged events: its p-value uses the log-odds
+unchanged.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ UNITS: Final = "truth standard deviations"
 
 @dataclass(frozen=True)
 class ConditionalEvidence:
-    """What the figures of the conditional judges are drawn from."""
+    """The data for the figures of the conditional judges."""
 
     conditions: tuple[ConditionEvidence, ...]
     units: dict[str, str]
@@ -66,22 +66,22 @@ def judge_conditional(
     log_odds:
         out-of-fold log-odds of a classifier that an event is generated, (N,) and (M,).
     replicates:
-        how many.
+        their number.
 
     Returns
     -------
     tuple
-        findings (the worst bin and observable of each judge and condition), and the evidence; None where no condition
+        findings (the worst bin and observable of each judge and condition), and the evidence; None if no condition
         varies or no two bins have enough events.
 
     Raises
     ------
     ValueError
-        if log-odds are not one finite number an event.
+        if log-odds are not one finite number per event.
     """
     for given, sample in zip(log_odds or (), (truth, generated), strict=False):
         if given.shape != (len(sample),) or not np.isfinite(given).all():
-            raise ValueError(f"log-odds of {sample.label} must be {len(sample)} finite numbers, one an event")
+            raise ValueError(f"log-odds of {sample.label} must be {len(sample)} finite numbers, one per event")
     if not set(truth.observables) & set(generated.observables):
         return [], None
     found = [
@@ -110,7 +110,7 @@ def judge_conditional(
 def _finding(
     judge: str, found: ConditionEvidence, judged: Simultaneous, truth: Sample, sizes: tuple[int, int], units: str
 ) -> Finding:
-    """Return the worst cell of one judge; its value is the score, a size, but for distances and AUCs themselves."""
+    """Return the worst cell of one judge; its value is the score, or the distance or AUC itself."""
     worst, table = judged.worst, found.table(judged.value)
     worst_bin, column = divmod(worst, table.shape[1])
     area = judge == "conditional_auc"
@@ -141,7 +141,7 @@ def _finding(
 def sentence_of(
     judge: str, found: ConditionEvidence, judged: Simultaneous, long_names: Mapping[str, str], label: str
 ) -> str:
-    """Return what a judge sees in the bins of a condition, in words."""
+    """Return a judge's result in the bins of a condition, in words."""
     table = found.table(judged.value)
     worst_bin, column = divmod(judged.worst, table.shape[1])
     what, name = _measured(judge, table[worst_bin, column], float(judged.error[judged.worst])), "the classifier"
@@ -151,7 +151,7 @@ def sentence_of(
     subject = f"{noun}{name}"
     if judged.p_value > LEVEL:
         return (
-            f"In {len(table)} bins of {found.condition} nothing differs by more than chance gives: the largest, "
+            f"In {len(table)} bins of {found.condition} nothing differs beyond chance: the largest, "
             f"{subject} {found.place(worst_bin)}, {what} (p = {judged.p_value:.2g} for all bins together)."
         )
     wrong = _wrong(found, judged)
@@ -189,7 +189,7 @@ def _measured(judge: str, value: float, error: float) -> str:
 
 
 def _wrong(found: ConditionEvidence, judged: Simultaneous) -> np.ndarray:
-    """Return which cells pass their limit, (bins, O), if the p-value is small; the worst then does in any case."""
+    """Return which cells exceed their limit, (bins, O), if the p-value is small; then at least the worst does."""
     wrong = judged.excess > 1
     wrong[judged.worst] = True
     return found.table(wrong if judged.p_value <= LEVEL else np.zeros_like(wrong))

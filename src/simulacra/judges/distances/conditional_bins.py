@@ -1,4 +1,4 @@
-"""Marginal distances, shifts, widths and areas under ROC curves in bins of one condition, with their replicates."""
+"""Distances, shifts, widths and areas under ROC curves in bins of one condition, with their replicates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCKS_IN_BIN: Final = BLOCKS // 2
 
 @dataclass(frozen=True)
 class ConditionEvidence:
-    """One condition: what is compared in its bins.
+    """One condition: the comparisons in its bins.
 
     Attributes
     ----------
@@ -39,8 +39,8 @@ class ConditionEvidence:
     auc:
         of each bin; None without a classifier.
     follows:
-        how far each observable's mean moves with the condition, over how far the truth's does, (O,); 1 where the truth
-        does not clearly move.
+        dependence of each observable's mean on the condition, relative to that of the truth, (O,); 1 if the truth does
+        not clearly depend on it.
     """
 
     condition: str
@@ -72,7 +72,7 @@ class ConditionEvidence:
         return f"below {self.condition} {high}{unit}" if first == 0 else f"at {self.condition} {low} to {high}{unit}"
 
     def region(self, number: int) -> str:
-        """Return the bin as findings name it: "incident_energy 80 to 100 GeV"."""
+        """Return the bin's name in findings: "incident_energy 80 to 100 GeV"."""
         unit = "" if self.units == "1" else f" {self.units}"
         return f"{self.condition} {_number(self.edges[number])} to {_number(self.edges[number + 1])}{unit}"
 
@@ -80,7 +80,7 @@ class ConditionEvidence:
 def condition_edges(truth: Sample, generated: Sample, name: str) -> np.ndarray | None:
     """Return edges of bins of a condition, (bins + 1,), with enough events of both samples in each; None without two.
 
-    Events beyond the truth's range count into the outermost bins.
+    Events beyond the truth's range are in the outermost bins.
     """
     values = truth.conditions[name]
     different = np.unique(values)
@@ -110,7 +110,7 @@ def judged_in_bins(
     log_odds: tuple[np.ndarray, np.ndarray] | None,
     replicates: int,
 ) -> ConditionEvidence:
-    """Return what is compared in the bins with these edges of a condition; ``log_odds`` are (N,) and (M,)."""
+    """Return the comparisons in bins of a condition with these edges; ``log_odds`` are (N,) and (M,)."""
     numbers = [np.searchsorted(edges[1:-1], sample.conditions[name], side="right") for sample in (truth, generated)]
     observables = tuple(n for n in truth.observables if n in generated.observables)
     cells: dict[str, list[tuple[np.ndarray, ...]]] = {"wasserstein": [], "shift": [], "width": [], "auc": []}

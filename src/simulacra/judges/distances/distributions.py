@@ -32,7 +32,7 @@ def judge_distributions(
     truth, generated:
         the two samples.
     pool:
-        the truth events that ``replicates.halves`` are of: the truth itself, or it and further truth.
+        the truth events of ``replicates.halves``: the truth itself, or with further truth.
     replicates:
         for the weights of truth and generated events (see :func:`two_sample.of_pool` for a larger pool).
 
@@ -59,7 +59,7 @@ def judge_distributions(
                 "wasserstein_distance",
                 distance,
                 about,
-                f"{title}: the distributions lie",
+                f"{title}: the distributions are",
                 f" standard deviations{physical} apart",
                 units="truth standard deviations",
                 details={
@@ -90,7 +90,7 @@ def judge_distributions(
 
 
 def scale_of(truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray) -> float:
-    """Return the truth's standard deviation, (N,); that of both samples together, or 1, where the truth is constant."""
+    """Return the truth's standard deviation, (N,); that of both samples together, or 1, if the truth is constant."""
     # Neither sample's far outliers may make the others' distances look small.
     ours, theirs = (values[:, 0] for values in reined(truth[:, None], generated[:, None], huge=False))
     spread = standard_deviation(ours, truth_weights)
@@ -102,7 +102,7 @@ def scale_of(truth: np.ndarray, generated: np.ndarray, truth_weights: np.ndarray
 def _finding(
     judge: str, found: Distance, about: tuple[str, Sample, int], before: str, after: str = "", **more: Any
 ) -> Finding:
-    """Return a finding on an observable of the truth and of so many generated events, in words as well."""
+    """Return a finding on an observable of truth and generated events, also in words."""
     name, truth, n_generated = about
     ours, theirs = with_error(found.value, found.uncertainty), with_error(found.truth_value, found.truth_uncertainty)
     said = f"{before} {ours}{after}; {truth.label} against itself {theirs}."

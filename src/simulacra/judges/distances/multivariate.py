@@ -1,4 +1,4 @@
-"""All features at once: every distance between two samples that needs no training, as findings."""
+"""All features at once: all distances between two samples without training, as findings."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ CLEAR: Final = 0.01
 
 @dataclass(frozen=True)
 class InWords:
-    """How a distance is spoken of.
+    """The description of a distance.
 
     Attributes
     ----------
     title:
         its name in sentences.
     sees:
-        what it is sensitive to.
+        differences to which it is sensitive.
     units:
         of a finding's value.
     scale:
-        what values are multiplied with in sentences and tables.
+        factor on values in sentences and tables.
     """
 
     title: str
@@ -47,7 +47,7 @@ class InWords:
     scale: int = 1
 
     def say(self, value: float, error: float) -> str:
-        """Return a value with its error as sentences and tables show it."""
+        """Return a value with its error for sentences and tables."""
         if self.units == "share":
             return with_error(value, error, "%")
         value, error = self.scale * value, self.scale * error
@@ -91,12 +91,12 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Multivariate:
-    """What the distances of all features say.
+    """The distances of all features.
 
     Attributes
     ----------
     findings:
-        one a distance, named as in :data:`DISTANCES`.
+        one per distance, named as in :data:`DISTANCES`.
     correlations:
         of both samples; None for a single feature.
     """
@@ -123,13 +123,13 @@ def compare_all(
     rng:
         for all divisions, directions and batches.
     labels:
-        what truth and generated events are called in sentences.
+        names of truth and generated events in sentences.
     what:
-        what the features are.
+        name of the features.
     signed:
-        whether weights may be negative: the sliced distances and those of each observable are then all there is.
+        whether weights may be negative; only the sliced distances and those of each observable are then computed.
     progress:
-        is told each step.
+        called with each step.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def _finding(
         statement = f"{words.title.capitalize()}: {ours} {_MEANING[name].format(truth=labels[0])}"
     else:
         statement = f"The {words.title} of the {what} is {ours}"
-    chance = "more than chance explains" if distance.p_value < CLEAR else "which chance explains"
+    chance = "beyond chance" if distance.p_value < CLEAR else "within chance"
     return Finding.of(
         name,
         what,
@@ -211,7 +211,7 @@ def judge_correlations(
 ) -> tuple[list[Finding], Correlations]:
     """Return findings on correlations and on rank correlations, and the correlations themselves.
 
-    ``label`` is what the truth is called in sentences; the parameters are those of :func:`correlations_of`.
+    ``label`` is the name of the truth in sentences; the parameters are those of :func:`correlations_of`.
     """
     linear, ranked = (correlations_of(features, replicates, ranks=ranks) for ranks in (False, True))
     return [

@@ -1,1 +1,1 @@
-"""What a generator learned: the modes it keeps, the events it learned by heart, what its sample is worth."""
+"""What a generator learned: modes, memorised events, and the statistical power of its sample."""

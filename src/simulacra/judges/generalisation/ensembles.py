@@ -1,21 +1,21 @@
-r"""The model uncertainty of generated distributions, from an ensemble of generators, and whether it can be trusted.
+r"""The model uncertainty of generated distributions, from an ensemble of generators, and a test of it.
 
-M generators that were trained alike, but for their seeds, make M histograms of an observable, with shares
-:math:`g_{mb}`. Where training ends at random about the truth, the mean :math:`\bar g_b` lies within
+M generators, trained in the same way with different seeds, make M histograms of an observable, with shares
+:math:`g_{mb}`. If the results of training scatter around the truth, the mean :math:`\bar g_b` is within
 
 .. math:: \pm t \, s_b / \sqrt{M}, \qquad s_b^2 = \frac{1}{M - 1} \sum_m (g_{mb} - \bar g_b)^2,
 
-of it, with Student's t of M - 1 degrees of freedom, for so few members know their spread badly. That spread holds the
-members' statistical errors too. The truth that the band is held against has an error of its own,
-:math:`\sigma_b`; the two are joined with the degrees of freedom of Welch and Satterthwaite,
+of it, with Student's t of M - 1 degrees of freedom, because the spread of few members is uncertain. The spread includes
+the members' statistical errors. The truth in the comparison also has an error, :math:`\sigma_b`; the two are combined
+with the degrees of freedom of Welch and Satterthwaite,
 :math:`\nu = (s_b^2 / M + \sigma_b^2)^2 \,(M - 1) / (s_b^2 / M)^2`.
 
-*Coverage* is the share of bins whose truth lies in the band. A fault that all members share, such as one of their
-common training sample or of a network that is too small, does not spread them: then the band is too narrow, and the
-coverage says so. Bins are correlated, and a few members scatter all bins alike, so the coverage of an honest band
-fluctuates far more than a binomial of as many bins. Its error, and what an honest band would have covered, are
-simulated: members are drawn anew with the covariance of those in hand, and the events of all samples in blocks, about
-what was found (for the error), or about the ensemble's own mean in place of the truth (for the honest band).
+*Coverage* is the share of bins with the truth in the band. An error that all members share, such as one of their common
+training sample or of a network that is too small, does not increase their spread: the band is then too narrow, and the
+coverage shows it. Bins are correlated, and a few members scatter all bins together, so the coverage of an honest band
+fluctuates much more than a binomial with this number of bins. Its error, and the coverage of an honest band, are
+simulated: new members are drawn with the covariance of the given ones, and the events of all samples in blocks, around
+the observed values (for the error), or around the ensemble's own mean instead of the truth (for the honest band).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SIGNIFICANT: Final = 0.05
 
 @dataclass(frozen=True)
 class EnsembleEvidence:
-    """An ensemble's distributions with their bands, the worst covered first, and the coverage of all bins together."""
+    """An ensemble's distributions with their bands, lowest coverage first, and the coverage of all bins together."""
 
     members: int
     histograms: tuple[EnsembleHistogram, ...]
@@ -48,14 +48,14 @@ class EnsembleEvidence:
 def judge_ensemble(
     truth: Sample, members: Sequence[Sample], rng: np.random.Generator, *, replicates: int = REPLICATES
 ) -> tuple[list[Finding], EnsembleEvidence]:
-    """Return the coverage of each observable's band, and of all together, with the histograms that it is taken from.
+    """Return the coverage of each observable's band, and of all together, with their histograms.
 
     Parameters
     ----------
     truth:
-        held-out events, which no member was trained on.
+        events that no member was trained on.
     members:
-        events of each generator, made at the truth's distribution of conditions.
+        events of each generator, with the truth's distribution of conditions.
     rng:
         of the replicates.
 
@@ -104,14 +104,14 @@ def _finding(
     found = with_error(first.value, first.error, "%")
     honest = f"an honest band of {members} members would cover {with_error(first.honest, first.honest_error, '%')}"
     if first.p_value >= SIGNIFICANT:
-        said = f"the model-uncertainty band covers {found} of the truth's bins where {asked} are asked; {honest}"
+        said = f"the model-uncertainty band covers {found} of the truth's bins, nominally {asked}; {honest}"
     elif first.value < first.honest:
         said = (
-            f"the model-uncertainty band is too narrow: it covers {found} where {asked} are asked ({honest}). The "
-            f"members share a fault that their spread does not tell of; {stretch:.1f} times as wide it would cover them"
+            f"the model-uncertainty band is too narrow: it covers {found}, nominally {asked} ({honest}). The "
+            f"members share an error that their spread does not show; {stretch:.1f} times as wide it would cover them"
         )
     else:
-        said = f"the model-uncertainty band is too wide: it covers {found} where {asked} are asked ({honest})"
+        said = f"the model-uncertainty band is too wide: it covers {found}, nominally {asked} ({honest})"
     return Finding.of(
         "ensemble_coverage",
         observable,

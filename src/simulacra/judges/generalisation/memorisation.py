@@ -1,4 +1,4 @@
-"""Whether a generator has learned training events by heart: generated events against unseen truth, as a number."""
+"""Whether a generator has memorised training events: generated events compared with unseen truth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simulacra.wording import with_error
 
 MEMORISED_P_VALUE: Final = 0.01
 MOST_QUERIES: Final = 2000
-#: training events times values of an event; above, some training events are left out
+#: largest number of training events times values of an event; above, some training events are left out
 MOST_VALUES: Final = 10_000_000
 MOST_REFERENCES: Final = 50_000
 FEWEST_REFERENCES: Final = 5000
@@ -37,17 +37,17 @@ class Memorisation:
     memorised:
         whether the p-value of both tests is below 0.01.
     metric:
-        what the distance is called.
+        name of the distance.
     generated, truth:
-        the distances, (Q,) each, of the events that were looked at.
+        the distances, (Q,) each, of the tested events.
     generated_weights, truth_weights:
         their weights.
     closest_generated, closest_training:
-        the pairs that lie closest, relative to the truth at their condition, the closest first.
+        the closest pairs, relative to the truth at their condition, the closest first.
     closest_distances:
         of the pairs, (K,).
     searched:
-        share of the training events that the nearest one was looked for among.
+        share of the training events that were searched.
     """
 
     nearness: Nearness
@@ -66,16 +66,16 @@ class Memorisation:
 def judge_memorisation(
     truth: Sample, generated: Sample, train: Sample | None, rng: np.random.Generator
 ) -> tuple[list[Finding], Memorisation | None]:
-    """Compare generated events' distances to the nearest training event with those of truth that was not trained on.
+    """Compare generated events' distances to the nearest training event with those of truth not used in training.
 
     Parameters
     ----------
     truth, generated:
-        the samples; no event of ``truth`` may have been trained on.
+        the samples; no event of ``truth`` may have been used in training.
     train:
         the training events; without them nothing is judged.
     rng:
-        of the choice of events, where there are more than 2000 (and more than 50,000 training events).
+        for the choice of events if there are more than 2000 (or more than 50,000 training events).
     """
     if train is None:
         return [], None
@@ -121,15 +121,13 @@ def _findings(judged: Memorisation, observable: str, truth: str, generated: str)
             (near.copies, near.copies_error),
         )
     )
-    heart = (
-        "Training events were learned by heart" if judged.memorised else "no sign of training events learned by heart"
-    )
+    heart = "Training events were memorised" if judged.memorised else "no sign of memorised training events"
     verdict = f"{heart} (p = {near.p_value:.2g})."
     if judged.searched < 1:
-        verdict += f" Looked for among {100 * judged.searched:.0f} % of the training events."
-    beyond = ", as it should be within errors"
+        verdict += f" {100 * judged.searched:.0f} % of the training events were searched."
+    beyond = ", as expected within errors"
     if near.farther_p < MEMORISED_P_VALUE:
-        beyond = ": generated events lie where there is no truth"
+        beyond = ": there are generated events where there is no truth"
     distance: dict[str, JsonValue] = {"distance": judged.metric}
     details: dict[str, JsonValue] = {
         "memorised": judged.memorised,
@@ -143,8 +141,8 @@ def _findings(judged: Memorisation, observable: str, truth: str, generated: str)
             observable,
             (near.nearer, near.nearer_error, 0.5, near.chance_error, near.nearer_p),
             sizes,
-            f"In {nearer} of pairs the {generated} event lies nearer to a training event than the unseen {truth} event "
-            f"does (50 % if nothing is memorised): {verdict}",
+            f"In {nearer} of pairs the {generated} event is nearer to a training event than the unseen {truth} event "
+            f"(50 % if nothing is memorised): {verdict}",
             details=details,
         ),
         Finding.of(
@@ -152,8 +150,8 @@ def _findings(judged: Memorisation, observable: str, truth: str, generated: str)
             observable,
             (near.copies, near.copies_error, 0.0, near.copies_error, near.copies_p),
             sizes,
-            f"{copied} of {generated} events, beyond what is expected, lie nearer to a training event than 1 % of "
-            f"unseen {truth} events: {verdict}",
+            f"{copied} of {generated} events, beyond the expected share, are nearer to a training event than the "
+            f"nearest 1 % of unseen {truth} events: {verdict}",
             details=details,
         ),
         Finding.of(
@@ -161,8 +159,8 @@ def _findings(judged: Memorisation, observable: str, truth: str, generated: str)
             observable,
             (1 - near.nearer, near.nearer_error, 0.5, near.chance_error, near.farther_p),
             sizes,
-            f"In {farther} of pairs the {generated} event lies further from all training events than the unseen "
-            f"{truth} event does{beyond}.",
+            f"In {farther} of pairs the {generated} event is further from all training events than the unseen "
+            f"{truth} event{beyond}.",
             details=distance,
         ),
     ]

@@ -16,16 +16,16 @@ from simulacra.wording import with_error
 
 @dataclass(frozen=True)
 class ModeEvidence:
-    """What the chapter on modes is drawn from.
+    """The data for the chapter on modes.
 
     Attributes
     ----------
     report:
         the check.
     observables, long_names:
-        of the features that were looked at, (F,).
+        of the tested features, (F,).
     conditions:
-        those that were held fixed.
+        the fixed conditions.
     """
 
     report: ModeReport
@@ -37,7 +37,7 @@ class ModeEvidence:
 def judge_modes(
     truth: Sample, generated: Sample, rng: np.random.Generator, *, alarm: ModeAlarm | None = None
 ) -> tuple[list[Finding], ModeEvidence]:
-    """Look for modes of the truth's observables that the generator has lost, and for lost diversity.
+    """Search for modes of the truth's observables that the generator has lost, and for lost diversity.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def judge_modes(
     rng:
         of the clusters and the pairs.
     alarm:
-        one that was fitted on ``truth`` by :func:`mode_alarm`; else one is.
+        an alarm fitted on ``truth`` by :func:`mode_alarm`; fitted here if None.
     """
     observables, conditions = list(truth.observables), truth.moving
     alarm = alarm or mode_alarm(truth, seed=int(rng.integers(2**31)))
@@ -95,8 +95,8 @@ def judge_modes(
             "observables",
             (1 - spread.value, spread.uncertainty, 0.0, spread.chance, spread.p_value),
             sizes,
-            f"{generated.label} events differ {where} by {with_error(spread.value, spread.uncertainty, '%')} of "
-            f"what {truth.label} events do.",
+            f"The spread of {generated.label} events {where} is {with_error(spread.value, spread.uncertainty, '%')} of "
+            f"that of {truth.label} events.",
             details={
                 "by_observable": dict(zip(observables, spread.features.tolist(), strict=True)),
                 "p_value_with_each_observable": spread.p_least,

@@ -1,12 +1,12 @@
-r"""What generated events are worth: the number of truth events that tell as much, observable by observable.
+r"""The worth of generated events: the number of truth events with the same statistical power, by observable.
 
 The generated events' deviation from the truth has a statistical part, 1 / N_generated, and the generator's floor
-1 / N_model (:mod:`simulacra.statistics.model_floor`), so that n generated events are worth
+1 / N_model (:mod:`simulacra.statistics.model_floor`), so n generated events are worth
 
 .. math:: N_\mathrm{equiv}(n) = \left( \frac{1}{n} + \frac{1}{N_\mathrm{model}} \right)^{-1}
 
-truth events, and never more than N_model. The amplification factor is that over the number of training events
-(arXiv:2008.06545): above 1 the generator adds to what its training events say.
+truth events, and never more than N_model. The amplification factor is this number over the number of training events
+(arXiv:2008.06545): above 1 the generator adds information to that of its training events.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NO_DEVIATION: Final = 0.05
 
 @dataclass(frozen=True)
 class Worth:
-    """A number of truth events, and the ends of its 68 % interval; a lower limit (at 95 %) if ``at_least``."""
+    """A number of truth events with its 68 % interval; a lower limit (at 95 %) if ``at_least``."""
 
     value: float
     low: float
@@ -41,12 +41,12 @@ class Worth:
 
 @dataclass(frozen=True)
 class ObservablePower:
-    """What generated events are worth for one observable, or for several jointly.
+    """The worth of generated events for one observable, or for several jointly.
 
     Attributes
     ----------
     observable, long_name, units:
-        its names; those of several joined by " and ".
+        its names; several are joined by " and ".
     cells:
         the quantiles.
     truth_share, generated_share:
@@ -54,11 +54,11 @@ class ObservablePower:
     deviation:
         of the generated events from the truth.
     members:
-        the floor from the spread of generators trained alike, integrated and of each quantile; None without them.
+        the floor from the spread of equally trained generators, integrated and for each quantile; None without them.
     efficiency:
-        what weights leave of the number of generated events.
+        effective share of the number of generated events with weights.
     n_generated:
-        number of generated events looked at.
+        number of generated events.
     """
 
     observable: str
@@ -74,7 +74,7 @@ class ObservablePower:
 
     @property
     def from_members(self) -> bool:
-        """Whether the floor is the members': given, and not contradicted by a larger deviation from the truth."""
+        """Whether the floor is that of the members: given, not contradicted by a larger deviation from the truth."""
         return self.members is not None and self.deviation.floor.low <= self.members[0].high
 
     @property
@@ -83,7 +83,7 @@ class ObservablePower:
         return self.members[0] if self.members is not None and self.from_members else self.deviation.floor
 
     def worth(self, n_generated: float) -> Worth:
-        """Return how many truth events any number of generated events is worth."""
+        """Return the number of truth events that a number of generated events is worth."""
         if not n_generated > 0:
             raise ValueError(f"{n_generated} generated events are worth nothing: give a number above 0")
         floor, own = self.floor, 1 / (n_generated * self.efficiency)
@@ -103,18 +103,18 @@ class ObservablePower:
 
 @dataclass(frozen=True)
 class PowerEvidence:
-    """What the chapter on statistical power is drawn from.
+    """The data for the chapter on statistical power.
 
     Attributes
     ----------
     observables:
-        the observables, the worst first; those of which nearly all truth events have one value are left out.
+        the observables, the worst first, without those with one value in nearly all truth events.
     joint:
-        a few of them jointly; None where there are not two.
+        a few of them jointly; None if there are not two.
     n_train, n_truth, n_generated:
         numbers of events; ``n_train`` may be unknown.
     n_members:
-        generators trained alike.
+        number of equally trained generators.
     """
 
     observables: tuple[ObservablePower, ...]
@@ -133,7 +133,7 @@ def judge_statistical_power(
     members: Sequence[Sample] = (),
     rng: np.random.Generator,
 ) -> tuple[list[Finding], PowerEvidence]:
-    """Judge how many truth events the generated ones are worth.
+    """Judge the number of truth events that the generated ones are worth.
 
     Parameters
     ----------
@@ -142,10 +142,10 @@ def judge_statistical_power(
     n_train:
         number of truth events that the generator was trained on.
     members:
-        samples of three or more generators that were trained alike on other events, or bootstrap samples of the
-        training events; then the floor is taken from their spread, unless the truth contradicts it.
+        samples of at least three generators, equally trained on other events or on bootstrap samples of the training
+        events; the floor is then taken from their spread, unless the truth contradicts it.
     rng:
-        of what truth against truth scores.
+        for truth against truth.
     """
     if n_train is not None and n_train < 1:
         raise ValueError(f"a generator cannot be trained on {n_train} events")
@@ -204,7 +204,7 @@ def _finding(
         "floor_limit_95": power.floor.limit,
         "from_members": power.from_members,
         "quantiles": found.degrees + 1,
-        "p_value_of": "a deviation from the truth as large, without a fault of the generator",
+        "p_value_of": "a deviation from the truth at least as large, without an error of the generator",
     }
     if n_train is not None:
         details |= {
@@ -227,12 +227,12 @@ def _finding(
 def sentence_on(
     power: ObservablePower, worth: Worth, most: Worth, n: int, n_train: int | None, truth: str, generated: str
 ) -> str:
-    """Say what generated events are worth."""
+    """Return a sentence on the worth of generated events."""
     said = f"For {power.long_name} these {n:,} {generated} events are worth "
     if worth.at_least:
         said += (
-            f"at least {rounded(worth.low)} {truth} events (95 %): no deviation is seen, and to say how many more "
-            "takes more truth events"
+            f"at least {rounded(worth.low)} {truth} events (95 %): no deviation is seen, and a better limit "
+            "needs more truth events"
         )
     else:
         said += f"{rounded(worth.value)} ({rounded(worth.low)} to {rounded(worth.high)}) {truth} events"

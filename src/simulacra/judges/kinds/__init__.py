@@ -1,1 +1,1 @@
-"""What is special to each kind of events: one file a kind, which nothing else has to name."""
+"""The special parts for each kind of events: one file per kind, not named anywhere else."""

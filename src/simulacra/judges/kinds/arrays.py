@@ -21,9 +21,10 @@ PROJECTIONS: Final = 500
 
 
 def _unpacked(events: xr.Dataset) -> dict[str, Any]:
-    """Return the arrays one behind the other as cells, (N, n_cells), and their shapes; masked values are 0.
+    """Return the arrays one after the other as cells, (N, n_cells), and their shapes; masked values are 0.
 
-    Of the times of a series stand the first and the steps from one to the next, which entries left out do not shift.
+    The times of a series are given by the first one and the steps from one to the next, which missing entries do not
+    shift.
     """
     roles: tuple[Role, ...] = ("feature", "coordinate", "uncertainty")
     arrays = [name for role in roles for name in names(events, role) if events[name].ndim > 1]
@@ -50,10 +51,9 @@ def _cells(sample: Sample) -> np.ndarray:
 
 
 def _values(first: Sample, second: Sample, _threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return values in standard deviations of the first sample (of both where masks leave out values), and conditions.
+    """Return values in standard deviations of the first sample (of both if values are masked), and conditions.
 
-    Where there are more than ``MOST_COLUMNS``, random projections of them (Gaussian, always the same ones) stand for
-    them.
+    If there are more than ``MOST_COLUMNS``, they are replaced by random projections (Gaussian, always the same).
     """
     one, two = (
         np.asarray(values, dtype=np.float32)

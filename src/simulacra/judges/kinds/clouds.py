@@ -1,4 +1,4 @@
-"""Clouds: events of particles, of which each event has another number."""
+"""Clouds: events of particles, with a different number in each event."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from simulacra.wording import listed
 
 
 def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], list[str]]:
-    """Return jets without the variables of a jet that any of the samples lacks; other clouds as they are."""
+    """Return jets without the jet variables that any of the samples lacks; other clouds unchanged."""
     lacking: dict[str, None] = {}
     for other in samples[1:]:
         lacking |= dict.fromkeys(in_common(samples[0], other)[2])
     warning = (
-        f"Judged without {listed(tuple(lacking))} of the jets, which some of the samples do not hold: only what can be "
-        "computed from the particles is compared."
+        f"Judged without {listed(tuple(lacking))} of the jets, which some of the samples lack: only quantities "
+        "computed from the particles are compared."
         if lacking
         else ""
     )
@@ -32,7 +32,7 @@ def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], li
 
 
 def _unpacked(events: xr.Dataset) -> dict[str, Any]:
-    """Return what is known of each particle: numbers as they are, energies as logarithms, identities one by one."""
+    """Return the features of each particle: numbers unchanged, energies as logarithms, one feature per identity."""
     present = events["present"].values.astype(bool)
     columns: dict[str, np.ndarray] = {}
     for name in (*names(events, "feature"), *names(events, "coordinate"), *names(events, "uncertainty")):
@@ -53,7 +53,7 @@ def _unpacked(events: xr.Dataset) -> dict[str, Any]:
             several = flat.shape[2] > 1
             columns |= {f"{name}_{i}" if several else name: flat[..., i] for i in range(flat.shape[2])}
     if not columns:
-        raise JudgeError("these clouds have a mask 'present' and no feature a particle: there is nothing to judge")
+        raise JudgeError("these clouds have a mask 'present' but no features of particles: there is nothing to judge")
     features = np.stack([np.where(present, column, 0).astype(np.float32) for column in columns.values()], axis=2)
     return {"cloud": Cloud(features, present, tuple(columns))}
 

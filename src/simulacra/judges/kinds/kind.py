@@ -1,4 +1,4 @@
-"""What the file of a kind of events says, so that the judges need not know which kinds there are."""
+"""The interface of a kind of events, so that the judges do not depend on the kinds."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Tables = Callable[[Sample, Sample, float], tuple[np.ndarray, np.ndarray]]
 
 
 def as_they_are(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], list[str]]:
-    """Return events as they are, and no warnings."""
+    """Return events unchanged, and no warnings."""
     return list(samples), []
 
 
 def outcome_of(sample: Sample) -> dict[str, np.ndarray]:
-    """Return what came out, conditions aside, by name, (N, ...) each."""
+    """Return the results, without conditions, by name, (N, ...) each."""
     found = {} if sample.cells is None else {"cells": sample.cells}
     if sample.cloud is not None:
         found |= {"present": sample.cloud.present, "particles": sample.cloud.features}
@@ -35,7 +35,7 @@ def outcome_of(sample: Sample) -> dict[str, np.ndarray]:
 
 
 def compare_shapes(truth: xr.Dataset, generated: xr.Dataset) -> list[str]:
-    """Refuse events whose variables are not of the same names and shapes; how long lists are padded is no shape."""
+    """Refuse events whose variables differ in names or shapes; the padding of lists does not count."""
     first, second = _shapes(truth), _shapes(generated)
     for role, name in {**first, **second}:
         shapes = [found.get((role, name)) for found in (first, second)]
@@ -48,7 +48,7 @@ def compare_shapes(truth: xr.Dataset, generated: xr.Dataset) -> list[str]:
 
 
 def _shapes(events: xr.Dataset) -> dict[tuple[Role, str], tuple[int | str, ...]]:
-    """Return the shapes of all that is judged, by role and name, with the name of a dimension of mere slots."""
+    """Return the shapes of all judged variables, by role and name, with names instead of sizes for slots."""
     lists = slots(events)
     roles: tuple[Role, ...] = ("mask", "coordinate", "uncertainty", "feature")
     return {
@@ -61,37 +61,37 @@ def _shapes(events: xr.Dataset) -> dict[tuple[Role, str], tuple[int | str, ...]]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of events, as the judges deal with it.
+    """A kind of events for the judges.
 
     Attributes
     ----------
     holds:
-        whether events are of this kind, by what they hold.
+        returns whether events are of this kind, from their variables.
     generality:
-        kinds of less generality are asked first.
+        kinds of lower generality are tested first.
     uses:
-        what such events are used for, with the limits of each use.
+        the uses of such events, with their limits.
     made_alike:
-        returns samples, the truth first, with what the judges need and all of them hold, and warnings of what is lost.
+        returns samples, the truth first, with the variables that all of them have, and warnings about the others.
     widths, in_slots:
-        where events are of unequal length: how many slots the longest event of several samples needs, by the dimension,
-        and events in so many.
+        for events of unequal length: the number of slots of the longest event of several samples, by dimension, and
+        events with this many slots.
     compared:
         refuses truth and generated events that cannot be compared, by :class:`JudgeError`; returns warnings.
     unpacked:
-        fields of a sample that such events have beside conditions, observables and weights.
+        further fields of a sample of such events, besides conditions, observables and weights.
     outcome:
-        what came out of the generator, by name, (N, ...) each: what may be constant.
+        the generator's results, by name, (N, ...) each, for the test of constants.
     classifiers:
-        which classifier looks at what, beside those on the observables.
+        classifiers and their inputs, besides those on the observables.
     tables:
-        what these look at, by name, as numbers.
+        these inputs, by name, as numbers.
     closeness:
-        how events are compared with training events.
+        comparisons with training events.
     judges:
-        those that only such events have; they look last.
+        judges of such events only; they come last.
     judged_again:
-        what some of those find on truth and on generated events that carry a classifier's weights.
+        findings of some of these for truth and generated events with a classifier's weights.
     """
 
     holds: Callable[[xr.Dataset], bool]

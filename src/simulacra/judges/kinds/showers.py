@@ -28,11 +28,9 @@ RESPONSE: Final = Criterion(
     "Energy response, worst bin",
     0.02,
     "%",
-    "Calibrate the generated total energy to the truth's in bins of the incident energy, or train on with more weight "
-    "on the total energy.",
-    reason=(
-        "Calorimeters are calibrated to 1 to 2 % in energy; a shift of the response beyond that would not be absorbed."
-    ),
+    "Calibrate the generated total energy to the truth's in bins of the incident energy, or train with more weight on "
+    "the total energy.",
+    reason=("Calorimeters are calibrated to 1 to 2 % in energy; a larger shift of the response would not be absorbed."),
 )
 RESOLUTION: Final = Criterion(
     "energy_resolution",
@@ -40,19 +38,19 @@ RESOLUTION: Final = Criterion(
     "Energy resolution, worst bin",
     0.20,
     "%",
-    "Do not use it where the resolution of the total energy matters: learn the total energy as a variable of its own "
+    "Do not use it where the resolution of the total energy matters: learn the total energy as a separate variable "
     "and scale the cells to it.",
     reason=(
-        "A resolution that is wrong by a fifth changes a significance behind a narrow peak by about a tenth "
-        "(it goes with the root of the width), as much as a fifth of the luminosity."
+        "A resolution that is wrong by a fifth changes the significance of a narrow peak by about a tenth "
+        "(it depends on the root of the width), as much as a fifth of the luminosity."
     ),
 )
 
 
 def _with_geometry(events: xr.Dataset) -> xr.Dataset:
-    """Return showers of a binning whose detector is not known (the CaloChallenge's dataset 1) with the binning's cells.
+    """Return showers of a binning with unknown detector (the CaloChallenge's dataset 1), with the binning's cells.
 
-    What the judges need to know of a detector is where its cells are; its materials are called unknown.
+    The judges only need the positions of the cells; the materials are called unknown.
     """
     if "shower" not in events.data_vars or "geometry" in events.attrs or "binning" not in events.attrs:
         return events
@@ -62,7 +60,7 @@ def _with_geometry(events: xr.Dataset) -> xr.Dataset:
     geometry = CalorimeterGeometry.model_validate(
         {
             "name": binning.name,
-            "description": f"the voxels of the binning '{binning.name}', of a detector that is not known",
+            "description": f"the voxels of the binning '{binning.name}', of an unknown detector",
             "kind": "cylindrical",
             "lateral_size": 2 * max(layer.r_edges[-1] for layer in layers),
             "absorber": unknown,
@@ -80,7 +78,7 @@ def _compared(truth: xr.Dataset, generated: xr.Dataset) -> list[str]:
     """Refuse showers of detectors with different cells; warn of different materials."""
     first, second = (CalorimeterGeometry.from_events(events) for events in (truth, generated))
     if difference := _difference(first, second):
-        raise JudgeError(f"truth and generated events are of different detectors: {difference}")
+        raise JudgeError(f"truth and generated events have different detectors: {difference}")
     materials = ((one.absorber, one.active, one.dead_material) for one in (first, second))
     alike = next(materials) == next(materials)
     return [] if alike else ["The two samples' detectors have the same cells but different materials."]
@@ -110,8 +108,8 @@ def _unpacked(events: xr.Dataset) -> dict[str, Any]:
 def _cells(first: Sample, second: Sample, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the logarithms of the cells, the sums over the sections and over all cells, and the conditions.
 
-    The sums are functions of the cells, but a total energy that is known to a part in a thousand is beyond what is
-    learned from some thousand events.
+    The sums are functions of the cells, but a total energy with a precision of a part in a thousand cannot be learned
+    from some thousand events.
     """
     return _looked_at(first, threshold), _looked_at(second, threshold)
 
