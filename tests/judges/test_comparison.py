@@ -18,7 +18,7 @@ from simulacra.judges.published_results import read_published
 from simulacra.reports.comparison_page import write_comparison
 from simulacra.workflows.compare import compare_command, folders_of, stated_cost
 
-# milliseconds a shower on a CPU one by one, and AUC on voxels, of the CaloChallenge's data set 2 (arXiv:2410.21611)
+# milliseconds per shower on a CPU one by one, and AUC on voxels, of the CaloChallenge's data set 2 (arXiv:2410.21611)
 DATASET_2 = {
     "CaloDREAM": (16_940, 0.531),
     "CaloDiffusion": (36_500, 0.577),
@@ -168,17 +168,17 @@ def test_costs_are_milliseconds_an_event() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="there is nothing to compare"):
         compare({}, {})
-    with pytest.raises(ValueError, match=r"costs of \['b'\], but verdicts on \['a'\] alone"):
+    with pytest.raises(ValueError, match=r"costs of \['b'\], but only verdicts on \['a'\]"):
         compare({"a": planted(0.7)}, {"b": 1.0})
     for cost in (0.0, -1.0, float("inf")):
-        with pytest.raises(ValueError, match="cost of a must be above 0 s an event"):
+        with pytest.raises(ValueError, match="cost of a must be above 0 s per event"):
             compare({"a": planted(0.7)}, {"a": cost})
     for what, value in (("seed", 4), ("n_truth", 99), ("truth_label", "Pythia"), ("use", "energy")):
-        with pytest.raises(ValueError, match=f"not on the same footing: {what} is .* for 'a' and .* for 'b'"):
+        with pytest.raises(ValueError, match=f"the verdicts cannot be compared: {what} is .* for 'a' and .* for 'b'"):
             compare({"a": planted(0.7), "b": planted(0.7, **{what: value})}, {})
     bare = planted(0.7)
     object.__setattr__(bare, "findings", ())
-    with pytest.raises(ValueError, match="none of the numbers that generators are compared by"):
+    with pytest.raises(ValueError, match="the verdicts hold no number for the comparison"):
         compare({"a": bare}, {})
 
 
@@ -204,7 +204,7 @@ def test_published_results_are_read_or_refused(tmp_path: Path) -> None:
     assert [(r.name, r.milliseconds) for r in found.results] == [("CaloINN", 2.78)]
     assert found.results[0].aucs == {"cells": (0.63, 0.01), "observables": (0.64, 0.0)}
     assert set(read_published(path, "ds2").results[0].aucs) == {"cells"}
-    with pytest.raises(ValueError, match=r"holds the data sets \['ds1', 'ds2'\]: say which one"):
+    with pytest.raises(ValueError, match=r"holds the data sets \['ds1', 'ds2'\]: choose one"):
         read_published(path)
     with pytest.raises(ValueError, match="holds no data set 'ds9'"):
         read_published(path, "ds9")
@@ -237,8 +237,8 @@ def test_the_page_says_what_the_record_says(page: Path) -> None:
     assert "flow &amp; student" in text
     assert "<b>" not in text
     assert "Geant4 against itself" in text
-    assert "Their detector, showers, classifiers and computers are others" in text
-    assert "Without a stated cost, and therefore not drawn: without cost." in text
+    assert "Their detector, showers, classifiers and computers differ" in text
+    assert "Not drawn, because no cost is stated: without cost." in text
     assert "flow teacher: its conditions differ" in text
     assert sorted(p.name for p in page.parent.iterdir()) == ["comparison.html", "comparison.json"]
     record = json.loads((page.parent / "comparison.json").read_text(encoding="utf-8"))
@@ -255,7 +255,7 @@ def test_the_page_says_what_the_record_says(page: Path) -> None:
 
 
 def test_a_report_of_no_generator_is_refused_and_nothing_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"reports on \['x'\], which were not compared"):
+    with pytest.raises(ValueError, match=r"reports on \['x'\] are given, but these were not compared"):
         write_comparison(some(), tmp_path / "new", reports={"x": "x/report.html"})
     assert not (tmp_path / "new").exists()
 

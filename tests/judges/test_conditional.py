@@ -175,7 +175,7 @@ def test_weights_that_undo_a_failure_undo_the_finding() -> None:
     assert "wrong in every bin" in plain.sentence
     assert corrected.p_value is not None
     assert corrected.p_value > 0.01
-    assert "nothing differs by more than chance" in corrected.sentence
+    assert "nothing differs beyond chance" in corrected.sentence
 
 
 def test_the_same_seed_gives_the_same_findings() -> None:

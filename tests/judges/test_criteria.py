@@ -154,14 +154,14 @@ def test_weights_are_not_asked_for_where_none_are_needed() -> None:
 def test_advice_says_what_to_do() -> None:
     other = UseJudgement(Use("less", "less of it", ()), "pass", ())
     failed = judged(finding(0.5), AREA_PASSES)
-    assert advice_on(failed, [failed, other]) == ["Mend the distance.", "What it is good enough for: less of it."]
+    assert advice_on(failed, [failed, other]) == ["Mend the distance.", "It is good enough for: less of it."]
     assert advice_on(failed, [failed])[-1] == "It passes for none of the uses below."
     mended = judged(finding(0.5), AREA_PASSES, weighted(0.02), share(0.8))
     assert advice_on(mended, [mended])[0].startswith("Give each generated event the weight of a calibrated classifier")
     assert "none of the uses" not in " ".join(advice_on(mended, [mended]))
     passed = judged(finding(0.05))
     assert advice_on(passed, [passed]) == [
-        "Use it within the conditions that were judged here; judge again for any other use or range."
+        "Use it within the judged conditions; judge again for any other use or range."
     ]
 
 
@@ -224,7 +224,7 @@ def test_the_nearer_the_limit_the_more_without_end() -> None:
     assert judged_there.events_needed == (9_000, None)
     advice = advice_on(judged_there, [])[0]
     # Three errors lie between a value one error off and what decides: (3 sigma / sigma)^2 times as many events.
-    assert "if the value stays at the limit, or 9,000 if it turns out to lie one error farther" in advice
+    assert "if the value stays at the limit, or 9,000 if it turns out to be one error farther" in advice
 
 
 def test_a_use_asks_for_the_most_that_a_criterion_needs() -> None:

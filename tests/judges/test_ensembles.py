@@ -58,8 +58,8 @@ def test_a_common_fault_is_not_covered_and_is_said_so() -> None:
     first = findings[0]
     assert first.observable == "all observables"
     assert "is too narrow: it covers" in first.sentence
-    assert "where 68 % are asked" in first.sentence
-    assert "share a fault that their spread does not tell of" in first.sentence
+    assert "nominally 68 %" in first.sentence
+    assert "share an error that their spread does not show" in first.sentence
     assert (first.value, first.uncertainty, first.p_value) == (overall.value, overall.error, overall.p_value)
     far = [(f.value - float(f.truth_value or 0)) / float(f.truth_uncertainty or 1) for f in findings[1:]]
     assert far == sorted(far), "the worst first"

@@ -29,7 +29,7 @@ def test_images_of_another_width_fail_by_their_values() -> None:
     assert observables_of(verdict, "classifier_auc") >= {"values (perceptron)", "values (trees)"}
     assert verdict.headline.endswith("value by value.")
     assert any(finding.region.startswith("height ") for finding in verdict.findings)
-    # All that may be given beside the samples is looked at.
+    # Everything that may be given with the samples is used.
     judges = {finding.judge for finding in verdict.findings}
     assert {"held_out_band", "ensemble_coverage", "copies_of_training", "memorisation"} <= judges
     assert verdict.n_pool == 300 + N

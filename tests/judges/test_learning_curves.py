@@ -49,12 +49,12 @@ def test_rows_become_curves() -> None:
     assert found.alarms == {100: "half of the modes are gone"}
     first, second, third = found.sentences
     assert "The best of 4 validations was at step 300 of 400, with the score 0.9 ± 0.2" in first
-    assert "came at step 200; patience counted 2 validations from there" in second
+    assert "was at step 200; patience counted 2 validations from there" in second
     assert third == "The alarm for lost modes was on for the last time at step 100."
 
 
-def test_a_run_that_still_gets_better_is_told_to_go_on() -> None:
-    assert "still fell by more than its error at the last validation: train longer" in curves(rows()[:2]).sentences[1]
+def test_a_run_that_still_gets_better_is_told_to_train_longer() -> None:
+    assert "still decreased by more than its error: train longer" in curves(rows()[:2]).sentences[1]
 
 
 def test_an_alarm_at_the_end_or_at_the_best_is_told() -> None:

@@ -61,7 +61,7 @@ def test_copies_with_small_noise_are_seen(share: float, n: int) -> None:
     assert copies.value == pytest.approx(share, abs=4 * copies.uncertainty + 0.01)
     assert near.value > 0.5
     assert far.p_value > 0.5
-    assert "learned by heart" in near.sentence
+    assert "were memorised" in near.sentence
     # The closest pairs are copies: their conditions are equal.
     assert found.closest_generated.conditions["energy"] == pytest.approx(found.closest_training.conditions["energy"])
     assert (found.closest_distances < 0.1).all()

@@ -43,7 +43,7 @@ def test_what_is_half_as_wide_again_is_seen_by_all_but_those_for_dependence(bad:
     seeing = set(DISTANCES) - {"recall", "correlations", "rank_correlations"}
     assert {name for name in seeing if p_values[name] < 0.01} == seeing
     by_name = {finding.judge: finding for finding in bad.findings}
-    assert "more than chance explains" in by_name["kernel_physics_distance"].sentence
+    assert "beyond chance" in by_name["kernel_physics_distance"].sentence
     assert by_name["frechet_physics_distance"].value == pytest.approx(3 * 0.5**2, rel=0.3)
 
 
@@ -51,7 +51,7 @@ def test_truth_is_found_to_be_truth(good: Multivariate) -> None:
     # Any of 15 p-values is at its least, 1 / 201, in at most 7 % of all seeds.
     assert min(finding.p_value or 0.0 for finding in good.findings) > 0.005
     by_name = {finding.judge: finding for finding in good.findings}
-    assert "which chance explains" in by_name["maximum_mean_discrepancy"].sentence
+    assert "within chance" in by_name["maximum_mean_discrepancy"].sentence
 
 
 def test_the_chapter_holds_one_row_a_distance(bad: Multivariate) -> None:

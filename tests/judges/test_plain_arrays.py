@@ -55,7 +55,7 @@ def test_what_a_masked_array_masks_is_not_there() -> None:
     assert kind_of(rows) == "arrays"
     assert rows["values_observed"].values.sum() == 21
     assert names(as_events({"a": np.ma.masked_less(VALUES, -1)}, "truth"), "mask") == []
-    with pytest.raises(JudgeError, match="'a' of the truth is masked in event 0: an event has its single numbers"):
+    with pytest.raises(JudgeError, match="'a' of the truth is masked in event 0: single numbers must be present"):
         as_events({"a": np.ma.masked_less(VALUES, 3)}, "truth")
     with pytest.raises(EventsError, match="'values' is nan in event 1"):
         as_events(np.ma.masked_equal(np.array([[1, 2], [3, np.nan]]), 1), "truth")
@@ -89,9 +89,9 @@ def test_masked_arrays_of_different_widths_are_judged() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.array(3.0), "a value for each of the same events"),
-        (np.zeros((0, 2)), "a value for each of the same events"),
-        ({"a": np.zeros(3), "b": np.zeros(4)}, r"same events, not \{'a': 3, 'b': 4\}"),
+        (np.array(3.0), "the same number of events, at least one"),
+        (np.zeros((0, 2)), "the same number of events, at least one"),
+        ({"a": np.zeros(3), "b": np.zeros(4)}, r"at least one, not \{'a': 3, 'b': 4\}"),
         ({}, "the generated holds no array"),
         (np.array(["x", "y"]), "holds <U1, not real numbers"),
         (np.array([1j, 2]), "holds complex128, not real numbers"),

@@ -51,7 +51,7 @@ def test_a_good_score_passes_with_the_numbers_of_the_closed_form(verdict: ScoreV
     assert area.truth_value == pytest.approx(0.5, abs=0.01)
     assert area.p_value == pytest.approx(1 / 101)
     # 10,000 events do not tell about 0.1 %.
-    assert verdict.notes == ("A background efficiency of 0.1 % takes about 24,975 background events.",)
+    assert verdict.notes == ("A background efficiency of 0.1 % needs about 24,975 background events.",)
     assert {f.observable for f in verdict.findings if f.judge == "false_alarm_rate"} == {"cut at 10 %", "cut at 1 %"}
     assert verdict.sizes == {"background": 10_000, "signal": 3000, "second background": 8000}
 
@@ -74,13 +74,13 @@ def test_a_score_that_is_the_condition_is_called_sculpting() -> None:
     blind = judge_score({"score": background["score"]}, scored(2, 1000, 2.0), replicates=100)
     assert blind.outcome == "pass"
     assert "sculpting" not in blind.headline
-    assert blind.notes[-1] == "No condition of the background varies: sculpting was not looked for."
+    assert blind.notes[-1] == "No condition of the background varies: sculpting was not tested."
 
 
 def test_a_second_background_that_scores_higher_is_called_so() -> None:
     verdict = judge_score(scored(1, 4000), scored(2, 1000, 2.0), scored(3, 4000, 0.4), replicates=100)
     assert verdict.outcome == "fail"
-    assert "a cut leaves another share of the second background." in verdict.headline
+    assert "a cut keeps a different share of the second background." in verdict.headline
     assert any("scores of the two backgrounds differ" in warning for warning in verdict.warnings)
     rate = next(f for f in verdict.findings if f.judge == "false_alarm_rate")
     expected = norm.sf(norm.isf(0.1) - 0.4) / 0.1
@@ -111,7 +111,7 @@ def test_a_score_that_knows_nothing_fails_and_few_events_decide_nothing() -> Non
     assert few.outcome == "undecided"
     wrong = judge_score(scored(1, 2000), scored(2, 500, -1.0), replicates=100)
     assert wrong.outcome == "fail"
-    assert wrong.warnings == ("The signal scores below the background: has the score the wrong sign?",)
+    assert wrong.warnings == ("The signal has lower scores than the background: does the score have the wrong sign?",)
 
 
 def test_a_constant_score_fails() -> None:

@@ -92,7 +92,7 @@ def test_a_sample_against_itself_passes_for_nothing() -> None:
     assert {use.outcome for use in verdict.uses} == {"undecided"}
     assert verdict.headline.endswith(": the comparison itself is in doubt.")
     assert f"{N} of {N} generated events are also in the truth" in verdict.warnings[0]
-    assert "An AUC lies below one half" in verdict.warnings[1]
+    assert "An AUC is below one half" in verdict.warnings[1]
     assert verdict.stated.events_needed is None
     assert not any("too few events" in advice for advice in verdict.advice)
     record = record_of(verdict)

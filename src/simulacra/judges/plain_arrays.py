@@ -57,7 +57,7 @@ def as_events(given: xr.Dataset | Plain, what: str) -> xr.Dataset:
             masks = {name: there}
     counts = {name: values.shape[0] if values.ndim else 0 for name, values in arrays.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
-        raise JudgeError(f"the {what}'s arrays must have the same number of events, not {counts}")
+        raise JudgeError(f"the {what}'s arrays must have the same number of events, at least one, not {counts}")
     for name, values in arrays.items():
         if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
             raise JudgeError(f"the array '{name}' of the {what} holds {values.dtype}, not real numbers")
