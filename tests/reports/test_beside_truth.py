@@ -1,4 +1,4 @@
-"""Generators beside the truth in one picture."""
+"""Generators and the truth in one picture."""
 
 from __future__ import annotations
 

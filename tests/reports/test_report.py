@@ -1,4 +1,4 @@
-"""The page, in a real browser, and the files beside it."""
+"""The page, in a real browser, and the files next to it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_the_page_shows_every_part(verdict: ScoreVerdict, page: Path) -> None:
     assert verdict.headline in text.replace("\N{NO-BREAK SPACE}", " ")
     for anchor in ("separation", "scores", "conditions", "null"):
         assert f'id="{anchor}"' in text
-    for shown in ("density", "stars.zarr", "4,000", "ROC curve", "Efficiency of the background against energy"):
+    for shown in ("density", "stars.zarr", "4,000", "ROC curve", "Background efficiency against energy"):
         assert shown in text
     # Of each finding there is a row.
     rows = sum(len(chapter.rows) for chapter in score_page(verdict).chapters)

@@ -1,4 +1,4 @@
-"""Reports: a verdict as a page to read and as JSON, and pages that set several verdicts beside each other.
+"""Reports: a verdict as a page and as JSON, and pages that compare several verdicts.
 
 >>> import simulacra
 >>> verdict = simulacra.judge(truth, generated)  # doctest: +SKIP
@@ -27,14 +27,14 @@ def write(verdict: Verdict | ScoreVerdict, folder: str | os.PathLike[str]) -> Pa
     Parameters
     ----------
     verdict:
-        of ``simulacra.judge`` or ``simulacra.judge_score``.
+        from ``simulacra.judge`` or ``simulacra.judge_score``.
     folder:
-        made if it is not there.
+        created if missing.
 
     Raises
     ------
     OSError
-        if the folder cannot be written to.
+        if the folder is not writable.
     """
     from simulacra.judges.scores import ScoreVerdict
     from simulacra.reports.report import write_report

@@ -10,14 +10,14 @@ from simulacra.pages import Chapter
 from simulacra.reports.finding_rows import probability, truth_beside, value_of
 
 TEXT: Final = (
-    "The 1-Wasserstein distance of each observable inside the band less that in slices beside it, both beyond what "
-    "truth against truth scores there, in standard deviations of the truth. Above 0: worse inside than beside. p is "
-    "that of the largest such difference over all observables."
+    "The excess of each observable's 1-Wasserstein distance over truth against truth, inside the band minus in the "
+    "slices next to it, in standard deviations of the truth. Above 0: worse inside. p is that of the largest such "
+    "difference of all observables."
 )
 
 
 def band_chapter(findings: Sequence[Finding]) -> Chapter:
-    """Return the chapter of what :func:`~simulacra.judges.bands.judge_band` found."""
+    """Return the chapter on the results of :func:`~simulacra.judges.bands.judge_band`."""
     overall, *each = findings
     return Chapter(
         "band",

@@ -1,4 +1,4 @@
-"""Generators beside the truth in one picture: where they differ most from it, and how well they are told from it."""
+"""Generators and truth in one picture: the observables that differ most, and ROC curves of classifiers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simulacra.judges.classifiers.separability import Roc
     from simulacra.judges.verdict import Verdict
 
-#: observables that are drawn, and of the figure [inch]
+#: number of observables drawn, and size of the figure [inch]
 OBSERVABLES: Final = 3
 MOST_BINS: Final = 17
 SIZE: Final = (10.4, 6.9)
@@ -27,16 +27,16 @@ MARGINS: Final = {"left": 0.145, "right": 0.975, "bottom": 0.15, "top": 0.9, "hs
 
 
 def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
-    """Draw generators that were judged on the same truth beside it, as an SVG file.
+    """Draw generators next to the truth that they were judged on, as an SVG file.
 
-    Above, the observables in which one of them is furthest from the truth beyond chance, with the ratio to the truth;
-    below, the ROC curves of the best classifier on each kind of input (observables, cells), and what truth against
-    truth scores.
+    Above, the observables with the largest distance of one of them from the truth beyond chance, with the ratio to the
+    truth; below, the ROC curves of the best classifier on each kind of input (observables, cells), and that for truth
+    against truth.
 
     Parameters
     ----------
     verdicts:
-        of each generator by its name, on the same truth with the same seed; at most five.
+        one to five, by the name of the generator, all for the same truth and seed.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
     rocs = [roc for verdict in verdicts.values() for roc in verdict.evidence["rocs"]]
     inputs = list(dict.fromkeys(map(input_of, rocs)))[:OBSERVABLES]
     with new_figure(*SIZE, fitted=False) as figure:
-        # It also stands where pages are dark.
+        # It is also shown on dark pages.
         figure.set_facecolor("white")
         rows: Any = figure.subfigures(2, 1, height_ratios=[1.12, 1])
         above, below = rows
@@ -62,7 +62,7 @@ def beside_truth_figure(verdicts: Mapping[str, Verdict]) -> bytes:
 
 
 def worst_observables(verdicts: Mapping[str, Verdict]) -> list[str]:
-    """Return the observables in which any of the generators is furthest from the truth, by W1 beyond truth's own."""
+    """Return the observables with the largest excess of W1 over truth against truth, in any of the generators."""
     worst: dict[str, float] = {}
     common = [{one.observable for one in verdict.evidence["histograms"]} for verdict in verdicts.values()]
     for verdict in verdicts.values():
@@ -76,7 +76,7 @@ def worst_observables(verdicts: Mapping[str, Verdict]) -> list[str]:
 def merged(edges: np.ndarray, histograms: Sequence[Histogram]) -> tuple[np.ndarray, list[Histogram]]:
     """Return histograms on the same bins with neighbours joined until there are few, for a small picture.
 
-    The joined error leaves out that shares of one sample are held to their sum, and so is a little too large.
+    The joined error neglects that the shares of a sample sum to 1, and is therefore a little too large.
     """
     n = len(edges) - 1
     starts = np.arange(0, n, max(1, -(-n // MOST_BINS)))
@@ -90,7 +90,7 @@ def merged(edges: np.ndarray, histograms: Sequence[Histogram]) -> tuple[np.ndarr
 
 
 def input_of(roc: Roc) -> str:
-    """Return what a classifier looked at, such as "cells" of "cells (trees)"."""
+    """Return the input of a classifier, such as "cells" for "cells (trees)"."""
     return roc.observable.partition(" (")[0].replace("_", " ")
 
 
@@ -116,7 +116,7 @@ def _histogram(part: SubFigure, observable: str, verdicts: Mapping[str, Verdict]
 
 
 def _curves(part: SubFigure, looked_at: str, verdicts: Mapping[str, Verdict]) -> None:
-    """Draw the ROC curve of the better classifier on one kind of input for each generator."""
+    """Draw the ROC curve of each generator's better classifier on one kind of input."""
     axes = part.subplots(gridspec_kw=MARGINS)
     begin_roc(axes)
     for (name, verdict), colour in zip(verdicts.items(), SERIES, strict=False):

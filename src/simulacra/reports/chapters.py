@@ -1,4 +1,4 @@
-"""The chapters of a report: which there are, in which order, and those that events of every kind have."""
+"""The chapters of a report in their order, and those for events of every kind."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ if TYPE_CHECKING:
 MOST_HISTOGRAMS: Final = 48
 
 HISTOGRAMS_TEXT: Final = (
-    "The worst observable first. Error bars and bands are statistical (one standard deviation); arrows in the "
-    "ratio panels point to ratios beyond the panel. A hollow point at an end stands for all events beyond it."
+    "The worst observable first. Error bars and bands are statistical (one standard deviation); arrows in the ratio "
+    "panels point to ratios outside the panel. A hollow point at an end contains all events beyond it."
 )
 DISTANCES_TEXT: Final = (
     "The 1-Wasserstein distance W₁ in standard deviations of the truth and in the observable's unit, the "
-    "Kolmogorov-Smirnov distance KS (the largest difference of the cumulative distributions), and the separation power "
-    "½ Σ (t − g)² / (t + g) of the histograms above (0 equal, 1 disjoint; bins with fewer than ten truth events are "
-    "joined), with bootstrap errors. Truth against truth: mean and standard deviation over random halves of {n:,} "
-    "truth events, scaled to the sizes in hand. p: share of random divisions of all events into two such samples that "
-    "lie at least as far apart in W₁; below {least:.3f} cannot be told."
+    "Kolmogorov-Smirnov distance KS (the largest difference of the cumulative distributions), and the separation "
+    "power ½ Σ (t − g)² / (t + g) of the histograms above (0 equal, 1 disjoint; bins with fewer than ten truth "
+    "events are joined), with bootstrap errors. Truth against truth: mean and standard deviation over random halves "
+    "of {n:,} truth events, scaled to the sizes of the samples. p: share of random divisions of all events into two "
+    "such samples with at least this W₁; smaller values than {least:.3f} are not resolved."
 )
 CLASSIFIERS_TEXT: Final = (
-    "Classifiers are trained to tell generated events from truth, with the conditions (and, beside the cells, the "
-    "sections' sums) among their features, and judged on events that they have not seen (5 folds, repeated with "
-    "other folds and seeds). An AUC of 0.5 means that they cannot, 1 that they always can. The information is how "
-    "much of the one bit, generated or not, the calibrated classifier knows of an event: a lower bound on the "
-    "Jensen-Shannon divergence. p: how often two samples of one distribution are told apart as well. A small p proves "
-    "a difference; the converse is not true, for a better classifier may find one."
+    "Classifiers are trained to tell generated events from truth, with the conditions (and, with the cells, the sums "
+    "of the sections) among their features, and tested on other events (5 folds, repeated with other folds and "
+    "seeds). An AUC of 0.5 means that they cannot separate the two, 1 that they always can. The information is the "
+    "part of one bit (generated or not) that the calibrated classifier knows about an event: a lower bound on the "
+    "Jensen-Shannon divergence. p: probability that two samples of one distribution are separated as well. A small p "
+    "proves a difference. A large p does not prove equality: a better classifier may find a difference."
 )
 
 
 def chapters_of(verdict: Verdict) -> list[Chapter]:
-    """Return the chapters that the verdict has evidence for."""
+    """Return the chapters for the verdict's evidence."""
     drawn = (draw(found, verdict) for name, draw in CHAPTERS if (found := verdict.evidence.get(name)) is not None)
     return [chapter for chapter in drawn if chapter is not None]
 
@@ -86,7 +86,7 @@ def _histograms(pairs: Sequence[HistogramPair], verdict: Verdict) -> Chapter:
         )
         pictures.append(picture(svg, f"Histogram: {one.long_name}", caption))
     left_out = len(pairs) - len(pictures)
-    more = (f"The {left_out} observables nearest to the truth are in the table alone.",) if left_out else ()
+    more = (f"The {left_out} observables closest to the truth are only in the table.",) if left_out else ()
     return Chapter("histograms", "Observables", (HISTOGRAMS_TEXT, *more), tuple(pictures))
 
 
@@ -133,7 +133,7 @@ def _memorisation(_pairs: Sequence[HistogramPair], verdict: Verdict) -> Chapter:
     return memorisation_chapter(verdict.evidence.get("memorisation"), verdict.findings, *verdict.labels)
 
 
-#: the evidence that each chapter is drawn from, and how; every verdict has "histograms"
+#: name of the evidence for each chapter, and the function that draws it; every verdict has "histograms"
 CHAPTERS: Final[tuple[tuple[str, Callable[[Any, Verdict], Chapter | None]], ...]] = (
     ("showers", images_chapter),
     ("failures", lambda found, verdict: failures_chapter(found, verdict.findings)),

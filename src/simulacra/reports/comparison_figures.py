@@ -1,4 +1,4 @@
-"""The figures of a comparison of generators: quality against cost, and each headline number beside the truth's."""
+"""The figures of a comparison of generators: quality against cost, and each headline number with the truth's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulacra.pages.front import Mark, draw_front, look, published_mark, write_
 from simulacra.pages.style import GRID, TRUTH, new_figure, svg_of
 from simulacra.wording import shorten
 
-#: of the figure of the front [inch], and where its axes lie in it
+#: size of the figure of the front [inch], and position of its axes
 SIZE: Final = (6.2, 4.4)
 EDGES: Final = {"left": 0.1, "right": 0.985, "bottom": 0.12, "top": 0.98}
 
@@ -39,8 +39,8 @@ def front_figure(comparison: Comparison, headline: Headline) -> bytes:
     with new_figure(*SIZE, fitted=False) as figure:
         axes = figure.subplots(gridspec_kw=EDGES)
         draw_front(axes, marks, truth=level, joined=joined)
-        axes.set_xlabel("Cost [ms an event]")
-        axes.set_ylabel(f"{headline.title} (0.5: as the truth)")
+        axes.set_xlabel("Cost [ms per event]")
+        axes.set_ylabel(f"{headline.title} (0.5: like the truth)")
         write_names(axes, marks)
         return svg_of(figure)
 

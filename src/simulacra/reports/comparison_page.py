@@ -1,4 +1,4 @@
-"""The page of a comparison: one table of all generators, quality against cost, and the same numbers as JSON."""
+"""The page of a comparison: a table of all generators, quality against cost, and the same numbers as JSON."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ FORMAT: Final = "simulacra-comparison-1"
 DASH: Final = "–"
 
 TABLE_TEXT: Final = (
-    "Truth against truth stands first: no generator can be better than that. A name leads to the generator's own "
-    "report; a dash stands where a judge did not say anything."
+    "The first row is truth against truth: no generator can be better. A name links to the generator's own report; a "
+    "dash means that there is no result."
 )
 BESIDE_TEXT: Final = (
-    "Above: the observables in which one of the generators is furthest from the truth, with one standard deviation, "
-    "and below each the ratio to the truth (arrows: off the panel). Then: how the better of the classifiers on each "
-    "kind of input tells generated events from the truth; on the diagonal it only guesses."
+    "Top: the observables in which one of the generators is furthest from the truth, with one standard deviation, "
+    "and below each the ratio to the truth (arrows: outside the panel). Bottom: ROC curves of the better classifier "
+    "on each kind of input; on the diagonal it only guesses."
 )
 FRONT_TEXT: Final = (
-    "Lower is better, and so is further left. Filled: on the front, all generators that cost no more have a higher AUC "
-    "beyond errors; the dashed steps join these. Hollow: off it, or these events do not tell (see the table). Bars are "
-    "one standard deviation, the grey band is truth against truth."
+    "Lower and further left is better. Filled: on the front; all generators that cost no more have a higher AUC "
+    "beyond errors. The dashed steps join these. Hollow: not on the front, or undecided with these events (see the "
+    "table). Bars are one standard deviation; the grey band is truth against truth."
 )
 RANKS_TEXT: Final = (
-    "Judges see different faults, so that one may rank generators otherwise than another. Equal ranks are no "
-    "verdict of equality: these events do not tell."
+    "Judges see different faults and may rank generators differently. Equal ranks do not mean that generators are "
+    "equal: these events do not decide."
 )
 NUMBERS_TEXT: Final = "Points: the generators, with one standard deviation. Band: truth against truth."
 FOOTNOTE: Final = (
-    "± is one standard deviation. W₁ is in standard deviations of the truth, of the observable that is worst. FPD "
-    "and KPD are extrapolated to infinitely many events and may be negative by chance. A memorisation p near 0 "
-    "says that training events were learned by heart. A rank is one more than the number of generators that are better "
-    "beyond errors, at 5 % for all pairs together; their errors are added in quadrature although they share the "
-    "truth events, which makes ranks cautious. The cost is what the events state as seconds_per_event, each on the "
-    "machine that it was made on."
+    "± is one standard deviation. W₁ is that of the worst observable, in standard deviations of the truth. FPD and "
+    "KPD are extrapolated to infinitely many events and may be negative by chance. A memorisation p near 0 means "
+    "that training events were memorised. A rank is 1 plus the number of generators that are better beyond errors, "
+    "at 5 % for all pairs together. Errors are added in quadrature although the generators share the truth events, "
+    "which makes ranks conservative. The cost is seconds_per_event as stated with the events, each on its own "
+    "machine."
 )
 
 
@@ -64,19 +64,19 @@ def write_comparison(
     reports:
         path of each generator's own report, relative to the folder, such as "mine/report.html".
     beside_truth:
-        the picture of :func:`~simulacra.reports.beside_truth.beside_truth_figure`, to stand first.
+        the picture from :func:`~simulacra.reports.beside_truth.beside_truth_figure`.
 
     Raises
     ------
     ValueError
-        if a report is of no generator, or a number is not finite.
+        if a report does not belong to any generator, or a number is not finite.
     OSError
-        if the folder cannot be written to.
+        if the folder is not writable.
     """
     folder, reports = Path(folder), dict(reports or {})
     strange = sorted(set(reports) - {generator.name for generator in comparison.generators})
     if strange:
-        raise ValueError(f"there are reports on {strange}, which were not compared")
+        raise ValueError(f"reports on {strange} are given, but these were not compared")
     html = html_of(comparison_page(comparison, reports, beside_truth))
     text = json.dumps(comparison_record(comparison, reports), allow_nan=False, indent=1, ensure_ascii=False)
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def comparison_page(comparison: Comparison, reports: Mapping[str, str], beside_t
     summary = (
         f"{n} generator{'s' if n > 1 else ''}, ranked by {main.title}. Each was judged against the same "
         f"{comparison.n_truth:,} events of {comparison.truth_label} with the seed {comparison.seed}; the verdict "
-        f"is for {comparison.use}. A difference counts beyond {comparison.sigmas:.2f} of its standard deviations."
+        f"is for {comparison.use}. A difference is significant beyond {comparison.sigmas:.2f} standard deviations."
     )
     return Page(
         title=f"Generators of {comparison.truth_label} compared",
@@ -146,15 +146,15 @@ def _table(comparison: Comparison, reports: Mapping[str, str]) -> Chapter:
         )
         for generator in comparison.generators
     ]
-    columns = ("", "verdict", "ms an event", *(h.title for h in comparison.headlines))
+    columns = ("", "verdict", "ms per event", *(h.title for h in comparison.headlines))
     return Chapter("table", "All generators", (TABLE_TEXT,), rows=(truth, *rows), columns=columns)
 
 
 def _beside(comparison: Comparison, figure: bytes | None) -> Chapter | None:
     if figure is None:
         return None
-    alt = f"Observables and classifiers of all generators beside {comparison.truth_label}"
-    title = f"Beside {comparison.truth_label}"
+    alt = f"Observables and classifiers of all generators and {comparison.truth_label}"
+    title = f"Compared with {comparison.truth_label}"
     return Chapter("beside", title, (BESIDE_TEXT,), large_pictures=(picture(figure, alt),))
 
 
@@ -167,9 +167,9 @@ def _fronts(comparison: Comparison) -> Chapter | None:
         text.append(comparison.published.caveat)
     left_out = [g.name for g in comparison.generators if g.milliseconds is None]
     if left_out:
-        text.append(f"Without a stated cost, and therefore not drawn: {', '.join(left_out)}.")
+        text.append(f"Not drawn, because no cost is stated: {', '.join(left_out)}.")
     pictures = tuple(
-        picture(front_figure(comparison, h), f"{h.title} against milliseconds an event, one point a generator")
+        picture(front_figure(comparison, h), f"{h.title} against milliseconds per event, one point per generator")
         for h in drawn
     )
     truth = comparison.truth_milliseconds
@@ -182,7 +182,7 @@ def _fronts(comparison: Comparison) -> Chapter | None:
         )
         for generator in comparison.generators
     ]
-    columns = ("", "ms an event", "times faster than the truth's", *(f"front by {h.title}" for h in drawn))
+    columns = ("", "ms per event", "times faster than the truth", *(f"front by {h.title}" for h in drawn))
     return Chapter(
         "front", "Quality against cost", tuple(text), large_pictures=pictures, rows=tuple(rows), columns=columns
     )
@@ -213,7 +213,7 @@ def _numbers(comparison: Comparison) -> Chapter:
         )
         for h in shown
     )
-    return Chapter("numbers", "Number by number", (NUMBERS_TEXT,), pictures=pictures)
+    return Chapter("numbers", "All numbers", (NUMBERS_TEXT,), pictures=pictures)
 
 
 def _linked(generator: Contender, reports: Mapping[str, str]) -> str:

@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 40
 MOST_CURVES: Final = 3
-# Inner edges whose last is this many times the first stand on a logarithmic axis.
+# The axis is logarithmic if the last inner edge is at least this many times the first.
 LOGARITHMIC: Final = 8.0
-# Where the truth's width is nearly 0, a ratio of widths says nothing by its size.
+# If the truth's width is nearly 0, the size of a ratio of widths means nothing.
 LARGEST_RATIO: Final = 5.0
 TEXT: Final = (
-    "Each observable in bins of each condition. The maps show the 1-Wasserstein distance over the largest that {truth} "
-    "against itself reaches anywhere in the map in 95 % of samples: above 1 (framed) a cell is wrong, and a perfect "
-    "generator has no such cell in 95 % of maps. In the other figures the dark and light bands about the points hold "
-    "the true values in all bins of all observables together in 68 % and 95 % of samples. Distances and shifts are in "
-    "standard deviations of {truth} in the bin; p: probability that the worst of all bins and observables is as bad by "
-    "chance."
+    "Each observable in bins of each condition. The maps show the 1-Wasserstein distance divided by its limit: the "
+    "largest distance of {truth} from itself anywhere in the map is below this limit in 95 % of samples. Above 1 "
+    "(framed) a cell is wrong; a perfect generator has no such cell in 95 % of maps. In the other figures the dark "
+    "and light bands around the points contain the true values in all bins of all observables together in 68 % and "
+    "95 % of samples. Distances and shifts are in standard deviations of {truth} in the bin. p: probability that the "
+    "worst of all bins and observables is as bad by chance."
 )
 
 
 def conditional_chapter(evidence: ConditionalEvidence, labels: tuple[str, str]) -> Chapter:
-    """Return the chapter; ``labels`` are what truth and generated events are called."""
+    """Return the chapter; ``labels`` are the names of truth and generated events."""
     narrow, wide = [], []
     for one in evidence.conditions:
         name = one.condition.replace("_", " ")
@@ -97,7 +97,7 @@ def map_figure(found: ConditionEvidence, long_names: dict[str, str]) -> bytes:
 
 
 def _short(name: str, long_names: dict[str, str]) -> str:
-    """Return an observable's long name, or its own where that is too long: cut ones are not told apart."""
+    """Return an observable's long name, or its short one if that is too long: cut names would be ambiguous."""
     return long_names[name] if len(long_names[name]) <= LONGEST_LABEL else shorten(name.replace("_", " "))
 
 
@@ -136,7 +136,7 @@ def area_figure(found: ConditionEvidence, evidence: ConditionalEvidence) -> byte
 
 
 def _banded(axes: Axes, found: ConditionEvidence, value: np.ndarray, bands: Sequence[np.ndarray], right: float) -> None:
-    """Draw values in bins with their bands, the wider first, and what would be right."""
+    """Draw values in bins with their bands, the wider first, and the right value."""
     axes.axhline(right, color=TRUTH, linewidth=1.0)
     for half, opacity in zip(bands, (0.18, 0.38), strict=True):
         axes.stairs(

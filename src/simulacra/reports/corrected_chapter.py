@@ -1,4 +1,4 @@
-"""The chapter on generated events that carry a classifier's weights: what they mend, and what they cost."""
+"""The chapter on generated events with a classifier's weights: what they correct, and what they cost."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from simulacra.pages.style import GENERATED, new_figure, plain_numbers, svg_of
 from simulacra.reports.finding_rows import value_of
 
 TEXT: Final = (
-    "Classifiers learned from one half of the events what tells generated events from truth; the other half of the "
-    "generated events carries their odds as weights and is judged anew, the classifiers too, with the same limits. "
-    "Weights cannot mend a region that has no generated events."
+    "Classifiers are trained on one half of the events to separate generated events from truth. The other half of "
+    "the generated events has their odds as weights and is judged again, classifiers included, with the same limits. "
+    "Weights cannot correct a region without generated events."
 )
 
 
 def corrected_chapter(correction: Correction, stated: UseJudgement) -> Chapter:
-    """Return the chapter of what :func:`~simulacra.judges.classifiers.corrected.judge_corrected` found."""
+    """Return the chapter on the results of :func:`~simulacra.judges.classifiers.corrected.judge_corrected`."""
     plain = {judgement.criterion.title: judgement for judgement in stated.judgements}
     rows = []
     for judgement in stated.weighted:
@@ -32,19 +32,19 @@ def corrected_chapter(correction: Correction, stated: UseJudgement) -> Chapter:
         "With weights",
         (correction.sentence, TEXT),
         (picture(weights_figure(correction), "Histogram of the weights of generated events"),),
-        columns=("criterion", "as it is", "", "with weights", ""),
+        columns=("criterion", "without weights", "", "with weights", ""),
         rows=tuple(rows),
     )
 
 
 def weights_figure(correction: Correction) -> bytes:
-    """Draw how the weights are spread."""
+    """Draw the distribution of the weights."""
     logarithms = np.log10(np.maximum(correction.weights, 1e-3))
     with new_figure(4.2, 3.0) as figure:
         axes = figure.subplots()
         counts, edges = np.histogram(logarithms, bins=40)
         axes.stairs(counts, 10**edges, fill=True, color=GENERATED, alpha=0.4)
-        axes.set(xscale="log", yscale="log", xlabel="Weight", ylabel="Generated events a bin")
+        axes.set(xscale="log", yscale="log", xlabel="Weight", ylabel="Generated events per bin")
         plain_numbers(axes.xaxis, float(10 ** (edges[-1] - edges[0])))
         axes.set_ylim(bottom=0.5)
         return svg_of(figure)

@@ -1,4 +1,4 @@
-"""The report's chapter on model uncertainty: each observable with its band, and how much of the truth it covers."""
+"""The report's chapter on model uncertainty: each observable with its band, and the coverage of the truth."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from simulacra.wording import with_error
 
 MOST_HISTOGRAMS: Final = 24
 TEXT: Final = (
-    "{members} generators that were trained alike, but for their seeds. The dark band is the 68 % uncertainty of their "
-    "mean by their spread (Student's t of {freedom} degrees of freedom), the light one has the truth's statistical "
-    "error in it: an honest band holds the truth of 68 % of the bins. What all members have in common does not spread "
-    "them."
+    "{members} generators, trained with different seeds. The dark band is the 68 % uncertainty of their mean from "
+    "their spread (Student's t with {freedom} degrees of freedom). The light band includes the truth's statistical "
+    "error; if it is right, it contains the truth in 68 % of the bins. The spread does not contain the faults that "
+    "all members share."
 )
 
 
 def ensembles_chapter(evidence: EnsembleEvidence, findings: Sequence[Finding], truth_label: str) -> Chapter:
-    """Return the chapter of an ensemble's bands, the worst covered observables first."""
+    """Return the chapter on an ensemble's bands, the observables with the worst coverage first."""
     overall = [f.sentence for f in findings if f.judge == "ensemble_coverage" and f.observable == "all observables"]
     shown = evidence.histograms[:MOST_HISTOGRAMS]
     left_out = len(evidence.histograms) - len(shown)
-    more = (f"The {left_out} observables whose bands cover most are in the table alone.",) if left_out else ()
+    more = (f"The {left_out} observables with the best coverage are only in the table.",) if left_out else ()
     pictures = tuple(
         picture(
             band_figure(one, truth_label),
             f"Histogram with model uncertainty: {one.long_name}",
-            f"Covered {with_error(one.coverage[0].value, one.coverage[0].error, '%')} (68 % asked)",
+            f"Covered {with_error(one.coverage[0].value, one.coverage[0].error, '%')} (nominal: 68 %)",
         )
         for one in shown
     )
@@ -51,9 +51,9 @@ def ensembles_chapter(evidence: EnsembleEvidence, findings: Sequence[Finding], t
 
 
 def band_figure(found: EnsembleHistogram, truth_label: str) -> bytes:
-    """Draw the truth, the ensemble's mean and its bands, and below it all over the mean.
+    """Draw the truth, the ensemble's mean and its bands, and below all of them divided by the mean.
 
-    Bins that were joined are drawn as their part of the width of the narrowest one.
+    Joined bins are drawn with the density per width of the narrowest bin.
     """
     edges, truth, mean = found.binning.edges, found.truth, found.mean
     middle = np.sqrt(edges[1:] * edges[:-1]) if found.binning.logarithmic else (edges[1:] + edges[:-1]) / 2
@@ -84,7 +84,7 @@ def band_figure(found: EnsembleHistogram, truth_label: str) -> bytes:
         bottom.set_ylim(1 - reach, 1 + reach)
         bottom.set_ylabel("Truth / mean")
         bottom.grid(color=GRID, linewidth=0.7)
-        top.set_ylabel("Share of events a bin")
+        top.set_ylabel("Share of events per bin")
         top.set_ylim(0, 1.32 * float(((np.maximum(truth.share, mean) + total) * part).max()))
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
         if found.binning.logarithmic:

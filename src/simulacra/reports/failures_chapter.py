@@ -1,4 +1,4 @@
-"""The chapter of a report that shows where generated events fail, its figures and its table."""
+"""The chapter on the places where generated events fail, with its figures and table."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_SHOWN: Final = 12
-# Ratios from 1/2 to 2 fill the scale of colours.
+# The colour scale covers ratios from 1/2 to 2.
 SPAN: Final = 1.0
 
-#: of generated over truth, that is drawn
+#: largest ratio of generated to truth that is drawn
 LARGEST_RATIO: Final = 3.0
 TEXT: Final = (
-    "One half of the events chooses features and regions, the other measures them, so that the search does not bias "
-    "what is said. Importance: by how much the AUC of boosted trees falls when one feature is shuffled between events, "
-    "and the AUC of the feature alone less one half. Regions: boxes that a shallow decision tree found, with generated "
-    "over truth in them, each with its own p-value. Maps: generated over truth as counted, and as the classifier's "
-    "odds say; bins with fewer than ten truth events are left blank. Events: of the truth / generated."
+    "Features and regions are chosen on one half of the events and measured on the other, so the search does not "
+    "bias the numbers. Importance: the decrease of the AUC of boosted trees if one feature is shuffled between "
+    "events, and the AUC of the feature alone minus one half. Regions: boxes from a shallow decision tree, with "
+    "generated over truth inside, each with its own p-value. Maps: generated over truth as counted, and from the "
+    "classifier's odds; bins with fewer than ten truth events are blank. Events: of the truth / generated."
 )
 
 
 def failures_chapter(failures: FailureMap, findings: Sequence[Finding]) -> Chapter:
-    """Return the chapter of what ``judge_failures`` found."""
-    large = [picture(importance_figure(failures.importances, failures), "How much each feature matters")]
+    """Return the chapter on the results of ``judge_failures``."""
+    large = [picture(importance_figure(failures.importances, failures), "Importance of each feature")]
     if failures.plane is not None:
         x, y = (name.replace("_", " ") for name in failures.plane.names)
         caption = f"Generated over truth in the plane of {x} and {y}"
         large.append(picture(plane_figure(failures.plane, failures), caption, caption))
     pictures = []
     for curve in failures.curves:
-        caption = f"How well generated events are told from truth against {curve.condition.replace('_', ' ')}"
+        caption = f"Separation of generated events from truth against {curve.condition.replace('_', ' ')}"
         pictures.append(picture(condition_figure(curve, failures), caption, caption))
     rows = [
         (
@@ -79,15 +79,15 @@ def failures_chapter(failures: FailureMap, findings: Sequence[Finding]) -> Chapt
 
 
 def importance_figure(importances: Sequence[Importance], failures: FailureMap) -> bytes:
-    """Draw both importances of the features that matter most, with errors."""
+    """Draw both importances of the most important features, with errors."""
     shown = importances[:MOST_SHOWN][::-1]
     places = np.arange(len(shown), dtype=float)
     with new_figure(5.6, 1.5 + 0.24 * len(shown)) as figure:
         axes = figure.subplots()
         axes.axvline(0, color=DIAGONAL, linewidth=0.8)
         kinds = (
-            ("AUC alone, less ½", [(i.alone - 0.5, i.alone_error) for i in shown], SERIES[0], 0.12),
-            ("fall of the AUC if shuffled", [(i.drop, i.drop_error) for i in shown], GENERATED, -0.12),
+            ("AUC alone, minus ½", [(i.alone - 0.5, i.alone_error) for i in shown], SERIES[0], 0.12),
+            ("decrease of the AUC if shuffled", [(i.drop, i.drop_error) for i in shown], GENERATED, -0.12),
         )
         for label, pairs, colour, shift in kinds:
             value, error = np.array(pairs).T
@@ -103,10 +103,10 @@ def importance_figure(importances: Sequence[Importance], failures: FailureMap) -
 
 
 def plane_figure(plane: Plane, failures: FailureMap) -> bytes:
-    """Draw generated over truth in a plane, as counted and as the classifier's odds say, on one scale of colours."""
+    """Draw generated over truth in a plane, as counted and from the classifier's odds, on one colour scale."""
     with new_figure(7.4, 3.4) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
-        for axes, values, name in ((left, plane.ratio, "Counted"), (right, plane.odds, "By the classifier's odds")):
+        for axes, values, name in ((left, plane.ratio, "Counted"), (right, plane.odds, "From the classifier's odds")):
             shown = np.ma.masked_where(~plane.seen, np.log2(np.maximum(values, 1e-3)))
             mesh = axes.pcolormesh(
                 plane.x_edges, plane.y_edges, shown.T, cmap="PuOr_r", vmin=-SPAN, vmax=SPAN, linewidth=0
@@ -124,7 +124,7 @@ def plane_figure(plane: Plane, failures: FailureMap) -> bytes:
 
 
 def condition_figure(curve: ConditionCurve, failures: FailureMap) -> bytes:
-    """Draw the AUC in bins of a condition, and generated over truth below, as counted and by the classifier's odds."""
+    """Draw the AUC in bins of a condition, and below generated over truth, as counted and from the odds."""
     logarithmic = _is_logarithmic(curve.edges)
     middle = np.sqrt(curve.edges[1:] * curve.edges[:-1]) if logarithmic else (curve.edges[1:] + curve.edges[:-1]) / 2
     with new_figure(4.2, 3.6, fitted=False) as figure:
@@ -134,14 +134,14 @@ def condition_figure(curve: ConditionCurve, failures: FailureMap) -> bytes:
         top.set_ylabel("AUC in the bin")
         bottom.axhline(1, color=TRUTH, linewidth=0.8)
         points(bottom, middle, curve.ratio, curve.ratio_error, GENERATED, label="counted")
-        bottom.stairs(curve.odds, curve.edges, baseline=None, color=SERIES[0], linewidth=1.1, label="by the odds")
+        bottom.stairs(curve.odds, curve.edges, baseline=None, color=SERIES[0], linewidth=1.1, label="from the odds")
         bottom.set_ylabel("Generated / truth")
         bottom.set_xlabel(_label(curve.condition, failures))
         bottom.legend(ncols=2, loc="best")
         for axes in (top, bottom):
             axes.grid(color=GRID, linewidth=0.7)
             axes.margins(y=0.2)
-        # The odds of a few events that are never confused would leave nothing else to see.
+        # The odds of a few events that are never confused would hide everything else.
         bottom.set_ylim(0, min(bottom.get_ylim()[1], LARGEST_RATIO))
         _scale(bottom, curve.edges, vertical=False)
         return svg_of(figure)
@@ -152,7 +152,7 @@ def _label(name: str, failures: FailureMap) -> str:
 
 
 def _is_logarithmic(edges: np.ndarray) -> bool:
-    """Return whether bins of equal contents span decades, their tails not counted."""
+    """Return whether bins of equal contents span decades, tails excluded."""
     inner = edges[1:-1] if len(edges) > 3 else edges
     return bool(edges[0] > inner[0] / 20 > 0 and inner[-1] > 15 * inner[0])
 
@@ -161,7 +161,7 @@ def _scale(axes: Axes, edges: np.ndarray, *, vertical: bool) -> None:
     if _is_logarithmic(edges):
         (axes.set_yscale if vertical else axes.set_xscale)("log")
         plain_numbers(axes.yaxis if vertical else axes.xaxis, float(edges[-1] / edges[0]))
-    # The outermost bins hold the tails: far out there is nothing to see.
+    # The outermost bins contain the tails: far out there is nothing to see.
     elif len(edges) > 3:
         width = np.median(np.diff(edges))
         low, high = max(edges[0], edges[1] - 2 * width), min(edges[-1], edges[-2] + 2 * width)

@@ -1,4 +1,4 @@
-"""The chapter on the run that made a generator: its learning curves."""
+"""The chapter on the training of a generator: its learning curves."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from simulacra.pages.style import GENERATED, SERIES, TRUTH, labelled, new_figure
 
 
 def learning_chapter(curves: LearningCurves) -> Chapter:
-    """Return the chapter of the report on the run that made the generator."""
+    """Return the chapter on the training of the generator."""
     pictures = [picture(score_figure(curves), "Validated score against steps", "The validated score")]
     if curves.losses:
-        pictures.append(picture(losses_figure(curves), "Losses against steps", "Losses of a batch"))
+        pictures.append(picture(losses_figure(curves), "Losses against steps", "Losses per batch"))
     if np.isfinite(curves.effective_modes).any():
         pictures.append(picture(modes_figure(curves), "Effective modes against steps", "Effective number of modes"))
     rows = tuple((f"{step:,}", text) for step, text in curves.alarms.items())
@@ -24,13 +24,13 @@ def learning_chapter(curves: LearningCurves) -> Chapter:
         "Learning curves",
         tuple(curves.sentences),
         tuple(pictures),
-        columns=("alarm from step", "what it said") if rows else (),
+        columns=("alarm from step", "message") if rows else (),
         rows=rows,
     )
 
 
 def score_figure(curves: LearningCurves) -> bytes:
-    """Draw the score with its error, the best checkpoint, where patience began, and where the alarm was on."""
+    """Draw the score with its error, the best checkpoint, the last progress, and the steps with an alarm."""
     with new_figure(4.6, 3.0) as figure:
         axes = figure.subplots()
         _shade_alarms(axes, curves)
@@ -50,7 +50,7 @@ def score_figure(curves: LearningCurves) -> bytes:
 
 
 def losses_figure(curves: LearningCurves) -> bytes:
-    """Draw the players' losses."""
+    """Draw the losses of the networks."""
     with new_figure(4.6, 3.0) as figure:
         axes = figure.subplots()
         for (name, values), colour in zip(curves.losses.items(), SERIES, strict=False):
@@ -77,7 +77,7 @@ def _shade_alarms(axes: Any, curves: LearningCurves) -> None:
     label: str | None = "alarm"
     for start, stop, on in zip(curves.steps, ends, curves.alarmed, strict=True):
         if on:
-            # A last validation has no next one: a line in its place.
+            # The last validation has no next one: draw a line instead.
             axes.axvspan(start, stop, color="#e69f00", alpha=0.18, linewidth=2 if start == stop else 0, label=label)
             label = None
 

@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 JUDGES: Final = ("memorisation", "copies_of_training", "far_from_training")
 BINS: Final = 36
 MOST_COLUMNS: Final = 8
-TITLE: Final = "Learned by heart?"
-NOT_JUDGED: Final = "Not judged: this needs the events that the generator was trained on (option --train)."
+TITLE: Final = "Memorised training events?"
+NOT_JUDGED: Final = "Not judged: this needs the training events of the generator (option --train)."
 TEXT: Final = (
-    "Each generated event, and each truth event that was not trained on, has its nearest training event among those of "
-    "near-equal conditions. Below: the distances, and the pairs that lie closest for their conditions."
+    "The nearest training event with nearly equal conditions is found for each generated event, and for each truth "
+    "event that was not used in training. Below: the distances, and the closest pairs for their conditions."
 )
 
 
 def memorisation_chapter(
     found: Memorisation | None, findings: Sequence[Finding], truth_label: str, generated_label: str
 ) -> Chapter:
-    """Return the chapter; without training events it says that nothing was judged.
+    """Return the chapter; without training events it says that memorisation was not judged.
 
     Parameters
     ----------
     found, findings:
-        what :func:`~simulacra.judges.generalisation.memorisation.judge_memorisation` returned; other judges' findings
-        are passed over.
+        output of :func:`~simulacra.judges.generalisation.memorisation.judge_memorisation`; findings of other judges are
+        ignored.
     truth_label, generated_label:
-        what the samples are called.
+        names of the samples.
     """
     if found is None:
         return Chapter("memorisation", TITLE, (NOT_JUDGED,))
@@ -61,16 +61,16 @@ def memorisation_chapter(
 
 
 def distances_figure(samples: Sequence[tuple[np.ndarray, np.ndarray, str]], what: str, noun: str) -> bytes:
-    """Draw how distances to the nearest reference are spread.
+    """Draw the distribution of distances to the nearest reference.
 
     Parameters
     ----------
     samples:
-        distances and weights, (N,) each, and the label of the truth and of the generated events.
+        distances and weights, (N,) each, and the label, of the truth and of the generated events.
     what:
-        the distance as the axis names it.
+        label of the axis.
     noun:
-        what is counted, such as "showers".
+        name of the events, such as "showers".
     """
     high = float(max(np.quantile(values, 0.99) for values, _, _ in samples))
     edges = np.linspace(0, high if high > 0 else 1.0, BINS)
@@ -82,7 +82,7 @@ def distances_figure(samples: Sequence[tuple[np.ndarray, np.ndarray, str]], what
             filled = colour == TRUTH
             axes.stairs(share, edges, color=colour, linewidth=1.2, label=label, fill=filled, alpha=0.3 if filled else 1)
             points(axes, (edges[1:] + edges[:-1]) / 2, share, error, colour, marker="none")
-        axes.set(xlabel=what, ylabel=f"Share of {noun} a bin", xlim=(0, edges[-1]))
+        axes.set(xlabel=what, ylabel=f"Share of {noun} per bin", xlim=(0, edges[-1]))
         axes.legend()
         return svg_of(figure)
 
@@ -109,7 +109,7 @@ def _picture(found: Memorisation, k: int) -> Picture:
         elif len(_shape(found.closest_generated)) > 1:
             for axes, (sample, name) in zip(figure.subplots(1, 2), both, strict=True):
                 image = _values(sample, k)
-                # An image of more channels or layers shows their sum.
+                # Several channels or layers are summed.
                 axes.imshow(image.reshape(-1, *image.shape[-2:]).sum(axis=0), cmap="viridis", aspect="auto")
                 axes.set_axis_off()
                 title(axes, name)
@@ -146,7 +146,7 @@ def _values(sample: Sample, k: int) -> np.ndarray:
 
 
 def _series(sample: Sample, k: int) -> np.ndarray:
-    """Return the values of a series without those that are not there."""
+    """Return the values of a series that are present."""
     values = _values(sample, k).ravel()
     if sample.mask not in sample.shapes:
         return values
@@ -156,7 +156,7 @@ def _series(sample: Sample, k: int) -> np.ndarray:
 
 
 def _number(value: float) -> str:
-    """Return four digits, without an exponent where a table can do without."""
+    """Return four digits, without an exponent if possible."""
     return f"{value:,.0f}" if 1e3 <= abs(value) < 1e7 else f"{value:.4g}"
 
 

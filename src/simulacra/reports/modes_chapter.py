@@ -14,19 +14,19 @@ from simulacra.wording import with_error
 
 MOST_ROWS: Final = 24
 TEXT: Final = (
-    "One half of the truth is divided into the components of a Gaussian mixture (modes), into clusters and, observable "
-    "by observable, into slices of equal share; the other half says how many events each holds. A cell is lost if the "
-    "generated events have less than half of the truth's share and that is no chance (p below 0.0033, corrected for "
-    "the number of all cells). Errors are statistical."
+    "One half of the truth is divided into the components of a Gaussian mixture (modes), into clusters and, for each "
+    "observable, into slices of equal share; the other half measures the share of events in each cell. A cell is "
+    "lost if the generated events have less than half of the truth's share beyond chance (p below 0.0033, corrected "
+    "for the number of all cells). Errors are statistical."
 )
 DIVERSITY: Final = (
-    "Diversity is the mean distance between two events of near-equal conditions over that of the truth: "
-    "{value} for all observables together; the least is that of {least}, {least_value}."
+    "Diversity is the mean distance between two events with nearly equal conditions, divided by that of the truth: "
+    "{value} for all observables together; the smallest is that of {least}, {least_value}."
 )
 
 
 def modes_chapter(evidence: ModeEvidence, truth_label: str, generated_label: str) -> Chapter:
-    """Return the chapter: both charts, what is lost in words, and the table of modes and of all lost cells."""
+    """Return the chapter: both charts, the lost cells in words, and the table of modes and of all lost cells."""
     report = evidence.report
     pictures = []
     for part, name in zip(report.partitions[:2], ("Modes", "Clusters"), strict=True):

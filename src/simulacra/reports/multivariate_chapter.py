@@ -16,35 +16,36 @@ from simulacra.statistics.distances.divisions import REPLICATES
 
 MOST_LABELS: Final = 40
 TEXT: Final = (
-    "Distances of all {what} at once, in standard deviations σ of the truth. Truth against truth: mean and standard "
-    "deviation over random halves of the truth, at the samples' sizes. p: share of random divisions of all events that "
-    "score as badly; below {least:.3f} cannot be told. No distance sees everything, so there are several, and of {n} "
-    "p-values one below 0.05 is what chance alone would give: look for several, or for one that is far smaller."
+    "Distances of all {what} together, in standard deviations σ of the truth. Truth against truth: mean and standard "
+    "deviation over random halves of the truth, at the samples' sizes. p: share of random divisions of all events "
+    "with a value at least as bad; smaller values than {least:.3f} are not resolved. There are several distances "
+    "because no distance sees everything. Of {n} p-values, chance alone may give one below 0.05: look for several, "
+    "or for one that is far smaller."
 )
 UNBIASED: Final = (
-    "The Frechet and kernel distances and the energy distance are squares. Those of Frechet and of the kernels are "
-    "corrected for the samples' sizes: they are 0 on average for equal distributions and may be negative. Other "
-    "programs scale features otherwise, so compare with truth against truth, not with a published number."
+    "The Frechet, kernel and energy distances are squares. The Frechet and kernel distances are corrected for the "
+    "samples' sizes: they are 0 on average for equal distributions and may be negative. Other programs scale "
+    "features differently: compare with truth against truth, not with a published number."
 )
 MANIFOLD: Final = (
-    "Precision, recall, density and coverage look at the nearest neighbours (arXiv:2002.09797, k = 5) of {n:,} events "
-    "of each sample; a low value of precision, recall or coverage is a bad one."
+    "Precision, recall, density and coverage use the nearest neighbours (arXiv:2002.09797, k = 5) of {n:,} events of "
+    "each sample; low precision, recall or coverage is bad."
 )
 
 
 def multivariate_chapter(
     found: Multivariate, labels: tuple[str, str] = ("truth", "generated"), what: str = "observables"
 ) -> Chapter:
-    """Return the chapter on what :func:`~simulacra.judges.distances.multivariate.compare_all` found.
+    """Return the chapter on the results of :func:`~simulacra.judges.distances.multivariate.compare_all`.
 
     Parameters
     ----------
     found:
         the findings and correlations.
     labels:
-        what truth and generated events are called.
+        names of truth and generated events.
     what:
-        what the features are.
+        name of the features.
     """
     texts = [
         TEXT.format(what=what, least=1 / (REPLICATES + 1), n=len(found.findings)),
@@ -65,7 +66,7 @@ def multivariate_chapter(
         )
     return Chapter(
         "multivariate",
-        f"All {what} at once",
+        f"All {what} together",
         tuple(texts),
         large_pictures=tuple(pictures),
         columns=("distance", "value", "truth–truth", "p", "sensitive to"),

@@ -1,4 +1,4 @@
-"""A verdict as plain JSON values: the same numbers that the page shows."""
+"""A verdict as plain JSON values: the same numbers as on the page."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
 
 
 def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the evidence without what belongs to single events, and null for what every record names."""
-    left = {name: value for name, value in found.items() if name != "band"}  # Its findings stand among the others.
+    """Return the evidence without data of single events, and null for missing entries that every record has."""
+    left = {name: value for name, value in found.items() if name != "band"}  # Its findings are among the others.
     scanned, multivariate = left.pop("scanned", None), left.pop("multivariate")
     correction, memorisation = left.pop("correction", None), left.pop("memorisation", None)
     named = {
@@ -87,7 +87,7 @@ def _fields(found: Any, *names: str) -> dict[str, Any] | None:
 
 
 def _curves(roc: Roc) -> dict[str, Any]:
-    """Return what a classifier says of both pairs of samples, without single events."""
+    """Return a classifier's results for both pairs of samples, without single events."""
     sides = {}
     for name, side in (("judged", roc.judged), ("truth", roc.truth)):
         told = vars(side.without_events()).copy()

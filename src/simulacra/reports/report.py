@@ -1,4 +1,4 @@
-"""The page of a verdict: one self-contained HTML file, and the same numbers as JSON beside it."""
+"""The page of a verdict: one self-contained HTML file, and a JSON file with the same numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ORDER: Final = (
 )
 #: outcomes of criteria
 WORST_FIRST: Final = ("fail", "undecided", "pass", "pass with weights")
-#: what the tables of the observables hold
+#: judges whose findings are in the tables of the observables
 EACH_OBSERVABLE: Final = ("wasserstein_distance", "kolmogorov_smirnov", "separation_power")
 
 
@@ -42,13 +42,13 @@ def write_report(verdict: Verdict, folder: str | os.PathLike[str]) -> Path:
     Raises
     ------
     OSError
-        if the folder cannot be written to.
+        if the folder is not writable.
     """
     return write_files(Path(folder), page_of(verdict), record_of(verdict))
 
 
 def page_of(verdict: Verdict) -> str:
-    """Return the page as HTML, with its styles and figures in it."""
+    """Return the page as HTML, with its styles and figures."""
     return (
         environment("simulacra.reports")
         .get_template("report.html")
@@ -70,7 +70,7 @@ def page_of(verdict: Verdict) -> str:
 
 
 def criterion_rows(verdict: Verdict) -> list[dict[str, str]]:
-    """Return each criterion of all uses once, the failed ones first, with what was found, in words."""
+    """Return each criterion of all uses once, the failed ones first, with the finding in words."""
     return [_criterion(judgement, verdict) for judgement in _ordered(verdict)]
 
 
@@ -118,7 +118,7 @@ def _use(judged: UseJudgement) -> dict[str, Any]:
 
 
 def _worst(verdict: Verdict) -> list[str]:
-    """Return sentences on the worst region, the feature and the two observables that are worst, if beyond chance."""
+    """Return sentences on the worst region, the worst feature and the two worst observables, if beyond chance."""
     region = [
         finding.sentence
         for finding in verdict.plain_findings
@@ -132,7 +132,7 @@ def _worst(verdict: Verdict) -> list[str]:
 
 
 def _findings(verdict: Verdict) -> list[dict[str, str]]:
-    """Return a row for each finding that is no distance of an observable, for the table at the end."""
+    """Return a row of the last table for each finding that is not a distance of an observable."""
     return [
         {
             "judge": finding.judge.replace("_", " "),

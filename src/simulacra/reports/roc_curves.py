@@ -1,4 +1,4 @@
-"""ROC curves of classifiers that tell generated events from truth."""
+"""ROC curves of classifiers that separate generated events from truth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DASHED = (0, (3, 2))
 
 
 def roc_figure(rocs: Sequence[Roc]) -> bytes:
-    """Draw the ROC curve of each classifier with its error over folds, and truth against truth dashed."""
+    """Draw the ROC curve of each classifier with its error over folds; dashed: truth against truth."""
     with new_figure(4.6, 4.2) as figure:
         axes = figure.subplots()
         begin_roc(axes)

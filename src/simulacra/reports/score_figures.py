@@ -1,4 +1,4 @@
-"""Figures of a score: its ROC curve, the significance improvement, and the background's efficiency in bins."""
+"""Figures of a score: its ROC curve, the significance improvement, and the background efficiency in bins."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def roc_figure(curve: EfficiencyCurve) -> bytes:
-    """Draw the signal's efficiency against the background's, both on logarithmic axes, with one error of either."""
+    """Draw the signal efficiency against the background efficiency on logarithmic axes, with one error of each."""
     with new_figure(4.6, 3.6) as figure:
         axes = figure.subplots()
         x, y = curve.background, curve.signal
@@ -54,7 +54,7 @@ def roc_figure(curve: EfficiencyCurve) -> bytes:
 
 
 def improvement_figure(curve: EfficiencyCurve, chance: Chance, held_out: HeldOut | None) -> bytes:
-    """Draw the significance improvement against the signal's efficiency, with one error and the band of chance."""
+    """Draw the significance improvement against the signal efficiency, with one error and the band of chance."""
     with new_figure(4.6, 3.6) as figure:
         axes = figure.subplots()
         value, error = curve.improvement, curve.improvement_error
@@ -81,7 +81,7 @@ def improvement_figure(curve: EfficiencyCurve, chance: Chance, held_out: HeldOut
             )
         axes.axhline(1, color=DIAGONAL, linewidth=0.9)
         axes.set(xlim=(0, 1), xlabel="Signal efficiency", ylabel="Significance improvement")
-        # The legend lies above the curves.
+        # The legend is above the curves.
         axes.set_ylim(0, 1.45 * max(1.0, float((value + error).max())))
         axes.grid(color=LINES, linewidth=0.7)
         axes.legend(loc="upper left")
@@ -96,7 +96,7 @@ def scores_figure(binning: Binning, samples: Sequence[Binned], name: str, units:
         draw_histograms(top, bottom, binning.edges, truth, others, SERIES, logarithmic=binning.logarithmic)
         shares = np.concatenate([sample.share[sample.share > 0] for sample in samples])
         low, high = 0.3 * float(shares.min()), float(shares.max())
-        # The legend lies above the curves.
+        # The legend is above the curves.
         top.set(yscale="log", ylim=(low, high * (high / low) ** 0.32), ylabel="Share of events per bin")
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)
         bottom.set_xlabel(axis_label(name, units))
@@ -106,14 +106,14 @@ def scores_figure(binning: Binning, samples: Sequence[Binned], name: str, units:
 def efficiency_figure(
     own: Sequence[EfficiencyInBins], other: Sequence[EfficiencyInBins], name: str, units: str
 ) -> bytes:
-    """Draw the background's efficiency over that of the cut in bins of a condition, one panel for each cut.
+    """Draw the background efficiency over that of the cut in bins of a condition, one panel per cut.
 
     Parameters
     ----------
     own, other:
-        of the background that the cuts were set on, and of a second one; of one condition.
+        of the background that the cuts were set on, and of a second one, for one condition.
     name, units:
-        the condition as the axis names it.
+        label and units of the axis.
     """
     wanted = sorted({one.cut.wanted for one in (*own, *other)}, reverse=True)
     with new_figure(4.6, 0.9 + 1.35 * len(wanted)) as figure:
@@ -130,7 +130,7 @@ def efficiency_figure(
             axes.grid(axis="y", color=LINES, linewidth=0.7)
         panels[0].legend(loc="upper left", ncols=2)
         panels[-1].set_xlabel(axis_label(name, units))
-        figure.supylabel("Efficiency over the cut's", fontsize=9)
+        figure.supylabel("Efficiency over that of the cut", fontsize=9)
         return svg_of(figure)
 
 

@@ -25,31 +25,32 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "simulacra-score-1"
 ROC_TEXT: Final = (
-    "A cut keeps the events with at least some score. Bands: one standard deviation of either efficiency. Curves end "
-    "where the background's efficiency is no longer known to 20 %, at about 25 background events."
+    "A cut keeps the events above some score. Bands: one standard deviation of each efficiency. Curves end where the "
+    "error of the background efficiency reaches 20 %, at about 25 background events."
 )
 IMPROVEMENT_TEXT: Final = (
     "The significance improvement ε_S / √ε_B is the factor by which a cut multiplies the significance S / √B of a "
     "small signal. Without a cut it is 1. The largest of many values is too large by chance: the best cut is "
-    "therefore chosen on one half of the events and judged on the other. Grey: scores that know nothing, both samples "
-    "drawn from the background with the numbers of events in hand."
+    "therefore chosen on one half of the events and judged on the other. Grey: random scores, both samples drawn "
+    "from the background with the same numbers of events."
 )
-SCORES_TEXT: Final = "Grey: the background. Bars: one standard deviation. A hollow point stands for all events beyond."
+SCORES_TEXT: Final = (
+    "Grey: the background. Bars: one standard deviation. A hollow point at an end contains all events beyond it."
+)
 CONDITIONS_TEXT: Final = (
-    "Cuts are set on the background as a whole. Where one keeps more of it at some values of a condition, it sculpts "
-    "the condition's distribution, as a signal would. Grey: what no bin of any condition and cut leaves in 95 % of "
-    "samples if the score is independent of the conditions."
+    "Cuts are set on the whole background. A cut that keeps more of it at some values of a condition sculpts the "
+    "condition's distribution, like a signal. Grey: if the score is independent of the conditions, all bins of all "
+    "conditions and cuts are inside in 95 % of samples."
 )
 NULL_TEXT: Final = (
-    "A second background without signal has to have the same scores: a cut that is set on the first has to leave the "
-    "same share of the second. Errors hold the statistics of both. Rates are divided by the cut's efficiency."
+    "A second background without signal must have the same scores: a cut set on the first must keep the same share "
+    "of the second. Errors include the statistics of both. Rates are divided by the cut's efficiency."
 )
 FOOTNOTE: Final = (
     "Pass: the best cut, judged on other events, improves the significance by more than two standard deviations "
-    "beyond 1 and beyond chance (p ≤ 0.05), and no efficiency of the background is uneven: by more than 10 % of "
-    "itself with p < 0.01 for all bins together. Fail: an efficiency is uneven, or no cut improves the significance "
-    "by 10 %. Otherwise undecided. ± is one standard deviation. p: how often chance alone gives a value at least as "
-    "extreme."
+    "beyond 1 and beyond chance (p ≤ 0.05), and no background efficiency is uneven: by more than 10 % of itself with "
+    "p < 0.01 for all bins together. Fail: an efficiency is uneven, or no cut improves the significance by 10 %. "
+    "Otherwise undecided. ± is one standard deviation. p: probability of a value at least as extreme by chance."
 )
 COLUMNS: Final = ("finding", "where", "value", "by chance", "p")
 TITLES: Final = {
@@ -58,7 +59,7 @@ TITLES: Final = {
     "held_out_significance_improvement": "Significance improvement of the best cut, other events",
     "significance_improvement": "Significance improvement",
     "background_rejection": "Background rejection 1 / ε_B",
-    "background_efficiency_in_bins": "Efficiency over the cut's, worst bin",
+    "background_efficiency_in_bins": "Efficiency over that of the cut, worst bin",
     "null_distance": "Kolmogorov-Smirnov distance",
     "null_auc": "AUC of the second background",
     "false_alarm_rate": "False alarms over the cut's efficiency",
@@ -86,14 +87,14 @@ def write_score(
     Parameters
     ----------
     title:
-        what the page is about, such as the model's name.
+        title of the page, such as the model's name.
     provenance:
-        rows of (name, value) at the page's end.
+        rows of (name, value) at the end of the page.
 
     Raises
     ------
     OSError
-        if the folder cannot be written to.
+        if the folder is not writable.
     """
     return write_page(folder, score_page(verdict, title=title, provenance=provenance))
 
@@ -184,7 +185,7 @@ def _chapters(verdict: ScoreVerdict) -> list[Chapter]:
                     name.replace("_", " "),
                     verdict.units[name],
                 ),
-                f"Efficiency of the background against {name}",
+                f"Background efficiency against {name}",
             )
             for name in dict.fromkeys(one.condition for one in (*own, *other))
         ]

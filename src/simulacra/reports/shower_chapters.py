@@ -1,4 +1,4 @@
-"""The chapters of a report that only showers have: images, response, nearest neighbours, scans, extrapolation."""
+"""The chapters for showers only: images, response, nearest neighbours, scans, extrapolation."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from simulacra.judges.verdict import Verdict
 
 IMAGES_TEXT: Final = (
-    "The mean energy in each cell of each section, on one logarithmic colour scale a section, and the ratio of "
-    "the means; cells whose mean is known to no better than 50 % in the truth are left grey in the ratio."
+    "The mean energy in each cell of each section, on one logarithmic colour scale per section, and the ratio of the "
+    "means. In the ratio, cells are grey if the truth's mean is not known to better than 50 %."
 )
 NOT_JUDGED: Final = "Not judged: this needs the generator itself (option --generator)."
 
 
 def images_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
-    """Return the chapter of mean images."""
+    """Return the chapter on mean images."""
     truth, generated = verdict.labels
     pictures = []
     for section in shown_sections(showers.geometry):
@@ -41,7 +41,7 @@ def images_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
 
 
 def response_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter | None:
-    """Return the chapter of response, resolution and fractions against the incident energy, if that varies."""
+    """Return the chapter on response, resolution and fractions against the incident energy, if that varies."""
     if not showers.profiles:
         return None
     pictures = [
@@ -58,7 +58,7 @@ def response_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter | Non
 
 
 def neighbours_chapter(found: Neighbours, verdict: Verdict) -> Chapter:
-    """Return the chapter of the showers nearest to a few generated ones."""
+    """Return the chapter on the showers nearest to a few generated ones."""
     geometry = verdict.evidence["showers"].geometry
     truth, generated = verdict.labels
     distances = distances_figure(
@@ -87,7 +87,7 @@ def neighbours_chapter(found: Neighbours, verdict: Verdict) -> Chapter:
 
 
 def scans_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
-    """Return the chapter of scans at fixed noise."""
+    """Return the chapter on scans at fixed noise."""
     title = "Scans at fixed noise"
     scanned: Scanned | None = verdict.evidence.get("scanned")
     if scanned is None or not scanned.scans:
@@ -107,10 +107,11 @@ def scans_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
             pictures.append(picture(svg, f"{label} against {scan.condition} at fixed noise"))
         titles = [f"{value:.3g} {'GeV' if energy else 'mm'}" for value in scan.image_values]
         image = shower_rows(showers.geometry, list(scan.images), titles, shown_sections(showers.geometry))
-        caption = f"One noise, {scan.condition.replace('_', ' ')} moved"
+        caption = f"Noise fixed, {scan.condition.replace('_', ' ')} varied"
         large.append(picture(image, caption, caption, kind="png"))
     text = (
-        "Every shower of a line has the same random numbers; only the condition moves. The truth is not at fixed noise."
+        "All showers of a line have the same random numbers; only the condition changes. The truth is not at fixed "
+        "noise."
     )
     return Chapter(
         "scans", title, (text, *verdict.said_by("energy_scan", "position_scan")), tuple(pictures), tuple(large)
@@ -118,7 +119,7 @@ def scans_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
 
 
 def extrapolation_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
-    """Return the chapter of what lies beyond the trained range."""
+    """Return the chapter on showers beyond the trained range."""
     title, mark = "Beyond the trained range", "extrapolation"
     scanned: Scanned | None = verdict.evidence.get("scanned")
     if scanned is None or (found := scanned.extrapolation) is None:
@@ -130,8 +131,8 @@ def extrapolation_chapter(showers: ShowerEvidence, verdict: Verdict) -> Chapter:
         svg = extrapolation_figure(found, name, label, profiles.get(name), verdict.truth_label)
         pictures.append(picture(svg, f"{label} inside and beyond the trained range"))
     text = (
-        f"The generator was trained from {found.trained[0]:.3g} to {found.trained[1]:.3g} GeV. Hollow points on shaded "
-        "ground are extrapolation: nothing in the verdict above covers them."
+        f"The generator was trained from {found.trained[0]:.3g} to {found.trained[1]:.3g} GeV. Hollow points on grey "
+        "background are extrapolation: the verdict above does not cover them."
     )
     return Chapter("extrapolation", title, (text, *verdict.said_by("extrapolation")), tuple(pictures), mark=mark)
 

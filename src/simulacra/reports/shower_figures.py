@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: str, *, width: bool = False) -> bytes:
-    """Draw the mean (or the width over the mean) against the incident energy, and generated over truth below."""
+    """Draw the mean (or the width over the mean) against the incident energy, and below generated over truth."""
     sides = []
     for side in (profiles.truth, profiles.generated):
         scale = np.where(side.mean != 0, side.mean, 1.0)
@@ -59,7 +59,7 @@ def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: 
 
 
 def scan_figure(scan: Scan, observable: str, label: str, truth: EnergyProfiles | None, truth_label: str) -> bytes:
-    """Draw an observable against the condition that moves, one line a noise, over the truth's mean and width."""
+    """Draw an observable against the varied condition, one line per noise, over the truth's mean and width."""
     with new_figure(4.2, 3.0, fitted=False) as figure:
         axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15})
         if truth is not None:
@@ -83,7 +83,7 @@ def scan_figure(scan: Scan, observable: str, label: str, truth: EnergyProfiles |
 def extrapolation_figure(
     found: Extrapolation, observable: str, label: str, truth: EnergyProfiles | None, truth_label: str
 ) -> bytes:
-    """Draw means against the incident energy inside and, hollow and on a shaded ground, beyond the trained range."""
+    """Draw means against the incident energy inside the trained range and, hollow on a grey background, beyond it."""
     side = found.profiles[observable]
     with new_figure(4.2, 3.0, fitted=False) as figure:
         axes = figure.subplots(gridspec_kw={**MARGINS, "bottom": 0.15})

@@ -27,7 +27,7 @@ EMPTY: Final = "#eceff2"
 
 
 def shown_sections(geometry: CalorimeterGeometry) -> list[int]:
-    """Return the sections that are drawn: all, or six spread over the depth of a detector with more."""
+    """Return the sections to draw: all, or six spread over the depth of a detector with more."""
     n = len(geometry.sections)
     return list(range(n)) if n <= MOST_SECTIONS else sorted({round(i) for i in np.linspace(0, n - 1, MOST_SECTIONS)})
 
@@ -62,7 +62,7 @@ def mean_image_figures(
                 bar.minorticks_off()
             else:
                 mesh = _draw(axes, geometry, section, values, LogNorm(high / 10**DECADES, high), "viridis")
-                figure.colorbar(mesh, cax=scale, extend="min", label="Mean energy [MeV a cell]")
+                figure.colorbar(mesh, cax=scale, extend="min", label="Mean energy [MeV per cell]")
             figures.append(_png(figure))
     return figures
 
@@ -70,14 +70,14 @@ def mean_image_figures(
 def shower_rows(
     geometry: CalorimeterGeometry, rows: Sequence[np.ndarray], titles: Sequence[str], sections: Sequence[int]
 ) -> bytes:
-    """Draw single showers, one a row, one section a column, all on one colour scale.
+    """Draw single showers, one per row, one section per column, all on one colour scale.
 
     Parameters
     ----------
     rows:
         cells of each shower, (n_cells,), [MeV].
     titles:
-        what stands at the left of each row.
+        text at the left of each row.
     """
     from matplotlib.colors import LogNorm
 
@@ -99,7 +99,7 @@ def shower_rows(
                 if number == 0:
                     axes.set_title(section_title(geometry, section), fontsize=9, color=INK)
             grid[number][0].set_ylabel(f"{title}\n{names[1]}")
-        figure.colorbar(mesh, cax=scale, extend="min", label="Energy [MeV a cell]")
+        figure.colorbar(mesh, cax=scale, extend="min", label="Energy [MeV per cell]")
         return _png(figure)
 
 

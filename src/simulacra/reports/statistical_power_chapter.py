@@ -1,4 +1,4 @@
-"""The chapter on statistical power: what any number of generated events is worth."""
+"""The chapter on statistical power: the worth of any number of generated events, in truth events."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from simulacra.wording import shorten
 
 CURVE: Final = (10.0, 1e7)
 TEXT: Final = (
-    "Generated events deviate from the truth by their own statistics and by the generator's faults, which more of them "
-    "do not mend. The deviation in quantiles of the truth is put as the number of truth events that would deviate as "
-    "much (arXiv:2008.06545): what the generated events are worth. Errors are intervals of 68 %; where no deviation is "
-    "seen beyond the statistics of both samples, a lower limit at 95 % stands. "
-    "One observable in twenty shows such a deviation by chance."
+    "Generated events deviate from the truth by their own statistics and by the generator's faults. More events do "
+    "not reduce the faults. The deviation in quantiles of the truth is expressed as the number of truth events that "
+    "would deviate as much (arXiv:2008.06545): the worth of the generated events. Errors are 68 % intervals. If no "
+    "deviation is seen beyond the statistics of both samples, a lower limit at 95 % is given. One observable in "
+    "twenty shows such a deviation by chance."
 )
 MEMBERS: Final = (
-    "The generator's part is taken from the spread between {n} generators that were trained alike (arXiv:2509.08048), "
-    "except where the deviation from the truth is larger than it: a fault that they share has no spread."
+    "The generator's part is taken from the spread of {n} generators trained with different seeds "
+    "(arXiv:2509.08048), unless the deviation from the truth is larger: a fault that they share has no spread."
 )
 
 
@@ -35,7 +35,7 @@ def statistical_power_chapter(evidence: PowerEvidence, truth_label: str, generat
     """Return the chapter: sentences on the worst observable and the joint one, curves, and a table of all."""
     every = list(evidence.observables)
     if not every:
-        return Chapter("power", "What the generated events are worth", ("Not judged: no observable varies.",))
+        return Chapter("power", "Worth of the generated events", ("Not judged: no observable varies.",))
     n, joint = evidence.n_generated, [] if evidence.joint is None else [evidence.joint]
     named = [("worst", every[0]), ("median", every[len(every) // 2]), ("best", every[-1])]
     shown = list({one.observable: (kind, one) for kind, one in reversed(named)}.values())[::-1]
@@ -45,12 +45,12 @@ def statistical_power_chapter(evidence: PowerEvidence, truth_label: str, generat
         picture(
             worth_figure(shown, evidence, truth_label),
             "Worth against the number of generated events",
-            f"{truth_label} events that any number of generated ones is worth. Arrows: lower limits",
+            f"Worth of any number of generated events in {truth_label} events. Arrows: lower limits",
         ),
         picture(
             quantiles_figure(every[0], n, truth_label),
-            f"Worth quantile by quantile: {every[0].long_name}",
-            f"{every[0].long_name}: what {n:,} generated events are worth, quantile by quantile",
+            f"Worth in each quantile: {every[0].long_name}",
+            f"{every[0].long_name}: worth of {n:,} generated events in each quantile",
         ),
     ]
     rows = [_row(one, n, evidence.n_train) for one in (*every, *joint)]
@@ -60,11 +60,11 @@ def statistical_power_chapter(evidence: PowerEvidence, truth_label: str, generat
     ]
     texts = [*sentences, TEXT, *([MEMBERS.format(n=evidence.n_members)] if evidence.n_members else [])]
     if evidence.n_train is None:
-        texts.append("The number of training events is not known, so no amplification factor stands here.")
+        texts.append("The number of training events is not known, so no amplification factor is given.")
     columns = ("observable", f"{n:,} {generated_label} events are worth", "at most")
     return Chapter(
         "power",
-        "What the generated events are worth",
+        "Worth of the generated events",
         tuple(texts),
         tuple(pictures),
         columns=(*columns, *(("times the training events",) if evidence.n_train else ())),

@@ -1,4 +1,4 @@
-"""Turn one sample into another by weights f/(1-f) from a calibrated classifier, and say how good they are."""
+"""Weights f/(1-f) from a calibrated classifier that turn one sample into another, and their tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simulacra.reweighting.transfer import fit_transferred
     from simulacra.reweighting.weights_file import read_weights, write_weights
 
-# Imported when first asked for: the settings are read without torch, and the trees need none.
+# Imported on first use: the settings are read without torch, and the trees do not need it.
 _HOMES = {
     "FeaturesSettings": "settings",
     "Judgement": "judgement",

@@ -1,4 +1,4 @@
-"""Where events stand in blocks of rows, so that what a network makes of one does not hang on the others."""
+"""Positions of events in blocks of rows, chosen so that a network's output for one is independent of the others."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def places_in_blocks(index: np.ndarray, block: int) -> np.ndarray:
-    """Return places (N,) in packed blocks of ``block`` rows, where an event's row hangs on its own index (N,) alone.
+    """Return positions (N,) in blocks of ``block`` rows; an event's row depends only on its own index (N,).
 
-    The last bits of a row of a matrix product may hang on the number of rows and on where it stands, but not on what
-    stands in the others.
+    The last bits of a row of a matrix product may depend on the number of rows and on its position, but not on the
+    contents of other rows.
     """
     row = np.asarray(index) % block
     order = np.argsort(row, kind="stable")

@@ -1,15 +1,15 @@
-r"""Calibration of a classifier's log-odds, so that f/(1-f) is the ratio of the densities and not merely a score.
+r"""Calibration of a classifier's log-odds, so that f/(1-f) is the ratio of the densities.
 
 Two maps from log-odds to log-odds, both increasing and fitted on events that the classifier was not trained on:
 
 - *temperature*: :math:`l \mapsto a\,l + b`, the two numbers (or *a* alone) that maximise the weighted likelihood of the
   labels;
 - *isotonic*: the increasing function of the log-odds that fits the labels best (pool adjacent violators), as a line
-  through the middles of its steps, constant beyond the outermost. Half an event of the target, of mean weight, is
-  added at the lowest log-odds and half an event of the source at the highest, so that no probability is 0 or 1 and no
-  odds are infinite: an end step with n source events and no target event gets the probability 0.5 / (n + 0.5).
+  through the centres of its steps, constant beyond the outermost. Half a target event with the mean weight is added at
+  the lowest log-odds and half a source event at the highest, so that no probability is 0 or 1 and no odds are
+  infinite: an end step with n source events and no target event gets the probability 0.5 / (n + 0.5).
 
-Both classes count equally whatever their sizes, so that the calibrated odds are the ratio of normalised densities.
+Both classes have the same total weight, so the calibrated odds are the ratio of normalised densities.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TemperatureMap:
         return np.asarray(self.slope * np.asarray(log_odds, dtype=np.float64) + self.offset)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the map as arrays that can be saved as tensors."""
+        """Return the map as arrays, to be saved as tensors."""
         return {"slope": np.array([self.slope]), "offset": np.array([self.offset])}
 
 
@@ -59,7 +59,7 @@ class IsotonicMap:
         return np.asarray(np.interp(np.asarray(log_odds, dtype=np.float64), self.knots, self.values))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the map as arrays that can be saved as tensors."""
+        """Return the map as arrays, to be saved as tensors."""
         return {"knots": self.knots, "values": self.values}
 
 
@@ -67,12 +67,12 @@ CalibrationMap = TemperatureMap | IsotonicMap
 
 
 def map_from_arrays(arrays: Mapping[str, np.ndarray]) -> CalibrationMap:
-    """Return the map that ``arrays`` was made from.
+    """Return the map that ``arrays`` came from.
 
     Raises
     ------
     ValueError
-        if the arrays are of no map, or of one that does not increase.
+        if the arrays do not describe a map, or one that does not increase.
     """
     names = set(arrays)
     if names == {"slope", "offset"}:
@@ -104,11 +104,11 @@ def fit_temperature(
     Parameters
     ----------
     log_odds, labels:
-        of events that the classifier has not seen, (N,) each; label 1 is the target.
+        of events not used in training, (N,) each; label 1 is the target.
     weights:
         the events' own weights, (N,), of either sign.
     with_offset:
-        fit b; it is 0 if not.
+        fit b; otherwise it is 0.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def fit_temperature(
         raise ValueError("negative weights outweigh the others along the log-odds: use samples with fewer of them")
     slope, offset = float(found.coefficients[0]) / scale, float(found.coefficients[1]) if with_offset else 0.0
     if slope <= 0:
-        # A classifier of equal samples has learned nothing, and the slope is as often below 0 as above.
+        # If the samples are equal, the slope is as often below 0 as above.
         events = 1.0 / float(np.sum(w**2))
         gain = 2 * events * (float(np.log(2.0)) - found.loss)
         if gain > WRONG_WAY**2:
@@ -142,17 +142,17 @@ def fit_temperature(
             )
         return TemperatureMap(0.0, 0.0)
     if slope > STEEPEST:
-        # Log-odds that are all but equal by chance follow the labels: a line through their mean that is steep enough.
+        # Nearly equal log-odds can follow the labels by chance: any steep line through their mean does.
         offset += (slope - STEEPEST) * float(w @ x) if with_offset else 0.0
         slope = STEEPEST
     return TemperatureMap(slope, offset)
 
 
 def fit_isotonic(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> IsotonicMap:
-    """Fit the increasing function of the log-odds that fits the labels best; see the module on its ends.
+    """Fit the increasing function of the log-odds that fits the labels best; for its ends, see the module.
 
-    Parameters and errors are those of :func:`fit_temperature`. Where weights are negative the events are first gathered
-    into cells of neighbours in which either class has a sum of zero or more.
+    Parameters and errors are those of :func:`fit_temperature`. If weights are negative, events are first joined into
+    cells of neighbours in which each class has a sum of zero or more.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -168,7 +168,7 @@ def fit_isotonic(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray |
     counted = total > 0
     place, target, total = place[counted], target[counted], total[counted]
     fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(place, target / total, sample_weight=total)
-    # The middle of each step carries its value: at a step's ends the function is too low or too high.
+    # The centre of each step has its value: at a step's ends the function is too low or too high.
     order = np.argsort(place, kind="stable")
     place, fitted, total = place[order], fitted[order], total[order]
     first = np.flatnonzero(np.r_[True, np.diff(fitted) > 1e-12])
@@ -181,7 +181,7 @@ def fit_isotonic(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray |
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often events are of the target, in bins of the predicted probability.
+    """The share of target events in bins of the predicted probability.
 
     Attributes
     ----------
@@ -190,8 +190,8 @@ class Reliability:
     expected_calibration_error:
         the mean of |observed - predicted| over the events.
     null, null_spread, p_value:
-        mean and standard deviation of that error if labels were drawn with the predicted probabilities, and how often
-        it is then at least as large.
+        mean and standard deviation of that error for labels drawn with the predicted probabilities, and the probability
+        that it is then at least as large.
     """
 
     predicted: np.ndarray
@@ -222,7 +222,7 @@ def judge_reliability(
 ) -> Reliability:
     """Compare predicted probabilities with the share of the target, in bins of equally many events.
 
-    Parameters and errors are those of :func:`fit_temperature`; the p-value is one of ``NULLS`` drawings of labels.
+    Parameters and errors are those of :func:`fit_temperature`; the p-value is from ``NULLS`` random sets of labels.
     """
     x, y, w = _checked(log_odds, labels, weights)
     probability = sigmoid(x)
@@ -284,7 +284,7 @@ def _checked(
 def _positive_cells(
     place: np.ndarray, source: np.ndarray, target: np.ndarray, size: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gather neighbours until the sums of both classes are zero or more; what is left joins the last cell."""
+    """Join neighbours until the sums of both classes are zero or more; the rest joins the last cell."""
     n_cells = max(1, min(CELLS, len(place) // 50))
     cells: list[tuple[float, float, float]] = []
     held_place = held_size = held_source = held_target = 0.0

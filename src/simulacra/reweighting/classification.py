@@ -1,12 +1,12 @@
-r"""Training a classifier to tell target from source, so that its odds are the ratio of their densities.
+r"""Training a classifier to separate target and source, so that its odds are the ratio of their densities.
 
-With f the probability of "target", the loss :math:`-\sum_{target} w \log f - \sum_{source} w \log(1 - f)`, either class
-adding up to the same, is least at :math:`f/(1-f) = p_{target}/p_{source}` (arXiv:1907.08209, section 2). It is linear
-in the events' own weights, so these may have either sign.
+With f the probability of "target", the loss :math:`-\sum_{target} w \log f - \sum_{source} w \log(1 - f)`, with equal
+sums of weights for both classes, has its minimum at :math:`f/(1-f) = p_{target}/p_{source}` (arXiv:1907.08209, section
+2). It is linear in the events' own weights, so these may have either sign.
 
-Continuous in the parameters, target events come with the parameters that they were made with, and source events with
-parameters drawn from the target's, each with the weight of the target event that it is drawn from: so both classes
-have one distribution of parameters, and :math:`f/(1-f) = p(x|\theta)/p(x|\theta_0)`.
+For a classifier that is continuous in parameters, target events have the parameters that they were made with. Source
+events get parameters and weights of randomly drawn target events. Both classes then have the same distribution of
+parameters, and :math:`f/(1-f) = p(x|\theta)/p(x|\theta_0)`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VALIDATION_BLOCKS: Final = 200
 
 
 class Classification(nn.Module):
-    """The one player and its loss; ``average`` is the moving average of its weights.
+    """The classifier and its loss; ``average`` is the moving average of its weights.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Classification(nn.Module):
         self.average_decay = average_decay
 
     def players(self) -> dict[str, nn.Module]:
-        """Return the module that is optimised."""
+        """Return the module to be optimised."""
         return {"classifier": self.classifier}
 
     def forward(
@@ -62,18 +62,18 @@ class Classification(nn.Module):
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
-        """Update the moving average; early on it forgets its start sooner."""
+        """Update the moving average; its decay is faster early in training."""
         decay = min(self.average_decay, (1 + step) / (10 + step))
         for mean, now in zip(self.average.parameters(), self.classifier.parameters(), strict=True):
             mean.lerp_(now, 1.0 - decay)
 
 
 def loss(classifier: EventClassifier, summary: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-    """Return the weighted cross entropy of a batch, each class counting as much as the other, a scalar.
+    """Return the weighted cross entropy of a batch with equal weight for both classes, a scalar.
 
-    ``batch`` holds ``label`` (N,), ``weight`` (N,) of mean 1 in each class and, with parameters, ``theta`` (N, D, P):
-    that of a target event D times, D drawn ones of a source event, and ``theta_weight`` (N, D), the weights of the
-    target events that those were drawn from.
+    ``batch`` has ``label`` (N,) and ``weight`` (N,) with mean 1 in each class. With parameters it also has ``theta``
+    (N, D, P), the same D times for a target event and D drawn ones for a source event, and ``theta_weight`` (N, D), the
+    weights of the target events that they were drawn from.
     """
     target = batch["label"] > 0
     total = summary.new_zeros(())
@@ -81,7 +81,7 @@ def loss(classifier: EventClassifier, summary: Tensor, batch: Mapping[str, Tenso
         count = chosen.sum().clamp(min=1)
         if classifier.parameter_names:
             theta = batch["theta"][chosen]
-            # A target event has one theta: the copies would only cost time.
+            # A target event has one theta: copies would only cost time.
             theta = theta[:, :1] if sign < 0 else theta
             rows = summary[chosen][:, None].expand(-1, theta.shape[1], -1)
             each = functional.softplus(sign * classifier.log_odds(rows, theta))
@@ -120,7 +120,7 @@ class ClassificationTrainee:
         self._theta = torch.from_numpy(target.theta)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``label`` and ``row`` (N,) of a whole pass, and ``data``, the hash of what they point to."""
+        """Return ``label`` and ``row`` (N,) of a whole pass, and ``data``, the hash of the events."""
         del events
         n = max(map(len, self._samples))
         rows, labels = [], []
@@ -135,7 +135,7 @@ class ClassificationTrainee:
         return {"row": torch.cat(rows), "label": torch.cat(labels), "data": torch.full((2 * n,), digest)}
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-        """Return the events that the rows name, with parameters for the source's."""
+        """Return the events of these rows, with drawn parameters for those of the source."""
         device = batch["row"].device
         row, label = batch["row"].cpu(), batch["label"].cpu()
         chosen = [row[label == k] for k in (0, 1)]
@@ -157,7 +157,7 @@ class ClassificationTrainee:
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Return the loss on the validation part, with bootstrap replicates of its events.
 
-        Source events come with the same drawn parameters each time.
+        Source events have the same drawn parameters each time.
         """
         del events, rng
         device = next(self.family.average.parameters()).device
@@ -189,7 +189,7 @@ class ClassificationTrainee:
 
 
 def _means(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return means of bootstrap replicates, (R,): the same draws of as many values, whatever they are."""
+    """Return means of bootstrap replicates, (R,), with the same draws for each set of values of one length."""
     blocks = min(len(values), VALIDATION_BLOCKS)
     place = np.arange(len(values)) % blocks
     sums, counts = np.bincount(place, values), np.bincount(place)

@@ -1,4 +1,4 @@
-"""Clipping of weights by a stated policy, and what it removes."""
+"""Clipping of weights by a stated policy, and the share of weight that it removes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from simulacra.settings import CheckedSettings
 
 
 class NoClipping(CheckedSettings):
-    """Leave every weight as it is."""
+    """Clip no weight."""
 
     kind: Literal["none"] = "none"
 
 
 class MaximumClipping(CheckedSettings):
-    """Bring every weight whose size exceeds ``maximum`` down to it, its sign kept."""
+    """Reduce every weight larger than ``maximum`` in size to it, with its sign."""
 
     kind: Literal["maximum"] = "maximum"
     maximum: float = Field(gt=0, allow_inf_nan=False)
@@ -27,7 +27,7 @@ class MaximumClipping(CheckedSettings):
 
 
 class QuantileClipping(CheckedSettings):
-    """Bring every weight whose size exceeds that of this share of the events down to it, its sign kept."""
+    """Reduce every weight larger in size than this quantile to it, with its sign."""
 
     kind: Literal["quantile"] = "quantile"
     quantile: float = Field(gt=0, lt=1)
@@ -39,18 +39,18 @@ ClippingPolicy = Annotated[NoClipping | MaximumClipping | QuantileClipping, Fiel
 
 @dataclass(frozen=True)
 class ClippedWeights:
-    """Weights after clipping, and what it did.
+    """Weights after clipping, and its effect.
 
     Attributes
     ----------
     weights:
         (n,).
     maximum:
-        the size that weights were brought down to, before the sum was restored; None if there was no clipping.
+        the size that weights were reduced to, before the sum was restored; None if there was no clipping.
     clipped:
-        number of weights that were brought down.
+        number of weights that were reduced.
     removed_share:
-        what was removed, over the sum of the weights before, both times the events' own weights.
+        removed weight over the sum of the weights before, both times the events' own weights.
     sum_kept:
         whether all weights were then scaled up to restore that sum.
     """
@@ -63,7 +63,7 @@ class ClippedWeights:
 
     @property
     def sentence(self) -> str:
-        """What was done, in words."""
+        """The result in words."""
         if self.maximum is None:
             return "No weight was clipped."
         kept = (
@@ -82,9 +82,9 @@ def clip_weights(
 ) -> ClippedWeights:
     """Clip the weights of source events.
 
-    The bound holds for the learned weights, (n,), not for their products with the events' own weights,
-    ``source_weights`` (ones if None), which count in the sums alone. Quantiles are over the events that
-    have a weight of their own.
+    The bound applies to the learned weights, (n,), not to their products with the events' own weights,
+    ``source_weights`` (ones if None). These count only in the sums. Quantiles are over the events whose own weight is
+    not zero.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def clip_weights(
     if isinstance(policy, MaximumClipping):
         maximum = policy.maximum
     else:
-        # A size that some event has, not one between two: the bound itself then clips no event that equals it.
+        # The size of some event, not between two: then no event equal to the bound is clipped.
         maximum = float(np.quantile(np.abs(weights[own != 0]), policy.quantile, method="higher"))
         if maximum == 0:
             raise WeightError(

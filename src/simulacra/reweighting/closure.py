@@ -6,11 +6,11 @@ The shares :math:`s_a = \sum_{i \in a} w_i / W` of a weighted sample have the co
    \qquad q_a = \sum_{i \in a} w_i^2, \quad W = \sum_i w_i,
 
 whose rows add up to 0, because the shares add up to 1. Only shapes are compared: the chi-square of the difference of
-two samples' shares leaves out one bin (any one, the value is the same) and has one degree of freedom less than bins.
-Bins are joined until each has at least ten effective events in the target and in the source, before and after weights.
-Vector observables are compared by the weighted mean of each bin over the events and the covariance of that mean. The
-weights count as given: their own uncertainty, which an ensemble knows, is not in the chi-square, and they should come
-from a classifier that has not seen these events.
+two samples' shares omits one bin (any one gives the same value) and has one degree of freedom less than bins. Bins are
+joined until each has at least ten effective events in the target and in the source, before and after weights. Vector
+observables are compared by the weighted mean of each bin over the events and the covariance of that mean. The
+chi-square does not include the uncertainty of the weights themselves, which an ensemble gives. The weights should be
+from a classifier that was not trained on these events.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LEAST_P_VALUE: Final = 0.01
 
 
 class IncomparableError(ValueError):
-    """An observable that has too few events, or too few different values, to be compared."""
+    """An observable with too few events, or too few different values, to be compared."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Observable:
     Attributes
     ----------
     name, units:
-        what it is, as it stands on an axis.
+        label of an axis.
     source, target:
-        a number an event, (N,) and (M,), or a number an event and bin, (N, B) and (M, B).
+        a number per event, (N,) and (M,), or a number per event and bin, (N, B) and (M, B).
     edges:
-        of the bins of a number an event and bin, (B + 1,) [units]; 0, 1, 2, ... if None.
+        of the bins of a number per event and bin, (B + 1,) [units]; 0, 1, 2, ... if None.
     """
 
     name: str
@@ -80,16 +80,16 @@ class Closure:
     before, after:
         source and reweighted source against the target.
     truth, truth_spread:
-        mean and standard deviation of the reduced chi-square of pairs of samples, both drawn from the target, of the
-        target's effective size and of that of the reweighted source.
+        mean and standard deviation of the reduced chi-square of pairs of samples drawn from the target, one of the
+        target's effective size and one of that of the reweighted source.
     bins:
-        as they were compared, after joining.
+        number of compared bins, after joining.
     edges:
-        of the bins as they are shown, (bins + 1,).
+        of the bins in the figure, (bins + 1,).
     logarithmic, per_event:
-        whether the axis is logarithmic; whether the values are means an event, not shares of the events.
+        whether the axis is logarithmic; whether the values are means per event, not shares of the events.
     shown_target, shown_before, shown_after:
-        values and errors in the bins as they are shown.
+        values and errors in the bins of the figure.
     """
 
     observable: str
@@ -108,7 +108,7 @@ class Closure:
 
     @property
     def closes(self) -> bool:
-        """Whether so large a chi-square, or a larger one, comes from chance in more than 1 % of cases."""
+        """Whether a chi-square at least this large has a probability of more than 1 % by chance."""
         return self.after.p_value > LEAST_P_VALUE
 
     @property
@@ -136,20 +136,20 @@ def judge_closure(
     Parameters
     ----------
     observables:
-        the observables, all of the same events.
+        observables of the same events.
     weights:
         p_target / p_source of each source event, (N,).
     source_weights, target_weights:
         the events' own weights, (N,) and (M,); ones if None.
     seed, pairs:
-        of the pairs of truth against truth, and how many.
+        seed and number of the pairs of truth against truth.
     left_out:
-        gets a sentence for each observable that cannot be compared, which is then left out.
+        receives a sentence for each observable that cannot be compared; these are omitted.
 
     Raises
     ------
     IncomparableError
-        if an observable, or with ``left_out`` each of them, has too few events to be compared in two bins.
+        if an observable (with ``left_out``: each of them) has too few events for a comparison in two bins.
     ValueError
         if a value is not finite.
     """
@@ -200,7 +200,7 @@ def mean_covariance(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray
 
 
 def joined_bins(samples: Sequence[tuple[np.ndarray, np.ndarray]], fewest: float = FEWEST_IN_BIN) -> np.ndarray:
-    """Return which joined bin each bin belongs to, (bins,): neighbours until each holds ``fewest`` effective events.
+    """Return the joined bin of each bin, (bins,): neighbours are joined until each has ``fewest`` effective events.
 
     ``samples`` are the sums of the weights and of their squares in each bin, (bins,) each, for each sample.
     """
@@ -212,7 +212,7 @@ def joined_bins(samples: Sequence[tuple[np.ndarray, np.ndarray]], fewest: float 
         held = [(s[first : place + 1].sum(), q[first : place + 1].sum()) for s, q in samples]
         if all(total > 0 and total**2 >= fewest * squares for total, squares in held):
             first, number = place + 1, number + 1
-    # What is left at the upper end is too little for a bin of its own.
+    # The rest at the upper end is too little for a bin of its own.
     return np.minimum(group, max(number - 1, 0))
 
 
@@ -265,10 +265,10 @@ def _vector(
 ) -> Closure:
     source, target = observable.source.astype(np.float64), observable.target.astype(np.float64)
     samples = ((target, truth), (source, own), (source, product))
-    # An event counts for a bin if it has something in it.
+    # An event counts for a bin if its value there is not 0.
     group = joined_bins([(w @ (values != 0), w**2 @ (values != 0)) for values, w in samples])
     bins = int(group.max()) + 1
-    # A covariance of B bins from fewer than ten events a bin is too noisy to be inverted.
+    # A covariance of B bins from fewer than ten events per bin is too noisy to be inverted.
     least = min(effective_events(w) for w in (truth, own, product))
     if least < FEWEST_IN_BIN * bins:
         raise IncomparableError(
@@ -307,7 +307,7 @@ def _chi_square(
 
     keep = len(one[0]) - dropped
     difference, covariance = (one[0] - other[0])[:keep], (one[1] + other[1])[:keep, :keep]
-    # In units of the errors, so that what is small by its units is not taken for linearly dependent.
+    # In units of the errors: values that are small because of their units are then not mistaken for linear dependence.
     scale = np.sqrt(np.diag(covariance))
     known = scale > 0
     if not known.any() or difference[~known].any():
@@ -339,7 +339,7 @@ def _truth_of_shares(
 def _truth_of_means(
     values: np.ndarray, weights: np.ndarray, source_size: float, rng: np.random.Generator, pairs: int
 ) -> tuple[float, float]:
-    # As many events as weigh as much as the reweighted source.
+    # The effective size of the reweighted source.
     sizes = len(weights), max(2, round(len(weights) * source_size / effective_events(weights)))
     found = []
     for _ in range(min(pairs, MEAN_PAIRS)):

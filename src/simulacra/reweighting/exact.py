@@ -1,12 +1,12 @@
-r"""Learned weights against exact ones, where a simulator gives the exact weight of each event.
+r"""Learned weights against the exact weights of a simulator.
 
-A parton shower's variation multiplies an event by a weight that depends on its whole history; a network sees the final
-state x alone. What it should learn is the conditional mean
+A parton shower's variation multiplies an event by a weight that depends on its whole history; a network sees only the
+final state x. It should learn the conditional mean
 
 .. math:: w(x) = E[w_\mathrm{exact} | x],
 
-so single events scatter about it, but the mean exact weight of all events with one learned weight is that weight: the
-curve of means is the diagonal and the regression of the exact on the learned weight has slope 1.
+so single events scatter about it. The mean exact weight of all events with the same learned weight is that weight: the
+curve of means is the diagonal, and the regression of the exact on the learned weight has slope 1.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class ExactCheck:
     slope, slope_error, intercept:
         of the regression of the exact on the learned weights, event by event.
     explained_share:
-        share of the variance of the exact weights that the learned ones explain; the rest is the history's, and noise.
+        share of the variance of the exact weights that the learned ones explain; the rest is due to the history, and
+        noise.
     """
 
     learned: np.ndarray
@@ -71,17 +72,18 @@ def check_exact(
     Parameters
     ----------
     learned, exact:
-        weight of each source event, (N,) each, on one normalisation: exact weights over their mean where the learned
-        ones are a ratio of normalised densities.
+        weight of each source event, (N,) each, with the same normalisation: exact weights divided by their mean if the
+        learned ones are a ratio of normalised densities.
     source_weights:
         the events' own weights, (N,).
     bins:
-        of the learned weight, with equally many events each; joined where fewer than 20 effective events are in one.
+        number of bins of the learned weight, with equally many events each; bins with fewer than 20 effective events
+        are joined.
 
     Raises
     ------
     ValueError
-        if weights cannot be used, or are so few or so alike that there are fewer than two bins.
+        if weights cannot be used, or there are fewer than two bins because weights are too few or too similar.
     """
     from scipy.stats import chi2
 
@@ -131,7 +133,7 @@ def check_exact(
 
 
 def _joined(index: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return bins with enough effective events each, neighbours joined where there are fewer, numbered from 0."""
+    """Return bins with enough effective events each, numbered from 0; neighbours with fewer are joined."""
     bins = int(index.max()) + 1
     sums, squares = np.bincount(index, own, bins), np.bincount(index, own**2, bins)
     group, number, total, square = np.zeros(bins, dtype=np.int64), 0, 0.0, 0.0

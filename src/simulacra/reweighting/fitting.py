@@ -1,4 +1,4 @@
-"""From two samples to a reweighter: look at the support, train the members, calibrate, look at the support again."""
+"""From two samples to a reweighter: test the support, train the members, calibrate, test the support again."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from simulacra.reweighting.support import find_empty_regions, require_support
 from simulacra.simulators.pythia_settings import SHORT_NAMES
 from simulacra.units import alike, in_convention, scale_warnings
 
-#: events that a representation is fitted to, and that support is looked for in
+#: number of events for fitting a representation, and for testing the support
 REPRESENTATION_EVENTS: Final = 20_000
 SUPPORT_EVENTS: Final = 10_000
 CALIBRATION_SEED: Final = 11
-#: the source's values of Pythia's parameters by their short names, from its documentation (8.317)
+#: default values of Pythia's parameters by their short names, from its documentation (8.317)
 PYTHIA_DEFAULTS: Final = {"alphaS": 0.1365, "aLund": 0.68, "bLund": 0.98, "probStoUD": 0.217, "sigmaPT": 0.335}
 
 
@@ -54,22 +54,22 @@ def fit_reweighter(
     allow_missing_support: bool = False,
     progress: bool = True,
 ) -> Reweighter:
-    """Train classifiers that tell target from source and return the reweighter; a killed run goes on where it was.
+    """Train classifiers that separate target and source, and return the reweighter; a killed run continues.
 
-    The split's training part trains, its validation part chooses the checkpoint and calibrates; the test part is not
-    looked at.
+    The training part of the split is used for training, the validation part for choosing the checkpoint and for
+    calibration; the test part is not used.
 
     Parameters
     ----------
     source, target:
-        events of the same kind, with their own weights as ``weight`` if they have any; the target drawn in
-        ``settings.parameters`` if there are any.
+        events of the same kind, with their own weights, if any, as ``weight``. If there are ``settings.parameters``,
+        these vary in the target.
     run:
         folder for the members' runs and ``reweighter.safetensors``.
     seed:
         of initial weights and batches.
     allow_missing_support:
-        go on, with warnings, where the target has events and the source none.
+        warn, instead of raising SupportError, if the target has events where the source has none.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def fit_reweighter(
     notes += list(_observed_support(source, target, settings, allowed=allow_missing_support))
     torch.manual_seed(seed)
     first = build(settings, description)
-    # Events in other units are converted when they are weighed.
+    # Events in other units are converted when their weights are computed.
     description["units"] = {n: str(source[n].attrs["units"]) for n in first.network.variables if n in source}
     first.network.fit(_both(source, target, first))
     samples = {
@@ -144,7 +144,7 @@ def fit_reweighter(
 
 
 def box_of(events: xr.Dataset, parameter: str) -> tuple[float, float]:
-    """Return the range that a parameter was drawn from, or what it spans if the settings do not tell."""
+    """Return the range that a parameter was drawn from, or its range in the events if the settings do not give it."""
     require_drawn(events, (parameter,), "the target")
     values = events[parameter].values
     asked = (_simulated_with(events).get("vary") or {}).get(parameter)
@@ -177,7 +177,7 @@ def _reference(source: xr.Dataset, parameter: str, settings: ReweighterSettings)
     for name, value in (asked.get("values") or {}).items():
         if name.lower() in names:
             return float(value)
-    # A card may have set it, and another shower has defaults of its own.
+    # A card may have set it, and another shower program has other defaults.
     plain = not asked.get("card") and asked.get("shower", "simple") == "simple"
     if source.attrs.get("simulator") == "pythia" and plain and parameter in PYTHIA_DEFAULTS:
         return PYTHIA_DEFAULTS[parameter]
@@ -190,7 +190,7 @@ def _simulated_with(events: xr.Dataset) -> dict[str, Any]:
 
 
 def _both(source: xr.Dataset, target: xr.Dataset, classifier: EventClassifier) -> dict[str, torch.Tensor]:
-    """Return events of either sample, for the representation to be fitted to."""
+    """Return events of both samples, for fitting the representation."""
     variables = classifier.network.variables
     pieces = []
     for label, events in (("the source", source), ("the target", target)):
@@ -229,7 +229,7 @@ def _observed_support(
 
 
 def _some(events: xr.Dataset) -> xr.Dataset:
-    """Return the first training events with all that observables are made of."""
+    """Return the first training events with all variables that observables need."""
     wanted = [str(name) for name in events.data_vars]
     return next(iter(blocks_of(events, wanted, "train", most=SUPPORT_EVENTS)))
 
@@ -237,13 +237,13 @@ def _some(events: xr.Dataset) -> xr.Dataset:
 def _calibrate(
     reweighter: Reweighter, held_out: tuple[Represented, Represented], *, allowed: bool
 ) -> tuple[CalibrationMap | None, list[str]]:
-    """Fit the calibration on the validation part, and look at its log-odds for a tail without source events."""
+    """Fit the calibration on the validation part, and search its log-odds for a tail without source events."""
     settings = reweighter.settings
     embedded = [reweighter.embed_represented(sample) for sample in held_out]
     weights = np.concatenate([e.weights for e in embedded])
     if settings.parameters:
         source, target = embedded
-        # As in training, source events get parameters of target events, and with them their weights.
+        # As in training, source events get parameters and weights of target events.
         draw = np.random.default_rng(CALIBRATION_SEED).integers(0, len(target), len(source))
         log_odds = _at_parameters(reweighter, embedded, (target.theta[draw], target.theta))
         weights[: len(source)] *= target.weights[draw]

@@ -1,4 +1,4 @@
-"""Judge a reweighter on events that neither its training nor its calibration has seen."""
+"""Judge a reweighter on events that were used neither in its training nor in its calibration."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TREE_EVENTS: Final = 40_000
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a reweighter does to events that it has not seen.
+    """The result of a reweighter on events that it was not trained on.
 
     Attributes
     ----------
@@ -46,13 +46,13 @@ class Judgement:
     embedded, weights:
         the judged source events, and the ratio p_target / p_source of each, (N,).
     summary, closures, support, clipping, reliability, second, exact:
-        see the functions that found them.
+        see the functions that return them.
     trees:
-        closures of boosted trees on the observables, the baseline; empty if they were not trained.
+        closures of the baseline, boosted trees on the observables; empty if they were not trained.
     warnings:
         of the reweighter.
     provenance:
-        rows of the page's last table.
+        rows of the last table of the page.
     """
 
     source: str
@@ -71,7 +71,7 @@ class Judgement:
     provenance: tuple[tuple[str, ...], ...]
 
     def page(self) -> Page:
-        """Return the page, to be written by :func:`simulacra.pages.write_page`."""
+        """Return the page for :func:`simulacra.pages.write_page`."""
         return reweighting_page(
             self.source,
             self.target,
@@ -108,16 +108,16 @@ def judge_reweighter(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Judgement:
-    """Compare the reweighted source with the target in what training never saw.
+    """Compare the reweighted source with the target on events not used in training.
 
     Parameters
     ----------
     reweighter:
         the reweighter.
     source, target:
-        events; ``part`` of them is judged, ``most`` of each at most.
+        events; only ``part`` is judged, at most ``most`` of each.
     parameters:
-        of the target, where the reweighter is continuous in them.
+        of the target, if the reweighter is continuous in them.
     labels:
         what the samples are called.
     clipping:
@@ -127,16 +127,16 @@ def judge_reweighter(
     second:
         train a second classifier.
     leave_out:
-        leave out, with a warning, observables that cannot be compared; by default they are an error.
+        omit observables that cannot be compared, with a warning; by default they are an error.
     exact:
-        name of the source's variable that holds the exact weights of the target, such as ``variation_up``: those that
-        replace the events' own, or their ratios to these, as :mod:`simulacra.variations` tells them apart.
+        name of the source's variable with the exact weights of the target, such as ``variation_up``: weights that
+        replace the events' own, or ratios to these (:mod:`simulacra.variations` decides which).
     run:
-        folder that the second classifier's trainings stay in; a temporary one by default.
+        folder for the second classifier's trainings; temporary by default.
     seed:
-        of all that is drawn.
+        of all random draws.
     progress:
-        told of the steps.
+        called with each step.
 
     Raises
     ------
@@ -215,7 +215,7 @@ Column = tuple[str, np.ndarray, np.ndarray | None]
 
 
 def _table(events: xr.Dataset, part: Part | None, most: int, reweighter: Reweighter) -> dict[str, Column]:
-    """Return units, values and edges of each observable of the events that are judged."""
+    """Return units, values and edges of each observable of the judged events."""
     names = [str(name) for name in events.data_vars]
     pieces: list[dict[str, Column]] = []
     for block in blocks_of(events, names, part, most=most):
@@ -240,12 +240,12 @@ def _table(events: xr.Dataset, part: Part | None, most: int, reweighter: Reweigh
 
 
 def _without_constants(tables: list[dict[str, Column]]) -> tuple[list[dict[str, Column]], list[str]]:
-    """Return tables without what is one and the same number in all events of both samples, and a note on it.
+    """Return tables without columns that are the same number in all events of both samples, and a note on these.
 
     Raises
     ------
     SampleError
-        if nothing else is there.
+        if there are no other columns.
     """
     same = [
         name
@@ -285,7 +285,7 @@ def _matrix(table: Mapping[str, Column]) -> np.ndarray:
 def _tree_weights(
     source: xr.Dataset, target: xr.Dataset, judged: Mapping[str, Column], reweighter: Reweighter, seed: int
 ) -> np.ndarray:
-    """Return normalised weights of the judged source events by trees that were trained on the training parts."""
+    """Return normalised weights of the judged source events from trees trained on the training parts."""
     tables = [_table(events, "train", TREE_EVENTS, reweighter) for events in (source, target)]
     training = [{name: table[name] for name in judged} for table in tables]
     own = [

@@ -34,17 +34,17 @@ def train_members(
     Parameters
     ----------
     build:
-        makes an untrained classifier, from torch's generator.
+        returns an untrained classifier, from torch's generator.
     representation:
-        a classifier whose representation is fitted; all members see the events as it does.
+        a classifier whose representation is fitted; all members use it.
     trainee:
-        binds a classifier to its samples.
+        combines a classifier with its samples.
     settings:
         of the ensemble.
     run:
-        folder that gets a folder ``member-K`` each; what is trained there already is taken up.
+        folder with a subfolder ``member-K`` for each; trainings found there are continued.
     name, seed, data:
-        of the experiment, and what its data are called.
+        of the experiment, and the name of its data.
     """
     members, records = [], []
     for k in range(settings.members):
@@ -60,12 +60,12 @@ def train_members(
             training=settings.training,
         )
         folder = run / f"member-{k}"
-        # The trainee holds its samples itself.
+        # The trainee has its own samples.
         empty = xr.Dataset()
         train(experiment, trainee(classifier), empty, empty, folder, source="# see resolved.json\n", progress=progress)
         _, weights = checkpoint.read_model(folder / "model.safetensors")
         checkpoint.fill(classifier, weights, str(folder))
         members.append(classifier.eval())
-        # The model's own record ends with its best step; the run's tells the whole time.
+        # The model's own record ends with its best step; that of the run has the whole time.
         records.append(json.loads((folder / "record.json").read_text(encoding="utf-8"))["training"])
     return members, records

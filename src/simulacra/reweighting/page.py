@@ -67,14 +67,14 @@ class SecondClassifier:
     Attributes
     ----------
     name:
-        what it sees, such as "all particles".
+        its input, such as "all particles".
     auc, uncertainty, truth_auc, truth_uncertainty:
         the areas under the ROC curves.
     auc_before, uncertainty_before:
-        that without weights, and its error, if they are known.
+        that without weights, and its error, if known.
     baseline:
-        whether it is shown beside only, and the verdict is not on it: the weights are another reweighter's, or it sees
-        what the weights do not.
+        whether it is shown but does not count for the verdict: its weights are from another reweighter, or it has
+        inputs that the weights do not depend on.
     """
 
     name: str
@@ -97,7 +97,7 @@ class SecondClassifier:
 
     @property
     def excess(self) -> float:
-        """How far the AUC lies above that of truth against truth."""
+        """The difference of the AUC and that of truth against truth."""
         return self.auc - self.truth_auc
 
     @property
@@ -107,7 +107,7 @@ class SecondClassifier:
 
     @property
     def outcome(self) -> Outcome:
-        """Whether it can tell the samples apart."""
+        """Whether it can separate the samples."""
         if self.excess > 4 * self.error and self.excess > FAR_IN_AUC:
             return "fail"
         return "pass" if self.excess <= max(2 * self.error, NEAR_IN_AUC) else "undecided"
@@ -131,30 +131,30 @@ def reweighting_page(
     warnings: Sequence[str] = (),
     record: Mapping[str, Any] | None = None,
 ) -> Page:
-    """Return the page of a reweighting, to be written by ``pages.write_page``.
+    """Return the page of a reweighting, for ``pages.write_page``.
 
     Parameters
     ----------
     source, target:
-        the samples' names.
+        names of the samples.
     summary, closures:
-        of the weights, on events that the classifier has not seen.
+        of the weights, on events not used in training.
     weights:
-        the weights that are drawn, by what the legend calls them.
+        the weights to draw, by their names in the legend.
     second:
         classifiers of the reweighted source against the target.
     reliability:
         of the predicted probabilities, such as before and after calibration.
     support, clipping, exact:
-        what was found there, if it was looked for.
+        results of these tests, if made.
     baseline:
-        closures of other reweighters, by their name, of the same observables in the same order.
+        closures of other reweighters by name, for the same observables in the same order.
     provenance, provenance_columns:
-        rows of (name, value, ...), and what the values are of.
+        rows of (name, value, ...), and the headings of the values.
     warnings:
-        more of them.
+        further warnings.
     record:
-        more to stand in ``report.json``.
+        further entries of ``report.json``.
 
     Raises
     ------

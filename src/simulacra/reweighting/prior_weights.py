@@ -1,4 +1,4 @@
-"""The weights that events bring along: checked once, signs allowed, sums that mean nothing refused."""
+"""The events' own weights: checked once; both signs are allowed, sums that are not positive are not."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def checked_weights(weights: np.ndarray | None, n: int, sample: str) -> np.ndarr
     n:
         number of events.
     sample:
-        what the sample is called in an error, such as "source".
+        name of the sample in an error, such as "source".
 
     Raises
     ------
     WeightError
-        if there are no events, the number of weights is another, one is NaN or infinite, or their sum is not positive.
+        if there are no events, the number of weights is wrong, one is NaN or infinite, or their sum is not positive.
     """
     if n == 0:
         raise WeightError(f"the {sample} holds no events: give it some")
@@ -44,7 +44,7 @@ def checked_weights(weights: np.ndarray | None, n: int, sample: str) -> np.ndarr
     if not checked.any():
         raise WeightError(f"all {n} weights of the {sample} are zero: no event counts; give other weights or none")
     total = float(checked.sum())
-    # A sum that is positive by rounding alone is none: it must stand out of the size of its terms.
+    # The sum must be positive beyond the rounding of its terms.
     if total <= 1e-12 * float(np.abs(checked).sum()):
         raise WeightError(
             f"the weights of the {sample} add up to {total:.4g}, which is not positive: negative weights exceed the "
@@ -56,9 +56,9 @@ def checked_weights(weights: np.ndarray | None, n: int, sample: str) -> np.ndarr
 def class_weights(
     source_weights: np.ndarray | None, n_source: int, target_weights: np.ndarray | None, n_target: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of both samples, scaled so that either sample adds up to the mean of both numbers of events.
+    """Return the weights of both samples, each scaled to a sum equal to the mean of both numbers of events.
 
-    With these a classifier's f/(1-f) is the ratio of the two normalised densities, whatever the sizes of the samples.
+    With these, a classifier's f/(1-f) is the ratio of the two normalised densities for any sizes of the samples.
     """
     source = checked_weights(source_weights, n_source, "source")
     target = checked_weights(target_weights, n_target, "target")
@@ -67,5 +67,5 @@ def class_weights(
 
 
 def effective_events(weights: np.ndarray) -> float:
-    """Return (sum w)^2 / sum w^2; weights of either sign count against each other in the first sum alone."""
+    """Return (sum w)^2 / sum w^2; weights of opposite sign cancel only in the first sum."""
     return effective_size(weights) if np.any(weights) else 0.0

@@ -1,4 +1,4 @@
-"""A generator refined by weights: events that carry them, or events that were accepted by them."""
+"""A generator refined by weights: events with weights, or events accepted by their weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from simulacra.reweighting import refiner as of_refiner
 from simulacra.reweighting.refiner import Refiner
 from simulacra.settings import whole_number
 
-#: candidates of an event over the largest weight, beyond which something is wrong
+#: largest number of candidates of an event, in units of the largest weight
 PATIENCE: Final = 200.0
 ACCEPTANCE: Final = 3
 
 
 class DrawsCandidates(of_refiner.Refinable, Protocol):
-    """What is needed of a generator whose events are accepted or rejected."""
+    """The interface of a generator whose events are accepted or rejected."""
 
     def columns_of(self, n: int, seed: int, first: int, conditions: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return each condition, (n,)."""
@@ -43,7 +43,7 @@ class RefinedGenerator:
     Attributes
     ----------
     generator, refiner:
-        the two.
+        both.
     """
 
     def __init__(self, generator: DrawsCandidates, refiner: Refiner) -> None:
@@ -56,32 +56,32 @@ class RefinedGenerator:
     def sample(
         self, n: int, *, seed: int | None = None, first_event: int = 0, unweighted: bool = False, **conditions: Any
     ) -> xr.Dataset:
-        """Return ``n`` refined events; each is a function of seed, index and conditions alone, bit for bit.
+        """Return ``n`` refined events; each depends only on seed, index and conditions, bit for bit.
 
-        With weights, they are the generator's own events with the variable ``weight`` (role weight) beside, of mean
-        about 1. Unweighted, an event's candidates are drawn one after the other at its conditions, and accepted with
-        the probability weight over largest weight: the first that is accepted is the event. So the conditions are as
-        they were asked for, and an event costs as many candidates as the largest weight, ``refiner.maximum``, says.
+        With weights, they are the generator's events with an additional variable ``weight`` (role weight), of mean
+        about 1. Without weights, candidates for an event are drawn at its conditions and accepted with the probability
+        weight over largest weight; the first accepted one is the event. So the conditions are exactly those given, and
+        an event needs on average as many candidates as the largest weight, ``refiner.maximum``.
 
         Parameters
         ----------
         n, seed, first_event, conditions:
-            as ``TrainedGenerator.sample`` takes them.
+            as in ``TrainedGenerator.sample``.
         unweighted:
-            accept and reject instead of giving weights.
+            accept and reject events instead of adding weights.
 
         Returns
         -------
         xarray.Dataset
-            events with the attributes ``refiner`` (hash), ``largest_weight``, ``clipped_share`` (what cutting weights
-            off there removed, over their sum before) and, unweighted, ``candidates_per_event``.
+            events with the attributes ``refiner`` (hash), ``largest_weight``, ``clipped_share`` (the share of the sum
+            of weights that clipping removed) and, if unweighted, ``candidates_per_event``.
 
         Raises
         ------
         ValueError
-            as ``TrainedGenerator.sample``.
+            as in ``TrainedGenerator.sample``.
         RuntimeError
-            if an event's candidates are all rejected: its conditions lie where the weights vanish.
+            if all candidates of an event are rejected: the weights vanish at its conditions.
         """
         seed = int(np.random.SeedSequence().entropy) % 2**31 if seed is None else seed  # type: ignore[arg-type]
         start = time.perf_counter()
@@ -114,7 +114,7 @@ class RefinedGenerator:
     def _accepted(
         self, index: np.ndarray, seed: int, columns: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, int, float]:
-        """Return the first accepted candidate of each event, how many there were, and the share that was clipped."""
+        """Return the first accepted candidate of each event, the number of candidates, and the clipped share."""
         pending = np.arange(len(index))
         output: np.ndarray | None = None
         candidates, kept, removed = 0, 0.0, 0.0

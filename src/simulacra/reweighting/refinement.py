@@ -1,11 +1,11 @@
 r"""Refinement of a generator by weights (DCTRGAN, Diefenbacher et al., arXiv:2009.03796).
 
-A classifier f learns to tell true events from a generator's at the same conditions; a generated event gets the weight
-f/(1-f), which is p_truth(x|c) / p_generated(x|c) since both samples have one distribution of the conditions c. Both
-classifier and weights belong to one generator, by the hash of its weights.
+A classifier f learns to separate true and generated events at the same conditions. A generated event gets the weight
+f/(1-f), which is p_truth(x|c) / p_generated(x|c) because both samples have the same distribution of the conditions c.
+Classifier and weights belong to one generator, identified by the hash of its weights.
 
-The weights are cut off at a stated maximum: beyond the last of the generated events that the calibration has seen, a
-weight is an extrapolation of the classifier, and single events would carry the sample.
+The weights are clipped at a stated maximum: larger weights than those of the generated events in the calibration are
+extrapolations of the classifier, and single events would dominate the sample.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training.settings import TrainingSettings
 
-#: share of the generated events whose weights stay below the maximum
+#: share of the generated events with weights below the maximum
 BELOW_MAXIMUM: Final = 0.999
 PARTS: Final = ("train", "validation", "test")
 
@@ -41,19 +41,19 @@ def refiner_settings(
     Parameters
     ----------
     sees:
-        what the classifiers see: of showers "cells" and with them the shapes, or only the "shapes"; of clouds
-        "particles" or "observables"; of arrays "values" or "observables"; of a table "features". All if None.
+        the classifiers' input. Showers: "cells" (with the shapes) or only "shapes"; clouds: "particles" or
+        "observables"; arrays: "values" or "observables"; tables: "features". By default everything.
     events:
         of the generator.
     conditions:
-        the generator's.
+        those of the generator.
     changes:
         other settings than these.
 
     Raises
     ------
     ValueError
-        if ``sees`` is nothing of these events.
+        if ``sees`` is not an input for these events.
     """
     views = views_of(events, conditions)
     if sees is not None and sees not in views:
@@ -70,7 +70,7 @@ def refiner_settings(
         patience=12,
         accelerator="cpu",
     ).model_copy(update=dict(view.training))
-    # An isotonic map of equal samples is a staircase of noise; a temperature of what was not learned is 0.
+    # For equal samples, an isotonic map is a staircase of noise; the slope of a temperature is then 0.
     defaults: dict[str, Any] = {
         "network": view.network,
         "members": 5,
@@ -81,9 +81,9 @@ def refiner_settings(
 
 
 def drawn_beside(generator: Refinable, truth: xr.Dataset, *, times: int, seed: int) -> xr.Dataset:
-    """Return ``times`` as many generated events as the truth holds, at its conditions, part by part of the split.
+    """Return ``times`` as many generated events as true ones, at their conditions, for each part of the split.
 
-    Each condition of a part's truth comes equally often, but for one, among the generated events of that part.
+    Each condition in a part of the truth occurs equally often, within one, among the generated events of that part.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def drawn_beside(generator: Refinable, truth: xr.Dataset, *, times: int, seed: i
         source[here] = np.resize(there, len(here))
     conditions: dict[str, Any] = {name: truth[name].values[source] for name in generator.trained_range}
     with warnings.catch_warnings():
-        # The truth's conditions may end a little beyond the trained ones.
+        # The truth's conditions may reach a little beyond the trained ones.
         warnings.simplefilter("ignore", UserWarning)
         return generator.sample(n, seed=seed, exact=True, **conditions)
 
@@ -123,28 +123,28 @@ def fit_refiner(
 ) -> Refiner:
     """Train the classifiers, calibrate them, fix the largest weight and the normalisation, and save the refiner.
 
-    The split's training part trains, its validation part calibrates; the test part is not looked at.
+    The training part of the split is used for training, the validation part for calibration; the test part is not used.
 
     Parameters
     ----------
     generator:
-        to be refined.
+        the generator to refine.
     truth:
-        the events that its own shall look like, all parts of the split.
+        true events, all parts of the split.
     run:
-        folder for the trainings and ``reweighter.safetensors``; a training that was killed goes on there.
+        folder for the trainings and ``reweighter.safetensors``; a killed training continues there.
     sees:
-        what the classifiers see (see :func:`refiner_settings`).
+        the classifiers' input (see :func:`refiner_settings`).
     settings:
-        others than these.
+        settings that differ from the defaults.
     generated:
         events of the generator at the truth's conditions, from :func:`drawn_beside`; drawn if None.
     times:
-        how many generated events are drawn for each true one.
+        number of generated events per true one.
     seed:
-        of the generated events, the initial weights and the batches; not one that the generator was judged with.
+        of the generated events, the initial weights and the batches; not a seed that the generator was judged with.
     allow_missing_support:
-        go on, with warnings, where the truth has events and the generator none.
+        warn, instead of raising SupportError, if the truth has events where the generator has none.
 
     Raises
     ------
@@ -197,19 +197,19 @@ def fit_refiner(
 
 
 def without_foreign(truth: xr.Dataset, generated: xr.Dataset) -> xr.Dataset:
-    """Return the truth without what the generator does not make, its conditions and weights aside."""
+    """Return the truth with only the generator's variables, conditions and weights."""
     kept = ("condition", "weight")
     foreign = [n for n, array in truth.data_vars.items() if array.attrs.get("role") not in kept and n not in generated]
     return truth.drop_vars(foreign)
 
 
 def of_both(generator: Refinable, truth: xr.Dataset, generated: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return both samples with what the generator makes, its conditions and the truth's weights, and nothing else.
+    """Return both samples with only the generator's output and conditions, and the truth's weights.
 
     Raises
     ------
     SampleError
-        if the truth has nothing of what the generator makes.
+        if the truth has none of the generator's output variables.
     """
     own = [name for name in map(str, truth.data_vars) if truth[name].attrs.get("role") == "weight"]
     conditions = list(generator.trained_range)

@@ -1,4 +1,4 @@
-"""What refined events cost: time and effective sample size in one number, milliseconds per effective event."""
+"""The cost of refined events: time and effective sample size in one number, milliseconds per effective event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulacra.reweighting.refined import RefinedGenerator
 
 REPEATS: Final = 5
 REPLICATES: Final = 200
-#: candidates that measuring accepted events may cost
+#: largest number of candidates for measuring accepted events
 MOST_CANDIDATES: Final = 20_000
 
 
@@ -28,22 +28,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a refined event costs on this machine.
+    """The cost of a refined event on this machine.
 
     Attributes
     ----------
     generation, weighting:
-        time of an event, and of its weight [ms].
+        time per event, and per weight [ms].
     effective_share:
-        (sum w)^2 / (N sum w^2), which is what N weighted events are worth over N; its error is a bootstrap's.
+        (sum w)^2 / (N sum w^2), the effective size of N weighted events over N, with a bootstrap error.
     effective:
         time of generation and weight over the effective share [ms].
     accepted:
-        time of an event that was accepted by its weight [ms]; None where that would cost too many candidates.
+        time per event accepted by its weight [ms]; None if that would need too many candidates.
     largest_weight, clipped_share:
-        where weights are cut off, and what that removed of their sum.
+        the weight at which larger ones are clipped, and the share of their sum that this removed.
     events, threads:
-        events in a batch, and threads of torch.
+        number of events in a batch, and of threads of torch.
     """
 
     generation: Measured
@@ -90,9 +90,9 @@ def measure_cost(
     *,
     seed: int,
 ) -> Cost:
-    """Measure times of ``n`` events at conditions (n,) on this machine, and combine them with what weights are worth.
+    """Measure times of ``n`` events at conditions (n,) on this machine, and combine them with the effective size.
 
-    ``weights`` (N,) are those of the refiner; ``clipped_share`` is what cutting off has removed of the weights' sum.
+    ``weights`` (N,) are those of the refiner; ``clipped_share`` is the share of their sum that clipping removed.
     """
     import torch
 
@@ -124,7 +124,7 @@ def measure_cost(
 
 
 def _timed(make: Callable[[], object], n: int) -> Measured:
-    """Return the mean time an event [ms] and its error, over repetitions."""
+    """Return the mean time per event [ms] and its error, over repetitions."""
     make()
     times = []
     for _ in range(REPEATS):

@@ -1,4 +1,4 @@
-"""Judge a refiner on events that neither its training nor its calibration has seen."""
+"""Judge a refiner on events that were used neither in its training nor in its calibration."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from simulacra.statistics.classifiers.classifier import CELL_THRESHOLD, Classifi
 from simulacra.statistics.classifiers.deep_sets import classify_clouds
 from simulacra.wording import with_error
 
-#: generated events that the classifiers see for each true one
+#: number of generated events per true one in the classifiers' training
 TIMES: Final = 2
 CONDITION_BINS: Final = 5
 BATCH: Final = 1024
-#: what is looked at by which classifier; "all" is what a kind of events has beside its observables
+#: input of each classifier; "all" means the arrays of the events, such as cells, in addition to observables
 JUDGES: Final[tuple[tuple[str, Method], ...]] = (
     ("observables", "trees"),
     ("observables", "perceptron"),
@@ -62,12 +62,12 @@ class MeanWeight:
 
 @dataclass(frozen=True)
 class RefinementReport:
-    """What a refiner does to events that it has not seen.
+    """The result of a refiner on events that it was not trained on.
 
     Attributes
     ----------
     judgement:
-        closures, calibration, effective sample size, support, and in ``second`` the classifiers that judge again.
+        closures, calibration, effective sample size, support, and in ``second`` the new classifiers.
     cost:
         milliseconds per effective event.
     mean_weights:
@@ -79,7 +79,7 @@ class RefinementReport:
     mean_weights: tuple[MeanWeight, ...]
 
     def page(self) -> Page:
-        """Return the page, to be written by :func:`simulacra.pages.write_page`."""
+        """Return the page for :func:`simulacra.pages.write_page`."""
         page = self.judgement.page()
         cost = self.cost
         card = Card(
@@ -119,20 +119,20 @@ def judge_refiner(
     seed: int = 0,
     progress: Progress = silent,
 ) -> RefinementReport:
-    """Compare refined events with the truth's test part, and with what they were without weights.
+    """Compare refined events with the truth's test part, with and without weights.
 
-    Boosted trees and perceptrons, of another kind than the refiner's, are trained anew by cross-validation on shapes
-    and on cells; where the refiner sees shapes alone, the verdict is not on those that see cells.
+    Boosted trees and perceptrons, different from the refiner's networks, are trained by cross-validation on shapes and
+    on cells. If the refiner only sees shapes, classifiers on cells do not count for the verdict.
 
     Parameters
     ----------
     generator, refiner:
         the two.
     truth, generated:
-        what the refiner was made of, all parts of the split: of its own training and validation part, the truth alone
-        is looked at, as truth against truth.
+        events that the refiner was made from, all parts of the split. From the training and validation parts only the
+        truth is used, for truth against truth.
     seed:
-        of all that is drawn.
+        of all random draws.
 
     Raises
     ------
@@ -184,9 +184,9 @@ def _judged_again(
     progress: Progress,
 ) -> tuple[SecondClassifier, ...]:
     some = generated.take(rng.permutation(len(generated))[: TIMES * len(truth)])
-    # The same events: a classifier that learns from more of them sees more.
+    # The same events: a classifier trained on more of them sees more.
     plain = replace(some, weights=np.ones(len(some)))
-    # Truth against truth has as many events as the weighted ones are worth.
+    # Truth against truth has as many events as the effective size of the weighted ones.
     worth = max(200, round(effective_events(some.weights)))
     chance = further.take(rng.permutation(len(further))[:worth])
     found = []
@@ -216,7 +216,7 @@ def _judged_again(
 
 
 def _judges(*samples: Sample) -> list[tuple[str, Method]]:
-    """Return which classifiers look at what of samples of one kind; trees learn from positive weights alone."""
+    """Return the classifiers and their inputs for samples of one kind; trees need positive weights."""
     signed = any(sample.signed for sample in samples)
     chosen: list[tuple[str, Method]] = []
     for what, kind in JUDGES:

@@ -1,4 +1,4 @@
-"""The refiner: weights that turn one generator's events into the truth's, in one file that names the generator."""
+"""The refiner: weights that turn one generator's events into the truth, in one file that names the generator."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from simulacra.training.checkpoint import CheckpointError
 #: rows of a matrix product, always: its last bits depend on their number, and a weight must not
 BLOCK: Final = 64
 DETAILS: Final = "refinement"
-#: attributes of events that observables are computed with
+#: attributes of events that observables need
 CARRIED: Final = ("geometry",)
 
 
 class Refinable(Protocol):
-    """What is needed of a generator of events."""
+    """The interface of a generator of events."""
 
     name: str
     weights_sha256: str
     trained_range: dict[str, tuple[float, float]]
 
     def sample(self, n: int, *, seed: int, first_event: int = 0, exact: bool = False, **conditions: Any) -> xr.Dataset:
-        """Return events; ``exact`` gives the same bits whatever ``n``."""
+        """Return events; with ``exact`` the same bits for every ``n``."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Refined:
     Attributes
     ----------
     weights:
-        (N,), of mean about 1, none above the maximum.
+        (N,), with mean about 1, at most the maximum.
     clipped_share:
-        what cutting off at the maximum removed, over the sum of the weights before.
+        share of the sum of the weights that clipping at the maximum removed.
     """
 
     weights: np.ndarray
@@ -53,7 +53,7 @@ class Refined:
 
 
 class Refiner:
-    """The weights of one generator's events; made by :func:`fit_refiner`, read by :meth:`load`.
+    """Weights for one generator's events; made by :func:`fit_refiner`, read by :meth:`load`.
 
     Attributes
     ----------
@@ -62,17 +62,17 @@ class Refiner:
     path:
         its file.
     generator, generator_sha256:
-        name of the generator that it is for, and the hash of that one's weights.
+        name of its generator, and the hash of the generator's weights.
     largest_ratio, maximum:
-        the largest ratio of densities that is believed, and that over the normalisation: the largest weight.
+        the largest accepted ratio of densities, and the largest weight: this ratio over the normalisation.
     clipped_share:
-        what cutting off there removed of the sum of the weights, of generated events that calibrated it.
+        share of the sum of weights that clipping removed, of the generated events of the calibration.
     condition_ranges:
         (low, high) of each condition that it was trained on, in its unit.
     variables:
-        names of what the generator makes and is asked for, of which the classifiers see some, or observables of it.
+        names of the generator's output variables and conditions; the classifiers see some of these, or observables.
     sees:
-        what the classifiers see, such as "cells" or "shapes" of showers.
+        the classifiers' input, such as "cells" or "shapes" of showers.
     """
 
     def __init__(self, reweighter: Reweighter, path: Path) -> None:
@@ -92,7 +92,7 @@ class Refiner:
             self.condition_ranges: dict[str, tuple[float, float]] = {
                 name: (float(low), float(high)) for name, (low, high) in details["condition_ranges"].items()
             }
-            # Files from before other events were refined are of showers.
+            # Older files are for showers.
             self.variables = tuple(map(str, details.get("variables", ("shower", *self.condition_ranges))))
             seen = reweighter.member(0).network.variables
             self.sees = str(details.get("sees", "cells" if "shower" in seen else "shapes"))
@@ -109,12 +109,12 @@ class Refiner:
 
     @property
     def sha256(self) -> str:
-        """What the weights of the classifiers are."""
+        """The hash of the classifiers' weights."""
         return self.reweighter.sha256
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Refiner:
-        """Read a refiner: a file, or the folder of ``simulacra refine``.
+        """Read a refiner from a file, or from the folder of ``simulacra refine``.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Refiner:
         return cls(Reweighter.load(place), place)
 
     def require(self, generator: Refinable) -> None:
-        """Refuse any other generator than the one that this was trained for.
+        """Refuse every generator except the one that this refiner was trained for.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class Refiner:
             )
 
     def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
-        """Warn if ranges of conditions, (lowest, highest), reach beyond what the refiner was trained on."""
+        """Warn if ranges of conditions, (lowest, highest), reach outside the trained ones."""
         for name, (low, high) in self.condition_ranges.items():
             lowest, highest = asked[name]
             slack = 1e-3 * (high - low)
@@ -155,18 +155,18 @@ class Refiner:
                 )
 
     def weights(self, events: xr.Dataset) -> Refined:
-        """Return the weights of generated events, each a function of the event and its index's place in a block.
+        """Return the weights of generated events; each depends only on the event and its index's position in a block.
 
         Raises
         ------
         ValueError
-            if the events are not such as the generator makes, or a value is not finite or makes no sense.
+            if the events are not like the generator's, or a value is not finite or impossible.
         FloatingPointError
             if a weight is not finite.
         """
         index = events["event"].values
         place = places_in_blocks(index, BLOCK)
-        # Rows without an event of their own repeat the first one.
+        # Rows without an event repeat the first one.
         rows = np.zeros(BLOCK * (int(place.max()) // BLOCK + 1), dtype=np.int64)
         rows[place] = np.arange(len(index))
         like = events[list(self.variables)].isel(event=slice(0, 1)).assign_attrs(self._carried)
@@ -185,7 +185,7 @@ class Refiner:
             event = int(index[np.flatnonzero(np.isnan(ratio))[0]])
             raise FloatingPointError(f"the weight of event {event} is not a number: the refiner is broken, train again")
         clipped = np.minimum(ratio, self.largest_ratio)
-        # Of an infinite ratio no share can be told; it counts as the largest that can be.
+        # The share of an infinite ratio is undefined; it counts as the largest finite number.
         before = np.minimum(ratio, 1e300 / len(ratio))
         share = 1.0 - float(clipped.sum() / before.sum()) if clipped.any() else 0.0
         return Refined(clipped / self._normalisation, share)
@@ -201,5 +201,5 @@ class Refiner:
 
 
 def _single(values: np.ndarray) -> np.ndarray:
-    """Return numbers in single precision, as generators make them; whole numbers and truth values as they are."""
+    """Return numbers in single precision, like generators' output; integers and booleans are unchanged."""
     return values.astype(np.float32) if values.dtype.kind == "f" else values

@@ -1,4 +1,4 @@
-"""Source and target events, as a classifier is trained on them: represented, labelled, in the split's parts."""
+"""Source and target events for training a classifier: represented, labelled, in the parts of the split."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     from simulacra.models.event_network import EventNetwork
 
-#: events that are read at a time
+#: number of events read at a time
 BLOCK: Final = 20_000
-#: bytes that are read at a time
+#: bytes read at a time
 BYTES: Final = 2**30
 IMBALANCE: Final = 20.0
 FEWEST: Final = 8
 
 
 class SampleError(ValueError):
-    """Samples that cannot be told apart by training; the message says which, and what to do."""
+    """Samples that cannot be used in training; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Represented:
     Attributes
     ----------
     inputs:
-        what the network takes, each (N, ...).
+        inputs of the network, each (N, ...).
     weights:
         the events' own weights, (N,).
     theta:
-        parameters that the events were made with, (N, P) in their units; (N, 0) without parameters.
+        parameters of the events, (N, P) in their units; (N, 0) without parameters.
     index:
         the events' indices, (N,).
     """
@@ -59,7 +59,7 @@ class Represented:
 
 
 def rows_of(events: xr.Dataset, part: Part | None = None, *, most: int | None = None) -> np.ndarray:
-    """Return the positions of the events of a part, (n,), at most so many."""
+    """Return the positions of the events of a part, (n,), up to a maximum number."""
     rows = np.arange(events.sizes["event"])
     if part is not None:
         rows = rows[part_of(events["event"].values) == part]
@@ -69,10 +69,10 @@ def rows_of(events: xr.Dataset, part: Part | None = None, *, most: int | None = 
 def blocks_of(
     events: xr.Dataset, variables: Sequence[str], part: Part | None = None, *, most: int | None = None
 ) -> Iterator[xr.Dataset]:
-    """Give the events of a part, block by block, with these variables and all weights and conditions in memory."""
+    """Yield the events of a part, block by block, with these variables, all weights and conditions in memory."""
     events = in_convention(events)
     rows = rows_of(events, part, most=most)
-    # Of variables that the events do not hold, the observables are made of the others.
+    # If the events lack variables, observables are computed from the others.
     derived = not set(variables) <= set(map(str, events.data_vars))
     needed = [
         str(name)
@@ -86,19 +86,19 @@ def blocks_of(
     while start < len(rows):
         first = int(rows[start])
         stop = int(np.searchsorted(rows, first + step))
-        # A slice of the store is read at once; rows picked from it in memory.
+        # Read a slice of the store at once, then pick rows in memory.
         block = chosen.isel(event=slice(first, int(rows[stop - 1]) + 1)).load()
         yield block.isel(event=rows[start:stop] - first)
         start = stop
 
 
 def with_variables(events: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
-    """Return events that hold these variables: their own, or else their observables.
+    """Return events with these variables: their own, or observables computed from them.
 
     Raises
     ------
     SampleError
-        if they hold neither.
+        if they have neither.
     """
     missing = [name for name in variables if name not in events.data_vars]
     if not missing:
@@ -117,14 +117,14 @@ def with_variables(events: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
 
 
 def tensors_of(events: xr.Dataset, variables: Sequence[str], label: str) -> dict[str, Tensor]:
-    """Return variables as tensors, refusing what is not finite.
+    """Return variables as tensors; values that are not finite are refused.
 
     Raises
     ------
     SampleError
-        if the events hold no such variable.
+        if the events have no such variable.
     simulacra.events.EventsError
-        naming the variable, the event and the place of the first value that is not finite.
+        with the variable, the event and the position of the first value that is not finite.
     """
     import torch
 
@@ -147,14 +147,14 @@ def represent(
     then: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
     show: bool = False,
 ) -> Represented:
-    """Return the events of a part as the network takes them, reading them block by block.
+    """Return the events of a part as inputs of the network, read block by block.
 
     Parameters
     ----------
     then:
-        what is made of each block's inputs at once, so that they need not be held together.
+        function applied to the inputs of each block, so that they need not be in memory together.
     show:
-        show how far it has come, with the time left.
+        show progress and the remaining time.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def represent(
 
 
 def require_drawn(events: xr.Dataset, parameters: Sequence[str], label: str) -> None:
-    """Raise :class:`SampleError` if a parameter is not among the events' variables, or not finite in one of them."""
+    """Raise :class:`SampleError` if a parameter is not a variable of the events, or not finite in one of them."""
     missing = [name for name in parameters if name not in events.data_vars]
     if missing:
         conditions = [str(k) for k, v in events.data_vars.items() if v.attrs.get("role") == "condition"]
@@ -208,7 +208,7 @@ def require_drawn(events: xr.Dataset, parameters: Sequence[str], label: str) -> 
 
 
 def refuse_too_few(events: xr.Dataset, label: str) -> None:
-    """Raise :class:`SampleError` if there are not enough events to train on, or to choose and calibrate with."""
+    """Raise :class:`SampleError` if there are too few events for training, or for validation and calibration."""
     parts = part_of(events["event"].values)
     for part in ("train", "validation"):
         n = int(np.count_nonzero(parts == part))
@@ -219,7 +219,7 @@ def refuse_too_few(events: xr.Dataset, label: str) -> None:
 
 
 def join_inputs(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Join pieces of inputs along the events; axes of different lengths get the longest, filled with zeros."""
+    """Join pieces of inputs along the events; axes of different lengths are filled with zeros to the longest."""
     import torch
 
     joined = {}
@@ -239,7 +239,7 @@ def join_inputs(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def imbalance_warning(source: Represented, target: Represented) -> str:
-    """Return what to know of samples of very different size, or nothing."""
+    """Return a note on samples of very different sizes, or nothing."""
     few, many = sorted([(len(source), "source"), (len(target), "target")])
     if many[0] < IMBALANCE * few[0]:
         return ""
@@ -250,7 +250,7 @@ def imbalance_warning(source: Represented, target: Represented) -> str:
 
 
 def settings_of(events: xr.Dataset) -> dict[str, Any]:
-    """Return what identifies a sample: its provenance, without the geometry's text."""
+    """Return the identity of a sample: its provenance, without the text of the geometry."""
     of_particles = tuple(f"particle_level_{key}" for key in ("simulator", "seed", "settings"))
     kept = ("simulator", "simulator_version", "seed", "settings", "process", "shower", "detector", *of_particles)
     found = {name: events.attrs[name] for name in kept if name in events.attrs}

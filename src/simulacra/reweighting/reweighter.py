@@ -1,7 +1,7 @@
-"""The reweighter: fitted to source and target events, it gives source events the weights that make them the target.
+"""The reweighter: weights for source events that turn them into target events, fitted to both samples.
 
-Andreassen and Nachman, arXiv:1907.08209 (DCTR): a classifier f that tells the two apart on the full phase space gives
-the weights f/(1-f), continuous in the simulator's parameters if it was given them.
+Andreassen and Nachman, arXiv:1907.08209 (DCTR): a classifier f that separates the two on the full phase space gives the
+weights f/(1-f). If the simulator's parameters are inputs, the weights are continuous in them.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 
 KIND: Final = "reweighter"
 WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights" / "reweighters"
-#: how far beyond the trained box a parameter may lie by rounding, in widths of the box
+#: how far outside the trained box a parameter may be by rounding, in widths of the box
 SLACK: Final = 1e-6
 
 
 class OutsideBoxWarning(UserWarning):
-    """Parameters beyond what the reweighter was trained on."""
+    """Parameters outside the box that the reweighter was trained in."""
 
 
 def shipped_reweighters() -> list[str]:
-    """Return the names of the reweighters that the package ships."""
+    """Return the names of the reweighters in the package."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
 def build(settings: ReweighterSettings, description: Mapping[str, Any]) -> EventClassifier:
-    """Return an untrained classifier; ``description`` gives ``bounds``, ``reference`` and what the network needs."""
+    """Return an untrained classifier; ``description`` has ``bounds``, ``reference`` and the network's description."""
     bounds = {name: (float(low), float(high)) for name, (low, high) in description["bounds"].items()}
     network = settings.network.build(description)
     return EventClassifier(network, bounds, description["reference"], settings.network.head_widths)
@@ -55,16 +55,16 @@ def build(settings: ReweighterSettings, description: Mapping[str, Any]) -> Event
 
 @dataclass(frozen=True)
 class Embedded:
-    """Events as the members of an ensemble see them.
+    """Events embedded by the members of an ensemble.
 
     Attributes
     ----------
     summaries:
-        one tensor (N, S) a member.
+        one tensor (N, S) per member.
     weights:
         the events' own weights, (N,).
     theta:
-        the parameters that they were made with, (N, P), where that was asked for; else (N, 0).
+        the parameters of the events, (N, P), if requested; otherwise (N, 0).
     index:
         the events' indices, (N,).
     """
@@ -86,7 +86,7 @@ class Embedded:
 
 
 class MemberRatio:
-    """One member's log p(x|theta) / p(x|theta_0) of embedded events, as a fit takes it."""
+    """One member's log p(x|theta) / p(x|theta_0) of embedded events, for a fit."""
 
     def __init__(self, classifier: EventClassifier, slope: float = 1.0) -> None:
         self._classifier, self._slope = classifier, slope
@@ -104,21 +104,21 @@ class MemberRatio:
 
 
 class Reweighter:
-    """An ensemble of classifiers with everything that its file says about it; made by :func:`fit_reweighter`.
+    """An ensemble of classifiers with all data of its file; made by :func:`fit_reweighter`.
 
     Attributes
     ----------
     name:
         of the reweighter.
     settings:
-        what it was made of.
+        its settings.
     description:
-        samples, trained box (``bounds``), source's parameters (``reference``), warnings of the fit.
+        samples, trained box (``bounds``), the source's parameters (``reference``), warnings of the fit.
     training:
         a record of each member's training.
     fit_calibration:
         calibration of fits over the box, by the fit's method, as plain JSON values that
-        :class:`simulacra.fits.parameter_map.ParameterMap` reads; empty where there is none.
+        :class:`simulacra.fits.parameter_map.ParameterMap` reads; empty if there is none.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Reweighter:
 
     @property
     def sha256(self) -> str:
-        """What the weights of the networks are, whatever the file is called."""
+        """The hash of the networks' weights, independent of the name of the file."""
         return checkpoint.data_hash(self.members.state_dict())
 
     def ratios(self) -> tuple[MemberRatio, ...]:
@@ -197,7 +197,7 @@ class Reweighter:
         label: str = "the sample",
         show: bool = False,
     ) -> Embedded:
-        """Return the summaries of events, read block by block; what the weights of any parameters are made from.
+        """Return the summaries of events, read block by block; weights for all parameters are computed from these.
 
         Raises
         ------
@@ -238,28 +238,28 @@ class Reweighter:
     def weights_of(
         self, embedded: Embedded, parameters: Mapping[str, float] | None = None, *, normalise: bool = True
     ) -> np.ndarray:
-        """Return the ratio p_target / p_source of each event, (N,), by which its own weight is to be multiplied.
+        """Return the ratio p_target / p_source of each event, (N,), a factor for its own weight.
 
         Parameters
         ----------
         embedded:
             the events.
         parameters:
-            of the target, in their units; those not named stay at the source's.
+            of the target, in their units; by default those of the source.
         normalise:
-            scale the ratios such that the events' own weights times them add up to the events' own weights.
+            scale the ratios to keep the sum of the events' own weights.
 
         Raises
         ------
         FloatingPointError
             if a weight is not finite.
         WeightError
-            if the events' own weights times the ratios add up to nothing, or less.
+            if the sum of the events' own weights times the ratios is not positive.
 
         Warns
         -----
         OutsideBoxWarning
-            if a parameter lies outside the trained box.
+            if a parameter is outside the trained box.
         """
         log_ratio = self.log_ratios(embedded, parameters).mean(axis=0)
         return self._ratio(log_ratio, embedded, normalise=normalise)
@@ -291,7 +291,7 @@ class Reweighter:
         return self.weights_of(self.embed(events), parameters, normalise=normalise)
 
     def outside_box(self, parameters: Mapping[str, float] | None) -> list[str]:
-        """Return a sentence for each parameter that lies outside the trained box.
+        """Return a sentence for each parameter outside the trained box.
 
         Raises
         ------
@@ -325,7 +325,7 @@ class Reweighter:
         return torch.tensor([values[name] for name in self.bounds], dtype=torch.float32)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write networks, calibration and all that is known about them as one safetensors file."""
+        """Write networks, calibration and their description as one safetensors file."""
         calibration = None
         if self.calibration is not None:
             calibration = {name: array.tolist() for name, array in self.calibration.arrays().items()}
@@ -344,14 +344,14 @@ class Reweighter:
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> Self:
-        """Read a reweighter: a shipped one's name, a file, or the folder that it was trained in.
+        """Read a reweighter: the name of a shipped one, a file, or the folder of its training.
 
         Raises
         ------
         simulacra.training.checkpoint.CheckpointError
             if the file is damaged or holds something else.
         ValueError
-            if there is none, with the names of the shipped ones.
+            if there is none; the message names the shipped ones.
         """
         path = Path(name_or_path)
         if path.is_dir():
@@ -371,7 +371,7 @@ class Reweighter:
             description, training, name = metadata["description"], metadata["training"], str(metadata["name"])
             arrays = metadata["calibration"]
             members = [build(settings, description) for _ in training]
-            # Files of before this was made, and of one fixed target, have none.
+            # Older files, and those for one fixed target, have none.
             fits = metadata.get("fit_calibration") or {}
         except KeyError as error:
             raise checkpoint.CheckpointError(f"{path} does not contain its {error}: it is damaged") from None

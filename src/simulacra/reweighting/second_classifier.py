@@ -1,4 +1,4 @@
-"""A second classifier: trained anew to tell the reweighted source from the target, on events the first never saw."""
+"""A second classifier, trained to separate the reweighted source and the target on events unused by the first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulacra.reweighting.settings import NetworkSettings, ReweighterSettings
 from simulacra.statistics.classifiers.ranks import Area, area_of
 from simulacra.training.settings import TrainingSettings
 
-#: shares of the events that train, and that choose the checkpoint; the rest are judged
+#: shares of the events for training, and for choosing the checkpoint; the rest are judged
 SHARES: Final = (0.5, 0.15)
 TRAINING: Final = TrainingSettings(
     steps=400,
@@ -45,22 +45,22 @@ def separate(
     seed: int,
     progress: bool = False,
 ) -> Area:
-    """Train a classifier on half of the events and return how well it tells the others apart.
+    """Train a classifier on half of the events and return how well it separates the others.
 
     Parameters
     ----------
     source, target:
-        represented events with their weights, those of the source times what reweights them.
+        represented events with their weights; those of the source are already reweighted.
     build, representation, network:
-        make the classifier, and the settings that it is made from.
+        what the classifier is made from, and its settings.
     run:
-        folder for the training; what was trained there with the same events is taken up.
+        folder for the training; a training found there with the same events is continued.
     seed:
         of the division and the training.
     """
     rng = np.random.default_rng(seed)
     parts = [_divided(sample, rng) for sample in (source, target)]
-    # Of both samples alike, as batches are cut. Nobody chose this size, so nobody has to hear that there are fewer.
+    # Batches have as many events of each sample. The size is not the user's choice, so no warning if there are fewer.
     n_events = 2 * max(len(part[0]) for part in parts)
     training = TRAINING.model_copy(update={"batch_size": min(TRAINING.batch_size, n_events)})
     settings = ReweighterSettings(network=network, calibration="none", training=training)
@@ -83,12 +83,12 @@ def separate(
 
 
 def area_between(scores: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> Area:
-    """Return the probability that a target event scores above a source event, and its error.
+    """Return the probability that a target event has a higher score than a source event, and its error.
 
     Parameters
     ----------
     scores, weights:
-        of source and target events, (N,) and (M,); weights of either sign count as they are.
+        of source and target events, (N,) and (M,); weights may have either sign.
     """
     labels = np.repeat([0, 1], [len(part) for part in scores])
     return area_of(np.concatenate(scores), labels, np.concatenate(weights))

@@ -1,17 +1,17 @@
-r"""Support: where the target has events and the source has none, so that no weights can make them.
+r"""Support: regions where the target has events and the source has none, which weights cannot correct.
 
-Between two neighbouring values of the source lies a gap. If both samples come from one distribution, each order of all
-their events is as likely as any other, and a given gap holds k or more of the target's :math:`N_t` events beside
-:math:`N_s` source events with probability
+Between two neighbouring values of the source lies a gap. If both samples have the same distribution, all orders of
+their events are equally likely, and a given gap contains k or more of the target's :math:`N_t` events, for :math:`N_s`
+source events, with probability
 
 .. math:: \prod_{i=0}^{k-1} \frac{N_t - i}{N_t - i + N_s / R}, \qquad R = 1,
 
-whatever the distribution. Samples that are to be reweighted differ: where the target is R times as dense as the source,
-which weights can well make good, the gaps hold R times as many target events. The probability is therefore taken with
+whatever the distribution. Samples for reweighting differ: where the target is R times as dense as the source, which
+weights can correct, the gaps contain R times as many target events. The probability is therefore computed with
 :math:`R = 3`. It is compared with half of the stated false-alarm rate, over the number of observables, for the two ends
-together, and with the other half for all the gaps between. Values that both samples share,
-such as counts, only make gaps hold fewer events. Where events carry weights the numbers are effective ones (those of
-the source by the weights around the gap), and the rate holds approximately.
+together, and with the other half for all gaps between. Values that both samples share, such as counts, only reduce the
+number of events in gaps. For weighted events the numbers are effective ones (for the source from the weights around the
+gap), and the rate is approximate.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from simulacra.reweighting.prior_weights import checked_weights
 
 FALSE_ALARM: Final = 0.01
 LEAST_SHARE: Final = 1e-3
-#: of the densities of target and source, that is no lack of source events yet
+#: ratio of the densities of target and source up to which source events are not called missing
 RATIO: Final = 3.0
 NEIGHBOURS: Final = 50
 DISJOINT_SHARE: Final = 0.99
@@ -34,7 +34,7 @@ LOG_ODDS: Final = "classifier log-odds"
 
 
 class SupportError(ValueError):
-    """Target events lie where the source has none; the message names where and what to do."""
+    """The target has events where the source has none; the message says where, and what to do."""
 
 
 class NoOverlapError(SupportError):
@@ -43,18 +43,18 @@ class NoOverlapError(SupportError):
 
 @dataclass(frozen=True)
 class EmptyRegion:
-    """A region of one observable that holds target events and no source event.
+    """A region of one observable with target events and no source event.
 
     Attributes
     ----------
     observable, units:
         the observable.
     low, high:
-        the source's values on either side [units]; None at an end.
+        the source's values on both sides [units]; None at an end.
     target_events, target_share:
         number of target events inside and their share of the sum of the target's weights.
     probability:
-        that samples whose densities differ by a factor of 3 have such a gap anywhere (at most).
+        upper limit of the probability that samples whose densities differ by a factor of 3 have such a gap anywhere.
     """
 
     observable: str
@@ -86,11 +86,11 @@ class Support:
     regions:
         the empty regions, the one with the largest share of the target first.
     observables:
-        the number of quantities that were searched.
+        number of searched quantities.
     false_alarm:
-        how often at most two samples of one distribution yield any region at all.
+        upper limit of the probability that two samples of one distribution yield any region.
     disjoint:
-        the first observable in which the samples do not overlap, or nothing.
+        the first observable in which the samples do not overlap, if any.
     """
 
     regions: tuple[EmptyRegion, ...]
@@ -121,20 +121,21 @@ def find_empty_regions(
     target_log_odds: np.ndarray | None = None,
     false_alarm: float = FALSE_ALARM,
 ) -> Support:
-    """Look for target events without source events beside them, in each observable and in the tail of the log-odds.
+    """Search for target events without source events nearby, in each observable and in the tail of the log-odds.
 
     Parameters
     ----------
     source, target:
         observables by name, (N,) and (M,), finite.
     source_weights, target_weights:
-        the events' own weights, (N,) and (M,); events of weight zero do not count as there.
+        the events' own weights, (N,) and (M,); events of weight zero do not count.
     units:
-        of the observables, by name; "1" where it has none.
+        of the observables, by name; "1" if missing.
     source_log_odds, target_log_odds:
-        of a classifier that has not seen these events, (N,) and (M,): gaps above the source's largest are looked for.
+        of a classifier that was not trained on these events, (N,) and (M,): the gap above the source's largest is
+        searched.
     false_alarm:
-        probability at most that two samples of one distribution yield a region.
+        upper limit of the probability that two samples of one distribution yield a region.
 
     Raises
     ------
@@ -177,23 +178,23 @@ def find_empty_regions(
 
 
 def require_support(support: Support, *, allowed: bool = False, least_share: float = LEAST_SHARE) -> tuple[str, ...]:
-    """Refuse a reweighting whose source lacks events that the target has, and return warnings about the rest.
+    """Refuse a reweighting whose source lacks events that the target has; return warnings about small regions.
 
     Parameters
     ----------
     support:
-        as :func:`find_empty_regions` found it.
+        from :func:`find_empty_regions`.
     allowed:
-        go on with warnings alone; samples that do not overlap at all are refused in any case.
+        only warn; samples without any overlap are always refused.
     least_share:
-        regions with a smaller share of the target than this are warned about, not refused.
+        regions with a smaller share of the target only give warnings.
 
     Raises
     ------
     NoOverlapError
-        if nearly all of the target lies where the source has no events.
+        if the source has no events where nearly all of the target is.
     SupportError
-        if a region is empty and that was not allowed.
+        if a region is empty and this is not allowed.
     """
     if support.disjoint:
         first = next(region for region in support.regions if region.observable == support.disjoint)
@@ -221,12 +222,12 @@ def _gaps(
     *,
     upper_only: bool,
 ) -> list[EmptyRegion]:
-    """Return the gaps of one observable that hold more target events than chance puts there."""
+    """Return the gaps of one observable with more target events than expected by chance."""
     seen, counted = weights[0] != 0, weights[1] != 0
     order = np.argsort(source[seen], kind="stable")
     values, own = source[seen][order], weights[0][seen][order]
     theirs, theirs_own = target[counted], weights[1][counted]
-    # Gap g lies below the source value g: target values equal to a source value lie in none.
+    # Gap g is below the source value g: target values equal to a source value are in no gap.
     left = np.searchsorted(values, theirs, side="left")
     inside = left == np.searchsorted(values, theirs, side="right")
     gap, held = left[inside], theirs_own[inside]
@@ -235,10 +236,10 @@ def _gaps(
     squares = np.bincount(gap, held**2, minlength=len(values) + 1)
     candidates = (counts > 0) & (sums > 0)
     if upper_only:
-        # At the upper end there is a single gap to look at, not all of them.
+        # At the upper end there is only one gap to test.
         candidates[:-1] = False
     rows = np.flatnonzero(candidates)
-    # Half of the rate is for the two ends, half for what lies between them.
+    # Half of the rate is for the two ends, half for the gaps between.
     ends = (rows == 0) | (rows == len(values))
     gaps = 1 if upper_only else np.where(ends, 4, 2 * max(1, len(values) - 1))
     chance = gaps * _chance(sums[rows], squares[rows], float(theirs_own.sum()), own, rows)
@@ -260,7 +261,7 @@ def _gaps(
 def _chance(
     sums: np.ndarray, squares: np.ndarray, total: float, source_weights: np.ndarray, gaps: np.ndarray
 ) -> np.ndarray:
-    """Return the probability that a given gap holds so many target events where the densities differ by RATIO, (G,).
+    """Return the probability of so many target events in a given gap if the densities differ by RATIO, (G,).
 
     Parameters
     ----------
@@ -271,14 +272,14 @@ def _chance(
     source_weights:
         in the order of the source's values, (n,).
     gaps:
-        the number of each gap, (G,).
+        the index of each gap, (G,).
     """
     from scipy.special import gammaln
 
     held = sums**2 / squares
-    # An event in the gap stands for this weight; the whole target is so many events like it.
+    # Mean weight of an event in the gap; the target's total weight in units of it.
     n_target = np.maximum(total * sums / squares, held)
-    # So is the source of as many events as its weights around the gap say.
+    # Likewise the source's total, in units of its mean weight around the gap.
     running = np.concatenate([[0.0], np.cumsum(np.abs(source_weights))])
     first = np.maximum(gaps - NEIGHBOURS // 2, 0)
     last = np.minimum(gaps + NEIGHBOURS // 2, len(source_weights))

@@ -1,13 +1,13 @@
 r"""A classifier at one level, trained with weights from another: the one-classifier form of SRGN (arXiv:2010.03569).
 
-Events are simulated once, at :math:`\theta_0`, and seen at two levels: as particles, :math:`x_P`, and behind a
-detector, :math:`x_D`. With the particle-level ratio :math:`w(x_P, \theta)` a simulation at any :math:`\theta` is at
-hand at detector level too, without a new detector simulation, and the loss
+Events are simulated once, at :math:`\theta_0`, at two levels: particles, :math:`x_P`, and after the detector,
+:math:`x_D`. The particle-level ratio :math:`w(x_P, \theta)` gives the simulation at any :math:`\theta` at detector
+level too, without a new detector simulation, and the loss
 
 .. math:: L = \Big\langle w(x_P, \theta)\, \log(1 + e^{-l(x_D, \theta)}) + \log(1 + e^{l(x_D, \theta)}) \Big\rangle
 
-over events and drawn :math:`\theta` is least where :math:`l` is the detector-level
-:math:`\log p(x_D|\theta)/p(x_D|\theta_0)`, the mean of :math:`w` given :math:`x_D`.
+over events and drawn :math:`\theta` has its minimum where :math:`l` is the detector-level
+:math:`\log p(x_D|\theta)/p(x_D|\theta_0)`, the logarithm of the mean of :math:`w` given :math:`x_D`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ VALIDATION_SEED: Final = 6
 
 
 class TransferTrainee:
-    """Events at both levels and a classifier of the upper one, as the training loop takes them.
+    """Events at both levels and a classifier of detector-level events, for the training loop.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class TransferTrainee:
     detector, particle:
         the same training events at both levels; those at particle level embedded by ``ratio``.
     held_out:
-        likewise for validation.
+        the same for validation.
     ratio:
         the particle-level reweighter.
     draws:
-        parameters drawn for each event of a batch, uniformly in the trained box.
+        number of parameter values drawn for each event of a batch, uniformly in the trained box.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class TransferTrainee:
         self._own = torch.from_numpy((detector.weights / detector.weights.mean()).astype(np.float32))
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``row`` (N,) and ``data``, the hash of what the rows point to."""
+        """Return ``row`` (N,) and ``data``, the hash of the events."""
         del events
         n = len(self._detector)
         held = dict(self._detector.inputs) | {"own": self._own}
@@ -90,7 +90,7 @@ class TransferTrainee:
         return {"row": torch.arange(n), "data": torch.full((n,), digest)}
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-        """Return the events that the rows name, with drawn parameters and their particle-level weights."""
+        """Return the events of these rows, with drawn parameters and their particle-level weights."""
         rows = batch["row"].cpu()
         theta = self._drawn(len(rows), self.draws, rng)
         taken = {name: tensor[rows] for name, tensor in self._detector.inputs.items()}
@@ -125,7 +125,7 @@ class TransferTrainee:
 
     @torch.no_grad()
     def _ratio(self, summaries: list[Tensor], theta: Tensor) -> Tensor:
-        """Return the particle-level ratios, (N, draws), of summaries (N, S) a member and parameters (N, draws, P)."""
+        """Return the particle-level ratios, (N, draws), of summaries (N, S) per member and parameters (N, draws, P)."""
         rows = [
             ratio(z[:, None].expand(-1, theta.shape[1], -1), theta)
             for ratio, z in zip(self._ratios, summaries, strict=True)
@@ -134,7 +134,7 @@ class TransferTrainee:
 
 
 class TransferredClassification(Classification):
-    """The one player of a transfer: its loss takes both classes from the same events."""
+    """The classifier of a transfer: its loss takes both classes from the same events."""
 
     def forward(
         self, player: str, batch: Mapping[str, Tensor], step: int, rng: torch.Generator
@@ -145,7 +145,7 @@ class TransferredClassification(Classification):
 
 
 def loss(classifier: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    """Return half the loss above of ``theta`` (N, D, P), ``ratio`` (N, D), ``weight`` (N,) and the network's inputs."""
+    """Return half the loss above for ``theta`` (N, D, P), ``ratio`` (N, D), ``weight`` (N,) and the inputs."""
     if not isinstance(classifier, EventClassifier):
         raise TypeError(f"a classifier of events is needed, not {type(classifier).__name__}")
     theta = batch["theta"]
@@ -171,16 +171,16 @@ def fit_transferred(
     Parameters
     ----------
     detector, particle:
-        the same events, simulated at the source's parameters, at both levels; paired by their index.
+        the same events at both levels, simulated at the source's parameters; paired by their index.
     ratio:
-        the particle-level reweighter; ``settings.parameters`` must be its own.
+        the particle-level reweighter, with the parameters ``settings.parameters``.
     run:
-        folder for the members' runs and ``reweighter.safetensors``; a killed run goes on where it was.
+        folder for the members' runs and ``reweighter.safetensors``; a killed run continues.
 
     Raises
     ------
     SampleError
-        if the events are not the same, or the parameters differ.
+        if the events or the parameters differ.
     """
     if not ratio.bounds:
         raise SampleError(f"the particle-level reweighter '{ratio.name}' has one fixed target: it has no parameters")

@@ -1,7 +1,7 @@
-"""Boosted trees on observables: the baseline that a reweighting on the full phase space has to beat.
+"""Boosted trees on observables: the baseline for a reweighting on the full phase space.
 
-The classifier f that tells target from source gives weights f/(1-f), as in the boosted reweighting of A. Rogozhnikov
-(arXiv:1608.05806), here with scikit-learn's histogram-based trees and a calibration on events that they have not seen.
+The classifier f that separates target and source gives weights f/(1-f), like the boosted reweighting of A. Rogozhnikov
+(arXiv:1608.05806), here with scikit-learn's histogram-based trees and a calibration on other events.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TreeSettings(CheckedSettings):
 
 
 class TreeReweighter:
-    """Weights from boosted trees on observables; kept in memory only, for trees are saved as pickles alone.
+    """Weights from boosted trees on observables; kept only in memory, because trees can only be saved as pickles.
 
     Parameters
     ----------
@@ -65,14 +65,15 @@ class TreeReweighter:
         source, target:
             features, (N, F) and (M, F), finite.
         source_weights, target_weights:
-            the events' own weights, (N,) and (M,), not negative. Either class counts as much as the other.
+            the events' own weights, (N,) and (M,), not negative. Both classes have the same total weight.
         seed:
-            of the division, and of the trees.
+            of the division and of the trees.
 
         Raises
         ------
         ValueError
-            if there are fewer than 50 events of a class, features are not finite or do not fit, a weight is negative.
+            if a class has fewer than 50 events, features are not finite or have the wrong shape, or a weight is
+            negative.
         """
         source, target = _features(source, "source"), _features(target, "target")
         if source.shape[1] != target.shape[1]:

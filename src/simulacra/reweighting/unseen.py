@@ -1,4 +1,4 @@
-"""Which part of a sample a reweighter was not trained on, by what its file and the sample say of how they were made."""
+"""The part of a sample that a reweighter was not trained on, from the provenance in its file and in the sample."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 def unseen_part(reweighter: Reweighter, events: xr.Dataset) -> tuple[Part | None, str]:
-    """Return the part of the events that no member has seen in training, None for all of them, and why.
+    """Return the part of the events that no member was trained on, None for all of them, and the reason.
 
-    An event is a function of simulator, settings, seed and index. So another simulator or another seed than those of
-    the source and the target shows that no event was trained on. Where the seed is the same, or one is not known, the
-    events' test part is what training leaves alone, whatever the settings.
+    An event depends only on simulator, settings, seed and index. If simulator or seed differ from those of source and
+    target, no event was used in training. If the seed is the same or unknown, only the test part is unused for certain.
     """
     own = simulated_by(events.attrs)
     trained = {which: simulated_by(reweighter.description.get(which) or {}) for which in ("source", "target")}
@@ -36,7 +35,7 @@ def unseen_part(reweighter: Reweighter, events: xr.Dataset) -> tuple[Part | None
 
 
 def simulated_by(told: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return simulator and seed of the particles; None if they are not told of."""
+    """Return simulator and seed of the particles; None if unknown."""
     simulator, seed = told.get("particle_level_simulator"), told.get("particle_level_seed")
     if seed is None and told.get("simulator") != "detector":
         simulator, seed = told.get("simulator"), told.get("seed")

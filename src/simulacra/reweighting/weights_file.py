@@ -1,4 +1,4 @@
-"""Weights on disk: one Parquet file of a row an event, which says what the weights are for."""
+"""Weights on disk: a Parquet file with one row per event and a description of the weights."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class WeightsFileError(ValueError):
 
 
 class WeightsMetadata(BaseModel):
-    """What a file of weights says about itself.
+    """The description in a file of weights.
 
     Attributes
     ----------
     conventions:
-        "simulacra-weights-1": ``weight`` is p_target / p_source of a source event, to be multiplied with the event's
-        own weight; ``event`` is its index in the source; row order means nothing.
+        "simulacra-weights-1": ``weight`` is p_target / p_source of a source event, a factor for the event's own weight;
+        ``event`` is its index in the source; the order of rows has no meaning.
     source, target:
         the samples, by path or name.
     reweighter, reweighter_hash:
-        what made the weights, and the SHA-256 of its file, or nothing.
+        name of the reweighter, and the SHA-256 of its file, or nothing.
     normalisation:
         in words, such as "ratio of normalised densities; mean over the source 1.002".
     clipping:
-        the policy's settings, or in words.
+        settings of the policy, or in words.
     parameters:
-        theta that the weights stand for, where the reweighter is continuous in it.
+        theta of the weights, if the reweighter is continuous in it.
     versions:
         of the programs.
     """
@@ -67,11 +67,11 @@ class WeightsTable:
     event, weight:
         index and weight of each source event, (N,) int64 and float64.
     metadata:
-        what they are for.
+        description of the weights.
     uncertainty:
         one standard deviation of each weight, (N,), or None.
     replicas:
-        weights by the members of an ensemble or bootstrap, (N, R), or None.
+        weights from the members of an ensemble or bootstrap, (N, R), or None.
     """
 
     event: np.ndarray
@@ -87,11 +87,11 @@ def write_weights(path: str | os.PathLike[str], table: WeightsTable) -> None:
     Raises
     ------
     WeightsFileError
-        if pyarrow is missing, a column does not fit, an event stands there twice, or a number is not finite.
+        if pyarrow is missing, a column has the wrong shape, an event occurs twice, or a number is not finite.
     WeightError
         if the weights are all zero, or their sum is not positive.
     OSError
-        if the file cannot be written; what was there before is intact.
+        if the file cannot be written; an existing file is not changed.
     """
     arrow, parquet = _arrow()
     _check(table)
@@ -110,12 +110,12 @@ def write_weights(path: str | os.PathLike[str], table: WeightsTable) -> None:
 
 
 def read_weights(path: str | os.PathLike[str]) -> WeightsTable:
-    """Return what :func:`write_weights` wrote.
+    """Read the file of :func:`write_weights`.
 
     Raises
     ------
     WeightsFileError
-        if pyarrow or the file is missing, the file is damaged, is no file of weights, or holds what cannot be.
+        if pyarrow or the file is missing, or the file is damaged, not a file of weights, or has impossible values.
     """
     arrow, parquet = _arrow()
     path = Path(path)

@@ -1,4 +1,4 @@
-"""What a set of weights costs and how it is normalised, in numbers and in words."""
+"""Effective sample size and normalisation of a set of weights, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class WeightsSummary:
     total, own_total:
         sum over the n events of the products, and of the events' own weights.
     normalisation:
-        ``total / own_total``; 1 if the weights keep the sample's sum, as a ratio of normalised densities does.
+        ``total / own_total``; 1 if the weights preserve the sum, like a ratio of normalised densities.
     effective_size, own_effective_size:
         (sum w)^2 / sum w^2 of the products, and of the events' own weights.
     effective_share:
-        the first over the second: what the reweighting itself leaves of the sample.
+        the first over the second: the share of the sample that the reweighting itself leaves.
     largest, largest_event, largest_share:
-        the largest size of a product, the row it stands in, and its share of the total.
+        the largest size of a product, its row, and its share of the total.
     negative_share, zero_share:
-        share of the events whose product is below 0, or 0.
+        share of the events whose product is negative, or zero.
     quantiles:
         of the weights themselves (not the products) over the events, by their probability.
     """
@@ -79,7 +79,7 @@ class WeightsSummary:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What in these weights calls for care, with the remedy."""
+        """Warnings about these weights, with remedies."""
         found = []
         if self.effective_size < FEWEST_EFFECTIVE or self.effective_share < SMALLEST_SHARE:
             found.append(
