@@ -1,4 +1,4 @@
-"""Stages that are done once: each leaves its numbers and its seconds in a file, and a run goes on from there."""
+"""Stages that run once: each writes its numbers and its seconds to a file, and a stopped run continues from there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run_stage(folder: Path, name: str, function: Stage, *arguments: Any) -> dict
         return found
     began, used = time.monotonic(), _core_seconds()
     result = function(folder, *arguments)
-    # Beside the clock's, the processor's time: what the stage costs on a machine that does nothing else.
+    # The processor's time in addition to the clock's: the cost of the stage on an otherwise idle machine.
     result = {"seconds": time.monotonic() - began, "core_seconds": _core_seconds() - used} | result
     return write_record(folder / "results" / f"{name}.json", result)
 

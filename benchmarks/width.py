@@ -1,10 +1,10 @@
-"""How narrow may CaloGAN's generator be with no worse showers? Train each width alike, judge each alike.
+"""How narrow may CaloGAN's generator be with no worse showers? Train and judge each width in the same way.
 
 Every width trains on the same showers for the same number of steps with the same critic and seed, and is judged on the
-same Geant4 showers: those of the validation part, for this is a choice, and the test part stays unseen. The figures are
+same Geant4 showers: those of the validation part, because this is a choice; the test part stays unseen. The figures are
 the mean 1-Wasserstein distance of the shower shapes (in four bins of energy, in units of each shape's width) and the
-AUC of boosted trees on the shapes, beside what Geant4 scores against Geant4 at the same numbers. The published width
-takes half an hour on one core; a run that was stopped goes on where it stood.
+AUC of boosted trees on the shapes, with those of Geant4 against Geant4 at the same numbers. The published width
+takes half an hour on one core; a stopped run continues where it stopped.
 
     python -m benchmarks.width data/calogan-eplus.h5 --steps 4000
 """

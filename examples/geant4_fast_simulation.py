@@ -218,7 +218,7 @@ def main() -> None:
         shares = ", ".join(f"{share:.4f} +- {error:.4f}" for share, error in values)
         print(
             f"{name}: response {one['mean_response']:.4f} +- {one['mean_response_error']:.4f}, shares of the sections "
-            f"{shares}, {one['milliseconds_an_event']:.2f} ms an event"
+            f"{shares}, {one['milliseconds_an_event']:.2f} ms per event"
         )
     print(f"{result['speed_up']:.0f} times as fast")
     if arguments.output:

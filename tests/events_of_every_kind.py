@@ -20,7 +20,7 @@ def events_of(variables: Mapping[str, xr.Variable], seed: int) -> xr.Dataset:
 
 
 def number(values: np.ndarray, role: Role = "feature", units: str = "1", name: str = "number") -> xr.Variable:
-    """Return one number an event."""
+    """Return one number per event."""
     return variable(values, units=units, long_name=name, role=role)
 
 

@@ -50,7 +50,7 @@ class ShiftedShowers:
         return self._cells(index, attempt, seed, columns)
 
     def _cells(self, index: np.ndarray, attempt: int, seed: int, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        # The first numbers of a stream do not hang on how many follow.
+        # The first numbers of a stream do not depend on how many follow.
         noise = np.random.default_rng([seed, attempt + 1]).standard_normal(int(index.max()) + 1)[index]
         total = 1000 * columns["incident_energy"] * (self.mean + WIDTH * noise)
         return np.asarray(total[:, None] * PROFILE, dtype=np.float32)

@@ -78,7 +78,7 @@ def test_a_store_holds_what_the_tasks_made(tmp_path: Path) -> None:
     summary = write(path, ToyTask(), attributes={"note": "x"})
     events = open_events(path, check=True)
     expected = toy_events(0, N)
-    # chunks state 0, 1, 2, 3 and 4 s an event; the last has 3 events
+    # chunks state 0, 1, 2, 3 and 4 s per event; the last has 3 events
     mean = (0 + 5 * 1 + 5 * 2 + 5 * 3 + 3 * 4) / N
     expected.attrs |= {"note": "x", "seconds_per_event": pytest.approx(mean)}
     assert summary.n_events == N
@@ -125,7 +125,7 @@ def test_unicode_and_spaces_in_the_path(tmp_path: Path, whole: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_job_goes_on_where_it_was(tmp_path: Path, whole: Path, workers: int) -> None:
+def test_a_killed_job_continues_where_it_stopped(tmp_path: Path, whole: Path, workers: int) -> None:
     path = tmp_path / "killed.zarr"
     with writer(path, workers=workers, delay=0.4) as process:
         wait_for(lambda: n_done(path) >= 2)
@@ -227,7 +227,7 @@ def test_a_failing_worker_takes_the_others_with_it(tmp_path: Path) -> None:
     assert not any(alive(pid) for pid in pids)
 
 
-def test_other_settings_do_not_go_on_with_a_store(tmp_path: Path, whole: Path) -> None:
+def test_other_settings_do_not_continue_a_store(tmp_path: Path, whole: Path) -> None:
     path = tmp_path / "part.zarr"
     with pytest.raises(StoreError):
         write(path, ToyTask("raise", at=2))

@@ -127,7 +127,7 @@ def test_an_untrained_run_says_what_it_lacks(tmp_path: Path) -> None:
         simulacra.load(tmp_path)
 
 
-# What an event hangs on
+# What an event depends on
 
 
 def same(a: xr.Dataset, b: xr.Dataset) -> None:

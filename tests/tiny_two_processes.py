@@ -1,4 +1,4 @@
-"""Trains the tiny CaloGAN on two processes, in one go and stopped and gone on with: ``tiny_two_processes.py FOLDER``.
+"""Trains the tiny CaloGAN on two processes, in one run, and stopped and continued: ``tiny_two_processes.py FOLDER``.
 
 Each process leaves the hashes of its weights in ``FOLDER/rank-R.json``.
 """

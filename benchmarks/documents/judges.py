@@ -39,7 +39,7 @@ def false_alarms(found: dict[str, Any]) -> str:
 
 
 def closed_forms(found: dict[str, Any]) -> str:
-    """Return distances of Gaussians beside their formulas."""
+    """Return distances of Gaussians and their formulas."""
     made = tables.closed_forms(found["judges"])
     return table(made.columns, made.rows)
 

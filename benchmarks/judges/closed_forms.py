@@ -6,7 +6,7 @@ error are right, pulls have mean 0 and standard deviation 1. The formulas:
 * FPD: :math:`|m_1 - m_2|^2 + \mathrm{tr}(C_1 + C_2 - 2 (C_1 C_2)^{1/2})` (Dowson and Landau, J. Multivar. Anal. 12
   (1982) 450).
 * KPD: the kernel (x.y / F + 1)^4 has, for given x, the fourth moment of a Gaussian of mean 1 + x.m / F and variance
-  x'Cx / F^2, a polynomial of degree 4 in x, which Gauss and Hermite's rule with five nodes an axis integrates exactly.
+  x'Cx / F^2, a polynomial of degree 4 in x, which Gauss and Hermite's rule with five nodes per axis integrates exactly.
 * MMD: E exp(-d'd / 2s^2) of Gaussian d with mean m and covariance C is
   :math:`|1 + C / s^2|^{-1/2} \exp(-m'(C + s^2)^{-1} m / 2)`.
 * W1 along a line: with quantiles :math:`m_i + s_i z`, the mean of the folded normal of mean :math:`m_1 - m_2` and width
@@ -198,7 +198,7 @@ def cases(n: int = EVENTS) -> dict[str, Case]:
 
 
 def closed_form(_folder: Path, name: str, n: int, seeds: int) -> dict[str, Any]:
-    """Return what a judge measures on n events of each Gaussian, for several seeds, beside the formula's value."""
+    """Return a judge's values on n events of each Gaussian, for several seeds, and the formula's value."""
     one_thread()
     case = cases(n)[name]
     exact = case.formula(case.pair)

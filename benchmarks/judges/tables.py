@@ -99,7 +99,7 @@ def _false_alarms(record: dict[str, Any]) -> Table:
 
 
 def closed_forms(record: dict[str, Any]) -> Table:
-    """Return distances of Gaussians beside their formulas."""
+    """Return distances of Gaussians and their formulas."""
     table = Table(
         "Gaussians against their formulas",
         ("distance", "events", "formula", "mean ± quoted error", "pull", "its width"),

@@ -1,9 +1,9 @@
 """Reweighting and fits with real Pythia 8: the figures of the talk's Part II, with their uncertainties.
 
 Simulates what is missing, trains the two-sample reweighters, judges them and the continuous one, checks both against
-exact weights, scans alphaS, and fits pseudo-experiments at particle level and behind a detector. Each stage is done
-once: a run that was stopped goes on, ``--fresh`` forgets the numbers (not the simulated events). The continuous
-reweighters are the shipped ones; ``--retrain`` trains them anew first, from their experiment files. ``--scale 0.1`` is
+exact weights, scans alphaS, and fits pseudo-experiments at particle level and behind a detector. Each stage runs
+once: a stopped run continues, ``--fresh`` forgets the numbers (not the simulated events). The continuous
+reweighters are the shipped ones; ``--retrain`` first trains them again, from their experiment files. ``--scale 0.1`` is
 a quick look. Run: ``make bench-reweighting``.
 """
 

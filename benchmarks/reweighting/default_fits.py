@@ -193,7 +193,7 @@ def summaries_of(model: Reweighter) -> str:
 
 
 def coverage_at(run: Run, name: str, truth: dict[str, float], pieces: int) -> tuple[list[dict[str, Any]], float]:
-    """Fit disjoint pseudo-experiments, each to one of the references in turn; a run that was stopped goes on.
+    """Fit disjoint pseudo-experiments, each to one of the references in turn; a stopped run continues.
 
     Returns the rows of each parameter, and the processor's seconds.
     """

@@ -81,7 +81,7 @@ PRIOR: Final = Sample(
 
 
 def write_sample(path: Path, sample: Sample, n: int, workers: int = 1) -> None:
-    """Simulate ``n`` events; a store that is whole is left as it is, one that was begun is gone on with."""
+    """Simulate ``n`` events; a complete store is left unchanged, an incomplete one is continued."""
     settings = PythiaSettings.model_validate({"process": "z-to-dijets", **sample.settings})
     write_collisions(path, settings, seed=sample.seed, n_events=n, workers=workers, chunk_size=sample.chunk_size)
 

@@ -1,10 +1,10 @@
 """The front of shower generators: AUCs, distances, memorisation and milliseconds per shower on one truth, in one run.
 
 The truth is the shipped Geant4 reference sample of each particle, or the test part of a larger file (``--truth``),
-whose training part then tells whether showers were learned by heart. The models are those of ``models.toml``; one that
-is not there yet leaves an empty row. Each number is found once: a run that was stopped goes on, a number is found anew
-if its model's file, the truth or the settings changed, and ``--fresh`` forgets all, as after a change of the judges.
-The stages share the cores, one thread each; the times are measured last, one after the other.
+whose training part then shows whether showers were memorised. The models are those of ``models.toml``; a missing one
+leaves an empty row. Each number is computed once: a stopped run continues, a number is computed again if its model's
+file, the truth or the settings changed, and ``--fresh`` forgets all, such as after a change of the judges. The stages
+share the cores, one thread each; the times are measured last, one after the other.
 Run: ``make bench-showers``.
 """
 

@@ -1,4 +1,4 @@
-"""The front as a figure: each AUC against what a shower costs, a row of panels a particle."""
+"""The front as a figure: each AUC against the time per shower, one row of panels per particle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Geant4 showers that every generator is judged on, and what stands beside them."""
+"""The Geant4 showers against which every generator is judged, and their own values."""
 
 from __future__ import annotations
 

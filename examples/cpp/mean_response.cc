@@ -30,7 +30,7 @@ int main(int argc, char** argv) try {
   }
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   std::cout << inference.Particle() << " of " << energy << " GeV: mean response " << sum / showers << ", "
-            << elapsed.count() / showers << " ms a shower\n";
+            << elapsed.count() / showers << " ms per shower\n";
   return 0;
 } catch (const std::exception& error) {
   std::cerr << "error: " << error.what() << "\n";

@@ -156,7 +156,7 @@ def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.
     if length is not None and lengths.max() > length:
         raise EventsError(f"array {int(lengths.argmax())} is of the length {lengths.max()}: more than {length}")
     there = np.arange(lengths.max() if length is None else length) < lengths[:, None]
-    # what is empty says nothing about the type
+    # an empty array has no meaningful type
     types = [array.dtype for array in given if len(array)] or [given[0].dtype]
     values = np.zeros((*there.shape, *given[0].shape[1:]), dtype=np.result_type(*types))
     values[there] = np.concatenate(given)

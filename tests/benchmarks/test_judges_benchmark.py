@@ -79,7 +79,7 @@ def test_formulas_agree_with_a_simulation() -> None:
     error = np.sqrt(sum(c * v.var() / n for c, v in zip((4, 1, 1), lengths, strict=True)))
     simulated = 2 * lengths[0].mean() - lengths[1].mean() - lengths[2].mean()
     assert closed_forms.energy(wide) == pytest.approx(simulated, abs=5 * error)
-    # Two events a sample: of four pairs two are of an event with itself.
+    # Two events per sample: two of the four pairs are of an event with itself.
     few = 2 * lengths[0].mean() - (lengths[1].mean() + lengths[2].mean()) / 2
     assert closed_forms.energy(wide, 2) == pytest.approx(few, abs=5 * error)
 

@@ -83,7 +83,7 @@ def test_models_are_given_by_name(trained_run: Path) -> None:
             models.with_given({}, [text])
 
 
-def test_a_number_is_found_anew_if_what_it_hangs_on_changed(tmp_path: Path) -> None:
+def test_a_number_is_computed_again_if_what_it_depends_on_changed(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"1")
     first = models.digest(POSITRONS, file)

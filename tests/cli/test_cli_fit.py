@@ -336,7 +336,7 @@ def test_a_fit_that_should_not_be_trusted_says_so_once(folder: Path, tmp_path: P
         (["--free", ","], "--free names no parameter"),
         (["--fix", "rho=1"], "'rho' is not a parameter; the parameters are mu, nu"),
         (["--fix", "mu=nan"], "'mu=nan' is not NAME=VALUE"),
-        (["--fix", "mu=3"], r"mu = 3 \(fixed\) lies outside the trained box, -0\.99"),
+        (["--fix", "mu=3"], r"mu = 3 \(fixed\) is outside the trained box, -0\.99"),
         (["--free", "mu", "--fix", "mu=0.1"], "mu is both free and fixed"),
         (["--fix", "mu=0.1", "--fix", "nu=0.1"], "no parameter is free"),
         (["--fix", "mu=0.1", "--fix", "mu=0.2"], "'mu' is given twice"),

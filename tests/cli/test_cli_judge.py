@@ -232,7 +232,7 @@ def test_a_band_is_judged_without_knowing_the_generator(stores: dict[str, Path],
 @pytest.mark.parametrize(
     ("samples", "options", "said"),
     [
-        (["good", "bad"], [], "2 generated samples: say --compare or --ensemble, or give one"),
+        (["good", "bad"], [], "2 generated samples: add --compare or --ensemble, or give one"),
         (["good", "bad"], ["--compare", "--ensemble"], "choose one"),
         (["good", "good"], ["--compare"], "is given twice"),
         (["good"], ["--hold-out", "colour:1:2"], "colour"),

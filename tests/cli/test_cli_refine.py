@@ -107,7 +107,7 @@ def test_a_store_of_refined_showers_is_what_python_draws(
     for one in (events, pieces):
         assert one.attrs["clipped_share"] == refiner.clipped_share
         assert one.attrs["largest_weight"] == refiner.maximum
-    # A store with weights is not gone on with without them.
+    # A store with weights is not continued without them.
     plain = simulacra_command(*command, store)
     assert plain.exit_code == 1
     assert "store with other settings (refiner" in plain.stderr

@@ -125,7 +125,7 @@ def test_only_unseen_events_are_judged_also_with_a_reweighter_that_is_there(
     assert not (tmp_path / "again" / "reweighter.safetensors").exists()
 
 
-def test_the_same_command_goes_on_and_another_is_refused(done: tuple[Path, Result], folder: Path) -> None:
+def test_the_same_command_continues_and_another_is_refused(done: tuple[Path, Result], folder: Path) -> None:
     before = {path: path.read_bytes() for path in done[0].rglob("*") if path.is_file()}
     command = ["reweight", folder / "source.zarr", folder / "drawn.zarr", "-o", done[0], "--quiet", *SMALL]
     assert "was started with other training events: choose another folder, or remove it" in refused(*command)
@@ -324,7 +324,9 @@ def trained(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return run, simulacra_command("train", experiment, "-o", run, "--quiet")
 
 
-def test_train_makes_a_reweighter_and_the_same_command_goes_on(trained: tuple[Path, Result], experiment: Path) -> None:
+def test_train_makes_a_reweighter_that_the_same_command_continues(
+    trained: tuple[Path, Result], experiment: Path
+) -> None:
     run, result = trained
     assert result.exit_code == 0, result.output
     assert re.search(

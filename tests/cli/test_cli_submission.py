@@ -75,7 +75,7 @@ def test_where_events_are_gathered(tmp_path: Path) -> None:
     assert store_beside(out, "store", overwrite=False) == out
     assert store_beside(out, "calochallenge", overwrite=False) == tmp_path / "submission.hdf5.zarr"
     out.touch()
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="exists: choose another path"):
         store_beside(out, "calochallenge", overwrite=False)
     with pytest.raises(ValueError, match="--format is one of store, calochallenge, not 'root'"):
         store_beside(out, "root", overwrite=True)

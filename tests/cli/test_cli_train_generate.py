@@ -1,4 +1,4 @@
-"""``simulacra train``, ``generate`` and ``systems``: what they print, what stops them, and how they go on."""
+"""``simulacra train``, ``generate`` and ``systems``: what they print, what stops them, and how they continue."""
 
 import contextlib
 import json
@@ -132,7 +132,7 @@ def test_train_in_the_folder_of_another_run_is_refused(experiment: Path, tmp_pat
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 
-def test_ctrl_c_in_training_says_how_to_go_on_and_it_does(experiment: Path, tmp_path: Path) -> None:
+def test_ctrl_c_in_training_says_how_to_continue_and_it_does(experiment: Path, tmp_path: Path) -> None:
     run, long = tmp_path / "Lauf 粒子", ["--set", "training.steps=5000"]
     with started("train", experiment, "-o", run, *long) as process:
         wait_for((run / "resume.pt").exists, process)
@@ -204,7 +204,7 @@ def test_members_share_a_store_and_each_event_says_whose_it_is(ensemble: Path, t
         expected = alone.sample(last - first, seed=3, first_event=first, incident_energy="log:1:100", exact=True)
         np.testing.assert_array_equal(events["shower"].values[member == k], expected["shower"].values)
         np.testing.assert_array_equal(events["event"].values[member == k], expected["event"].values)
-    # Neither does whose an event is hang on how the work is cut.
+    # Nor does the member of an event depend on how the work is divided.
     other = simulacra_command(*command[:-1], 301, tmp_path / "other.zarr")
     assert other.exit_code == 0, other.output
     np.testing.assert_array_equal(open_events(tmp_path / "other.zarr")["shower"].values, events["shower"].values)
@@ -320,7 +320,7 @@ def test_generated_events_do_not_depend_on_workers(in_one_go: Path, trained_run:
     assert_same_events(tmp_path / "out.zarr", in_one_go, 300)
 
 
-def test_generate_goes_on_after_kill_9_and_ctrl_c_and_is_alone(
+def test_generate_continues_after_kill_9_and_ctrl_c_and_is_alone(
     in_one_go: Path, trained_run: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "Schauer 粒子.zarr"

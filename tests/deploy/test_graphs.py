@@ -1,4 +1,4 @@
-"""A generator's graph beside its weights: sample() runs in ONNX Runtime, and by torch where the graph does not fit."""
+"""A generator's graph next to its weights: sample() runs in ONNX Runtime, or in torch if the graph does not fit."""
 
 import shutil
 import threading

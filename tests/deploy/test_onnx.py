@@ -134,7 +134,7 @@ def test_the_example_in_cpp_reads_what_is_there(path: Path) -> None:
     assert [i.name for i in model.graph.input] == ["noise", "conditions"]
 
 
-def test_a_module_that_hangs_on_the_number_of_events_is_refused(tmp_path: Path) -> None:
+def test_a_module_that_depends_on_the_number_of_events_is_refused(tmp_path: Path) -> None:
     class Counting(torch.nn.Module):
         latent = 3
 

@@ -61,7 +61,7 @@ def test_a_session_takes_the_place_of_a_module_and_keeps_its_promises(path: Path
     made = by_runtime.sample(200, **asked)["shower"].values
     # A cell right at the threshold may be lit in one and not in the other.
     assert (np.abs(made - expected) < 1e-5 * expected.max(axis=1, keepdims=True)).mean() > 0.999
-    # An event does not depend on how many are asked for beside it, to the last bit.
+    # An event does not depend on how many others are requested, to the last bit.
     part = by_runtime.sample(30, first_event=90, **asked)["shower"].values
     np.testing.assert_array_equal(part, made[90:120])
 
@@ -84,7 +84,7 @@ def test_a_store_is_made_in_onnx_runtime(trained_run: Path, tmp_path: Path) -> N
     assert (np.abs(made - expected) < 1e-5 * expected.max(axis=1, keepdims=True)).mean() > 0.999
     assert (made != expected).any(), "these are torch's"
     assert by_runtime["shower"].attrs["units"] == "MeV"
-    # Rounding differs, so one is not gone on with as the other.
+    # Rounding differs, so one is not continued as the other.
     refused = generate(trained_run, stores["torch"], "-n", 150, "--batch-size", 100, "--runtime", "onnx")
     assert refused.exit_code == 1
     assert "runtime" in refused.stderr
@@ -108,13 +108,13 @@ def test_a_graph_beside_the_weights_is_used_and_makes_the_events_of_an_export(
     by_graph, by_export = (open_events(tmp_path / f"{name}.zarr") for name in ("graph", "export"))
     expected, made = by_export["shower"].values, by_graph["shower"].values
     assert (np.abs(made - expected) < 1e-5 * expected.max(axis=1, keepdims=True)).mean() > 0.999
-    # Events of a graph depend on no other event, and its store is not gone on with by an export.
+    # Events of a graph depend on no other event, and its store is not continued by an export.
     result = generate(run, tmp_path / "one by one.zarr", "-n", 150, "--batch-size", 7, "--runtime", "onnx")
     assert result.exit_code == 0, result.output
     np.testing.assert_array_equal(open_events(tmp_path / "one by one.zarr")["shower"].values, made)
     graph_beside(trained.path).unlink()
     assert generate(run, tmp_path / "graph.zarr", *options).exit_code == 1
-    # What cannot be used is exported anew.
+    # An unusable graph is exported again.
     graph_beside(trained.path).write_bytes(b"damaged")
     result = generate(run, tmp_path / "damaged.zarr", *options)
     assert result.exit_code == 0, result.output

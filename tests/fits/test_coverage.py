@@ -164,7 +164,7 @@ class TestJournal:
 
         return pseudo_experiments(one, values, {"mean": 1.0}, journal=path, run=run)
 
-    def test_goes_on(self, tmp_path: Path) -> None:
+    def test_continues(self, tmp_path: Path) -> None:
         path, calls = tmp_path / "deep" / "journal.jsonl", []
         first = self.run(path, [1.0, 2.0, 3.0], calls, seed=1)
         lines = path.read_bytes().splitlines(keepends=True)
@@ -176,7 +176,7 @@ class TestJournal:
         self.run(path, [1.0, 2.0, 3.0], calls, seed=1)
         assert len(calls) == 5
 
-    def test_a_torn_head_is_written_anew(self, tmp_path: Path) -> None:
+    def test_a_torn_head_is_written_again(self, tmp_path: Path) -> None:
         path, calls = tmp_path / "journal.jsonl", []
         path.write_bytes(b'{"format": "simu')
         self.run(path, [1.0, 2.0], calls)
@@ -201,7 +201,7 @@ class TestJournal:
             self.run(path, [1.0, 2.0], [])
         assert path.read_bytes() == content
 
-    def test_a_killed_process_goes_on(self, tmp_path: Path) -> None:
+    def test_a_killed_process_continues(self, tmp_path: Path) -> None:
         path = tmp_path / "journal.jsonl"
         script = textwrap.dedent(
             f"""

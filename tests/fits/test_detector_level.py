@@ -1,4 +1,4 @@
-"""Fits behind a detector: SRGN beside the exact likelihood and beside the naive fit, on smeared Gaussians."""
+"""Fits behind a detector: SRGN, the exact likelihood and the naive fit, on smeared Gaussians."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def test_events_of_another_calorimeter_are_refused(tmp_path: Path) -> None:
 
 def test_a_file_is_not_overwritten_unasked(tmp_path: Path) -> None:
     calogan.write(showers(), tmp_path / "a.h5")
-    with pytest.raises(FormatError, match="is there already"):
+    with pytest.raises(FormatError, match="exists: choose another path"):
         calogan.write(showers(), tmp_path / "a.h5")
     calogan.write(showers(2), tmp_path / "a.h5", overwrite=True)
     assert read(tmp_path / "a.h5").sizes["event"] == 2

@@ -190,7 +190,7 @@ def test_another_particle_and_other_events_are_refused(tmp_path: Path) -> None:
         jetnet.write(events.drop_vars("pt_rel"), tmp_path / "b.hdf5")
     with pytest.raises(FormatError, match="'present' is a mask of bool, not float32"):
         jetnet.write(events.assign(present=events["present"].astype("f4")), tmp_path / "b.hdf5")
-    with pytest.raises(FormatError, match="is there already"):
+    with pytest.raises(FormatError, match="exists: choose another path"):
         jetnet.write(events, tmp_path / "q.hdf5")
     with pytest.raises(FormatError, match="takes no binning"):
         read(tmp_path / "q.hdf5", binning="binning.xml")

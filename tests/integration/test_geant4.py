@@ -135,7 +135,7 @@ def test_showers_follow_position_and_angle() -> None:
     assert 80 + np.tan(0.3) * 110 < y < 80 + np.tan(0.3) * 220
 
 
-def test_a_killed_run_goes_on_with_no_event_lost_or_changed(tmp_path: Path) -> None:
+def test_a_killed_run_continues_with_no_event_lost_or_changed(tmp_path: Path) -> None:
     out = tmp_path / "killed.zarr"
     options = ["--chunk-size", "2"]
     process = subprocess.Popen(command(out, 40, *options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -119,7 +119,7 @@ def test_exact_weights_have_the_mean_one(default: xr.Dataset) -> None:
         # 4 sigma each: false alarm 1.3e-4 together
         assert abs(pull(mean(default[f"variation_{name}"].values), (1.0, 0.0))) < 4
         assert not np.array_equal(default[f"variation_{name}"].values, ones)
-    # strings that Pythia fails to end are made anew, so that weights of flavours come out a few per cent below 1
+    # strings that Pythia fails to end are made again, so that weights of flavours come out a few per cent below 1
     assert 0.9 < default["variation_strange"].values.mean() < 1.02
 
 

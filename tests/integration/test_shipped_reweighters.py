@@ -167,7 +167,7 @@ def test_events_are_embedded_for_each_member(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_runs_through_and_goes_on_with_what_is_there(
+def test_the_demo_runs_through_and_continues_with_existing_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in (("SOURCE_EVENTS", 1500), ("EVENTS", 900), ("RUNS", 5), ("EVENTS_A_RUN", 600)):

@@ -1,4 +1,4 @@
-"""Arrays as a classifier sees them: channels on one grid, masks, times, padding, numbers beside them."""
+"""Arrays as a classifier sees them: channels on one grid, masks, times, padding, further numbers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -80,7 +80,7 @@ def test_plain_arrays_of_one_shape_are_on_one_grid() -> None:
     events = made({"a": (("a_1", "a_2"), square, "feature"), "b": (("b_1", "b_2"), square, "feature")})
     assert network(events, padding="periodic").represent(tensors(events))["values"].shape == (N, 2, 6, 6)
     other = made({"a": (("a_1",), drawn(6), "feature"), "b": (("b_1",), drawn(7), "feature")})
-    with pytest.raises(SampleError, match=r"'b' .* does not stand on the grid .*'a_1': 6"):
+    with pytest.raises(SampleError, match=r"'b' .* is not on the grid .*'a_1': 6"):
         network(other)
 
 

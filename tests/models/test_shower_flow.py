@@ -29,7 +29,7 @@ def test_batches_of_both_stages_are_nearly_standard_normal() -> None:
     points, context = model.points("cells", batch, rng)
     assert (points.shape, context.shape) == ((200, 40), (200, 22))
     scores = model.axes.inverse(points)
-    # 200 scores a cell: the error of a mean is 0.07, of a width 0.05; the largest of 40 is three times that.
+    # 200 scores per cell: the error of a mean is 0.07, of a width 0.05; the largest of 40 is three times that.
     assert float(scores.mean(dim=0).abs().max()) < 0.35
     assert float((scores.std(dim=0) - 1).abs().max()) < 0.35
 

@@ -90,7 +90,7 @@ def test_white_noise_has_its_variance_at_every_wave_number() -> None:
     for name in names:
         assert found[name].attrs["units"] == "K²"
         values = found[name].values
-        # a false alarm in one of 15,000 seeds a bin
+        # a false alarm in one of 15,000 seeds per bin
         assert abs(values.mean() - 9.0) < 4 * values.std() / 20
     # Parseval: all modes together have the variance; the bins leave out the corners beyond n/2
     transform = np.abs(np.fft.fft2(field[0])) ** 2 / 256

@@ -19,7 +19,7 @@ TRIALS = 150
 
 
 def counts(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return numbers in ten bins an event, of which the mean depends on x; those in the last bins are rare."""
+    """Return numbers in ten bins per event; their mean depends on x, and those in the last bins are rare."""
     rates = np.outer(np.exp(0.3 * x), np.geomspace(3, 0.03, 10))
     return rng.poisson(rates).astype(float)
 

@@ -1,4 +1,4 @@
-"""Exact weights that hang on more than the final state: the conditional mean passes, a wrong one fails."""
+"""Exact weights that depend on more than the final state: the conditional mean passes, a wrong one fails."""
 
 from __future__ import annotations
 

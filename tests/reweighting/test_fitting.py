@@ -277,10 +277,10 @@ def test_the_sources_parameter_is_what_it_was_simulated_with(
         assert fit_reweighter(source, target, asked, tmp_path / "run", progress=False).reference["alphaS"] == expected
 
 
-# going on
+# continuing
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_continues_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = two(1500, 1500)
     settings = small_settings(members=2, steps=20)
     whole = fit_reweighter(source, target, settings, tmp_path / "whole", progress=False)

@@ -123,7 +123,7 @@ def test_the_events_own_weights_count(exact: Reweighter, tmp_path: Path) -> None
     assert np.sqrt(np.average((learned - exact_at_detector_level(GRID, mu)) ** 2, weights=density)) > 0.15
 
 
-def test_a_killed_run_goes_on_and_the_seed_decides(exact: Reweighter, tmp_path: Path) -> None:
+def test_a_killed_run_continues_and_the_seed_decides(exact: Reweighter, tmp_path: Path) -> None:
     detector, particle = levels(600)
     settings = continuous_settings(calibration="none", steps=5, batch_size=128, members=2)
     first = fit_transferred(detector, particle, exact, settings, tmp_path / "a", progress=False)

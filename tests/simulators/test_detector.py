@@ -114,7 +114,7 @@ def test_weights_variations_and_conditions_are_passed_on_and_truth_is_not() -> N
     assert "flavour" not in seen
 
 
-def test_jets_are_found_anew() -> None:
+def test_jets_are_found_again() -> None:
     pytest.importorskip("fastjet", reason="fastjet is not installed: pip install 'simulacra[jets]'")
     from simulacra.observables import cluster_jets
 
@@ -336,7 +336,7 @@ def test_the_store_does_not_depend_on_workers_or_chunks(tmp_path: Path) -> None:
         write_detector(source, tmp_path / "one.zarr", LEP, seed=10, progress=False)
 
 
-def test_a_detector_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_a_killed_detector_continues_to_the_same_bytes(tmp_path: Path) -> None:
     events, _ = z_decays()
     write_events(events, tmp_path / "particles.zarr", chunk_size=80)
     write_detector(tmp_path / "particles.zarr", tmp_path / "whole.zarr", LEP, seed=9, progress=False)

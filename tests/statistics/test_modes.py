@@ -21,7 +21,7 @@ CENTRES = np.array([[0.0, 0.0], [6.0, 0.0], [0.0, 6.0], [-6.0, 0.0], [0.0, -6.0]
 
 
 def five_modes(n: int, rng: np.random.Generator, *, without: int | None = None) -> np.ndarray:
-    """Return events (n, 4) of five modes in two features beside two features that know nothing of them."""
+    """Return events (n, 4) of five modes in two features, and two features independent of them."""
     kept = [k for k in range(5) if k != without]
     chosen = np.array(kept)[rng.integers(0, len(kept), n)]
     return np.column_stack([CENTRES[chosen] + rng.normal(0, 1, (n, 2)), rng.normal(0, 1, (n, 2))])

@@ -117,7 +117,7 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damaged_metadata_are_named_in_plain_words(whole: Path, name: str) -> None:
     DAMAGE[name](whole)
-    # the seconds an event are asked for only where a store is written again
+    # the seconds per event are needed only if a store is written again
     read = read_plan if name == "no time" else open_events
     with pytest.raises(StoreError, match=r"damaged") as caught:
         read(whole)

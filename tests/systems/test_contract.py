@@ -278,7 +278,7 @@ def test_scores_are_written_with_the_events_indices(trained: Trained, tmp_path: 
     found = simulacra.open_events(tmp_path / "scores.zarr").load()
     validate(found)
     np.testing.assert_array_equal(found["event"].values, some["event"].values)
-    # An event's score depends neither on those beside it, nor on the chunk.
+    # An event's score depends neither on the other events nor on the chunk.
     np.testing.assert_array_equal(found["score"].values, model.score(trained.events)[100:250])
     assert (found["score"].attrs["units"], found["score"].attrs["long_name"]) == model.score_attributes
     for name in model.trained_range:

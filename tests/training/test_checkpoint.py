@@ -244,7 +244,7 @@ def test_hash_of_the_data_sees_names_values_and_order() -> None:
     assert len({first, *map(data_hash, others)}) == 4
 
 
-def test_versions_name_what_a_result_hangs_on() -> None:
+def test_versions_name_what_a_result_depends_on() -> None:
     found = versions()
     assert found["torch"] == torch.__version__
     assert {"simulacra", "numpy", "python", "host", "machine"} <= set(found)

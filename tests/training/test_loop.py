@@ -1,4 +1,4 @@
-"""The training loop on toy showers: what it leaves, and that it goes on bit for bit wherever it was stopped."""
+"""The training loop on toy showers: its files, and that it continues bit for bit wherever it was stopped."""
 
 import errno
 import itertools

@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_network_and_go_on_bit_for_bit(tmp_path: Path) -> None:
+def test_two_processes_train_one_network_and_continue_bit_for_bit(tmp_path: Path) -> None:
     script = Path(__file__).parents[1] / "tiny_two_processes.py"
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr

@@ -85,7 +85,7 @@ def test_a_network_of_matrices_scores_an_event_alike_beside_any_others(
         np.testing.assert_array_equal(model.score(stars.isel(event=rows)), whole[rows])
 
 
-def test_what_was_interrupted_goes_on(
+def test_an_interrupted_run_continues(
     model: TrainedScore, run: Path, stars: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored = TrainedScore.scored

@@ -100,7 +100,7 @@ def _simulate(
 def _judge(console: Console, model: Reweighter, source: xr.Dataset, data: xr.Dataset, seed: int) -> Judgement:
     from simulacra.reweighting.judgement import judge_reweighter
 
-    with console.status("weighing and judging") as status:
+    with console.status("computing weights and judging") as status:
         return judge_reweighter(
             model,
             source,
@@ -111,7 +111,7 @@ def _judge(console: Console, model: Reweighter, source: xr.Dataset, data: xr.Dat
             most=EVENTS,
             trees=False,
             seed=seed,
-            progress=lambda step, _share: status.update(f"weighing and judging: {step}"),
+            progress=lambda step, _share: status.update(f"computing weights and judging: {step}"),
         )
 
 

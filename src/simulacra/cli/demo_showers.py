@@ -98,7 +98,7 @@ def _simulate(console: Console, seed: int, n: int) -> float | None:
         reason = first if len(first) <= SHORT else f"{first[:SHORT].rsplit(' ', 1)[0]} ..."
         console.print(f"   [dim]Geant4 does not run here (the demo does not need it): {reason}[/]", soft_wrap=True)
         return None
-    # The time of a shower goes with its energy, which differs much among a few.
+    # The time of a shower is proportional to its energy, which varies much among a few showers.
     milliseconds = 1000.0 * n * float(fresh.attrs["seconds_per_event"]) / float(fresh["incident_energy"].sum())
     response = float((fresh["shower"].sum("cell") / (1000.0 * fresh["incident_energy"])).mean())
     console.print(
@@ -115,10 +115,10 @@ def _generate(console: Console, truth: xr.Dataset, seed: int, milliseconds: floa
 
     from simulacra.trained import load
 
-    # Speed is told for one thread, as everywhere.
+    # The time is that of one thread, as everywhere.
     torch.set_num_threads(1)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("", "", "learned from", "in", "ms a shower", "times as fast"):
+    for head in ("", "", "learned from", "in", "ms per shower", "times as fast"):
         table.add_column(head, justify="left" if not head else "right", header_style="dim", no_wrap=True)
     energies = truth["incident_energy"].values
     made = {}

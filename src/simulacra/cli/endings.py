@@ -38,7 +38,7 @@ def end(error: BaseException, *, debug: bool) -> int:
         whether to also show the traceback.
     """
     if isinstance(error, BrokenPipeError):
-        # Nobody reads on; what is still to be written at the end must not fail again.
+        # The reader is gone; the remaining output must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
         return BROKEN_PIPE
     if debug:

@@ -16,7 +16,7 @@ def fit(
         Path,
         typer.Argument(
             help="Store or file simulated at the parameters of the reweighter's source. All of it is used if its seed "
-            "shows that the reweighter was not trained on it, else its test part."
+            "shows that the reweighter was not trained on it, otherwise its test part."
         ),
     ],
     reweighter: Annotated[
@@ -85,7 +85,7 @@ def fit(
     from simulacra.pages import write_page
     from simulacra.workflows.fit import fitted
 
-    # What can be refused is refused before events are embedded, which may take minutes.
+    # Options are checked before events are embedded, which may take minutes.
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder")
     names = [name.strip() for name in free.split(",") if name.strip()]
@@ -121,7 +121,7 @@ def fit(
         ],
     )
     path = write_page(output, page)
-    # What takes the meaning from the numbers comes before them.
+    # Warnings that make the numbers meaningless come before them.
     first = 0 if found.calibrated else 1
     for warning in found.warnings[:first]:
         typer.echo(f"Warning: {warning}")

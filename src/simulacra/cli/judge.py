@@ -36,7 +36,7 @@ def judge(
         Literal["energy", "shapes", "cells"],
         typer.Option(
             "--use",
-            help="Use that the verdict is for: energy measurement, selections on single observables, "
+            help="Use for which to give the verdict: energy measurement, selections on single observables, "
             "or a full stand-in cell by cell (particle by particle, value by value).",
         ),
     ] = "cells",
@@ -45,7 +45,7 @@ def judge(
         typer.Option(
             "--hold-out",
             metavar="CONDITION:LOW:HIGH",
-            help="Test whether the generator is worse in a band that it was not trained on, such as energy:30:50.",
+            help="Test whether the generator is worse in a band left out of its training, such as energy:30:50.",
         ),
     ] = None,
     part: Annotated[
@@ -119,7 +119,7 @@ def judge(
     if compare and ensemble:
         raise ValueError("--compare compares generators, --ensemble treats them as one: choose one")
     if len(generated) > 1 and not (compare or ensemble):
-        raise ValueError(f"{len(generated)} generated samples: say --compare or --ensemble, or give one")
+        raise ValueError(f"{len(generated)} generated samples: add --compare or --ensemble, or give one")
     if len(generated) > 1 and generator is not None:
         raise ValueError("--generator is for one sample: give the generators themselves instead of their events")
     if (published is not None or published_dataset is not None) and not compare:

@@ -12,12 +12,14 @@ def judge_score(
     model: Annotated[str, typer.Argument(help="Run folder or model file of a trained score.")],
     background: Annotated[
         Path,
-        typer.Argument(help="Store or file of background events that it was not trained on, or of their scores."),
+        typer.Argument(help="Store or file of background events not used in its training, or of their scores."),
     ],
     signal: Annotated[Path, typer.Argument(help="Store or file of signal events, or of their scores.")],
     null: Annotated[
         Path | None,
-        typer.Option("--null", help="Store or file of a second background, which has to have the same scores."),
+        typer.Option(
+            "--null", help="Store or file of a second background, whose scores should have the same distribution."
+        ),
     ] = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for report.html and report.json; created if needed.")
@@ -28,9 +30,9 @@ def judge_score(
     ] = 200_000,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Judge a score: by what factor a cut on it improves a signal's significance, and what it does to the background.
+    """Judge a score: how much cuts on it improve a signal's significance, and how they change the background.
 
-    Writes the verdict, ROC and significance improvement curves beside those of background against background, and the
+    Writes the verdict, ROC and significance improvement curves with those of background against background, and the
     background's efficiency in bins of the conditions, as a page and as JSON.
     """
     from simulacra.progress import step_progress

@@ -18,19 +18,19 @@ def systems() -> None:
     from simulacra.training.checkpoint import read_metadata
 
     console = Console()
-    table = Table("system", "makes", "what it is", title="systems", title_justify="left")
+    table = Table("system", "makes", "description", title="systems", title_justify="left")
     for name in names():
         try:
             found = any_system(name)
         except ValueError as error:
-            # One of a user's own that is broken: the others are there all the same.
+            # A broken system of the user; the others are still listed.
             typer.secho(f"warning: {error}", fg="yellow", err=True)
             continue
         table.add_row(name, found.MAKES, (found.__doc__ or "").strip().splitlines()[0])
     console.print(table)
     table = Table(
         Column("generator", no_wrap=True),
-        "what it makes",
+        "description",
         "conditions",
         "trained on",
         title="shipped generators",

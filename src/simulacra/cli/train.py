@@ -1,4 +1,4 @@
-"""``simulacra train``: train what an experiment file describes into a run folder."""
+"""``simulacra train``: train the model of an experiment file into a run folder."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def calibrate(fit: Fit, curve: CalibrationCurve, *, keep_network_error: bool = F
         low, high = float(curve.truths[:, p].min()), float(curve.truths[:, p].max())
         if not low <= estimates[p] <= high:
             said.append(
-                f"the calibrated {name} = {estimates[p]:.6g} lies outside the pseudo-experiments' {low:.6g} to "
+                f"the calibrated {name} = {estimates[p]:.6g} is outside the pseudo-experiments' {low:.6g} to "
                 f"{high:.6g}: the curve is an extrapolation there"
             )
             python_warnings.warn(said[-1], FitWarning, stacklevel=2)

@@ -53,7 +53,7 @@ def box_calibration(reweighter: Reweighter, method: str) -> ParameterMap | None:
 
 
 def known_bias(reweighter: Reweighter) -> ParameterMap | None:
-    """Return a map for any objective, which tells how large the networks' bias is; None if there is none."""
+    """Return a map for any objective, which measures the networks' bias; None if there is none."""
     for method in reweighter.fit_calibration:
         if (found := box_calibration(reweighter, method)) is not None:
             return found

@@ -1,4 +1,4 @@
-"""Classifiers that are trained to the bottom of their loss: what tells detector-level data from weighted simulation.
+"""Classifiers of detector-level data against weighted simulation, trained to the minimum of their loss.
 
 ``LogisticDiscriminator`` is linear in the features that it is given, so its loss is convex and its minimum exact, in a
 handful of Newton steps. ``PerceptronDiscriminator`` is general, slower, and its minimum as good as LBFGS finds it.
@@ -145,7 +145,7 @@ class PerceptronDiscriminator:
         shares: np.ndarray,
         start: np.ndarray | None,
     ) -> Separation:
-        """Return the best g that LBFGS finds; going on from a nearby one keeps the loss smooth in the weights."""
+        """Return the best g that LBFGS finds; a start from a nearby one keeps the loss smooth in the weights."""
         from scipy.optimize import minimize
 
         width = data.shape[1]

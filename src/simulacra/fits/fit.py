@@ -31,7 +31,7 @@ SCAN_WIDTH: Final = 3.0
 
 @dataclass(frozen=True)
 class Precision:
-    """How a fit's uncertainty is computed, and what else is computed.
+    """Settings of a fit's uncertainty and of additional results.
 
     Attributes
     ----------
@@ -230,7 +230,7 @@ def _warnings(objective: Objective, optimum: np.ndarray, sigma: np.ndarray, effe
     space, about = objective.about.space, objective.about
     said = [
         f"{name} = {optimum[space.free_names.index(name)]:.6g} is at the {side} edge of the trained box, "
-        f"{edge:g}: the data may lie outside the trained box; train over a larger prior"
+        f"{edge:g}: the data may be outside the trained box; train over a larger prior"
         for name, side, edge in at_edge(space, optimum)
     ]
     edges = {name for name, _, _ in at_edge(space, optimum)}

@@ -131,7 +131,7 @@ def parameter_space(
     Raises
     ------
     ValueError
-        if the members do not agree, a name is unknown, or a value lies outside the trained box.
+        if the members do not agree, a name is unknown, or a value is outside the trained box.
     """
     if not members:
         raise ValueError("there is no log ratio to fit with; give at least one member")
@@ -163,7 +163,7 @@ def parameter_space(
             slack = 1e-6 * (most - least)
             if not least - slack <= value <= most + slack:
                 raise ValueError(
-                    f"{name} = {value:g} ({what}) lies outside the trained box, {least:g} to {most:g}; "
+                    f"{name} = {value:g} ({what}) is outside the trained box, {least:g} to {most:g}; "
                     "choose a value inside it or train over a larger prior"
                 )
             held[names.index(name)] = value

@@ -107,7 +107,7 @@ def fit_parameter_map(
     Raises
     ------
     ValueError
-        if the parameters' shape does not fit, or some lie outside the box.
+        if the parameters' shape does not fit, or some are outside the box.
     FitError
         if there are too few events, or no optimum is found.
     """

@@ -65,7 +65,7 @@ def values(file: h5py.File, name: str, shape: tuple[int | None, ...], rows: slic
     Parameters
     ----------
     shape:
-        the shape that the whole dataset must have; None stands for any number.
+        the shape that the whole dataset must have; None means any number.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def values(file: h5py.File, name: str, shape: tuple[int | None, ...], rows: slic
 
 
 def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...], *, kinds: str = "biuf") -> h5py.Dataset:
-    """Return a dataset of numbers, of numpy's ``kinds``, of a shape; None stands for any number.
+    """Return a dataset of numbers, of numpy's ``kinds``, of a shape; None means any number.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def write_file(
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise FormatError(f"'{path}' is there already: choose another path, or ask for it to be overwritten")
+        raise FormatError(f"'{path}' exists: choose another path, or overwrite it")
     n = events.sizes["event"]
     with created(path) as file:
         file.attrs.update(attributes)

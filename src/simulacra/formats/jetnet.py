@@ -138,7 +138,7 @@ def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     for name, (held, inner) in layout.items():
         dtype = np.result_type(*(events[one].dtype for one in held if one != "present"))
         columns[name] = Column(inner, dtype, _stacking(held))
-        # another type than the column's is kept beside it, so that events come back as they were
+        # a type that differs from the column's is stored with it, so that events are read back unchanged
         covered |= {one for one in held if one == "present" or events[one].dtype == dtype}
 
     def finish(file: h5py.File) -> None:

@@ -1,4 +1,4 @@
-"""Write events in the format that a path or a name says."""
+"""Write events in the format given by a path or a name."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write(
         asked = f"there is no format '{name}'" if name else f"the ending of '{path}' means no format"
         raise FormatError(f"{asked}: give one of {', '.join(_WRITERS)} as file_format")
     if path.exists() and not overwrite:
-        raise FormatError(f"'{path}' is there already: choose another path, or ask for it to be overwritten")
+        raise FormatError(f"'{path}' exists: choose another path, or overwrite it")
     takes_overwrite = name not in ("single_file", "hepmc")
     _WRITERS[name](events, path, **({"overwrite": overwrite} if takes_overwrite else {}))
     return path

@@ -36,7 +36,7 @@ class Distillation(PointFamily):
 
     def __init__(self, model: Any, teacher: Any, *, average_decay: float = 0.999) -> None:
         super().__init__(model, average_decay=average_decay)
-        # In a tuple, so that the teacher is neither trained nor saved beside its student.
+        # In a tuple, so the teacher is neither trained nor saved with its student.
         self._teacher = (teacher.requires_grad_(False).eval(),)
 
     def loss(self, stage: str, network: Any, points: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:

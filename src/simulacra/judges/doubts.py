@@ -26,7 +26,7 @@ def only_constants(truth: Sample, generated: Sample) -> str:
     The judges tell different constants apart. Conditions are not checked, because they are inputs.
     """
     theirs, ours = (KINDS[truth.kind].outcome(sample) for sample in (truth, generated))
-    # Observables of equal arrays or particles may differ by the order of a sum; a column of a table is what it is.
+    # Observables of equal arrays or particles may differ by the order of a sum; columns of a table are exact.
     rounding = 0.0 if truth.cells is None and truth.cloud is None else ROUNDING
     constant = theirs.keys() == ours.keys() and all(
         _is_constant(values, ours[name], rounding) for name, values in theirs.items()

@@ -78,7 +78,7 @@ def _power(case: Case) -> Left:
 
 
 PANEL: Final = (
-    # First, for it refuses a band with too few events.
+    # First, because it refuses a band with too few events.
     Judge("held-out band", 0.0, _band, "band", lambda case: case.held_out is not None),
     Judge(
         "distances of observables",

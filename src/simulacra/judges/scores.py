@@ -330,7 +330,7 @@ def _separation(
     for eps in QUOTED:
         name, percent = f"at {eps:g}", f"{100 * eps:g} %"
         if name not in values and eps >= known.background[0]:
-            notes.append(f"A background efficiency of {percent} lies between the values of the score.")
+            notes.append(f"A background efficiency of {percent} is between the values of the score.")
             continue
         if eps < known.background[0]:
             events = (1 - eps) / eps / MOST_RELATIVE_ERROR**2

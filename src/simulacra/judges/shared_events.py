@@ -59,7 +59,7 @@ class Digests:
 def digests_of(sample: Sample) -> Digests:
     """Return digests of the results of each event; equal events have the same digest."""
     if sample.cloud is not None:
-        # Padding says nothing: two files of the same events may differ in it.
+        # Padding has no meaning: two files of the same events may differ in it.
         present, features = sample.cloud.present, sample.cloud.features
         tables = [features[row][there] for row, there in enumerate(present)]
         filled = np.array([np.count_nonzero(table) for table in tables])

@@ -37,7 +37,7 @@ def describe(
     held_out = json.loads(events.attrs.get("hold_out", "[]"))
     asked = {name: _asked_of_the_simulator(name, events) for name in used if conditions[name].kind == "float"}
     forms = {name: drawn.form for name, drawn in asked.items() if drawn is not None and drawn.low < drawn.high}
-    # What no simulator tells is drawn as it is in the sample.
+    # Other conditions are drawn from the sample, because no simulator gives their distribution.
     kept = [name for name in used if name not in forms]
     return {
         **{name: events.attrs.get(name, "") for name in carries},
@@ -71,8 +71,8 @@ def trained_range(name: str, events: xr.Dataset, condition: Condition) -> tuple[
     if asked is None:
         if condition.kind != "float" or not condition.positive:
             return lowest, highest
-        # The extremes of a foreign file fall a little short of what its simulator was asked for. They are rounded
-        # outwards at most: what was trained on is not outside of the trained range.
+        # The extremes in a foreign file are a little inside its simulator's range. They are rounded outwards, so
+        # no training event is outside the trained range.
         return min(lowest, float(f"{lowest:.2g}")), max(highest, float(f"{highest:.2g}"))
     if not asked.low < asked.high:
         return lowest, highest

@@ -19,19 +19,19 @@ class EventValidation:
     """Judges generated events by the 1-Wasserstein distance of each observable, in units of its width.
 
     ``score`` is the mean over observables and four bins of each condition that varies; lower is better. Lost modes
-    raise an alarm (:class:`~simulacra.statistics.validation.ValidationJudge`). What is made of the truth is kept as
-    long as the same events are judged against.
+    raise an alarm (:class:`~simulacra.statistics.validation.ValidationJudge`). Results for the truth are kept and used
+    again while the truth is the same.
 
     Parameters
     ----------
     conditions:
-        names of what the generator is conditioned on; there may be none.
+        names of the generator's conditions; there may be none.
     observed:
         returns the observables of events, (N,) each, by name; those of :func:`simulacra.observables.observe` if None.
     binned:
-        names of the conditions whose bins the score is taken in; those that vary if None.
+        names of the conditions whose bins are used for the score; those that vary if None.
     weighted:
-        whether events count by their weights, where they have any.
+        whether to use the events' weights, if they have any.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class EventValidation:
         events:
             the truth, with the conditions, weighted by its weights.
         generated:
-            events made at the truth's conditions, in its order; or at other conditions, which they then hold.
+            events made at the truth's conditions, in its order; or at other conditions, which they must then contain.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class EventValidation:
             self._judge, self._judged = self._judge_of(events), events
         made = self._observed(generated)
         if missing := [name for name in self._judge.names if name not in made]:
-            raise ValueError(f"the generated events have no {', '.join(missing)}, by which the truth is known")
+            raise ValueError(f"the generated events lack observables of the truth: {', '.join(missing)}")
         table = np.stack([made[name] for name in self._judge.names], axis=1)
         at = None if self._paired(events, generated) else self._columns(generated)
         return self._judge.check(table, at, self._weights(generated))
@@ -91,11 +91,11 @@ class EventValidation:
         return np.stack(columns, axis=1) if columns else None
 
     def _paired(self, events: xr.Dataset, generated: xr.Dataset) -> bool:
-        """Return whether each generated event was made at the conditions of the true one in its place."""
+        """Return whether each generated event has the conditions of the true event at the same position."""
         if events.sizes["event"] != generated.sizes["event"]:
             return False
         there = [name for name in self.conditions if name in generated]
-        # In single precision, as generators take them.
+        # In single precision, like the conditions that generators receive.
         columns = [[one[name].values.astype(np.float32) for name in there] for one in (events, generated)]
         return all(np.array_equal(asked, made) for asked, made in zip(*columns, strict=True))
 

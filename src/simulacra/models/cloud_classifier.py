@@ -32,7 +32,7 @@ class CloudNetwork(EventNetwork):
     columns:
         how many numbers per particle these are.
     numbers:
-        names of variables of one number per event that the network sees beside the particles.
+        names of variables of one number per event, inputs in addition to the particles.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ MOST_COUNTED: Final = 22
 
 
 def upper_tail(z: Tensor) -> Tensor:
-    """Return the probability that a standard normal number lies above ``z``, any shape, never 0."""
+    """Return the probability that a standard normal number is above ``z``, any shape, never 0."""
     return (0.5 - 0.5 * torch.erf(z * math.sqrt(0.5))).clamp(min=1e-7)
 
 

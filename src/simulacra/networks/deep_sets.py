@@ -44,9 +44,9 @@ class ParticleFlowNetwork(nn.Module):
     summary:
         length of the output.
     typical_number:
-        number of particles of a typical event, which sums are divided by so that they are of order 1.
+        number of particles of a typical event; sums are divided by it, to be of order 1.
     numbers:
-        further numbers per event, which :math:`F` takes beside the sum.
+        further numbers per event, inputs of :math:`F` in addition to the sum.
     """
 
     typical_number: Tensor

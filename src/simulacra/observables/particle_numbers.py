@@ -43,7 +43,7 @@ def momentum_fraction_bin(momentum: np.ndarray, centre_of_mass_energy: np.ndarra
     energy = centre_of_mass_energy[:, None]
     fraction = np.divide(2 * length, energy, out=np.zeros_like(length), where=energy > 0)
     found: np.ndarray = np.searchsorted(edges, fraction, side="right") - 1
-    # as in numpy.histogram, the last bin holds its upper edge; what lies beyond the edges is counted nowhere
+    # as in numpy.histogram, the last bin includes its upper edge; values beyond the edges are not counted
     found[fraction == edges[-1]] = len(edges) - 2
     found[fraction > edges[-1]] = -1
     return found

@@ -85,12 +85,12 @@ def histograms_figure(
         raise ValueError(f"a histogram shows at most {len(SERIES)} samples besides the truth, not {len(others)}")
     with new_figure(4.2, 3.6, fitted=False) as figure:
         top, bottom = two_panels(figure, top=0.985)
-        # Before stands for blue, after for orange, on every page.
+        # Before is blue, after is orange, on every page.
         colours = SERIES if len(others) > 1 else (GENERATED,)
         draw_histograms(top, bottom, edges, truth, others, colours, logarithmic=logarithmic)
         top.set_ylabel(value_label)
         highest = max(float(sample.share.max()) for sample in (truth, *others))
-        # The legend lies above the curves, one more line for every two samples.
+        # The legend is above the curves, one more line for every two samples.
         rows = (len(others) + 2) // 2
         if logarithmic_shares:
             positive = truth.share[truth.share > 0]
@@ -290,7 +290,7 @@ def weights_figure(weights: Sequence[tuple[str, np.ndarray]]) -> bytes:
     low, high = float(everything.min()), float(everything.max())
     if not high > low:
         low, high = low - 0.5, high + 0.5
-    # Weights below 1 matter as much as those above: equal ratios a bin, unless some are 0 or negative.
+    # Weights below 1 matter as much as those above: bins of equal ratios, unless some are 0 or negative.
     by_ratio = low > 0 and high / low > 3
     edges = np.geomspace(low, high, WEIGHT_BINS + 1) if by_ratio else np.linspace(low, high, WEIGHT_BINS + 1)
     edges[0], edges[-1] = low, high
@@ -308,7 +308,7 @@ def weights_figure(weights: Sequence[tuple[str, np.ndarray]]) -> bytes:
             axes.set_xscale("log")
             plain_numbers(axes.xaxis, high / low)
         axes.set_xlabel("Weight of a source event")
-        axes.set_ylabel("Events a bin")
+        axes.set_ylabel("Events per bin")
         axes.grid(color=GRID, linewidth=0.7)
         axes.legend(loc="upper right")
         return svg_of(figure)

@@ -125,7 +125,7 @@ def points(
 
 
 def band(axes: Axes, edges: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Shade what lies between two values in each bin."""
+    """Shade the area between two values in each bin."""
     axes.fill_between(
         edges, np.append(low, low[-1]), np.append(high, high[-1]), step="post", color=TRUTH, alpha=0.35, linewidth=0
     )

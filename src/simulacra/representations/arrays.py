@@ -1,4 +1,4 @@
-"""Arrays of one grid side by side, as channels: which axes of each variable are the grid's, and which are channels."""
+"""Arrays on one grid as channels: which axes of each variable are those of the grid, and which are channels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 
 class LayoutError(ValueError):
-    """Arrays that do not stand on one grid; the message names them and the remedy."""
+    """Arrays that are not on one grid; the message names them and the remedy."""
 
 
 @dataclass(frozen=True)
 class Array:
-    """How a variable lies on the grid.
+    """The position of a variable's axes on the grid.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Array:
 
 @dataclass(frozen=True)
 class Layout:
-    """The variables of events that stand on one grid, and the numbers beside them.
+    """The variables of events on one grid, and further numbers per event.
 
     Attributes
     ----------
@@ -90,10 +90,10 @@ class Layout:
 
 
 def placed(name: str, dimensions: Sequence[str], shape: Sequence[int], grid: Mapping[str, int]) -> Array:
-    """Return how a variable of these dimensions behind the event lies on a grid of these axes and lengths.
+    """Return the axes of a variable, with these dimensions after the event, on a grid of these axes and lengths.
 
     Dimensions that the grid does not have are channels. A variable of other dimensions than the grid's, but of its
-    shape, lies on it as it stands.
+    shape, is on it unchanged.
 
     Raises
     ------
@@ -107,6 +107,6 @@ def placed(name: str, dimensions: Sequence[str], shape: Sequence[int], grid: Map
     if tuple(shape) == tuple(grid.values()):
         return Array(tuple(range(len(grid))), 1)
     raise LayoutError(
-        f"'{name}' {dict(zip(dimensions, shape, strict=True))} does not stand on the grid {dict(grid)} of the other "
+        f"'{name}' {dict(zip(dimensions, shape, strict=True))} is not on the grid {dict(grid)} of the other "
         "arrays: a network sees arrays of one grid; name those of 'network.variables'"
     )

@@ -95,7 +95,7 @@ def loss(classifier: EventClassifier, summary: Tensor, batch: Mapping[str, Tenso
 class ClassificationTrainee:
     """Two samples and a classifier, as the training loop takes them.
 
-    Batches are cut from both classes alike: of the smaller one, events come up again more often.
+    An epoch has the same number of events of both classes: those of the smaller sample are repeated.
     """
 
     def __init__(

@@ -167,7 +167,7 @@ class DetectorTask:
 
 
 @lru_cache(maxsize=1)
-def _opened(source: str, changed: int) -> xr.Dataset:  # noqa: ARG001 - a store that was replaced is opened anew
+def _opened(source: str, changed: int) -> xr.Dataset:  # noqa: ARG001 - a replaced store is opened again
     """Return the events of a store; its files are checked once for all chunks."""
     return open_events(source)
 

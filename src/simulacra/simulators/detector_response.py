@@ -35,7 +35,7 @@ MASSES: Final[dict[int, float]] = {
 
 UNIFORMS: Final = 2
 NORMALS: Final = 4
-LARGEST_ETA: Final = 20.0  # stands for the beam's direction
+LARGEST_ETA: Final = 20.0  # used for the beam's direction
 
 
 @dataclass(frozen=True)

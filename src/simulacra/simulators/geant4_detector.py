@@ -44,7 +44,7 @@ class Detector(g4.G4VUserDetectorConstruction):  # type: ignore[misc,unused-igno
         """Build the volumes; called by Geant4."""
         geometry = self.geometry
         dead = geometry.dead_material
-        # Particles may start beside the detector when they come in at an angle: the world holds every such point.
+        # Particles at an angle may start outside the detector: the world contains all such points.
         lateral = geometry.lateral_size / 2 + MARGIN + 10 * abs(vertex_z(geometry))
         half_depth = geometry.depth + MARGIN - vertex_z(geometry)
         world = self._logical("world", g4.G4Box("world", lateral, lateral, half_depth), "G4_Galactic")

@@ -162,7 +162,7 @@ class RunManager:
     def run(self, conditions: Mapping[str, np.ndarray], seeds: tuple[int, int]) -> Showers:
         """Return the showers of the particles that ``conditions`` describe, (n,) each.
 
-        The result hangs on the arguments alone: the random engine is seeded first.
+        The result depends only on the arguments: the random engine is seeded first.
         """
         n = len(conditions["incident_energy"])
         self.gun.conditions, self.gun.next = dict(conditions), 0

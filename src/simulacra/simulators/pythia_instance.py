@@ -55,7 +55,7 @@ def _messages(text: str) -> str:
     found: list[str] = []
     for i, line in enumerate(lines):
         if line.strip().startswith("PYTHIA "):
-            # what it is about stands in the next line, set in
+            # its subject is in the next line, indented
             about = lines[i + 1] if i + 1 < len(lines) and lines[i + 1].startswith("   ") else ""
             found.append(" ".join(f"{line} {about}".split()))
     return "; ".join(dict.fromkeys(found[-5:]))

@@ -206,7 +206,7 @@ def card_lines(text: str) -> Iterator[str]:
             continue
         stripped = stripped.split("!")[0].split("#")[0].strip()
         if not held and not stripped[:1].isalnum():
-            continue  # as in Pythia, where a line that begins with neither letter nor digit says nothing
+            continue  # as in Pythia, which ignores lines that begin with neither letter nor digit
         first = first if held else number
         held = f"{held} {stripped}".strip()
         if held.count("{") > held.count("}"):

@@ -17,7 +17,7 @@ from simulacra.store import WriteSummary, open_events
 def fingerprint_of(
     simulator: str, settings: Mapping[str, Any], seed: int, *, package: str | None = None, **further: Any
 ) -> dict[str, Any]:
-    """Return all that decides a sample, by which a store knows whether it may be gone on with.
+    """Return everything that determines a sample; a store can be continued only if this is unchanged.
 
     Parameters
     ----------

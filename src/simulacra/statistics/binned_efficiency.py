@@ -205,7 +205,7 @@ def _uniformity(
         compared = []
         for cut, rows in zip(cuts, passing, strict=True):
             efficiency = float(sample.weights[rows].sum() / total) if own else cut.efficiency
-            # A sample of which by chance nothing passes still has a variance.
+            # A sample without passing events, by chance, still has a variance.
             share = max(float(squares[rows].sum() / squares.sum()), LEAST_SHARE * efficiency)
             compared.append((efficiency, share * (1 - 2 * efficiency) + efficiency**2, 0.0 if own else cut.error**2))
         tables = []

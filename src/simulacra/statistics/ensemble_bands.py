@@ -181,7 +181,7 @@ def observed(names: tuple[str, str, str], samples: Sequence[tuple[np.ndarray, np
     shares = np.stack([rows[0] for rows in drawn[1:]])
     errors = np.stack([side.error for side in found[1:]])
     m, mean, spread = len(shares), shares.mean(axis=0), shares.std(axis=0, ddof=1)
-    # What of the spread is not the members' statistics is drawn anew, with its correlations between the bins.
+    # The part of the spread beyond the members' statistics is drawn again, with its correlations between the bins.
     own = np.sqrt(np.maximum(spread**2 - (errors**2).mean(axis=0), 0.0))
     scale = np.divide(own, spread, out=np.zeros_like(own), where=spread > 0)
     deviations = (shares - mean) * scale / np.sqrt(m - 1)
@@ -192,7 +192,7 @@ def observed(names: tuple[str, str, str], samples: Sequence[tuple[np.ndarray, np
     moved = drawn[0][1:] - drawn[0][0]
     apart = found[0].share - mean
     pulls = _pulls(apart, spread, error, m)
-    # What was found fluctuates already: only what of it is beyond an honest band's fluctuations is kept as a fault.
+    # The observed values fluctuate too: only the part beyond an honest band's fluctuations is kept as a fault.
     fault = apart * np.sqrt(max(1 - 1 / max(float(np.quantile(pulls[0], LEVELS[0])), 1e-9) ** 2, 0.0))
     inside = Inside(
         pulls,
@@ -222,7 +222,7 @@ def _pulls(difference: np.ndarray, spread: np.ndarray, error: np.ndarray, member
     )
     width = np.stack([_student(level, freedom) for level in LEVELS]) * np.sqrt(variance)
     apart = np.broadcast_to(np.abs(difference), width.shape)
-    # Where neither side has any events, nothing is apart.
+    # If neither side has events, they do not differ.
     return np.asarray(np.divide(apart, width, out=np.where(apart > 0, np.inf, 0.0), where=width > 0))
 
 

@@ -80,7 +80,7 @@ def fit_logistic(
         step = _descent(curvature, slope)
         distance = abs(float(slope @ step))
         if exact and distance < EXACT:
-            # In full, for the loss no longer tells which of the two is better: this doubles the digits.
+            # A full step, because the loss cannot tell which of the two is better: this doubles the digits.
             beta = beta - step
             loss, log_odds = at(beta)
             return LogisticFit(beta, log_odds, loss, curvature, converged=True)

@@ -99,7 +99,7 @@ def deviation_from_truth(truth: Shares, generated: Shares) -> Deviation:
         raise ValueError("a deviation needs two cells or more, each with truth events")
     apart = (generated.share - p) ** 2
     truth_part, generated_part = (float((s.variance / p).sum() / degrees) for s in (truth, generated))
-    # A sample of which all lies in one cell has no variance by its own shares; it has by the truth's.
+    # A sample in a single cell has no variance by its own shares, but by the truth's.
     generated_part = max(generated_part, 1 / generated.size)
     statistical = truth_part + generated_part
     squared = float((apart / p).sum())

@@ -110,7 +110,7 @@ def far_outside(
     for sample, index, label in zip(found, indices, labels, strict=True):
         if not sample:
             continue
-        # Each event once, by what is most extreme of it.
+        # Each event once, with its most extreme value.
         worst: dict[int, tuple[float, str, float]] = {}
         for far in sorted(sample, reverse=True):
             worst.setdefault(far[1], (far[0], *far[2:]))
@@ -120,7 +120,7 @@ def far_outside(
             for row, (sigmas, name, value) in list(worst.items())[:MOST_NAMED]
         )
         more = f"; and {len(worst) - MOST_NAMED} more" if len(worst) > MOST_NAMED else ""
-        many = "One event lies" if len(worst) == 1 else f"{len(worst)} events lie"
+        many = "One event is" if len(worst) == 1 else f"{len(worst)} events are"
         warnings.append(
             f"{many} far outside all others in {label}: {named}{more}. Look at {'it' if len(worst) == 1 else 'them'}: "
             "judges of several observables together count such a value as the largest there is, and no more."

@@ -183,7 +183,7 @@ def background_against_background(
     as_signal = max(1, round(n * effective_size(signal.weights) / effective_size(background.weights)))
     areas, maxima, improvements = [], [], []
     for _ in range(replicates):
-        # Rank, random numbers and label in one integer, so that copies of one event stand in random order: they are no
+        # Rank, random numbers and label in one integer, so that copies of one event are in random order: they are no
         # ties, of which cuts between signal and background would know.
         rank = rng.integers(n, size=n + as_signal)
         keys = (rank << 22) | (rng.integers(1 << 21, size=len(rank)) << 1)

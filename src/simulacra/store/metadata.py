@@ -118,7 +118,7 @@ def check(value: Any, held: TypeAdapter[Held], where: str, *, remedy: str = "mak
 
 
 def _damaged(error: ValidationError, where: str, remedy: str) -> StoreError:
-    """Return an error that says what is wrong where, without the content, which may be binary and long."""
+    """Return an error with the place and the fault, without the content, which may be binary and long."""
     fault = error.errors(include_input=False, include_url=False)[0]
     place = printable(".".join(map(str, fault["loc"])), 80)
     message = printable(fault["msg"], 200)

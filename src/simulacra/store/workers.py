@@ -104,7 +104,7 @@ class Workers:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self.make, os.getpid(), list(sys.path)), daemon=True)
         # Ctrl-C reaches the whole foreground group; the parent alone answers it, and a blocked signal is inherited.
-        # The tracker is a process that multiprocessing starts beside the first one, and then unblocks the signal.
+        # The tracker is a process that multiprocessing starts in addition to the first; it then unblocks the signal.
         resource_tracker.ensure_running()
         earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:

@@ -156,7 +156,7 @@ def write_events(
         label="events",
         attributes={},
         overwrite=overwrite,
-        anew=fingerprint is None,
+        start_over=fingerprint is None,
     )
 
 
@@ -195,7 +195,7 @@ def _write(
     label: str,
     attributes: dict[str, Any],
     overwrite: bool,
-    anew: bool = False,
+    start_over: bool = False,
     bytes_per_event: float = INDEX_BYTES,
 ) -> WriteSummary:
     path, plan, partial = make.path, make.plan, Partial(make.path)
@@ -207,7 +207,7 @@ def _write(
                 return WriteSummary(path, plan.n_events, plan.n_events, time.perf_counter() - begun, seconds_per_event)
             if path.exists() and not (path / "zarr.json").exists():
                 raise StoreExistsError(f"'{path}' is not a store of events and is not overwritten; choose another path")
-            if anew:
+            if start_over:
                 partial.clear()
             try:
                 _refuse_what_cannot_fit(partial, plan, bytes_per_event, max(1, processes))
@@ -261,7 +261,7 @@ def _made(make: _Make, chunks: Iterable[Chunk], processes: int) -> Generator[Chu
 
 def _already_there(path: Path, plan: Plan, partial: Partial) -> float:
     """Return the seconds per event of the complete store at ``path`` if it is the requested one."""
-    remedy = "choose another path, remove it, or ask for it to be overwritten"
+    remedy = "choose another path, remove it, or overwrite it"
     begun_with = partial.plan()
     if begun_with is None or begun_with == plan:
         # nothing in here, or what was left when a finished store had been moved into place

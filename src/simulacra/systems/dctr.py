@@ -1,7 +1,7 @@
 """DCTR: one simulation reweighted into another on the full phase space, continuous in the simulator's parameters.
 
 Andreassen and Nachman, arXiv:1907.08209. It reproduces the figures of reweighted observables (default Pythia with other
-values of alphaS, aLund and probStoUD in e+e- -> Z -> hadrons at 91.2 GeV) and for the table of fits of the three
+values of alphaS, aLund and probStoUD in e+e- -> Z -> hadrons at 91.2 GeV) and the table of fits of the three
 parameters, one by one and together.
 
 From the paper: a particle flow network on all particles' momenta and identities, the cross entropy of target against

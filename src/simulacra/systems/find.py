@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from simulacra.training.loop import Trainee
     from simulacra.training.settings import Experiment
 
-#: opens the events at a path
+#: function that opens the events at a path
 Read = Callable[[str], xr.Dataset]
 Makes = Literal["events", "weights", "scores"]
 #: environment variable with further folders of systems, separated as in PATH; their code is run, so it must be trusted

@@ -69,7 +69,7 @@ class Trainer:
         with torch.no_grad():
             self.module.longitudinal.copy_(torch.from_numpy(fit.longitudinal))
             self.module.lost.copy_(torch.from_numpy(fit.lost))
-            # The sections before the last start from its spots, too: training moves them.
+            # The other sections start with the spots of the last one; training changes them.
             self.module.spots.copy_(torch.from_numpy(fit.last_spot).expand_as(self.module.spots))
         self.family = MaximumLikelihood(self.module, self)
 

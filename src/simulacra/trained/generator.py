@@ -43,11 +43,11 @@ class TrainedGenerator(TrainedModel):
         super().__init__(path, last_layer_draw)
         self._system = system(self.kind)
         self._graph_of = self.module
-        # Tells where the module is; to go through all of its tensors takes longer than all else beside the network.
+        # Shows the module's device; checking all tensors would take longer than everything except the network.
         self._witness = next(self.module.parameters(), None)
         # By number of threads; None where torch makes the events.
         self._sessions: dict[int, Session | None] = {}
-        # The last events that were made, and where they stand, to make the next ones like them.
+        # The last events and their indices, to make the next ones from them.
         self._latest: tuple[tuple[int, int], xr.Dataset] | None = None
 
     def with_last_layer(self, draw: int) -> TrainedGenerator:

@@ -1,4 +1,4 @@
-"""A trained score: how much an event looks like something else than the background."""
+"""A trained score: how different events are from the background."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from simulacra.trained.model_file import TrainedModel
 from simulacra.units import in_units
 from simulacra.version import __version__
 
-#: rows that the network is always given: a row of a matrix product depends on how many rows there are, in its last bits
+#: rows per call of the network: the last bits of a matrix product depend on the number of rows
 BLOCK: Final = 1024
-#: events that are read and checked at a time
+#: number of events that are read and checked together
 AT_A_TIME: Final = 8 * BLOCK
 
 
@@ -68,7 +68,7 @@ class TrainedScore(TrainedModel):
     def score(self, events: xr.Dataset) -> np.ndarray:
         """Return the score of each event, (N,) float32; a higher one means less like the background.
 
-        It depends only on the event, not on the events beside it. Events in a store are read some at a time.
+        The score of an event does not depend on the other events. Events in a store are read in pieces.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class TrainedScore(TrainedModel):
             if conditions reach outside the trained range.
         """
         events = self.looked_at(events)
-        # The indices of all events at once: some of them do not show that another one has the same.
+        # The indices of all events together, because a piece does not show a duplicate in another piece.
         validate(events.drop_vars(list(events.data_vars)))
         self.warn_of_extrapolation(events)
         pieces = [np.empty(0, np.float32)]
@@ -113,9 +113,9 @@ class TrainedScore(TrainedModel):
         return scores
 
     def scored(self, events: xr.Dataset) -> xr.Dataset:
-        """Return the scores of events as a dataset that is written and read as events are.
+        """Return the scores of events as a dataset in the format of events.
 
-        It holds the variable ``score`` (event) with the events' indices, and their conditions and weights beside.
+        It holds the variable ``score`` (event) and the events' indices, conditions and weights.
 
         Raises
         ------
@@ -141,6 +141,6 @@ class TrainedScore(TrainedModel):
 
 
 def provenance(events: xr.Dataset) -> dict[str, Any]:
-    """Return who made events: simulator, its version, seed and settings."""
+    """Return the origin of events: simulator, its version, seed and settings."""
     told = {key: events.attrs[key] for key in ("simulator", "simulator_version", "seed", "settings")}
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in told.items()}

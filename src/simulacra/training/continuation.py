@@ -165,7 +165,7 @@ def _completed(identity: dict[str, Any]) -> dict[str, Any]:
     try:
         settings = Experiment.model_validate(identity["settings"])
     except ValidationError:
-        # Settings of another version: what differs is said one by one.
+        # Settings of another version: the error names each difference.
         return identity
     return identity | {"settings": json.loads(settings.model_dump_json())}
 

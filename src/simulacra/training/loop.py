@@ -168,7 +168,7 @@ def train(
                 step = progression.step
                 factor = schedule(step, settings)
                 if not first:
-                    # Only the first process keeps the state of its generator; the others' hang on the step alone.
+                    # Only the first process saves the state of its generator; the others' depend only on the step.
                     rng.manual_seed((experiment.seed * 1_000_003 + step) * 64 + rank)
                 batch = batch_of(tensors, step, batch_size, n_events, experiment.seed, rank)
                 logs: dict[str, Tensor] = {}
@@ -193,11 +193,11 @@ def train(
                     values = {name: float(value) for name, value in logs.items()}
                     _refuse_nan(values, progression.step)
                     _refuse_nan_weights(trainee.family, progression.step)
-                    # The same noise at each validation: the difference between two is the networks' alone.
+                    # The same noise at each validation, so two of them differ only by the networks.
                     noise = torch.Generator().manual_seed(experiment.seed + 17)
                     found = _as_validation(trainee.validate(validation, noise)) if first else Validation({})
                     if several:
-                        # One verdict for all, or they would not stop at the same step.
+                        # One result for all processes, or they would not stop at the same step.
                         found = fabric.broadcast(found)
                     judged = dict(found.values)
                     if found.score_error is not None:
@@ -208,7 +208,7 @@ def train(
                     row: dict[str, Any] = {"step": progression.step, "seconds": progression.seconds, **values, **judged}
                     row["progress_step"] = progression.progress_step
                     if found.alarm and not progression.alarmed:
-                        # Once as it begins, not at each validation while it lasts.
+                        # Warn when the alarm begins, not at each validation while it lasts.
                         row["alarm"] = found.alarm
                         display.warn(progression.step, found.alarm)
                     progression.alarmed = bool(found.alarm)

@@ -1,4 +1,4 @@
-"""What ``simulacra judge TRUTH GENERATED ... --compare`` does: judge each generator, then compare them."""
+"""Judge each generator, then compare them: ``simulacra judge TRUTH GENERATED ... --compare``."""
 
 from __future__ import annotations
 

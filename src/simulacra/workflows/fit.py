@@ -149,7 +149,7 @@ def fitted(
     sample, simulated = events_of(data), events_of(reference)
     particles = None if nested is None else events_of(nested)
     runs = None if calibrate is None else events_of(calibrate)
-    # What the runs were drawn in and is not fitted is held where each run was.
+    # Parameters that vary between the runs and are not fitted are fixed at each run's value.
     known_runs = None
     if runs is not None:
         known_runs = runs_of(runs, [name for name in space.names if name in space.free_names or name in runs.data_vars])
@@ -165,7 +165,7 @@ def fitted(
         pairs = embed_pairs(model, particles, seen, simulated, most=max_reference, show=progress)
     refuse_same(sample, simulated)
     with step_progress("fitting", show=progress) as tell, warnings.catch_warnings():
-        # A fit holds its warnings.
+        # The fit's result contains its warnings.
         warnings.simplefilter("ignore", FitWarning)
         if particles is None:
             ratio_fit = RatioFit(model, at_source, method=method, calibrated=calibrated)
@@ -233,7 +233,7 @@ def _nested(
     pool, known = runs
     found = once(data, fixed, SCAN_POINTS)
     if pool is None or known is None:
-        # How parameters that are held pull the others is taken from the particles.
+        # The effect of fixed parameters on the others is computed from the particles.
         by_particles = RatioFit(model, pairs.particles, calibrated=False)
         return without_calibration(found, model, by_particles.information), None
     curve = _curve(lambda run, held: once(run, held).estimates, pool, known, free, fixed, tell)

@@ -59,7 +59,7 @@ def refined_events(
 
     refiner = _loaded(refinement)
     with warnings.catch_warnings():
-        # Said once, before the store was begun.
+        # The warning was given once, before the store was started.
         warnings.simplefilter("ignore", OutsideBoxWarning)
         events = RefinedGenerator(trained, refiner).sample(
             n, seed=seed, first_event=first_event, unweighted=refinement.unweighted, **conditions

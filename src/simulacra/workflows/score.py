@@ -36,9 +36,9 @@ def score(
     overwrite: bool = False,
     progress: bool = True,
 ) -> WriteSummary:
-    """Write the score of each event into a store. Interrupted, the same call goes on where it stopped.
+    """Write the score of each event into a store. If interrupted, the same call continues where it stopped.
 
-    The store holds the variable ``score`` with the events' own indices, their conditions and their weights.
+    The store holds the variable ``score`` and the events' indices, conditions and weights.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def score(
     workers:
         processes; the scores do not depend on it.
     device:
-        on which torch computes the scores.
+        the device on which torch computes the scores.
     overwrite:
-        replace a store that is there.
+        replace an existing store.
     progress:
         whether to show a progress bar.
 
@@ -99,7 +99,7 @@ def score(
         one = trained.scored(found.isel(event=slice(1)))
     trained.warn_of_extrapolation(needed)
     if isinstance(source, xr.Dataset) and workers > 1:
-        # What was opened and not read yet does not travel to another process.
+        # An open file cannot be sent to another process, so its events are read first.
         source = source[list(dict.fromkeys([*needed, *(name for name in one if name in source)]))].load()
     return write_store(
         output,
@@ -127,7 +127,7 @@ def load_score(model: str | os.PathLike[str] | TrainedScore) -> TrainedScore:
     Raises
     ------
     ValueError, CheckpointError
-        if there is none, or it makes something else.
+        if there is none, or the model makes something else.
     """
     from simulacra.trained import TrainedModel, TrainedScore, load
 
@@ -156,7 +156,7 @@ class Score:
 
         events = _opened(self.events, _changed(self.events)) if isinstance(self.events, Path) else self.events
         with warnings.catch_warnings():
-            # Said once, before the store was begun.
+            # The warning was given once, before the store was started.
             warnings.simplefilter("ignore", ExtrapolationWarning)
             return _loaded(self.model, self.weights_sha256, self.device).scored(
                 events.isel(event=slice(chunk.start, chunk.stop))
@@ -167,28 +167,28 @@ class Score:
 def _loaded(path: str, weights_sha256: str, device: str) -> TrainedScore:
     trained = load_score(path)
     if trained.weights_sha256 != weights_sha256:
-        raise ValueError(f"{path} has changed since the first events were scored: begin another store")
+        raise ValueError(f"{path} has changed since the first events were scored: start another store")
     trained.to(device)
     return trained
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(path: Path, changed: int) -> xr.Dataset:  # noqa: ARG001 - what was replaced is opened again
+def _opened(path: Path, changed: int) -> xr.Dataset:  # noqa: ARG001 - a replaced file is opened again
     from simulacra.formats import read
 
     return read(path)
 
 
 def _changed(path: Path) -> int:
-    """Return when a store or a file was last written; 0 if it is not there, which reading it tells."""
+    """Return the time of the last change of a store or a file; 0 if it is missing, which the reader reports."""
     place = path / "zarr.json" if path.is_dir() else path
     return place.stat().st_mtime_ns if place.exists() else 0
 
 
 def _digest(source: Path | xr.Dataset, needed: xr.Dataset, batch_size: int) -> str:
-    """Return what tells these events from others: their indices and values, or the plan of the store that they are in.
+    """Return a hash that identifies these events: of their indices and values, or of the plan of their store.
 
-    A plan says what decides the values, so that these need not be read twice.
+    The plan determines the values, so they need not be read twice.
     """
     from simulacra.store.read import read_plan
     from simulacra.trained.score import provenance
@@ -214,30 +214,30 @@ def judge_score(
     replicates: int = 200,
     progress: Progress | None = None,
 ) -> ScoreVerdict:
-    """Judge a score: by what factor a cut on it improves a signal's significance, and what it does to the background.
+    """Judge a score: how much cuts on it improve a signal's significance, and how they change the background.
 
     Parameters
     ----------
     background, signal:
-        scores, (N,), of events that the score was not trained on; or arrays (N,) by name: ``score``, ``weight`` if
-        there are weights, and conditions; or what :func:`score` wrote. With a model also events, or a store or file of
+        scores, (N,), of events not used in the score's training; or arrays (N,) by name: ``score``, ``weight`` if there
+        are weights, and conditions; or the output of :func:`score`. With a model also events, or a store or file of
         them. A higher score means less like the background.
     null:
-        the same of a second background, which has to have the same scores.
+        the same for a second background, whose scores should have the same distribution.
     model:
         a trained score, or the run folder or model file of one; None if the samples are scores already.
     seed, max_events, replicates, progress:
-        as :func:`simulacra.judges.scores.judge_score` takes them.
+        as in :func:`simulacra.judges.scores.judge_score`.
 
     Returns
     -------
     simulacra.judges.scores.ScoreVerdict
-        what ``simulacra.reports.write(verdict, folder)`` writes as a page.
+        to be written as a page by ``simulacra.reports.write(verdict, folder)``.
 
     Raises
     ------
     simulacra.judges.JudgeError
-        if a sample has too few events, a value that is not finite, or the events of another one.
+        if a sample has too few events, a value that is not finite, or events of another sample.
     ValueError
         if the model makes no scores, or a sample holds the scores of another model.
     simulacra.events.EventsError
@@ -274,12 +274,12 @@ def judge_score(
 
 
 def scores_of(model: TrainedScore | None, sample: Sample, most: int, rng: np.random.Generator) -> Scores:
-    """Return the scores of a sample's events, or of ``most`` of them at random; scores are taken as they are.
+    """Return the scores of a sample's events, or of ``most`` random ones; given scores are not computed again.
 
     Raises
     ------
     ValueError
-        if they are those of another model.
+        if given scores are from another model.
     """
     import xarray as xr
 

@@ -88,7 +88,7 @@ def store_beside(path: Path, file_format: str, *, overwrite: bool) -> Path:
     if file_format == "store":
         return path
     if path.exists() and not overwrite:
-        raise ValueError(f"'{path}' is there already: choose another path, or ask for it to be overwritten")
+        raise ValueError(f"'{path}' exists: choose another path, or overwrite it")
     return path.with_name(f"{path.name}.zarr")
 
 

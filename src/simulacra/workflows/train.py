@@ -1,4 +1,4 @@
-"""Train what an experiment describes into a run folder."""
+"""Train the model of an experiment into a run folder."""
 
 from __future__ import annotations
 

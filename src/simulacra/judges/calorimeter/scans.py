@@ -186,7 +186,7 @@ def _sample(generator: SamplesEvents, n: int, seed: int, *, fixed_noise: bool, *
     for name, (low, high) in generator.trained_range.items():
         conditions[name] = moved.get(name, float(np.sqrt(low * high) if low > 0 else (low + high) / 2))
     with warnings.catch_warnings():
-        # The report marks what lies beyond the trained range itself.
+        # The report itself marks values beyond the trained range.
         warnings.simplefilter("ignore", UserWarning)
         return generator.sample(n, seed=seed, fixed_noise=fixed_noise, **conditions)
 

@@ -33,7 +33,7 @@ from simulacra.wording import MINUS, listed, with_error
 
 LEVEL: Final = 0.05
 MOST_NAMES: Final = 3
-# Below this slope of its means on the truth's, an observable is said not to follow the condition.
+# Below this slope of its means against the truth's, the finding says that an observable does not follow the condition.
 LEAST_SLOPE: Final = 0.5
 UNITS: Final = "truth standard deviations"
 

@@ -81,9 +81,9 @@ DISTANCES: Final[Mapping[str, InWords]] = MappingProxyType(
 )
 _MEANING: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "precision": "of the generated events lie where there is {truth}",
-        "recall": "of {truth} lies where there are generated events",
-        "density": "times as many generated events as {truth} has lie close to an event of it",
+        "precision": "of the generated events are where there is {truth}",
+        "recall": "of {truth} is where there are generated events",
+        "density": "times as many generated events as {truth} has are close to an event of it",
         "coverage": "of {truth} has a generated event close by",
     }
 )

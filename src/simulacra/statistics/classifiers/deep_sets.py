@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 EVALUATION_BLOCK: Final = 1000
-# A small sample's batches are smaller, for an epoch of one step or two teaches nothing.
+# Small samples have smaller batches: with one or two steps per epoch the network learns nothing.
 FEWEST_STEPS: Final = 20
 
 
@@ -118,7 +118,7 @@ class _Clouds:
             raise ValueError("these events have no particles")
         centre, spread = particles.mean(axis=0), particles.std(axis=0)
         scaled = (features - centre) / np.where(spread > 0, spread, 1.0) * present[..., None]
-        # Sums over particles are rounded: a number of particles that is written beside them is exact.
+        # Sums over particles are rounded; the number of particles is therefore a feature of its own, which is exact.
         numbers = np.column_stack([conditions, present.sum(axis=1)]).astype(np.float64)
         spread = numbers.std(axis=0)
         numbers = (numbers - numbers.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
@@ -141,7 +141,7 @@ def _trained(
 
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        # Layers draw their first weights from the global state, which is as before afterwards.
+        # Layers draw their first weights from the global state, which is restored afterwards.
         torch.manual_seed(seed)
         body = ParticleFlowNetwork(
             clouds.features.shape[2],

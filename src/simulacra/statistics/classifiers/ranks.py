@@ -64,7 +64,7 @@ def standard_score(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) 
     weights, which cannot be exchanged between events, each sample has its own variance of the ranks.
     """
     signal = labels == 1
-    # In ranks among all events of both samples, each sample counting alike, the area is a difference of two means.
+    # With ranks among all events of both samples, each with equal total weight, the area is a difference of two means.
     share = np.where(signal, weights / weights[signal].sum(), weights / weights[~signal].sum())
     place, n_places = _places(scores)
     held = np.bincount(place, share if np.ptp(weights) else np.ones(len(scores)), n_places)

@@ -121,7 +121,7 @@ def find_regions(search: Events, measure: Events, names: tuple[str, ...], seed: 
     smallest = max(FEWEST_EVENTS, round(SMALLEST_SHARE * n))
     if n < 4 * smallest:
         return ()
-    # Entropy looks for what tells the samples apart at the least, as the classifiers' loss does.
+    # The entropy is the loss of the classifiers, and sensitive to small differences.
     tree = DecisionTreeClassifier(
         criterion="entropy", max_depth=DEPTH, min_samples_leaf=smallest, random_state=seed
     ).fit(single_precision(search.features), search.labels, sample_weight=search.weights * n)
@@ -149,7 +149,7 @@ def measured(events: Events, box: Box, names: tuple[str, ...]) -> Region:
         weights, within = events.weights[rows], inside[rows]
         effective = 1.0 / np.sum(weights**2)
         share = float(weights[within].sum())
-        # An empty box has no spread: half an event stands for what might have been there.
+        # An empty box has no spread: half an event is used instead.
         shares.append(max(share, 0.5 / effective))
         spread = float(np.sqrt(np.sum((weights * (within - share)) ** 2)))
         errors.append(max(spread, 0.5 / effective))
@@ -256,7 +256,7 @@ def _moved(events: Events, box: Box, feature: int, side: int, smallest: int) -> 
     # Inside, events count (1 - share)^2, outside share^2.
     variance = (1 - share) ** 2 * squares + share**2 * (np.sum(events.weights**2) - squares)
     score = np.abs(generated - truth) / np.sqrt(np.maximum(variance, 1e-300))
-    # A bound lies between two different values, and leaves events enough.
+    # A bound is between two different values, with enough events on each side.
     allowed = np.append(values[:-1] != values[1:], False) & (np.arange(1, len(values) + 1) >= smallest)
     if not allowed.any():
         return box

@@ -169,7 +169,7 @@ def _batches(
     features: Features, rng: np.random.Generator, factors: Factors, replicates: int, largest: int, most: int
 ) -> list[_Batch]:
     """Return the discrepancies of at most ``most`` disjoint batches of equal numbers of events, at most ``largest``."""
-    # Events of weight 0 are none; a batch could otherwise consist of them.
+    # Events of weight 0 are left out; a batch could otherwise have only such events.
     rows = [np.flatnonzero(w) for w in (features.truth_weights, features.generated_weights)]
     n = min(most, -(-min(map(len, rows)) // largest))
     size = [min(largest, len(r) // max(n, 1)) for r in rows]
@@ -244,7 +244,7 @@ def _block_gram(values: np.ndarray, divisions: Divisions, factors: Factors) -> n
     left, right, kernels = factors(torch.from_numpy(np.ascontiguousarray(near, dtype=np.float32)))
     # Weights of about 1 keep the sums far from float32's ends.
     single = torch.from_numpy((weights * len(order)).astype(np.float32))
-    # An event's pair with itself, which goes through the same arithmetic.
+    # The pair of an event with itself, computed with the same arithmetic.
     own = np.array([k.numpy().astype(np.float64) for k in map(torch.clone, kernels((left * right).sum(dim=1)))])
 
     def row(block: int) -> np.ndarray:
@@ -277,7 +277,7 @@ def _discrepancies(
     for group in (first, second):
         m = group.astype(np.float64)
         pairs = (m @ weights) ** 2 - m @ squares
-        # Two copies of a block, in a bootstrap, share events: other pairs of that block stand in for those of an event
+        # Two copies of a block, in a bootstrap, share events: other pairs of that block replace those of an event
         # with itself, so that every event keeps equally many partners.
         instead = squares / (weights**2 - squares) * np.diagonal(gram, axis1=1, axis2=2)
         sums = np.einsum("rb,kbc,rc->rk", m, gram, m, optimize=True) + (m * (m - 1)) @ instead.T

@@ -170,7 +170,7 @@ class _Listed:
         x = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
         listed = min(listed, len(x) - 1)
         distance, index = _nearest(x, x, listed + 1)
-        # An event is its own nearest neighbour, but for equals among which it may come later.
+        # An event is its own nearest neighbour, except that equal events may come first.
         own = index == torch.arange(len(x))[:, None]
         own[~own.any(dim=1), -1] = True
         return cls(index[~own].view(len(x), listed).numpy(), distance[~own].view(len(x), listed).numpy())
@@ -192,7 +192,7 @@ class _Listed:
         index, distance, mine = self.index[about], self.distance[about], label[about, None]
         near = label[index]
         rank = np.cumsum(near == mine, axis=1, dtype=np.int8)
-        # Where the list ends too early, which is rare, its last distance stands for the reach.
+        # If the list is too short, which is rare, its last distance is used as the reach.
         place = np.where(rank[:, -1] >= neighbours, np.argmax(rank == neighbours, axis=1), -1)
         reach = distance[np.arange(len(about)), place]
         inside = (near == 1 - mine) & (distance < reach[:, None])

@@ -52,7 +52,7 @@ def bin_edges(truth: np.ndarray, generated: np.ndarray, *, bins: int = BINS) -> 
         edges[-1] = np.nextafter(edges[-1], np.inf)
     counts = np.minimum(np.histogram(truth, edges)[0], np.histogram(generated, edges)[0])
     enough = np.flatnonzero(counts >= FEWEST_IN_BIN)
-    # A run of good bins: those at the ends may lie where one of the samples has no events.
+    # Consecutive good bins: those at the ends may have no events of one sample.
     return edges[enough[0] : enough[-1] + 2] if len(enough) and (np.diff(enough) == 1).all() else edges[:0]
 
 
@@ -79,9 +79,9 @@ def profile(condition: np.ndarray, values: np.ndarray, weights: np.ndarray, edge
 def _width(values: np.ndarray, weights: np.ndarray, n: float) -> tuple[float, float]:
     """Return half the central 68.3 % interval of a sample of ``n`` effective events, and its error."""
     order = np.argsort(values)
-    # Under negative weights the cumulative distribution falls back in places; its largest value so far has quantiles.
+    # With negative weights the cumulative distribution may decrease; its running maximum has quantiles.
     cumulative = np.maximum.accumulate(np.cumsum(weights[order]))
-    # An event stands in the middle of its own step of the cumulative distribution.
+    # The position of an event is the middle of its step of the cumulative distribution.
     position = (cumulative - 0.5 * np.maximum(weights[order], 0.0)) / cumulative[-1]
     step = np.sqrt(TAIL * (1 - TAIL) / n)
     levels = np.array([TAIL, TAIL - step, TAIL + step, 1 - TAIL, 1 - TAIL - step, 1 - TAIL + step])

@@ -80,7 +80,7 @@ def simultaneous(
     farthest = (np.abs(bootstrap - middle) / error).max(axis=1)
     band_68, band_95 = (float(np.quantile(farthest, level)) * error for level in LEVELS)
 
-    # The division in hand is one of the exchanges: taken into the scale as they are, it is exchangeable with them.
+    # The given division is one of the exchanges: included in the scale like the others, it is exchangeable with them.
     everything = np.concatenate([score[None], exchange])
     among, scale = _moments(everything)
     standard = ((everything - among) / scale).max(axis=1)

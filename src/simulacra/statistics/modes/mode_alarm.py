@@ -74,7 +74,7 @@ class ModeAlarm:
         names: Sequence[str] = (),
         units: Sequence[str] = (),
     ) -> None:
-        # scikit-learn, whose own this is, cannot do without it.
+        # scikit-learn requires this package, so it is installed.
         from threadpoolctl import threadpool_limits
 
         features = np.asarray(truth_features, dtype=np.float64)
@@ -252,7 +252,7 @@ class ModeAlarm:
                 continue
             mean = np.average(x[inside], axis=0, weights=w[inside])
             width = np.sqrt(np.average((x[inside] - mean) ** 2, axis=0, weights=w[inside]))
-            # How far the cell lies from the others, seen from within.
+            # The distance of the cell from the others, in its own widths.
             apart = np.abs(mean) / np.maximum(width, LEAST_WIDTH)
             special = np.argsort(-apart, kind="stable")[:NAMED_FEATURES]
             special = special[: max(1, int(np.count_nonzero(apart[special] > SPECIAL)))]
