@@ -1,4 +1,4 @@
-"""How good are the shipped generators? Each is judged on Geant4 showers that neither training nor choice has seen.
+"""How good are the shipped generators? Each is judged on Geant4 showers not used for training or model choice.
 
 The truth is the shipped reference sample of the same particle, all of it: the shipped weights were trained on another
 sample, with other seeds. ``--truth NAME=FILE`` takes a larger one (its test part). Writes one JSON and, for each

@@ -1,15 +1,14 @@
-"""What carries a generator from conditions and noise to MeV in cells, on one CPU thread: runtimes side by side.
+"""The time of a generator from conditions and noise to MeV in cells, on one CPU thread, in several runtimes.
 
-torch as it was trained, torch folded, ONNX Runtime in single precision and with its large layers in whole numbers of
-8 bits, and ``torch.compile`` if asked for (it compiles for a minute a batch). They take turns, round by round, so that
-whatever else the machine does hits all alike; what is told is the best and the median of the calls by the clock, and in
-the file also the median of the processor's time, which leaves out what other programs take of it. Beside them stands
-what a user calls: ``sample`` from Python, the making of its dataset included, and ``sample(exact=True)``, which
-computes whole blocks of 64 as all sampling did once. Run:
+The runtimes are torch as trained, torch folded, ONNX Runtime in single precision and with large layers in 8-bit
+integers, and optionally ``torch.compile`` (which compiles for a minute per batch size). They take turns, so other
+programs slow all of them equally. The table gives the best and the median wall time of the calls. The file also gives
+the median processor time, which excludes other programs. Also timed are the calls of a user: ``sample`` from Python,
+including its dataset, and ``sample(exact=True)``, which computes whole blocks of 64. Run:
 ``python -m benchmarks.inference NAME``; without Geant4 and its data there are no ratios to it.
 
-``--judge N`` also asks classifiers whether showers in whole numbers can be told from those in single precision, N of
-each at conditions all over the trained range: an AUC of 0.5 means that they cannot.
+``--judge N`` also trains classifiers to tell showers in 8-bit integers from those in single precision, N of each at
+conditions from the whole trained range: an AUC of 0.5 means that they cannot.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ from simulacra.workflows.export import description, drawn_conditions
 
 BATCHES: Final = (1, 100, 1024)
 PREFERRED: Final = "calo-eplus"
-#: a round asks for about so many showers of each runtime
+#: approximate number of showers of each runtime per round
 SHOWERS_A_ROUND: Final = {1: 20, 100: 300, 1024: 1024}
 JUDGED_BY: Final[tuple[Method, ...]] = ("trees", "perceptron")
 
 
 def main() -> None:
-    """Time a generator in each runtime and write what came out."""
+    """Time a generator in each runtime and write the results."""
     default = PREFERRED if PREFERRED in simulacra.trained.shipped() else "calogan-eplus"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("generator", nargs="?", default=default, help="shipped name, run folder or model file")
@@ -86,7 +85,7 @@ def runtimes(trained: TrainedGenerator, folder: Path, compiled: bool) -> tuple[d
     calls = {"torch": torch_call(unfolded(trained), largest=max(BATCHES))}
     calls["torch, folded"] = torch_call(trained.module)
     if compiled:
-        # One compilation a batch, of known size: what torch.compile is best at.
+        # One compilation per batch size: torch.compile is fastest with a known size.
         calls["torch.compile"] = torch_call(torch.compile(trained.module, dynamic=False), largest=max(BATCHES))  # type: ignore[arg-type]
     conditions, files = drawn_conditions(trained), {}
     for precision in ("float32", "int8"):
@@ -111,7 +110,7 @@ def runtimes(trained: TrainedGenerator, folder: Path, compiled: bool) -> tuple[d
 
 
 def sample_call(trained: TrainedGenerator, *, exact: bool) -> Call:
-    """Return a generator's ``sample`` as a function of conditions, with a seed of its own for each call."""
+    """Return a generator's ``sample`` as a function of conditions, with a different seed in each call."""
 
     def call(conditions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n = len(conditions)
@@ -170,7 +169,7 @@ def taking_turns(
 
 
 def told_apart(single: Path, whole: Path, conditions: np.ndarray) -> dict[str, Any]:
-    """Return how well classifiers tell the showers of two files apart, each at conditions and noise of its own."""
+    """Return how well classifiers tell the showers of two files apart, with different conditions and noise."""
     half = len(conditions) // 2
     parts = np.random.default_rng(3).permutation(len(conditions))
     features = []

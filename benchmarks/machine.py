@@ -1,4 +1,4 @@
-"""On which processor the times were measured."""
+"""The processor of the measured times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def processor() -> str:
-    """Return the processor's name, as Linux has it."""
+    """Return the processor's name, from Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

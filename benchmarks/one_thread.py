@@ -1,4 +1,4 @@
-"""Leaves one thread to each library that counts its own; to be imported before numpy and torch."""
+"""Sets one thread for each library with its own threads; to be imported before numpy and torch."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Records of benchmarks: what was found, as one JSON file."""
+"""Records of benchmarks: the results as one JSON file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulacra.whole_files import write_whole
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a record, whole or not at all, and return it in plain values."""
+    """Write a record, completely or not at all, and return it in plain values."""
     path.parent.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = plain(record, path.stem)
     write_whole(path, json.dumps(found, indent=1) + "\n")

@@ -20,7 +20,7 @@ Stage = Callable[..., dict[str, Any]]
 
 
 def hold_scale(folder: Path, scale: float) -> None:
-    """Make a folder the one of this scale, or stop: what is reused must be of one size."""
+    """Mark a folder with this scale, or stop if it has another: reused results must be of one size."""
     size = folder / "scale.txt"
     if size.exists() and float(size.read_text(encoding="utf-8")) != scale:
         raise SystemExit(f"{folder} was made at --scale {size.read_text(encoding='utf-8')}: choose another --folder")
@@ -28,13 +28,13 @@ def hold_scale(folder: Path, scale: float) -> None:
 
 
 def done(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return what a stage left, if it was done."""
+    """Return the results of a stage, if it has run."""
     path = folder / "results" / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def run_stage(folder: Path, name: str, function: Stage, *arguments: Any) -> dict[str, Any]:
-    """Run a stage unless it was done, and return its numbers with the seconds that it took."""
+    """Run a stage if needed, and return its numbers and its seconds."""
     if (found := done(folder, name)) is not None:
         return found
     began, used = time.monotonic(), _core_seconds()

@@ -32,7 +32,7 @@ class Table:
         return f"**{self.title}**\n\n{self.untitled()}"
 
     def untitled(self) -> str:
-        """Return the table for a page that says what it is."""
+        """Return the table without its title."""
         return table(self.columns, self.rows)
 
 
@@ -42,7 +42,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     Raises
     ------
     ValueError
-        if a row has another number of cells than there are heads.
+        if a row and the heads have different numbers of cells.
     """
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in rows:

@@ -2,10 +2,10 @@
 
 End to end, from the conditions to the energy in MeV in each cell; energies uniform in 1 to 100 GeV, as in
 arXiv:1712.10321, whose ratios to Geant4 on a CPU were 135 (batch 1) and 870 (batch 1024). Run: ``make bench-timing``;
-without Geant4 and its data the generator's times are printed alone.
+without Geant4 and its data only the generator's times are printed.
 
-The generator at the published widths (1024 numbers of noise; 36, 16 and 6 channels) has 29 million weights, more than
-the package ships: its time does not depend on their values, so it runs here with those it starts from.
+The generator at the published widths (1024 numbers of noise; 36, 16 and 6 channels) has 29 million weights, too many
+to ship. Its time does not depend on their values, so it runs here with initial weights.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def geant4_milliseconds(n: int, seed: int) -> dict[str, float | int | str] | Non
         per_gev, version = [], ""
         for run in range(GEANT4_RUNS):
             events = simulate(settings, n_events=max(n // GEANT4_RUNS, 1), seed=seed + run)
-            # The time is proportional to the energy, whose mean is known, where that of a few draws varies.
+            # The time is proportional to the energy; the mean energy is known, that of a few draws varies.
             energy = float(events["incident_energy"].mean())
             per_gev.append(1000.0 * float(events.attrs["seconds_per_event"]) / energy)
             version = str(events.attrs["simulator_version"])

@@ -62,7 +62,7 @@ def distance(truth: np.ndarray, energy: np.ndarray, other: np.ndarray, other_ene
 
 
 def weights(path: Path) -> int:
-    """Return how many numbers a model file holds."""
+    """Return the number of values in a model file."""
     with safe_open(str(path), framework="np") as file:
         return sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
 

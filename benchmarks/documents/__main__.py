@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/ from benchmarks/results/*.json; with ``--check``, say where they differ.
+"""Write the tables of README.md and docs/ from benchmarks/results/*.json; with ``--check``, report differences.
 
 Run: ``make docs-tables``.
 """

@@ -1,4 +1,4 @@
-"""What the judges see of planted failures, how often they raise a false alarm, and how long they take."""
+"""Planted failures that the judges detect, their rates of false alarms, and their times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.tables import table
 
 
 def failures(found: dict[str, Any]) -> str:
-    """Return which judges see which failure, by the number of events at which they first do."""
+    """Return which judges detect which failure, and from which number of events."""
     record = found["judges"]
     sizes = sorted({one["smallest_size"] for row in record["detection"].values() for one in row.values()} - {None})
     rows = []
@@ -27,7 +27,7 @@ def failures(found: dict[str, Any]) -> str:
 
 
 def false_alarms(found: dict[str, Any]) -> str:
-    """Return how often each judge calls samples of one distribution different, in two columns."""
+    """Return each judge's rate of false alarms on samples of one distribution, in two columns."""
     cells = [
         (JUDGES[name].title, f"{100 * one['rate']:.1f} ± {100 * one['error']:.1f} %")
         for name, one in found["judges"]["false_alarms"].items()
@@ -45,6 +45,6 @@ def closed_forms(found: dict[str, Any]) -> str:
 
 
 def times(found: dict[str, Any]) -> str:
-    """Return how long each judge takes."""
+    """Return the time of each judge."""
     made = tables.speed(found["judges"])
     return f"{made.title[0].upper()}{made.title[1:]}:\n\n{table(made.columns, made.rows)}"

@@ -1,4 +1,4 @@
-"""Which page holds which table, and how a table is put between its two marks."""
+"""The tables of each page, written between their two marks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT: Final = Path(__file__).parents[2]
 RESULTS: Final = "benchmarks/results"
 Tables = Mapping[str, Callable[[dict[str, Any]], str]]
 
-#: of each page, its tables: each is written from the results of all benchmarks by their name
+#: the tables of each page; each is written from the results of all benchmarks by name
 PAGES: Final[Mapping[str, Tables]] = {
     "README.md": {"shipped": shipped.shipped},
     "docs/showers.md": {"front": lambda found: page_of(found["showers"])},
@@ -43,7 +43,7 @@ class DocumentError(ValueError):
 
 
 def results(root: Path = ROOT) -> dict[str, Any]:
-    """Return what each benchmark has found, by its name."""
+    """Return the results of each benchmark, by its name."""
     folder = root / RESULTS
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
 
@@ -54,7 +54,7 @@ def filled(text: str, tables: Mapping[str, str], page: str) -> str:
     Raises
     ------
     DocumentError
-        if the marks of a table do not stand there exactly once, or marks of a table that nothing writes do.
+        if the marks of a table are not there exactly once, or there are marks of an unknown table.
     """
     marked = re.findall(r"<!-- table: (.+?) -->", text)
     if sorted(marked) != sorted(tables):
@@ -71,7 +71,7 @@ def filled(text: str, tables: Mapping[str, str], page: str) -> str:
 
 
 def written(root: Path = ROOT) -> dict[str, tuple[str, str]]:
-    """Return each page's text as it is and as it should be."""
+    """Return each page's present and expected text."""
     found = results(root)
     pages = {}
     for page, tables in PAGES.items():

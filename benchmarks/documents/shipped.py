@@ -1,4 +1,4 @@
-"""What is shipped, with its judged numbers, for the README."""
+"""The shipped generators with their judged numbers, for the README."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.tables import table
 
 from simulacra.wording import with_error
 
-#: of each generator: what it makes showers of and at which conditions
+#: the particle and conditions of each generator
 ALONG_THE_AXIS: Final = "1 to 100 GeV"
 AT_AN_ANGLE: Final = "1 to 100 GeV, impact point, direction"
 SHIPPED: Final = {

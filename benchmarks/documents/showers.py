@@ -9,7 +9,7 @@ from benchmarks.tables import table
 from simulacra.wording import with_error
 
 NOTHING: Final = "–"
-#: what each row says, the judge, its observable, and the factor to the units in the row's name
+#: the name of each row, the judge, its observable, and the factor to the units in the row's name
 ROWS: Final = (
     ("AUC, boosted trees on the shower shapes", "classifier_auc", "observables (trees)", 1),
     ("AUC, perceptron on the shower shapes", "classifier_auc", "observables (perceptron)", 1),
@@ -35,7 +35,7 @@ ROWS: Final = (
 
 
 def finding(record: dict[str, Any], judge: str, observable: str = "") -> dict[str, Any] | None:
-    """Return a judge's finding on the events as they are, of one observable, or of the worst one; None without any."""
+    """Return a judge's finding on the unweighted events, for one observable or the worst one; None without any."""
     found = [
         one
         for one in record["findings"]
@@ -57,7 +57,7 @@ def beside_truth(one: dict[str, Any] | None, scale: float = 1) -> str:
 
 
 def judged(found: dict[str, Any]) -> str:
-    """Return what the judges say of the shipped CaloGANs."""
+    """Return the judges' findings on the shipped CaloGANs."""
     names = ("calogan-eplus", "calogan-gamma", "calogan-eplus-angle")
     records = [found["calogan"][name] for name in names]
     return table(
@@ -70,7 +70,7 @@ def judged(found: dict[str, Any]) -> str:
 
 
 def widths(found: dict[str, Any]) -> str:
-    """Return how CaloGANs of several widths come out."""
+    """Return the results of CaloGANs of several widths."""
     rows = []
     for row in found["width"]["rows"]:
         trained = "latent" in row

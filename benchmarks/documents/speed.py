@@ -8,7 +8,7 @@ from benchmarks.tables import table
 
 from simulacra.wording import with_error
 
-#: as arXiv:1705.02355 gives it: the ratio alone, to its own Geant4 on its own processor
+#: from arXiv:1705.02355: only the ratio, to its own Geant4 on its own processor
 PUBLISHED: Final = ("CaloGAN as published, its own Geant4 and processor", "29 million", "(135)", "", "", "(870)")
 RUNTIMES: Final = {
     "torch": "torch, as trained",

@@ -1,1 +1,1 @@
-"""What the judges see, how often they raise a false alarm, and how long they take: planted failures and speed."""
+"""Planted failures that the judges detect, their rates of false alarms, and their times."""

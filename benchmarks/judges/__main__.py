@@ -1,10 +1,10 @@
-"""What the judges see, how often they accuse a perfect generator, which verdicts follow, and how long it takes.
+"""Failures that the judges detect, their false alarms on perfect generators, the verdicts, and the times.
 
-Planted failures whose truth is known (``planted``, ``planted_showers``) at several sample sizes and seeds, the verdict
-for a full stand-in that each of them gets, truth against truth drawn 200 times, distances of Gaussians against their
-formulas, and the time on 50,000 + 50,000 events of 40 features. Each stage is done once: a run that was stopped goes
-on, ``--fresh`` forgets the numbers. ``--scale 0.1`` is a quick look. The stages share the cores, one thread each; the
-time is measured last, by itself. Run: ``make bench-judges``.
+The stages are planted failures with known truth (``planted``, ``planted_showers``) at several sample sizes and seeds,
+their verdicts for a full stand-in, 200 draws of truth against truth, distances of Gaussians against their formulas, and
+the time on 50,000 + 50,000 events of 40 features. Each stage runs once: a stopped run continues, ``--fresh`` forgets
+the numbers. ``--scale 0.1`` is a quick look. The stages share the cores, one thread each; the times are measured last,
+alone. Run: ``make bench-judges``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.stages import hold_scale, run_stage, run_stages
 from simulacra.training.checkpoint import versions
 from simulacra.whole_files import write_whole
 
-#: of a sample in a quick look: all judges work with so many
+#: smallest sample of a quick look: enough for all judges
 FEWEST_EVENTS: Final = 400
 
 
@@ -95,12 +95,12 @@ def main() -> None:
 
 
 def timing(_folder: Path, n: int) -> dict[str, Any]:
-    """Return how long each judge takes on n + n events."""
+    """Return the time of each judge on n + n events."""
     return speed.measure(n)
 
 
 def summary(found: dict[str, dict[str, Any]], seeds: dict[int, int]) -> dict[str, Any]:
-    """Return what the stages say together."""
+    """Return the combined results of the stages."""
     return {
         "failures": {name: failure.title for name, failure in FAILURES.items()},
         "seeds": seeds,

@@ -1,6 +1,6 @@
 r"""Distances of samples of Gaussians against the values that the formulas give for the distributions themselves.
 
-Features are taken as they are, not standardised. A pull is (measured - formula) / quoted error; if both distance and
+Features are not standardised. A pull is (measured - formula) / quoted error; if both distance and
 error are right, pulls have mean 0 and standard deviation 1. The formulas:
 
 * FPD: :math:`|m_1 - m_2|^2 + \mathrm{tr}(C_1 + C_2 - 2 (C_1 C_2)^{1/2})` (Dowson and Landau, J. Multivar. Anal. 12
@@ -128,7 +128,7 @@ def wasserstein(pair: Gaussians) -> float:
 def energy(pair: Gaussians, n: int | None = None) -> float:
     """Return the energy distance along a line, or of isotropic Gaussians of one mean in F dimensions.
 
-    With n, the mean of that of samples of n events each, whose pairs of an event with itself count.
+    With n, its mean for samples of n events each, including the pairs of an event with itself.
     """
     from scipy.special import gammaln
 
@@ -156,7 +156,7 @@ def _line(features: Features, rng: np.random.Generator) -> Distance:
 
 @dataclass(frozen=True)
 class Case:
-    """A pair of Gaussians, what the formula gives for them, and the judge that measures it."""
+    """A pair of Gaussians, the formula's value for them, and the judge that measures it."""
 
     title: str
     pair: Gaussians
@@ -217,7 +217,7 @@ def closed_form(_folder: Path, name: str, n: int, seeds: int) -> dict[str, Any]:
         "mean": float(np.mean([one.value for one in found])),
         "mean_uncertainty": float(np.mean([one.uncertainty for one in found])),
         "pull": float(pulls.mean()),
-        # Of pulls whose width is 1 if the quoted errors are right.
+        # The width of the pulls is 1 if the quoted errors are right.
         "pull_error": float(len(pulls) ** -0.5),
         "pull_width": float(pulls.std(ddof=1)),
         "pull_width_error": float((2 * (len(pulls) - 1)) ** -0.5),
@@ -225,5 +225,5 @@ def closed_form(_folder: Path, name: str, n: int, seeds: int) -> dict[str, Any]:
 
 
 def stages(n: int, seeds: int) -> Mapping[str, tuple[Any, ...]]:
-    """Return the stages, one a comparison."""
+    """Return the stages, one per comparison."""
     return {f"formula-{name}": (closed_form, name, n, seeds) for name in cases()}

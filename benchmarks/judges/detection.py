@@ -1,4 +1,4 @@
-"""At which sample size each judge sees each planted failure."""
+"""The sample size at which each judge detects each planted failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEEDS: Final = (5, 5, 3)
 
 
 def detection(_folder: Path, failure: str, n: int, seed: int) -> dict[str, Any]:
-    """Return what all judges say of one draw of a failure, n events of each sample."""
+    """Return the findings of all judges on one draw of a failure, with n events of each sample."""
     return {"failure": failure, "n": n, "seed": seed, "p_values": judged(failure, n, seed)}
 
 
@@ -30,9 +30,9 @@ def stages(seeds: Mapping[int, int]) -> dict[str, tuple[Any, ...]]:
 
 
 def summary(found: Mapping[str, dict[str, Any]], sizes: tuple[int, ...], level: float = LEVEL) -> dict[str, Any]:
-    """Return, by failure and judge, how many seeds saw it at each size and the smallest size at which half of them did.
+    """Return, by failure and judge, the number of seeds with a detection at each size, and the smallest size with half.
 
-    The smallest size is that from which on it is seen: at all larger sizes too.
+    At all sizes from the smallest one on, at least half of the seeds detect the failure.
     """
     draws = [stage for name, stage in found.items() if name.startswith("detect-")]
     table: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""How often each judge accuses a perfect generator: truth against truth, fresh each time."""
+"""Each judge's rate of false alarms on a perfect generator: truth against truth, drawn each time."""
 
 from __future__ import annotations
 

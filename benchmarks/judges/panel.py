@@ -1,8 +1,8 @@
-"""All judges that give a p-value, on the same two samples: one p-value each, corrected where a judge looks many times.
+"""All judges with a p-value, on the same two samples: one p-value each, corrected for several observables.
 
-Several judges look at every observable by itself. The smallest of their p-values is multiplied by their number
-(Bonferroni), and so that this can be below 5 % at all they divide the events 999 times (the smallest p-value is then
-1 in 1000, times eight observables). The others give one p-value for all that they look at.
+Several judges test each observable separately. The smallest of their p-values is multiplied by their number
+(Bonferroni). To allow values below 5 %, they divide the events 999 times (the smallest p-value is then 1 in 1000, times
+eight observables). The others give one p-value for all observables.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FEW: Final = 20
 
 @dataclass(frozen=True)
 class Judge:
-    """What a judge is called in tables, in which of them it stands, and the false-alarm rate that it is built for."""
+    """The name of a judge in tables, its table, and its nominal rate of false alarms."""
 
     title: str
     group: str
@@ -88,7 +88,7 @@ JUDGES: Final[Mapping[str, Judge]] = {
 def judged(failure: str, n: int, seed: int) -> dict[str, float]:
     """Return the p-value of each judge on n truth, n generated and n training events of a failure.
 
-    The alarm of modes has no p-value: it counts as 0 where it is raised and as 1 where it is not.
+    The alarm of modes has no p-value: 0 means an alarm, 1 none.
     """
     one_thread()
     drawn = draw(failure, n, seed)
@@ -132,7 +132,7 @@ def p_values(truth: Sample, generated: Sample, training: Sample, seed: int) -> d
 
 
 def _for_p_values(replicates: Replicates) -> Replicates:
-    """Return few of the replicates that errors and truth against truth are taken from: only p-values are looked at."""
+    """Return few replicates for errors and truth against truth, because only p-values are used."""
     few = slice(FEW)
     bootstrap, halves = (
         replace(divisions, first=divisions.first[few], second=divisions.second[few])
@@ -148,7 +148,7 @@ def _p_value(finding: Finding) -> float:
 
 
 def one_thread() -> None:
-    """Keep this process to one thread: as many processes as there are cores do the work."""
+    """Restrict this process to one thread, because there is one process per core."""
     import torch
 
     os.environ["OMP_NUM_THREADS"] = "1"

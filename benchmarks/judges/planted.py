@@ -1,6 +1,6 @@
-"""Planted failures: events of a toy whose distribution is known, and generators that are wrong in one known way.
+"""Planted failures: events of a toy with a known distribution, and generators with one known fault.
 
-The toy is made to test judges and stands for no simulator. Given the incident energy E, log-uniform from 1 to 100 GeV,
+The toy only tests judges and is not a model of a simulator. Given the incident energy E, log-uniform from 1 to 100 GeV,
 eight features have known marginals, joined by a Gaussian copula (correlated normal numbers z, each turned into its
 feature by a monotonic function):
 
@@ -13,9 +13,9 @@ feature by a monotonic function):
     deposit     exponential above a sharp threshold of 1 GeV, with a mean excess of 1 + ln(E / GeV) / 5
     fraction    the Gaussian's cumulative distribution of its z: uniform from 0 to 1
 
-A failure is a change of the generated events alone. Truth, generated and training events are independent draws, fresh
-for each seed; with one seed all failures have the same truth. The sizes of the failures are meant to be hard but
-realistic, and are stated in the titles.
+A failure changes only the generated events. Truth, generated and training events are independent draws for each seed;
+with one seed all failures have the same truth. The sizes of the failures are stated in the titles; they are meant to be
+difficult to detect but realistic.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ class Toy:
 
 @dataclass(frozen=True)
 class Failure:
-    """A way in which generated events are wrong.
+    """A fault of generated events.
 
     Attributes
     ----------
     title:
-        what is wrong and by how much.
+        the fault and its size.
     generate:
         returns n generated events, given training events and a random generator.
     """

@@ -1,9 +1,9 @@
-"""Planted failures on Geant4 showers: what happens to the verdict if the sections no longer belong together.
+"""Planted failures on Geant4 showers: the verdict on sections that do not belong together.
 
 The shipped positron showers are divided at random into truth and generated ones. In "exchanged", each generated shower
-has the first section of its neighbour in energy (in pairs along the sorted energies): every section by itself is
-Geant4's and the correlations between the first section and the others are gone, also those that keep the total energy.
-In "exchanged in four of ten" this is so in 40 % of the showers alone. In "exchanged pattern" the section keeps its own
+has the first section of its neighbour in energy (in pairs along the sorted energies): each section alone is
+Geant4's, but its correlations with the others are lost, including those that conserve the total energy.
+"Exchanged in four of ten" does this for only 40 % of the showers. In "exchanged pattern" the section keeps its own
 energy, and has its neighbour's shares of it in the cells: the energies and all marginal distributions are Geant4's.
 """
 
@@ -31,7 +31,7 @@ def draw_showers(kind: str, seed: int, n: int | None = None) -> tuple[xr.Dataset
     Raises
     ------
     ValueError
-        if there is no such kind, or not so many showers.
+        if there is no such kind, or there are too few showers.
     """
     if kind not in KINDS:
         raise ValueError(f"no failure of showers is named '{kind}'; there are {', '.join(KINDS)}")
@@ -49,7 +49,7 @@ def draw_showers(kind: str, seed: int, n: int | None = None) -> tuple[xr.Dataset
 
 
 def exchanged(events: xr.Dataset, *, keep_energy: bool = False, share: float = 1.0) -> xr.Dataset:
-    """Return showers, a share of which has the first section of its neighbour in energy; of an odd number one stays."""
+    """Return showers; ``share`` of them get the first section of their neighbour in energy (an odd one stays)."""
     order = np.argsort(events["incident_energy"].values)
     n = len(order) // 2 * 2
     partner = np.arange(len(order))
@@ -61,7 +61,7 @@ def exchanged(events: xr.Dataset, *, keep_energy: bool = False, share: float = 1
     before, after = cells[:, :first], cells[partner, :first]
     if keep_energy:
         energy, other = before.sum(axis=1), after.sum(axis=1)
-        # A section without energy cannot be scaled to one, and stays as it was.
+        # A section without energy cannot be scaled, and stays unchanged.
         both = (energy > 0) & (other > 0)
         scale = np.divide(energy, other, out=np.ones_like(energy), where=both)
         after = np.where(both[:, None], after * scale[:, None], before)

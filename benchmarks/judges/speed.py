@@ -1,9 +1,9 @@
-"""How long each judge takes on 50,000 truth and 50,000 generated events of 40 features, nulls and errors included.
+"""The time of each judge on 50,000 truth and 50,000 generated events of 40 features, with nulls and errors.
 
-Run: ``python -m benchmarks.judges.speed``. Wall time is what a user waits, processor time that of all threads; on a
-machine that does nothing else, their ratio is the number of threads that are at work. The features are correlated
-Gaussians, alike in both samples: no judge's time depends on what it finds, but that of the classifiers, which stop when
-they learn no more.
+Run: ``python -m benchmarks.judges.speed``. Processor time is the sum over all threads; on an
+otherwise idle machine, its ratio to the wall time is the number of working threads. The features are correlated
+Gaussians with the same distribution in both samples. Only the classifiers' time depends on the result, because they
+stop when they no longer improve.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def judges(n: int, n_features: int, seed: int) -> dict[str, Callable[[], Any]]:
 
 
 def measure(n: int = EVENTS, n_features: int = FEATURES, seed: int = 1, threads: int = 2) -> dict[str, Any]:
-    """Return wall and processor seconds of each judge, and what they were measured on."""
+    """Return wall and processor seconds of each judge, and the machine and sizes."""
     torch.set_num_threads(threads)
     before = os.getloadavg()[0]
     times = {}
@@ -147,7 +147,7 @@ def print_table(result: dict[str, Any]) -> None:
 
 
 def main() -> dict[str, Any]:
-    """Measure and print, and write a JSON file if one is asked for."""
+    """Measure and print; optionally write a JSON file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=EVENTS, help="of each sample")
     parser.add_argument("--features", type=int, default=FEATURES)

@@ -1,4 +1,4 @@
-"""What the benchmark of the judges found, as tables."""
+"""The results of the benchmark of the judges, as tables."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _groups() -> list[str]:
 
 
 def _detection(record: dict[str, Any]) -> list[Table]:
-    """Return a table for each group of judges: the events of each sample at which a failure is seen."""
+    """Return a table for each group of judges: the number of events of each sample at which a failure is detected."""
     found = record.get("detection", {})
     tables = []
     for group in _groups():
@@ -117,7 +117,7 @@ def closed_forms(record: dict[str, Any]) -> Table:
 
 
 def speed(record: dict[str, Any]) -> Table:
-    """Return what each judge costs."""
+    """Return the time of each judge."""
     speed = record.get("speed")
     if not speed:
         return Table("", ())

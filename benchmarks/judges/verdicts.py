@@ -1,4 +1,4 @@
-"""Which verdict each planted failure gets for a full stand-in, at which number of events, over several draws."""
+"""The verdict on each planted failure for a full stand-in, by number of events, over several draws."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulacra.judges.judging import judge
 
 SIZES: Final = (1_000, 4_000)
 DRAWS: Final = 4
-#: of either sample, as many showers as ship
+#: events of each sample: all shipped showers
 SHOWERS: Final = 1_250
 
 
@@ -47,7 +47,7 @@ def _said(truth: Any, generated: Any, seed: int, **others: Any) -> dict[str, Any
 
 
 def stages(sizes: Mapping[int, int], showers: int, draws: int) -> dict[str, tuple[Any, ...]]:
-    """Return the stages: of each failure of the toy by size and number of draws, and of each failure of showers."""
+    """Return the stages: each failure of the toy by size and number of draws, and each failure of showers."""
     toys = {
         f"verdict-{failure}-{n}-{seed}": (verdict, failure, n, seed)
         for n, most in sizes.items()
@@ -62,7 +62,7 @@ def stages(sizes: Mapping[int, int], showers: int, draws: int) -> dict[str, tupl
 
 
 def summary(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each failure and size: how often each verdict was given, why, and the AUC."""
+    """Return a row for each failure and size: how often each verdict was given, the reason, and the AUC."""
     rows = []
     stages = [stage for name, stage in found.items() if name.startswith("verdict-")]
     for failure, n in dict.fromkeys((stage["failure"], stage["n"]) for stage in stages):

@@ -1,7 +1,7 @@
-"""Time of ``simulacra fit --calibrate`` with 320,000 events of 64 runs, as a user types it, on all cores there are.
+"""Time of ``simulacra fit --calibrate`` with 320,000 events of 64 runs, as a user types it, on all cores.
 
-A fit of alphaS to 5,000 events against a reference of 100,000; seeds that ``dctr-z`` was not trained on. Simulating
-(two minutes per core) is not timed. Run: ``python -m benchmarks.reweighting.calibrated_fit``.
+A fit of alphaS to 5,000 events against a reference of 100,000; their seeds were not used in training ``dctr-z``. The
+simulation (two minutes per core) is not timed. Run: ``python -m benchmarks.reweighting.calibrated_fit``.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Coverage of fits as ``simulacra fit`` makes them by default, at five points of the box and three truths of alphaS.
+"""Coverage of the default fits of ``simulacra fit``, at five points of the box and three truths of alphaS.
 
-Nothing is calibrated here: the reweighter brings its calibration over the box. Data and references have seeds that
-neither training nor calibration has used. Each pseudo-experiment is fitted by
+Nothing is calibrated here: the reweighter's file contains its calibration over the box. Data and references have seeds
+not used for training or calibration. Each pseudo-experiment is fitted by
 :class:`simulacra.fits.default_fit.RatioFit`, as the command does (log ratios interpolated in the parameters), to one of
-several references of 100,000 events in turn: alphaS alone with the others held at the truth, and all three together.
-What experiments at a point have in common, the calibration and some of the references, is in their intervals, but
-moves their pulls together.
+several references of 100,000 events in turn: alphaS alone with the others fixed at the truth, and all three together.
+Experiments at one point share the calibration and some of the references. Their intervals include these errors, but
+their pulls are correlated.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from simulacra.training.checkpoint import versions
 from simulacra.whole_files import whole_file
 
 DEFAULT: Final = {"alphaS": 0.1365, "aLund": 0.68, "probStoUD": 0.217}
-#: the source's parameters, and four points towards corners of the box that are no neighbours
+#: the source's parameters, and four points towards non-adjacent corners of the box
 POINTS: Final = (
     DEFAULT,
     {"alphaS": 0.112, "aLund": 0.60, "probStoUD": 0.26},
@@ -54,7 +54,7 @@ PIECES: Final = 6
 _KINDS: Final = {"point": POINTS, "truth": TRUTHS}
 CHUNK: Final = 5_000
 BOX: Final = {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.5:0.9", "probStoUD": "uniform:0.1:0.3"}
-#: what the shipped calibration is made of, by ``simulacra calibrate``
+#: the samples of the shipped calibration, made by ``simulacra calibrate``
 CALIBRATION: Final = {
     "cal-prior": Sample(5_000_000, 3105, {"vary": BOX, "events_per_draw": 1000}, CHUNK),
     "cal-default": Sample(1_000_000, 3106, chunk_size=CHUNK),
@@ -62,10 +62,10 @@ CALIBRATION: Final = {
 
 
 def _pieces_of(name: str) -> int:
-    """Return how many pieces of 200,000 events a sample has.
+    """Return the number of pieces of 200,000 events of a sample.
 
     The estimates from the first three at the source's parameters scatter by three quarters of their errors; three more
-    say whether that is chance.
+    show whether that is chance.
     """
     return PIECES if name == "point-0" else 3 if name.startswith("point") else 1
 
@@ -107,7 +107,7 @@ def main() -> None:
     needed = [f"ref-{k}" for k in range((arguments.references + 1) // 2)]
     needed += [f"{name}-{piece}" for name in chosen for piece in range(pieces[name])]
     run = Run(arguments.folder, arguments.model, arguments.references, tuple(arguments.fitted), arguments.detector)
-    # Fresh processes: one that has used torch must not be forked.
+    # New processes: a process that has used torch must not be forked.
     with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
         seconds = sum(pool.map(prepare, [run] * len(needed), needed))
         rows = []
@@ -137,7 +137,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """What all processes are told: folder, model, numbers of references and of fitted parameters, detector or not."""
+    """The arguments of all processes: folder, model, numbers of references and fitted parameters, detector or not."""
 
     folder: Path
     model: str
@@ -147,7 +147,7 @@ class Run:
 
 
 def prepare(run: Run, name: str) -> float:
-    """Simulate and embed a sample unless that was done; return the processor's seconds."""
+    """Simulate and embed a sample if needed; return the processor's seconds."""
     began = time.process_time()
     torch.set_num_threads(1)
     sample(run, name, Reweighter.load(run.model))
@@ -156,7 +156,7 @@ def prepare(run: Run, name: str) -> float:
 
 @functools.cache
 def fits_to_references(run: Run) -> tuple[RatioFit, ...]:
-    """Return the default fit to each of the references, once a process."""
+    """Return the default fit to each of the references, once per process."""
     model = Reweighter.load(run.model)
     found = []
     for k in range(run.references):
@@ -166,7 +166,7 @@ def fits_to_references(run: Run) -> tuple[RatioFit, ...]:
 
 
 def sample(run: Run, name: str, model: Reweighter) -> EmbeddedEvents:
-    """Simulate a sample unless it is there, embed it unless that was done, and return it."""
+    """Simulate and embed a sample if needed, and return it."""
     path, kept = run.folder / f"{name}.zarr", run.folder / f"{name}-{summaries_of(model)}.npz"
     if not kept.exists():
         wanted = SAMPLES[name]
@@ -184,7 +184,7 @@ def sample(run: Run, name: str, model: Reweighter) -> EmbeddedEvents:
 
 
 def summaries_of(model: Reweighter) -> str:
-    """Return a digest of the networks alone: another calibration leaves their summaries as they are."""
+    """Return a digest of only the networks: their summaries do not depend on the calibration."""
     digest = hashlib.sha256()
     for k in range(model.size):
         for name, tensor in sorted(model.member(k).network.state_dict().items()):

@@ -17,7 +17,7 @@ from simulacra.reweighting.judgement import judge_reweighter
 from simulacra.reweighting.reweighter import Reweighter
 from simulacra.variations import variation_ratios, variation_variable, variation_weights
 
-#: one-loop running with five flavours: the alphaS(M_Z) whose coupling at 0.7 mu is what 0.1365 gives at mu
+#: one-loop running with five flavours: the alphaS(M_Z) whose coupling at 0.7 mu is that of 0.1365 at mu
 FACTOR, DEFAULT_ALPHA_S = 0.7, 0.1365
 BETA_0: Final = (33 - 2 * 5) / (12 * math.pi)
 ALPHA_S_UP: Final = 1 / (1 / DEFAULT_ALPHA_S + BETA_0 * math.log(FACTOR**2))

@@ -2,7 +2,7 @@
 
 Each estimator is calibrated by runs at other parameters (30 for one, 40 for three: a line, or a plane, through
 estimates against truths), as mass measurements are; bias and coverage are given before and after. Log ratios are
-interpolated in the parameters (``simulacra.fits.interpolation``), so that hundreds of fits share one evaluation of the
+interpolated in the parameters (``simulacra.fits.interpolation``), so hundreds of fits share one evaluation of the
 networks.
 """
 
@@ -34,14 +34,14 @@ from simulacra.reweighting.reweighter import Reweighter
 SIZES: Final = {1: 5_000, 3: 10_000}
 EXPERIMENTS: Final = {1: 100, 3: 30}
 REFERENCE: Final = 100_000
-#: pseudo-experiments of the naive fit, whose bias is plain after a few
+#: pseudo-experiments of the naive fit; a few show its bias
 NAIVE: Final = 20
 
 FitOne = Callable[[EmbeddedEvents], Fit]
 
 
 def names_of(target: str) -> tuple[str, ...]:
-    """Return the parameters that are fitted to a target."""
+    """Return the fitted parameters of a target."""
     return PARAMETERS if target == "three" else (target,)
 
 
@@ -91,7 +91,7 @@ def detector_level(folder: Path, target: str, model: str, seen_model: str, scale
 
 @dataclass(frozen=True)
 class _Source:
-    """Where data come from: a target's store, seen by a detector or not, embedded, and interpolated if asked."""
+    """The source of data: a target's store, at particle or detector level, embedded, and optionally interpolated."""
 
     folder: Path
     target: str
@@ -127,7 +127,7 @@ def _run(
     calibrated: bool = True,
     most: int | None = None,
 ) -> dict[str, Any]:
-    """Run the pseudo-experiments of each estimator without and with its calibration, and write a page each."""
+    """Run the pseudo-experiments of each estimator without and with its calibration, and write its page."""
     names, truth = names_of(target), truth_of(target)
     size = SIZES[len(names)]
     count = max(4, round(EXPERIMENTS[len(names)] * min(scale, 1.0)))

@@ -31,7 +31,7 @@ SETTINGS: Final = ReweighterSettings.model_validate(
         "training": TRAINING,
     }
 )
-#: events of each sample; 70 % train, 10 % choose and calibrate, 20 % are judged
+#: events of each sample: 70 % for training, 10 % for model choice and calibration, 20 % for judging
 MOST: Final = 120_000
 TARGETS: Final = {
     "vincia": "Vincia",
@@ -42,12 +42,12 @@ TARGETS: Final = {
     "everywhere": "sigmaPT 0.345 (small everywhere)",
     "corner": "Pythia without matrix-element corrections (in a corner)",
 }
-#: of the targets that the continuous reweighter knows
+#: parameters of the targets that the continuous reweighter covers
 PARAMETERS: Final = {**{name: {name: value} for name, value in TRUTHS.items()}, "three": THREE}
 
 
 def train_and_judge(folder: Path, name: str, scale: float) -> dict[str, Any]:
-    """Train a reweighter from default Pythia to a target and judge it on events that it has not seen."""
+    """Train a reweighter from default Pythia to a target and judge it on events not used in training."""
     most = round(MOST * scale)
     source, target = events(folder, "default", most), events(folder, name, most)
     settings = SETTINGS
@@ -69,7 +69,7 @@ def train_and_judge(folder: Path, name: str, scale: float) -> dict[str, Any]:
 
 
 def judge_continuous(folder: Path, name: str, model: str, scale: float) -> dict[str, Any]:
-    """Judge the continuous reweighter, which never saw this target, on events that it has not seen."""
+    """Judge the continuous reweighter on events of a target that was not used in its training."""
     most = round(MOST * scale)
     reweighter = Reweighter.load(model)
     judgement = judge_reweighter(

@@ -1,4 +1,4 @@
-"""The samples: e+e- -> Z -> hadrons at 91.2 GeV by Pythia 8, and what a detector sees of them."""
+"""The samples: e+e- -> Z -> hadrons at 91.2 GeV by Pythia 8, at particle and detector level."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCAN: Final = tuple(round(0.10 + 0.01 * k, 2) for k in range(11))
 PARAMETERS: Final = ("alphaS", "aLund", "probStoUD")
 TRUTHS: Final = {"alphaS": 0.16, "aLund": 0.8, "probStoUD": 0.275}
 THREE: Final = {"alphaS": 0.12, "aLund": 0.6, "probStoUD": 0.12}
-#: where runs for calibration curves are made: about the estimate, as an analysis does after a first fit
+#: points of runs for calibration curves: around the estimate, as in an analysis after a first fit
 NEAR: Final = {"alphaS": "uniform:0.13:0.175", "aLund": "uniform:0.66:0.88", "probStoUD": "uniform:0.19:0.295"}
 NEAR_THREE: Final = {"alphaS": "uniform:0.105:0.15", "aLund": "uniform:0.52:0.75", "probStoUD": "uniform:0.105:0.2"}
 DETECTOR_SEED: Final = 91
@@ -26,7 +26,7 @@ DETECTOR_SEED: Final = 91
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample to simulate: number of events, seed, Pythia's settings, and whether the detector sees it too."""
+    """A sample to simulate: number of events, seed, Pythia's settings, and whether to simulate the detector."""
 
     n: int
     seed: int
@@ -50,7 +50,7 @@ SAMPLES: Final = {
         19,
         {
             "variations": ("alphaS_up fsr:muRfac=0.7", "aLund_up frag:aLund=0.8", "strange_up frag:rho=0.275"),
-            # Without these two the weight holds a compensation that no direct run has.
+            # Without these two the weight includes a compensation that no direct run has.
             "values": {"UncertaintyBands:muSoftCorr": "off", "UncertaintyBands:deltaAlphaSmax": "1"},
         },
     ),
@@ -72,7 +72,7 @@ SAMPLES: Final = {
         f"scan-{value:.2f}": Sample(30_000, 100 + k, {"values": {"alphaS": f"{value}"}}) for k, value in enumerate(SCAN)
     },
 }
-#: what the continuous reweighter is trained on, with the default sample
+#: the training sample of the continuous reweighter, with the default sample
 PRIOR: Final = Sample(
     1_000_000,
     2,
@@ -87,7 +87,7 @@ def write_sample(path: Path, sample: Sample, n: int, workers: int = 1) -> None:
 
 
 def simulate(folder: Path, name: str, workers: int, scale: float) -> dict[str, Any]:
-    """Simulate a sample, and pass it through the detector if it is to be seen; what is there already stays."""
+    """Simulate a sample, and the detector if needed; existing stores stay."""
     sample = PRIOR if name == "prior" else SAMPLES[name]
     n = max(sample.fewest_chunks, round(sample.n * scale / sample.chunk_size)) * sample.chunk_size
     path = folder / f"{name}.zarr"
@@ -98,7 +98,7 @@ def simulate(folder: Path, name: str, workers: int, scale: float) -> dict[str, A
         stores.append(folder / f"{name}-seen.zarr")
         if not stores[-1].exists():
             write_detector(path, stores[-1], DetectorSettings.load("lep-like"), seed=DETECTOR_SEED, workers=workers)
-    # A store tells what it cost, whenever it was made.
+    # A store contains the time that it took.
     each = [float(open_events(store).attrs["seconds_per_event"]) for store in stores]
     return {
         "events": n,

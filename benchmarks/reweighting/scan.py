@@ -20,7 +20,7 @@ SOURCE_EVENTS = 40_000
 
 
 def closure_against_alpha_s(folder: Path, model: str, scale: float) -> dict[str, Any]:
-    """Weigh default Pythia to each alphaS and compare with a simulation that stands there."""
+    """Weight default Pythia to each alphaS and compare with a simulation at this value."""
     reweighter = Reweighter.load(model)
     low, high = reweighter.bounds["alphaS"]
     source = events(folder, "default")
@@ -31,7 +31,7 @@ def closure_against_alpha_s(folder: Path, model: str, scale: float) -> dict[str,
     for value in SCAN:
         theirs = _observables(events(folder, f"scan-{value:.2f}"), None, None)
         with warnings.catch_warnings():
-            # What is extrapolated is marked in the figure.
+            # Extrapolated values are marked in the figure.
             warnings.simplefilter("ignore", OutsideBoxWarning)
             weights = reweighter.weights_of(embedded, {"alphaS": value})
         rows = [

@@ -1,4 +1,4 @@
-"""What the stages found, as tables: for a terminal, the record's page and the documentation."""
+"""The results of the stages as tables: for a terminal, the record's page and the documentation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def print_tables(record: dict[str, Any]) -> str:
 
 
 def closures(record: dict[str, Any]) -> Table:
-    """Return how default Pythia closes with others once it is weighted."""
+    """Return the closure of weighted default Pythia with other settings."""
     rows = []
     for name, stage in record["stages"].items():
         kind, _, target = name.partition("-")
@@ -84,7 +84,7 @@ def closures(record: dict[str, Any]) -> Table:
 
 
 def _observables(found: dict[str, dict[str, Any]]) -> Table:
-    """Return how each observable closes."""
+    """Return the closure of each observable."""
     names = [name for name in found if name.startswith(("reweight-", "continuous-"))]
     table = Table("chi2/ndf before -> after weights (boosted trees)", ("observable", *names))
     if not names:
@@ -100,7 +100,7 @@ def _observables(found: dict[str, dict[str, Any]]) -> Table:
 
 
 def exact(record: dict[str, Any]) -> Table:
-    """Return how the learned weights compare with those that Pythia itself gives."""
+    """Return the comparison of the learned weights with those of Pythia."""
     stages = record["stages"]
     rows = []
     for name, row in stages.get("exact-continuous", {}).items():
@@ -123,7 +123,7 @@ def exact(record: dict[str, Any]) -> Table:
 
 
 def fits(record: dict[str, Any], estimators: Mapping[str, str]) -> Table:
-    """Return bias, scatter and coverage of the fits of pseudo-experiments, calibrated where they are."""
+    """Return bias, scatter and coverage of the fits of pseudo-experiments, with calibration if there is one."""
     rows = []
     for name, stage in record["stages"].items():
         for key, title in estimators.items() if name.startswith("fit-") else ():

@@ -35,7 +35,7 @@ from simulacra.whole_files import write_whole
 
 QUICK_SHOWERS: Final = 400
 QUICK_SECONDS: Final = 0.1
-#: the slowest first, so that no core waits at the end
+#: the slowest first, so no core waits at the end
 QUALITY: Final = {"low_level": (area, "low_level"), "shapes": (area, "shapes"), "distances": (distances,)}
 
 
@@ -168,7 +168,7 @@ def _of(entries: list[Entry], particle: str) -> list[Entry]:
 
 
 def _status(entry: Entry, held: list[str]) -> tuple[str, dict[str, Any] | None]:
-    """Return "judged", or why an entry is not, and what its files say."""
+    """Return "judged", or why an entry is not judged, and the contents of its files."""
     if entry.weights is None:
         return JUDGED, None
     for name, file in files_of(entry).items():

@@ -1,4 +1,4 @@
-"""What a model's file says of its training and of its size."""
+"""The training and size of a model, from its file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from simulacra.training.settings import check
 
 
 def cost_of(entry: Entry) -> dict[str, Any]:
-    """Return the parameters (what training changes), the minutes and events of the training, and the file's size.
+    """Return the number of trained parameters, the minutes and events of the training, and the file's size.
 
-    Where there is a refiner, its parameters, minutes and bytes are added; its training events are its own.
+    Parameters, minutes and bytes of a refiner are added; its training events are not.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def cost_of(entry: Entry) -> dict[str, Any]:
     generator = load_entry(entry)
     settings, training = generator.metadata["experiment"]["system"], generator.metadata["training"]
     kind = system(settings["kind"])
-    # The module that was trained, not the folded one that draws: folding turns parameters into constants.
+    # The trained module, not the folded one: folding turns parameters into constants.
     module = kind.build(check(kind.Settings, settings, str(generator.path)), generator.description)
     found = {
         "system": settings["kind"],

@@ -17,7 +17,7 @@ from simulacra.trained import TrainedGenerator, load
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage needs: a model, the truth, and how they are compared.
+    """The input of a stage: a model, the truth, and settings of the comparison.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Samples:
-    """Truth and generated showers, and warnings of what makes them hard to compare."""
+    """Truth and generated showers, and warnings about their comparison."""
 
     truth: Sample
     generated: Sample
@@ -66,7 +66,7 @@ def drawn(job: Job) -> Samples:
 
 
 def generate(entry: Entry, truth: xr.Dataset, seed: int) -> xr.Dataset:
-    """Return a generator's showers at the truth's own conditions, with weights if it is refined."""
+    """Return a generator's showers at the truth's conditions, with weights if it is refined."""
     generator = load_entry(entry)
     lacking = [name for name in generator.trained_range if name not in truth]
     if lacking:
@@ -79,7 +79,7 @@ def generate(entry: Entry, truth: xr.Dataset, seed: int) -> xr.Dataset:
 
 
 def load_entry(entry: Entry) -> TrainedGenerator:
-    """Return the generator of an entry whose file is there."""
+    """Return the generator of an entry with an existing file."""
     path = located(entry.weights or "")
     if path is None:
         raise ValueError(f"there is no model '{entry.weights}' for '{entry.name}'")

@@ -15,10 +15,10 @@ from simulacra.pages.style import DIAGONAL, INK, TRUTH, new_figure, svg_of, titl
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: of a panel [inch], and of what stands below the panels
+#: sizes of a panel and of the legend below the panels [inch]
 WIDTH, HEIGHT, BELOW = 4.6, 2.9, 0.8
 BATCH: Final = "100"
-#: the name of what is published, by the AUC
+#: the name of the published AUC, by the AUC
 PUBLISHED_AS: Final = {"low_level": "cells", "shapes": "observables"}
 TITLES: Final = {"low_level": "cells", "shapes": "shower shapes"}
 
@@ -26,8 +26,8 @@ TITLES: Final = {"low_level": "cells", "shapes": "shower shapes"}
 def front(record: dict[str, Any], published: Published | None) -> tuple[bytes, bytes]:
     """Return the figure as SVG and as PNG.
 
-    The filled markers of generators lie at milliseconds per effective shower in batches of 100, Geant4 at its own; the
-    shaded corner holds what reaches the goals.
+    The filled markers of generators are at milliseconds per effective shower in batches of 100, Geant4 at its own time;
+    the shaded corner is the region of the goals.
     """
     rows = record["particles"]
     families = list(dict.fromkeys(m["family"] for there in rows.values() for m in there["models"]))
@@ -44,7 +44,7 @@ def front(record: dict[str, Any], published: Published | None) -> tuple[bytes, b
         for axes in panels[-1]:
             axes.set_xlabel(f"ms per shower, one CPU thread, batch {BATCH}")
         _legend(figure, drawn, [name for name in drawn if name in judged], published)
-        figure.draw_without_rendering()  # Where a name has room is known once the panels have their places.
+        figure.draw_without_rendering()  # The space for names is known only after the panels are placed.
         for axes, here in zip(panels.ravel(), marks, strict=True):
             write_names(axes, here)
         return svg_of(figure), _png(figure)

@@ -1,4 +1,4 @@
-"""Which generators stand on the front: the lines of ``models.toml``, and those given on the command line."""
+"""The generators on the front: the lines of ``models.toml``, and those given on the command line."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Entry:
     Attributes
     ----------
     name:
-        what it is called on the command line and in the record.
+        name on the command line and in the record.
     label, family, particle:
-        as tables and figures show it; models of one family share a colour.
+        for tables and figures; models of one family share a colour.
     weights:
         a shipped name, a file in ``benchmarks/weights``, or a path; None for Geant4 itself.
     refiner:
-        likewise, of the model that gives the showers weights.
+        the same for the model that gives the showers weights.
     """
 
     name: str
@@ -65,12 +65,12 @@ def read_entries(path: Path = LIST) -> dict[str, Entry]:
 
 
 def with_given(entries: dict[str, Entry], given: Sequence[str]) -> dict[str, Entry]:
-    """Return the entries with other weights, as NAME=PATH gives them; a name that is new adds a model.
+    """Return the entries with other weights, as NAME=PATH gives them; a new name adds a model.
 
     Raises
     ------
     ValueError
-        if a text is no NAME=PATH, or a new model's file is not there or does not tell its particle.
+        if a text is no NAME=PATH, or a new model's file is missing or does not contain its particle.
     """
     entries = dict(entries)
     for text in given:
@@ -104,7 +104,7 @@ def located_refiner(name: str) -> Path | None:
 
 
 def files_of(entry: Entry) -> dict[str, Path | None]:
-    """Return the files that an entry needs by their names, None for one that is not there."""
+    """Return the files that an entry needs by their names; None if missing."""
     files = {} if entry.weights is None else {entry.weights: located(entry.weights)}
     return files if entry.refiner is None else files | {entry.refiner: located_refiner(entry.refiner)}
 

@@ -18,7 +18,7 @@ from simulacra.statistics.distances.frechet import frechet_physics_distance
 from simulacra.statistics.distances.manifold import judge_manifold
 from simulacra.statistics.distances.two_sample import effective_size
 
-#: what the classifiers look at, by the name of the AUC
+#: the classifiers' inputs, by the name of the AUC
 LOOKED_AT: Final = {"low_level": "cells", "shapes": "observables"}
 CLASSIFIERS: Final[tuple[Method, ...]] = ("trees", "perceptron")
 FOLDS: Final = 5
@@ -52,7 +52,7 @@ def area(_folder: Path, job: Job, which: str) -> dict[str, Any]:
 
 
 def distances(_folder: Path, job: Job) -> dict[str, Any]:
-    """Return the Frechet physics distance, coverage, density and memorisation, each with what truth scores."""
+    """Return the Frechet physics distance, coverage, density and memorisation, each with truth against truth."""
     samples = drawn(job)
     features = features_of(samples.truth, samples.generated)
     rng = np.random.default_rng([job.seed, 1])

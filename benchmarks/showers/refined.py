@@ -1,4 +1,4 @@
-"""Generated showers that carry a refiner's weights, and what these cost."""
+"""Generated showers with a refiner's weights, and their cost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def load_refiner(name: str, generator: TrainedGenerator) -> Refiner:
     Raises
     ------
     ValueError
-        if there is none, or it is another generator's.
+        if there is none, or it belongs to another generator.
     """
     from simulacra.reweighting.refiner import Refiner
 
@@ -41,7 +41,7 @@ def with_weights(events: xr.Dataset, refiner: Refiner) -> xr.Dataset:
 
 
 def weighing(call: Call, refiner: Refiner, conditions: list[str]) -> Call:
-    """Return a generator whose every call also weighs its showers; ``conditions`` names its columns."""
+    """Return a generator that also computes its showers' weights in each call; ``conditions`` names its columns."""
 
     def made(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         cells = call(rows, rng)

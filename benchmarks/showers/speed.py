@@ -23,7 +23,7 @@ SPREAD: Final = (0.16, 0.5, 0.84)
 
 
 def speed(_folder: Path, job: Job, seconds: float) -> dict[str, Any]:
-    """Return the milliseconds per shower at each batch: by the torch module, by ONNX Runtime, and the less of the two.
+    """Return the milliseconds per shower at each batch: by torch, by ONNX Runtime, and the smaller of the two.
 
     Parameters
     ----------
@@ -55,10 +55,10 @@ def speed(_folder: Path, job: Job, seconds: float) -> dict[str, Any]:
 
 
 def measured(call: Call, conditions: np.ndarray, batch: int, seconds: float) -> dict[str, float]:
-    """Return the median time per shower over repetitions, and between which times 68 % of them lie, [ms].
+    """Return the median time per shower over repetitions, and the central interval of 68 % of them, [ms].
 
-    ``cores`` is the processor's time over the clock's: below 1 where others used the core too, and the times are too
-    long.
+    ``cores`` is the processor's time over the wall time: below 1 if other programs used the core too, and the
+    times are too long.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def measured(call: Call, conditions: np.ndarray, batch: int, seconds: float) -> 
 def _runtimes(
     generator: TrainedGenerator, conditions: np.ndarray, path: Path
 ) -> tuple[dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]], str | None]:
-    """Return the generator in torch and, where it can be exported, in ONNX Runtime, and why it cannot."""
+    """Return the generator in torch and, if it can be exported, in ONNX Runtime; otherwise the reason."""
     runtimes: dict[str, Call] = {"torch": torch_call(generator.module)}
     try:
         export(generator.module, conditions.shape[1], path, {"name": generator.name}, conditions=conditions[:256])

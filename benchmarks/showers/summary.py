@@ -1,4 +1,4 @@
-"""The record of the front: one entry a model, from what the stages left."""
+"""The record of the front: one entry per model, from the results of the stages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from benchmarks.showers.models import Entry
 from benchmarks.showers.speed import BATCHES
 
-#: AUC at most, and milliseconds per shower at most by the batch, on one CPU thread
+#: largest AUC, and largest milliseconds per shower by batch, on one CPU thread
 GOALS: Final[dict[str, Any]] = {"low_level": 0.56, "shapes": 0.54, "milliseconds": {"1": 1.0, "100": 0.3}}
 #: processor's time over the clock's, below which a machine counts as busy
 FEWEST_CORES: Final = 0.9
@@ -19,14 +19,14 @@ JUDGED: Final = "judged"
 def model_record(
     entry: Entry, status: str, cost: Mapping[str, Any] | None, stages: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the record of a model; of one that is not trained its name alone.
+    """Return the record of a model; only its name if it is not trained.
 
     Parameters
     ----------
     status:
         "judged", "not trained", or why it cannot be judged.
     stages:
-        what was found, by "low_level", "shapes", "distances" and "speed".
+        the results, by "low_level", "shapes", "distances" and "speed".
     """
     record: dict[str, Any] = {
         "name": entry.name,
@@ -56,7 +56,7 @@ def model_record(
 
 
 def busy(record: Mapping[str, Any]) -> bool:
-    """Return whether other programs took the core away while a model was timed."""
+    """Return whether other programs used the core while a model was timed."""
     return any(told.get("cores", 1.0) < FEWEST_CORES for told in record.get("milliseconds", {}).values())
 
 

@@ -57,7 +57,7 @@ def _tables(record: dict[str, Any]) -> list[Table]:
 
 
 def _paragraphs(record: dict[str, Any]) -> list[str]:
-    """Return what the tables show, on which truth, and which goals are reached."""
+    """Return the content of the tables, the truth, and the reached goals."""
     truths = listed([f"{there['truth']} ({there['showers']:,}, {name})" for name, there in record["particles"].items()])
     settings = record["settings"]
     said = SAID.format(

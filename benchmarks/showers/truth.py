@@ -18,18 +18,18 @@ REFERENCES: Final = {"e+": "calogan-eplus", "gamma": "calogan-gamma"}
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the showers of a particle come from.
+    """The source of the showers of a particle.
 
     Attributes
     ----------
     particle:
         "e+" or "gamma".
     truth:
-        a file, whose test part is the truth; the shipped reference sample, all of it, if None.
+        a file, whose test part is the truth; the whole shipped reference sample if None.
     training:
-        a file, whose training part the generators were trained on, for memorisation; that of the truth if None.
+        a file with the generators' training part, for memorisation; that of the truth if None.
     most:
-        the most showers of each sample.
+        largest number of showers of each sample.
     """
 
     particle: str
@@ -38,27 +38,27 @@ class Sources:
     most: int | None = None
 
     def events(self) -> xr.Dataset:
-        """Return the truth: showers that no training and no choice has seen."""
+        """Return the truth: showers not used for training or model choice."""
         if self.truth is None:
             return _some(reference.load(REFERENCES[self.particle]), self.most)
         return _some(take_part(read(self.truth, particle=self.particle), "test"), self.most)
 
     def training_events(self) -> xr.Dataset | None:
-        """Return showers that generators were trained on, all of them; None if no file was named."""
+        """Return all training showers of the generators; None if no file is given."""
         file = self.training or self.truth
         return None if file is None else take_part(read(file, particle=self.particle), "train").load()
 
     def said(self) -> str:
-        """Return what the truth is, in words."""
+        """Return a description of the truth."""
         if self.truth is None:
             return f"the shipped reference sample {REFERENCES[self.particle]}"
         return f"the test part of {self.truth}"
 
 
 def pair(sources: Sources) -> tuple[xr.Dataset, xr.Dataset, str]:
-    """Return two samples of Geant4 that share no shower, and what they are.
+    """Return two samples of Geant4 without common showers, and their description.
 
-    The truth and the shipped reference sample; where these are the same, halves of the truth.
+    The truth and the shipped reference sample; if these are the same, halves of the truth.
     """
     truth = sources.events()
     if sources.truth is not None:
@@ -79,7 +79,7 @@ def milliseconds(events: xr.Dataset) -> float | None:
 def measured_milliseconds(events: xr.Dataset, particle: str, n: int, seed: int) -> tuple[float, float]:
     """Return the time per shower of these energies in Geant4 on one thread here, and its error [ms], from n showers.
 
-    The time is taken as proportional to the energy, because the mean energy is known and that of a few draws varies.
+    The time is assumed to be proportional to the energy; the mean energy is known, that of a few draws varies.
 
     Raises
     ------

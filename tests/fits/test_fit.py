@@ -258,7 +258,7 @@ def test_profile_follows_skewness() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_beyond_the_box_is_warned(method: Method) -> None:
     rng = np.random.default_rng(18)
-    with pytest.warns(FitWarning, match="mean = .* is at the upper edge .* may lie outside the trained box"):
+    with pytest.warns(FitWarning, match="mean = .* is at the upper edge .* may be outside the trained box"):
         one = fit(
             [gaussian(-0.5, 0.5)], sample(rng.normal(1, 1, 2000)), sample(rng.normal(0, 1, 20_000)), method=method
         )

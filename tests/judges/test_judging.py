@@ -85,7 +85,7 @@ def test_three_generators_trained_alike_tell_what_they_are_worth() -> None:
 
 @pytest.mark.parametrize("events", [table, images, jets])
 def test_uses_that_a_kind_does_not_have_are_refused(events: Any) -> None:
-    with pytest.raises(JudgeError, match=r"no use 'energy' of \w+; the uses are shapes, cells"):
+    with pytest.raises(JudgeError, match=r"no use 'energy' for \w+; the uses are shapes, cells"):
         judge(events(N, 1), events(N, 2), use="energy")
 
 
