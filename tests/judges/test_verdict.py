@@ -206,7 +206,7 @@ def test_bad_input_is_refused_with_its_reason() -> None:
         judge(truth, toy_events(250, 72).assign_attrs(geometry=other.to_json()))
     with pytest.raises(JudgeError, match="'impact_x' varies in the generated events"):
         judge(truth, toy_events(250, 72, impact_x=np.linspace(-5, 5, 250)))
-    with pytest.raises(JudgeError, match="no use 'everything' of showers; the uses are energy, shapes, cells"):
+    with pytest.raises(JudgeError, match="no use 'everything' for showers; the uses are energy, shapes, cells"):
         judge(truth, truth, use="everything")
     with pytest.raises(JudgeError, match=r"the weights add up to .* not positive"):
         judge(truth, toy_events(250, 72, weights=np.linspace(-1, 1, 250)))
