@@ -238,7 +238,7 @@ def test_a_band_is_judged_without_knowing_the_generator(stores: dict[str, Path],
         (["good"], ["--hold-out", "colour:1:2"], "colour"),
         (["good"], ["--hold-out", "nonsense"], "nonsense"),
         (["good"], ["--published-dataset", "2"], "only drawn with --compare"),
-        (["good"], ["--use", "energy"], "no use 'energy' of table"),
+        (["good"], ["--use", "energy"], "no use 'energy' for tables"),
         (["good", "bad"], ["--compare", "--generator", "calogan-eplus"], "--generator is for one sample"),
     ],
 )
