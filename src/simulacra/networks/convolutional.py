@@ -21,6 +21,8 @@ from simulacra.networks.deep_sets import perceptron
 
 #: moments fluctuate by some percent about their means: enlarged, they are seen sooner
 GAIN: Final = 8.0
+#: factor on the moments of each further level, which is to add only what finer levels do not see
+FALL: Final = 0.25
 #: places of an axis that is averaged over two cells
 SHORTEST: Final = 4
 CONVOLUTIONS: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -96,7 +98,7 @@ class ConvolutionalNetwork(nn.Module):
             if level:
                 steps = [2 if size >= SHORTEST else 1 for size in sizes]
                 sizes = [math.ceil(size / step) for size, step in zip(sizes, steps, strict=True)]
-                share = share * math.prod(steps)
+                share = share * (FALL * math.prod(steps))
                 array = self._coarser(array, steps)
                 hidden = torch.cat([self._coarser(hidden, steps), array], dim=1)
                 there, reach = (one if one is None else self._coarser(one, steps) for one in (there, reach))

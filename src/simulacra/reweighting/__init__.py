@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from simulacra.reweighting.represented import SampleError
     from simulacra.reweighting.reweighter import OutsideBoxWarning, Reweighter, shipped_reweighters
     from simulacra.reweighting.settings import (
+        ConvolutionalSettings,
         FeaturesSettings,
         ParticleFlowSettings,
         ReweighterSettings,
         ShowersSettings,
+        settings_for,
     )
     from simulacra.reweighting.support import NoOverlapError, SupportError
     from simulacra.reweighting.transfer import fit_transferred
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 # Imported on first use: the settings are read without torch, and the trees do not need it.
 _HOMES = {
+    "ConvolutionalSettings": "settings",
     "FeaturesSettings": "settings",
     "Judgement": "judgement",
     "NoOverlapError": "support",
@@ -46,11 +49,13 @@ _HOMES = {
     "judge_refiner": "refinement_report",
     "judge_reweighter": "judgement",
     "read_weights": "weights_file",
+    "settings_for": "settings",
     "shipped_reweighters": "reweighter",
     "write_weights": "weights_file",
 }
 
 __all__ = [
+    "ConvolutionalSettings",
     "FeaturesSettings",
     "Judgement",
     "NoOverlapError",
@@ -70,6 +75,7 @@ __all__ = [
     "judge_refiner",
     "judge_reweighter",
     "read_weights",
+    "settings_for",
     "shipped_reweighters",
     "write_weights",
 ]

@@ -102,7 +102,10 @@ def settings_for(events: xr.Dataset, parameters: Sequence[str] = (), **changes: 
     view = next(iter(views_of(events).values()))
     default = ReweighterSettings()
     training = default.training.model_copy(update=dict(view.training))
-    chosen: dict[str, Any] = {"network": view.network, "training": training, "parameters": tuple(parameters)}
-    if parameters:
-        chosen["calibration"] = "temperature"
+    chosen: dict[str, Any] = {
+        "network": view.network,
+        "training": training,
+        "parameters": tuple(parameters),
+        "calibration": "temperature" if parameters else view.calibration,
+    }
     return ReweighterSettings(**(chosen | changes))

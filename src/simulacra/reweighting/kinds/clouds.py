@@ -46,7 +46,7 @@ class ParticleFlowSettings(NetworkSettings):
         if not set(MOMENTA) <= set(events.data_vars):
             dimensions = events["present"].dims
             features = tuple(name for name in names(events, "feature") if events[name].dims[:2] == dimensions)
-        found = {"particles": View(cls(features=features, numbers=tuple(numbers)), {})}
+        found = {"particles": View(cls(features=features, numbers=tuple(numbers)))}
         return {**found, "observables": of_observables(events, numbers)}
 
     def build(self, description: Mapping[str, Any]) -> EventNetwork:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -21,10 +21,11 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class View(NamedTuple):
-    """A network that sees events, and what its training needs that differs from a reweighter's defaults."""
+    """A network that sees events, and the settings of its training and calibration that differ from the defaults."""
 
     network: NetworkSettings
-    training: Mapping[str, Any]
+    training: Mapping[str, Any] = {}
+    calibration: Literal["isotonic", "temperature"] = "isotonic"
 
 
 class NetworkSettings(CheckedSettings, ABC):

@@ -43,7 +43,7 @@ class ShowersSettings(NetworkSettings):
         cells = cls(variables=("shower", *seen), widths=(256,), summary=128, head_widths=(64,), dropout=0.3)
         return {
             "cells": View(cells, {"learning_rate": 1e-3}),
-            "shapes": View(cls(variables=seen, widths=(64, 64), summary=64), {}),
+            "shapes": View(cls(variables=seen, widths=(64, 64), summary=64)),
         }
 
     def build(self, description: Mapping[str, Any]) -> EventNetwork:

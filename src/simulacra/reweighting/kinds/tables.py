@@ -33,7 +33,7 @@ class FeaturesSettings(NetworkSettings):
         features = names(events, "feature")
         if kind_of(events) != "tables" or not features:
             return {}
-        return {"features": View(cls(variables=(*features, *numbers)), {})}
+        return {"features": View(cls(variables=(*features, *numbers)))}
 
     def build(self, description: Mapping[str, Any]) -> EventNetwork:
         """Return an untrained network."""
@@ -79,4 +79,4 @@ def of_observables(events: xr.Dataset, numbers: Sequence[str]) -> View:
     from simulacra.observables import observe
 
     observables = map(str, observe(events.isel(event=slice(0, 2)).load()).data_vars)
-    return View(FeaturesSettings(variables=(*observables, *numbers)), {})
+    return View(FeaturesSettings(variables=(*observables, *numbers)))
