@@ -34,6 +34,8 @@ PAGES: Final[Mapping[str, Tables]] = {
         "default fits": reweighting.default_fits,
         "default fits behind the detector": reweighting.detector_fits,
         "calibrated fit": reweighting.calibrated_fit,
+        "fields and series": reweighting.arrays_closing,
+        "fits of the memory": reweighting.arrays_continuous,
     },
 }
 
