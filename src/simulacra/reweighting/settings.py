@@ -37,24 +37,24 @@ __all__ = [
 
 
 class ReweighterSettings(CheckedSettings):
-    """What a reweighter is made of and how it is trained.
+    """Settings of a reweighter and of its training.
 
     Attributes
     ----------
     network:
-        what embeds the events.
+        the network that embeds the events.
     parameters:
-        names of the target's conditions that the weights shall be continuous in; empty for one fixed target.
+        conditions of the target in which the weights are continuous; empty for one fixed target.
     reference:
-        the source's value of each parameter, in its unit; those that Pythia's defaults fix are known.
+        the source's value of each parameter, in its unit; not needed for Pythia's defaults.
     members:
-        classifiers of the ensemble, each from other initial weights and batches.
+        number of classifiers in the ensemble, with different initial weights and batches.
     calibration:
         map of the log-odds fitted on the validation part.
     draws:
-        parameters that each source event is paired with in a batch, drawn from the target's.
+        number of parameter values per source event in a batch, drawn from the target.
     average_decay:
-        decay of the moving average of the weights, which is what is validated and kept.
+        decay of the moving average of the weights; the average is validated and kept.
     """
 
     network: AnyNetwork = ParticleFlowSettings()
@@ -83,16 +83,16 @@ class ReweighterSettings(CheckedSettings):
 
 
 def settings_for(events: xr.Dataset, parameters: Sequence[str] = (), **changes: Any) -> ReweighterSettings:
-    """Return settings of a reweighter whose network sees all of events of their kind.
+    """Return settings of a reweighter whose network sees the complete events.
 
     Parameters
     ----------
     events:
-        the source, or some of it.
+        the source, or a part of it.
     parameters:
-        names of the target's conditions that the weights shall be continuous in.
+        conditions of the target in which the weights are continuous.
     changes:
-        other settings than these.
+        settings that differ from these.
 
     Raises
     ------

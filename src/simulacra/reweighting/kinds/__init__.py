@@ -1,1 +1,1 @@
-"""How a classifier sees events: one file per kind of events, with the settings of its network."""
+"""Inputs and network of a classifier: one file per kind of events, with the settings of its network."""

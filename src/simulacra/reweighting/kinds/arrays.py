@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from simulacra.models.event_network import EventNetwork
     from simulacra.representations.arrays import Layout
 
-#: levels of the network, of which each sees structures twice as large
+#: levels of the network; each sees structures twice as large as the one before
 MOST_LEVELS: Final = 5
-#: roles of variables whose arrays are seen, beside the masks
+#: roles of variables whose arrays are inputs, in addition to the masks
 SEEN: Final = ("feature", "uncertainty", "coordinate")
 WIDTH: Final = 16
-#: a network of moments learns sooner than one of particles
+#: a network of moments needs fewer steps than one of particles
 TRAINING: Final = {"steps": 800, "learning_rate": 5e-3}
 
 
@@ -40,13 +40,13 @@ class ConvolutionalSettings(NetworkSettings):
     variables:
         arrays of one grid, their masks and uncertainties, and numbers per event.
     padding:
-        what lies beyond an edge: "zeros", or with "periodic" the opposite edge.
+        values beyond an edge: "zeros", or with "periodic" those of the opposite edge.
     scale:
         "linear", "asinh", or "auto": the latter for values with heavy tails.
     kernel:
-        places that a filter covers along each axis.
+        width of a filter along each axis.
     widths:
-        numbers of filters on each level, of which each sees structures twice as large.
+        numbers of filters on each level; each level sees structures twice as large as the one before.
     event_widths:
         hidden widths between moments of the filters and summary.
     """
@@ -75,7 +75,7 @@ class ConvolutionalSettings(NetworkSettings):
         beside = [name for name, role in roles.items() if role == "feature" and events[name].ndim == 1]
         variables = tuple(dict.fromkeys((*arrays, *masks, *beside, *numbers)))
         layout = layout_of(events, variables)
-        # The coarsest level is to have four places along the longest axis, or a few more.
+        # The coarsest level should have four places along the longest axis, or a few more.
         longest = max(max(events[name].shape[1:]) for name in layout.arrays)
         levels = min(MOST_LEVELS, max(1, int(np.log2(longest)) - 1))
         network = cls(variables=variables, widths=(WIDTH,) * levels)
@@ -98,21 +98,21 @@ class ConvolutionalSettings(NetworkSettings):
         )
 
     def describe(self, events: xr.Dataset) -> dict[str, Any]:
-        """Return ``layout``, how the variables lie on the grid, and unless there are masks ``sizes``, of its axes."""
+        """Return ``layout``, positions of variables on the grid; without masks also ``sizes``, of its axes."""
         layout = layout_of(events, self.variables)
         sizes = {} if layout.masks else {"sizes": [list(events[name].shape[1:]) for name in layout.arrays]}
         return super().describe(events) | {"layout": layout.described(), **sizes}
 
 
 def layout_of(events: xr.Dataset, variables: Sequence[str]) -> Layout:
-    """Return how variables of events lie on one grid, that of the dimensions which all arrays share.
+    """Return the positions of the variables on one grid, that of the dimensions that all arrays share.
 
-    A dimension whose coordinate holds names, such as those of a telescope's bands, makes channels.
+    A dimension whose coordinate has names, such as the bands of a telescope, becomes channels.
 
     Raises
     ------
     SampleError
-        if a variable is missing, or the arrays do not stand on one grid.
+        if a variable is missing, or the arrays are not on one grid.
     """
     from simulacra.representations.arrays import Layout, LayoutError, placed
     from simulacra.reweighting.represented import SampleError, with_variables
@@ -134,7 +134,7 @@ def layout_of(events: xr.Dataset, variables: Sequence[str]) -> Layout:
         if str(d) not in named and all(d in dims for dims in shared)
     }
     if not grid:
-        # Plain arrays have dimensions of their own each: those of one shape are on one grid.
+        # Each plain array has its own dimensions: those of one shape are on one grid.
         grid = {str(d): n for d, n in zip(first.dims[1:], first.shape[1:], strict=True) if str(d) not in named}
     if len(grid) not in (1, 2, 3):
         raise SampleError(f"'{features[0]}' has the axes {list(grid)}: a convolutional network takes one to three")

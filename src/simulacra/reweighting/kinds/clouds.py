@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class ParticleFlowSettings(NetworkSettings):
     """A particle flow network on ``momentum``, ``energy``, ``identity`` and ``present`` (arXiv:1810.05165).
 
-    ``features`` names other features of particles to be seen in their place, such as ``eta_rel``, ``phi_rel`` and
-    ``pt_rel``; ``numbers`` what is to be seen beside the particles, one number per event each.
+    ``features`` names other features of particles to use instead, such as ``eta_rel``, ``phi_rel`` and ``pt_rel``;
+    ``numbers`` names variables of one number per event to use in addition to the particles.
     """
 
     kind: Literal["particle_flow"] = "particle_flow"
@@ -64,7 +64,7 @@ class ParticleFlowSettings(NetworkSettings):
         )
 
     def describe(self, events: xr.Dataset) -> dict[str, Any]:
-        """Return ``columns``, how many numbers per particle the features are; 0 for momenta and identities."""
+        """Return ``columns``, the number of features per particle; 0 for momenta and identities."""
         from simulacra.reweighting.represented import with_variables
 
         head = with_variables(events.isel(event=slice(0, 2)), self.features)

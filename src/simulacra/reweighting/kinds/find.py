@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def networks() -> tuple[type[NetworkSettings], ...]:
-    """Return the settings of each network: one class of its own per file."""
+    """Return the settings of each network: one class per file."""
     import simulacra.reweighting.kinds
 
     found: list[type[NetworkSettings]] = []
@@ -34,12 +34,12 @@ def networks() -> tuple[type[NetworkSettings], ...]:
 
 
 def views_of(events: xr.Dataset, numbers: Sequence[str] = ()) -> dict[str, View]:
-    """Return networks for events by what they see of them, the one that sees all first.
+    """Return networks for events by their inputs, the one that sees everything first.
 
     Parameters
     ----------
     numbers:
-        names of conditions that are seen beside the events.
+        names of conditions that are inputs in addition to the events.
 
     Raises
     ------

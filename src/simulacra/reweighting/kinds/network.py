@@ -1,4 +1,4 @@
-"""What the settings of every network offer, whatever kind of events it sees."""
+"""The interface of the settings of networks for all kinds of events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class View(NamedTuple):
-    """A network that sees events, and the settings of its training and calibration that differ from the defaults."""
+    """A network for events, and the settings of its training and calibration that differ from the defaults."""
 
     network: NetworkSettings
     training: Mapping[str, Any] = {}
@@ -34,7 +34,7 @@ class NetworkSettings(CheckedSettings, ABC):
     Attributes
     ----------
     kind:
-        what the network is called in files.
+        name of the network in files.
     summary:
         length of an event's summary.
     head_widths:
@@ -49,24 +49,24 @@ class NetworkSettings(CheckedSettings, ABC):
     @classmethod
     @abstractmethod
     def views(cls, events: xr.Dataset, numbers: Sequence[str] = ()) -> dict[str, View]:
-        """Return networks for events by what they see of them, the one that sees all first; {} for other kinds.
+        """Return networks for events by their inputs, the one that sees everything first; {} for other kinds.
 
-        ``numbers`` names conditions that are seen beside the events.
+        ``numbers`` names conditions that are inputs in addition to the events.
         """
 
     @abstractmethod
     def build(self, description: Mapping[str, Any]) -> EventNetwork:
-        """Return an untrained network from what :meth:`describe` said."""
+        """Return an untrained network from the output of :meth:`describe`."""
 
     def describe(self, events: xr.Dataset) -> dict[str, Any]:  # noqa: ARG002
-        """Return what of the events a file must tell for the network to be built again, as JSON values.
+        """Return the properties of the events that are needed to build the network again from a file, as JSON values.
 
-        Source and target must be described alike.
+        The description must be the same for source and target.
 
         Raises
         ------
         simulacra.reweighting.represented.SampleError
-            if the events are not what the network sees.
+            if the network cannot take such events.
         """
         return {"columns": 0}
 
@@ -77,7 +77,7 @@ class NetworkSettings(CheckedSettings, ABC):
         return observe(events)
 
     def supported(self, events: xr.Dataset) -> xr.Dataset:
-        """Return the observables, (event,), in which the source needs events wherever the target has some."""
+        """Return the observables, (event,), in which the source must have events wherever the target has some."""
         from simulacra.observables import observe
 
         return observe(events)
@@ -85,7 +85,7 @@ class NetworkSettings(CheckedSettings, ABC):
     def inputs(
         self, arrays: Mapping[str, np.ndarray], variables: Sequence[str], like: xr.Dataset
     ) -> Mapping[str, np.ndarray]:
-        """Return the variables that the network is given, of plain arrays whose dimensions and units ``like`` tells."""
+        """Return the network's variables from plain arrays; ``like`` has their dimensions and units."""
         if set(variables) <= set(arrays):
             return arrays
         from simulacra.reweighting.represented import with_variables

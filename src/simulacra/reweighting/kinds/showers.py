@@ -1,4 +1,4 @@
-"""Showers: a perceptron on shower shapes and conditions, and on each cell's energy if it is to see the cells."""
+"""Showers: a perceptron on shower shapes and conditions, and optionally on each cell's energy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class ShowersSettings(NetworkSettings):
     """A perceptron on showers: on ``variables`` of the events and their shower shapes (models/shower_classifier.py).
 
-    ``variables`` names shapes and conditions, with ``incident_energy``, and ``shower`` if cells are to be seen.
+    ``variables`` names shapes and conditions, with ``incident_energy``, and ``shower`` for the cells.
     """
 
     kind: Literal["showers"] = "showers"
@@ -33,7 +33,7 @@ class ShowersSettings(NetworkSettings):
 
     @classmethod
     def views(cls, events: xr.Dataset, numbers: Sequence[str] = ()) -> dict[str, View]:
-        """Return networks that see "cells", with the shapes, or the "shapes" alone."""
+        """Return networks that see "cells" with the shapes, or only the "shapes"."""
         from simulacra.observables.showers import shower_shapes
 
         if not {"shower", "incident_energy"} <= set(events.data_vars):
@@ -53,7 +53,7 @@ class ShowersSettings(NetworkSettings):
         return ShowerNetwork(self.variables, int(description["columns"]), self.widths, self.summary, self.dropout)
 
     def describe(self, events: xr.Dataset) -> dict[str, Any]:
-        """Return ``columns``, the number of columns that the variables make."""
+        """Return ``columns``, the number of columns of the variables."""
         from simulacra.models.shower_classifier import ShowerNetwork
         from simulacra.reweighting.represented import with_variables
 
@@ -63,7 +63,7 @@ class ShowersSettings(NetworkSettings):
     def inputs(
         self, arrays: Mapping[str, np.ndarray], variables: Sequence[str], like: xr.Dataset
     ) -> Mapping[str, np.ndarray]:
-        """Return cells, conditions and shapes: the quick way, for refined showers are weighed block by block."""
+        """Return cells, conditions and shapes, quickly: weights of refined showers are computed block by block."""
         from simulacra.observables.showers import shower_shapes_of
 
         shapes = shower_shapes_of(arrays["shower"], arrays["incident_energy"], _geometry(like.attrs["geometry"]))

@@ -1,4 +1,4 @@
-"""Tables: a perceptron on columns, which also sees the observables of any other events."""
+"""Tables: a perceptron on columns; it is also used on the observables of all other events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FeaturesSettings(NetworkSettings):
-    """A perceptron on variables of the events, or on their observables if the events have no such variables."""
+    """A perceptron on variables of the events, or on observables if the events have no such variables."""
 
     kind: Literal["features"] = "features"
     variables: Names
@@ -26,7 +26,7 @@ class FeaturesSettings(NetworkSettings):
 
     @classmethod
     def views(cls, events: xr.Dataset, numbers: Sequence[str] = ()) -> dict[str, View]:
-        """Return the network that sees the features of a table."""
+        """Return the network on the features of a table."""
         from simulacra.events import names
         from simulacra.judges.kinds.find import kind_of
 
@@ -49,9 +49,9 @@ class FeaturesSettings(NetworkSettings):
         return {"columns": sum(int(np.prod(head[name].shape[1:], dtype=int)) for name in self.variables)}
 
     def compared(self, events: xr.Dataset) -> xr.Dataset:
-        """Return the variables, with the observables of a field (two or more axes) in its place.
+        """Return the variables; a field (two or more axes) is replaced by its observables.
 
-        The cells of a field are too many to be compared one by one.
+        The cells of a field are too many to compare each.
         """
         from simulacra.observables import observe
         from simulacra.reweighting.represented import with_variables
@@ -65,7 +65,7 @@ class FeaturesSettings(NetworkSettings):
         return observed.drop_vars(fields).assign({name: of_fields[name] for name in chosen})
 
     def supported(self, events: xr.Dataset) -> xr.Dataset:
-        """Return the variables of one number per event; what the network does not see of a table needs no support."""
+        """Return the variables of one number per event; a table's other columns need no support."""
         from simulacra.reweighting.represented import with_variables
 
         with_variables(events, self.variables)
@@ -75,7 +75,7 @@ class FeaturesSettings(NetworkSettings):
 
 
 def of_observables(events: xr.Dataset, numbers: Sequence[str]) -> View:
-    """Return the network that sees the observables of any events."""
+    """Return the network on the observables of events."""
     from simulacra.observables import observe
 
     observables = map(str, observe(events.isel(event=slice(0, 2)).load()).data_vars)
