@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -364,3 +365,20 @@ def test_a_part_depends_on_the_index_alone() -> None:
     for part, _ in SPLIT:
         assert set(take_part(shuffled, part)["event"].values) == set(take_part(made, part)["event"].values)
         assert (part_of(take_part(made, part)["event"].values) == part).all()
+
+
+def test_a_mask_is_true_or_false() -> None:
+    made = light_curves()
+    made["observed"] = made["observed"].astype(float).assign_attrs(made["observed"].attrs)
+    validate(made)
+    made["observed"][2, 1] = 0.5
+    with pytest.raises(
+        EventsError, match=r"the mask 'observed' is 0\.5 in event 22 at observation 1: it must be 1 where"
+    ):
+        validate(made)
+
+
+@pytest.mark.parametrize("length", [1.5, np.nan, np.inf, -1, True, "2"])
+def test_arrays_are_padded_to_a_whole_number(length: Any) -> None:
+    with pytest.raises(EventsError, match="the length must"):
+        padded([np.zeros(1), np.zeros(0)], length)

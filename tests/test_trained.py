@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import sys
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -593,3 +594,47 @@ def test_a_broken_system_of_a_users_own_is_named(tmp_path: Path, monkeypatch: py
     with pytest.raises(ValueError, match="there are two systems of kind 'calogan'"):
         any_system("calogan")
     sys.modules.pop("simulacra.systems.half", None)
+
+
+def test_a_part_of_a_conditions_name_is_understood_in_the_message(generator: TrainedGenerator) -> None:
+    message = r"takes the conditions incident_energy \[GeV\]: unknown \['energy'\]; did you mean incident_energy\?"
+    with pytest.raises(ValueError, match=message):
+        generator.sample(3, energy=50.0)
+
+
+def test_more_events_than_the_memory_holds_are_refused_before_anything_is_drawn(generator: TrainedGenerator) -> None:
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"100,000,000,000,000 events take at least 17.2 PB, and this machine has"):
+        generator.sample(10**14, incident_energy="log:1:100")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e7
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ranges: dict(reversed(ranges.items())),
+        lambda ranges: {name: pair for name, pair in ranges.items() if name != "impact_x"},
+        lambda ranges: ranges | {"incident_energy": [-50.0, 50.0]},
+    ],
+)
+def test_ranges_of_other_conditions_are_refused_with_the_file(
+    trained_on_five_conditions: Path, tmp_path: Path, change: Any
+) -> None:
+    metadata, tensors = read_model(trained_on_five_conditions / "model.safetensors")
+    metadata["description"]["condition_ranges"] = change(metadata["description"]["condition_ranges"])
+    save_tensors(tmp_path / "x.safetensors", tensors, metadata)
+    with pytest.raises(CheckpointError, match=r"x\.safetensors (has ranges of|does not describe its network)"):
+        simulacra.load(tmp_path / "x.safetensors")
+
+
+def test_a_condition_that_the_network_does_not_take_is_refused_with_the_file(tmp_path: Path) -> None:
+    simulacra.train(any_system("toy_cloud").example(tmp_path), tmp_path / "run", progress=False)
+    metadata, tensors = read_model(tmp_path / "run" / "model.safetensors")
+    del metadata["description"]["condition_ranges"]["jet_class"]
+    metadata["description"].pop("condition_distributions", None)
+    tensors = {name: tensor for name, tensor in tensors.items() if "jet_class" not in name}
+    save_tensors(tmp_path / "x.safetensors", tensors, metadata)
+    with pytest.raises(CheckpointError, match=r"x\.safetensors has ranges of .*, which are not its network's"):
+        simulacra.load(tmp_path / "x.safetensors")

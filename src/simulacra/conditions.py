@@ -144,7 +144,7 @@ class Condition:
         return self.kind in ("integer", "choice")
 
     def parse(self, text: str) -> Distribution | Choice:
-        """Read the value of ``generate --condition NAME=DIST``: a number, ``uniform:1:100`` or ``log:1:100``.
+        """Read the value of ``generate --condition NAME=VALUE``: a number, ``uniform:1:100`` or ``log:1:100``.
 
         For integers, ``uniform:2:10`` means the integers from 2 to 10. For a choice, give one or several names, as in
         ``gluon,top``.

@@ -20,9 +20,10 @@ the attributes of the dataset: ``simulator``, ``simulator_version``, ``seed``, `
 Gaps and errors follow the CF conventions (incomplete arrays of time series, ancillary variables), with roles instead of
 their attributes and a mask instead of fill values:
 
-* A mask (event, ...) says which entries are present in every variable whose first dimensions are the mask's. Absent
-  entries are 0 and are ignored; NaN is never allowed. A mask over one dimension without positions makes it a list of
-  slots, filled from the first one on (:func:`padded`); its length has no meaning.
+* A mask (event, ...), boolean or 1 and 0, says which entries are present in every variable whose first dimensions are
+  the mask's. Absent entries are ignored, whatever they hold; write 0, for NaN is never allowed. A mask over one
+  dimension without positions makes it a list of slots, filled from the first one on (:func:`padded`); its length has no
+  meaning.
 * An uncertainty has the attribute ``of``, the name of its variable, whose units and (first) dimensions it has; it is
   positive if the value is present.
 * A coordinate (event, D) gives the position of each entry along D. Positions that all events share are a coordinate of
@@ -39,6 +40,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
+
+from simulacra.settings import whole_number
 
 Role = Literal["condition", "feature", "weight", "mask", "uncertainty", "coordinate"]
 Part = Literal["train", "validation", "test"]
@@ -138,8 +141,8 @@ def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.
     Raises
     ------
     EventsError
-        if there are none, or one has another shape, is longer than ``length`` or does not hold numbers; the message
-        names it.
+        if there are none, or one has another shape, is longer than ``length`` or does not hold numbers (the message
+        names it), or ``length`` is not a whole number.
     """
     given = [np.asarray(array) for array in arrays]
     if not given:
@@ -152,6 +155,11 @@ def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.
             )
         if array.dtype.kind not in NUMBERS:
             raise EventsError(f"array {place} holds {array.dtype}, not numbers")
+    if length is not None:
+        try:
+            length = whole_number(length, "the length")
+        except ValueError as error:
+            raise EventsError(str(error)) from None
     lengths = np.array([len(array) for array in given])
     if length is not None and lengths.max() > length:
         raise EventsError(f"array {int(lengths.argmax())} is of the length {lengths.max()}: more than {length}")
@@ -364,8 +372,22 @@ def _validate_values(name: str, array: xr.Variable, index: np.ndarray) -> None:
             )
 
 
+def _validate_masks(events: xr.Dataset) -> None:
+    """Refuse masks of other values than true and false, or 1 and 0."""
+    for name, mask in _of_role(events, "mask").items():
+        # One value per event is a label, and leaves nothing out.
+        if mask.ndim > 1 and mask.dtype != bool and (wrong := ~np.isin(mask.values, (0, 1))).any():
+            place = np.argwhere(wrong)[0]
+            event = events.variables["event"].values[place[0]]
+            raise EventsError(
+                f"the mask '{name}' is {mask.values[tuple(place)]} in event {event}{_at(mask, place)}: it must be 1 "
+                "where an entry is present, and 0 elsewhere"
+            )
+
+
 def _validate_measurements(events: xr.Dataset) -> None:
-    """Refuse an uncertainty without a variable or not positive, and entries with several positions or none."""
+    """Refuse wrong masks, an uncertainty without a variable or not positive, and entries without one position."""
+    _validate_masks(events)
     of: dict[Any, str] = {}
     for name, array in _of_role(events, "uncertainty").items():
         target = array.attrs.get("of")

@@ -89,3 +89,11 @@ def test_arrays_that_were_transposed_are_refused(tmp_path: Path) -> None:
         file["energy"], file["showers"] = np.ones((N, 1)), np.ones((504, N))
     with pytest.raises(FormatError, match=r"expected 'showers' of the shape \(20, 504\), found \(504, 20\)"):
         read(tmp_path / "eplus.hdf5")
+
+
+def test_rubbish_that_is_called_hepmc_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "x.hepmc"
+    path.write_bytes(b"rubbish")
+    assert format_of(path) == "hepmc"
+    with pytest.raises(FormatError, match=r"'.*x\.hepmc' does not begin with 'HepMC::': it is not a HepMC text"):
+        read(path)

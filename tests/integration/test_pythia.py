@@ -204,7 +204,7 @@ def test_an_event_without_room_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the seed must be 0 or more, not -1"):
+    with pytest.raises(ValueError, match="the seed must not be negative, not -1"):
         write_collisions(tmp_path / "x.zarr", PythiaSettings(process=Z), seed=-1, n_events=5)
 
 

@@ -106,3 +106,8 @@ def test_what_is_no_sample_is_refused_by_its_name(given: Any, message: str) -> N
 def test_a_value_that_is_not_finite_is_named() -> None:
     with pytest.raises(EventsError, match="'feature_1' is nan in event 1"):
         as_events(np.array([[1, 2], [3, np.nan]]), "truth")
+
+
+def test_an_array_called_like_the_index_is_refused() -> None:
+    with pytest.raises(JudgeError, match="the truth has an array 'event', which is the name of the events' own index"):
+        as_events({"event": np.zeros(3), "x": np.zeros(3)}, "truth")

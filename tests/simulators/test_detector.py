@@ -391,7 +391,7 @@ def test_bad_events_are_refused_with_their_place(tmp_path: Path) -> None:
             simulate_detector(broken, LEP, seed=1)
     with pytest.raises(EventsError, match=r"needs particle clouds with .*\['identity'\] are missing from"):
         simulate_detector(events.drop_vars("identity"), LEP, seed=1)
-    with pytest.raises(ValueError, match="seed must be 0 or more, not -1"):
+    with pytest.raises(ValueError, match="seed must not be negative, not -1"):
         simulate_detector(events, LEP, seed=-1)
     write_events(events, tmp_path / "events.zarr")
     with pytest.raises(ValueError, match="holds the particles; choose another path"):

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from simulacra.events import EventsError
-from simulacra.store import Chunk, StoreError, open_events, write_store
+from simulacra.store import Chunk, StoreError, WriteSummary, open_events, write_store
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Plan
 from simulacra.store.read import read_plan
@@ -211,3 +211,14 @@ def test_the_number_of_a_writing_process_is_printable(tmp_path: Path) -> None:
         ):
             pass
         assert str(caught.value).isprintable()
+
+
+def test_a_finished_store_that_is_damaged_is_not_taken_for_complete(tmp_path: Path) -> None:
+    def write() -> WriteSummary:
+        return write_store(tmp_path / "x.zarr", ToyTask(), n_events=40, chunk_size=10, fingerprint={}, progress=False)
+
+    write()
+    assert write().n_resumed_events == 40
+    next((tmp_path / "x.zarr" / "shower" / "c" / "1").rglob("0")).unlink()
+    with pytest.raises(StoreError, match=r"is damaged: chunk 1 .* make the store again"):
+        write()

@@ -141,3 +141,10 @@ class ToyNothing:
 
 def test_sizes_are_written_as_people_do() -> None:
     assert [size(n) for n in (999, 1000, 2.5e6, 3e9, 4e12, 5e15)] == ["999 B", "1 kB", "2.5 MB", "3 GB", "4 TB", "5 PB"]
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.hdf5", "x.hepmc"])
+def test_a_store_is_not_called_like_a_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"would be a Zarr store.* name it '.*x\.zarr'.*simulacra\.write"):
+        write_store(tmp_path / name, fail, n_events=10, chunk_size=10, fingerprint={}, progress=False)
+    assert list(tmp_path.iterdir()) == []

@@ -318,3 +318,10 @@ def test_a_score_finds_its_example_signal_and_is_judged(trained: Trained, tmp_pa
     page = write_score(verdict, tmp_path / "report", title=model.name)
     assert verdict.headline.split(":")[0] in page.read_text(encoding="utf-8")
     json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+
+
+def test_a_folder_of_systems_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lost = str(tmp_path / "nowhere")
+    monkeypatch.setattr(simulacra.systems, "__path__", [*simulacra.systems.__path__, lost])
+    with pytest.warns(UserWarning, match=f"SIMULACRA_SYSTEMS names {lost}, which is no folder"):
+        assert "calogan" in simulacra.systems.names()

@@ -21,9 +21,9 @@ def generate(
         list[str] | None,
         typer.Option(
             "--condition",
-            metavar="NAME=DIST",
-            help="A condition in its unit: 50, uniform:1:100, log:1:100, a choice's name, or 'empirical'. Repeatable; "
-            "others are drawn from the distribution in the training sample.",
+            metavar="NAME=VALUE",
+            help="A condition in its unit; VALUE is 50, uniform:1:100, log:1:100, a choice's name, or 'empirical'. "
+            "Repeatable; others are drawn from the distribution in the training sample.",
         ),
     ] = None,
     energy: Annotated[
@@ -102,7 +102,7 @@ def generate(
     draws of a last layer, make the same number of events each, one member after the other; the variable 'member' gives
     the member of each event.
     """
-    from simulacra.cli.options import pairs
+    from simulacra.cli.options import pace, pairs
     from simulacra.workflows.generate import Generation
 
     short = {
@@ -143,7 +143,4 @@ def generate(
     cut = generation.as_file()
     if cut is not None:
         typer.echo(f"voxels below {1000 * cut:.4g} keV are empty in {output}")
-    made = summary.n_events - summary.n_resumed_events
-    typer.echo(
-        f"{summary.n_events} events of {generation.name} in {output}, {made / max(summary.seconds, 1e-9):.0f} events/s"
-    )
+    typer.echo(f"{summary.n_events} events of {generation.name} in {output}, {pace(summary)}")

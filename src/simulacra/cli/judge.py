@@ -159,6 +159,13 @@ def judge(
             true_events = calochallenge.as_evaluated(true_events)
             samples = {name: one.changed(calochallenge.as_evaluated) for name, one in samples.items()}
             options["train"] = None if training is None else calochallenge.as_evaluated(training)
+        if not quiet:
+            made = ", ".join(f"{one.events.sizes['event']:,}" for one in samples.values())
+            typer.echo(
+                f"Judging {made} generated events against {true_events.sizes['event']:,} true ones: distances, "
+                "classifiers, regions where they fail, weights, modes, statistical power; then the report",
+                err=True,
+            )
         if compare:
             from simulacra.workflows.compare import compare_command
 

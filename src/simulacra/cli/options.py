@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulacra.store import WriteSummary
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
@@ -46,3 +50,9 @@ def parse_parameters(texts: list[str]) -> dict[str, float]:
             raise ValueError(f"'{name.strip()}' is given twice")
         found[name.strip()] = number
     return found
+
+
+def pace(summary: WriteSummary) -> str:
+    """Return how fast events were written, or that all of them were there already."""
+    made = summary.n_events - summary.n_resumed_events
+    return f"{made / max(summary.seconds, 1e-9):.0f} events/s" if made else "complete before this command"

@@ -28,7 +28,7 @@ def refine(
     ] = 4,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Setting of the classifiers, such as members=3. Repeatable."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Setting of the classifiers, such as members=3. Repeatable."),
     ] = None,
     allow_missing_support: Annotated[
         bool,

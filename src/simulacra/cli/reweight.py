@@ -37,7 +37,7 @@ def reweight(
     ] = "",
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Setting of the reweighter, such as members=3. Repeatable."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Setting of the reweighter, such as members=3. Repeatable."),
     ] = None,
     clip: Annotated[
         str, typer.Option("--clip", help="Largest weight: none, maximum:VALUE or quantile:SHARE.")

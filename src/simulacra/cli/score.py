@@ -27,6 +27,7 @@ def score(
     The store keeps the events' own indices, their conditions and their weights. If it was interrupted, run the same
     command again to continue where it stopped.
     """
+    from simulacra.cli.options import pace
     from simulacra.workflows.score import load_score
     from simulacra.workflows.score import score as write_scores
 
@@ -41,8 +42,4 @@ def score(
         overwrite=overwrite,
         progress=not quiet,
     )
-    made = summary.n_events - summary.n_resumed_events
-    typer.echo(
-        f"{summary.n_events} events scored by {trained.name} in {output}, "
-        f"{made / max(summary.seconds, 1e-9):.0f} events/s"
-    )
+    typer.echo(f"{summary.n_events} events scored by {trained.name} in {output}, {pace(summary)}")

@@ -72,7 +72,8 @@ def pythia(
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Pythia card (.cmnd); overrides the process.")] = None,
     set_values: Annotated[
-        list[str] | None, typer.Option("--set", help="Pythia setting KEY=VALUE; overrides the card. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Pythia setting; overrides the card. Repeatable."),
     ] = None,
     lhe: Annotated[Path | None, typer.Option(help="Les Houches event file with the hard processes.")] = None,
     lhe_weight: Annotated[
@@ -86,8 +87,8 @@ def pythia(
     vary: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Parameter to draw, PARAMETER=DISTRIBUTION: alphaS, aLund, probStoUD ... or a Pythia key; {DRAWN}. "
-            "Repeatable."
+            metavar="NAME=VALUE",
+            help=f"Parameter to draw: NAME is alphaS, aLund, probStoUD ... or a Pythia key, VALUE {DRAWN}. Repeatable.",
         ),
     ] = None,
     events_per_draw: Annotated[int, typer.Option(min=1, help="Number of events with the same drawn parameters.")] = 250,

@@ -18,7 +18,7 @@ def train(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Override a setting, such as training.steps=100. Repeatable.", metavar="KEY=VALUE"),
+        typer.Option("--set", help="Override a setting, such as training.steps=100. Repeatable.", metavar="NAME=VALUE"),
     ] = None,
     hold_out: Annotated[
         list[str] | None,

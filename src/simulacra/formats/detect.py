@@ -39,7 +39,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     path = Path(path)
     if not path.is_file():
         return "store"
-    if hepmc.is_hepmc(path):
+    # A damaged file that is called HepMC is one: the message says what is wrong with it.
+    if hepmc.is_hepmc(path) or any(suffix.startswith(".hepmc") for suffix in path.suffixes):
         return "hepmc"
     if is_compressed(path):
         raise FormatError(f"'{path}' is compressed, and is not a HepMC file: unpack it first")

@@ -17,19 +17,6 @@ from typing import Final
 
 from simulacra.judges.criteria import Criterion, Use
 
-
-def largest_efficiency_error(auc: float) -> float:
-    """Return the largest possible error of a selection's efficiency if the best classifier has this AUC."""
-    return max(0.0, 2 * auc - 1)
-
-
-def gaussian_total_variation(auc: float) -> float:
-    """Return the share of events to replace for an AUC, if the log ratio of the densities is Gaussian."""
-    from scipy.stats import norm
-
-    return max(0.0, float(2 * norm.cdf(norm.ppf(auc) / 2**0.5) - 1))
-
-
 #: of the best classifier, for all inputs
 FULL_STAND_IN_AUC: Final = 0.60
 

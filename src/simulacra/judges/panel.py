@@ -57,7 +57,13 @@ def _best(case: Case) -> Roc:
 
 
 def _corrected(case: Case) -> Left:
-    return judge_corrected(case.truth, case.generated, case.rng("weights"), cell_threshold=case.cell_threshold)
+    return judge_corrected(
+        case.truth,
+        case.generated,
+        case.rng("weights"),
+        cell_threshold=case.cell_threshold,
+        progress=case.tell,
+    )
 
 
 def _weighted(case: Case) -> Left:
@@ -86,30 +92,30 @@ PANEL: Final = (
         lambda case: judge_distributions(case.truth, case.generated, case.pool, case.replicates),
         "histograms",
     ),
-    Judge("all observables at once", 0.11, _all_at_once, "multivariate"),
-    Judge("classifiers", 0.5, _separability, "rocs"),
+    Judge("all observables at once", 0.1, _all_at_once, "multivariate"),
+    Judge("classifiers", 0.38, _separability, "rocs"),
     Judge(
         "where it fails",
-        0.03,
+        0.01,
         lambda case: judge_failures(case.truth, case.generated, _best(case).judged, case.rng("failures")),
         "failures",
         unsigned,
     ),
-    Judge("with weights", 0.06, _corrected, "correction", unsigned),
-    Judge("with weights, by the other judges", 0.02, _weighted, applies=lambda case: "correction" in case.evidence),
-    Judge("in bins of the conditions", 0.05, _conditional, "conditional"),
-    Judge("modes", 0.03, lambda case: judge_modes(case.truth, case.generated, case.rng("modes")), "modes", unsigned),
+    Judge("with weights", 0.32, _corrected, "correction", unsigned),
+    Judge("with weights, by the other judges", 0.01, _weighted, applies=lambda case: "correction" in case.evidence),
+    Judge("in bins of the conditions", 0.01, _conditional, "conditional"),
+    Judge("modes", 0.01, lambda case: judge_modes(case.truth, case.generated, case.rng("modes")), "modes", unsigned),
     Judge(
         "memorisation",
-        0.04,
+        0.01,
         lambda case: judge_memorisation(case.truth, case.generated, case.train, case.rng("memorisation")),
         "memorisation",
         lambda case: unsigned(case) and case.train is not None,
     ),
-    Judge("statistical power", 0.02, _power, "power", unsigned),
+    Judge("statistical power", 0.01, _power, "power", unsigned),
     Judge(
         "model uncertainty",
-        0.02,
+        0.01,
         lambda case: judge_ensemble(case.truth, (case.generated, *case.members), case.rng("ensemble")),
         "ensemble",
         lambda case: unsigned(case) and bool(case.members),

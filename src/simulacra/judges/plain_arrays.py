@@ -34,8 +34,8 @@ def as_events(given: xr.Dataset | Plain, what: str) -> xr.Dataset:
     Raises
     ------
     JudgeError
-        if an array has no events or no numbers, arrays have different numbers of events, or an event's single number is
-        masked.
+        if an array has no events, no numbers or the name ``event``, arrays have different numbers of events, or an
+        event's single number is masked.
     simulacra.events.EventsError
         if a value that is not masked is not finite, or arrays of unequal length also differ in other dimensions.
     """
@@ -58,6 +58,8 @@ def as_events(given: xr.Dataset | Plain, what: str) -> xr.Dataset:
     counts = {name: values.shape[0] if values.ndim else 0 for name, values in arrays.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise JudgeError(f"the {what}'s arrays must have the same number of events, at least one, not {counts}")
+    if "event" in arrays:
+        raise JudgeError(f"the {what} has an array 'event', which is the name of the events' own index: rename it")
     for name, values in arrays.items():
         if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
             raise JudgeError(f"the array '{name}' of the {what} holds {values.dtype}, not real numbers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,11 @@ def full_disk(path: Path, error_number: int | None, needed: float | None = None)
         f"cannot write '{path}': {reason} ({free} free{rest}). Finished chunks are kept: "
         "free space and run the same command again to continue"
     )
+
+
+def memory() -> int:
+    """Return the memory of the machine [bytes]."""
+    return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def size(n_bytes: float) -> str:

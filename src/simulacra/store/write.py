@@ -18,10 +18,10 @@ import xarray as xr
 from simulacra.events import validate
 from simulacra.progress import event_progress
 from simulacra.store.arrays import create, finish, write_chunk
-from simulacra.store.errors import FULL_DISK, StoreError, StoreExistsError, full_disk, size
+from simulacra.store.errors import FULL_DISK, StoreError, StoreExistsError, full_disk, memory, size
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
-from simulacra.store.read import read_plan
+from simulacra.store.read import open_events, read_plan
 from simulacra.store.workers import ChunkError, Workers, attempt
 
 Task = Callable[[Chunk], xr.Dataset]
@@ -33,6 +33,8 @@ INDEX_BYTES: Final = 8
 #: the best that the compression of a store is given credit for before anything is written. Measured: 2.7 for showers of
 #: calo-eplus, 3.4 for Geant4's, 5.7 for Z -> hadrons and 11 for minimum bias, whose particles are padded to 1,600
 MOST_COMPRESSION: Final = 50.0
+#: endings of files that hold events but are no stores
+FILE_ENDINGS: Final = (".h5", ".hdf5", ".hepmc")
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,17 @@ def write_store(
         disk is full, or the events do not fit on the disk or a chunk not into the memory. Finished chunks are kept.
     StoreExistsError
         if there is a complete store with other settings.
+    ValueError
+        if there is no worker, or the path ends like that of a file, such as .h5.
     KeyboardInterrupt
         with the number of events that are kept.
     """
+    if Path(path).suffix in FILE_ENDINGS:
+        store = Path(path).with_suffix(".zarr")
+        raise ValueError(
+            f"'{path}' would be a Zarr store, which is a folder: name it '{store}'. Then "
+            f"simulacra.write(simulacra.open_events('{store}'), '{path}') writes the events into such a file"
+        )
     if workers < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
     plan = Plan.make(n_events, chunk_size, fingerprint)
@@ -275,6 +285,8 @@ def _already_there(path: Path, plan: Plan, partial: Partial) -> float:
         raise StoreExistsError(
             f"'{path}' is a complete store with other settings ({'; '.join(plan.differences(there))}); {remedy}"
         )
+    # A damaged store is refused here and not only by whoever reads it.
+    open_events(path).close()
     return seconds_per_event
 
 
@@ -290,18 +302,13 @@ def _refuse_what_cannot_fit(partial: Partial, plan: Plan, bytes_per_event: float
             f"at least {size(plain / MOST_COMPRESSION)} after, but only {size(free)} are free; ask for fewer events, "
             "or choose another path"
         )
-    chunk, memory = min(plan.chunk_size, n_left) * bytes_per_event * min(at_once, plan.n_chunks), _memory()
-    if chunk > memory:
+    chunk, there = min(plan.chunk_size, n_left) * bytes_per_event * min(at_once, plan.n_chunks), memory()
+    if chunk > there:
         each = f" in {at_once} processes" if at_once > 1 else ""
         raise StoreError(
             f"'{partial.path}' cannot be made in chunks of {plan.chunk_size:,} events: at least {size(chunk)} would be "
-            f"in memory at once{each}, and the machine has {size(memory)}; ask for smaller chunks"
+            f"in memory at once{each}, and the machine has {size(there)}; ask for smaller chunks"
         )
-
-
-def _memory() -> int:
-    """Return the memory of the machine [bytes]."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _check_space(partial: Partial, plan: Plan) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
@@ -124,7 +125,27 @@ def add_folders(path: list[str]) -> list[str]:
 
 
 def names() -> list[str]:
-    """Return the kinds of system that exist: the files in the folders."""
+    """Return the kinds of system that exist: the files in the folders.
+
+    Warns
+    -----
+    UserWarning
+        if ``SIMULACRA_SYSTEMS`` names something that is no folder.
+    """
+    if lost := lost_folders():
+        warnings.warn(f"{FOLDERS} names {', '.join(lost)}, which is no folder: its systems are missing", stacklevel=2)
+    return kinds()
+
+
+def lost_folders() -> list[str]:
+    """Return what ``SIMULACRA_SYSTEMS`` names and is no folder."""
+    import simulacra.systems
+
+    return [folder for folder in simulacra.systems.__path__ if not Path(folder).is_dir()]
+
+
+def kinds() -> list[str]:
+    """Return what :func:`names` does, without a warning."""
     import simulacra.systems
 
     found = (module.name for module in pkgutil.iter_modules(simulacra.systems.__path__))
@@ -152,10 +173,10 @@ def any_system(kind: str) -> System:
     """
     import simulacra.systems
 
-    if kind not in names():
-        lost = [folder for folder in simulacra.systems.__path__ if not Path(folder).is_dir()]
+    if kind not in (known := kinds()):
+        lost = lost_folders()
         hint = f" ({FOLDERS} names {', '.join(lost)}, which is no folder)" if lost else f" (your own: see {FOLDERS})"
-        raise ValueError(f"there is no system of kind {kind!r}; there are: {', '.join(names())}{hint}")
+        raise ValueError(f"there is no system of kind {kind!r}; there are: {', '.join(known)}{hint}")
     files = [file for folder in simulacra.systems.__path__ if (file := Path(folder) / f"{kind}.py").is_file()]
     if len(files) > 1:
         raise ValueError(f"there are two systems of kind '{kind}', {files[0]} and {files[1]}: rename yours")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 import numpy as np
@@ -99,7 +100,10 @@ class TrainedConditions:
                 name if one.units == "1" else f"{name} [{one.units}]" for name, one in self.declared.items()
             )
             takes = f"takes the conditions {known}" if known else "takes no conditions"
-            raise ValueError(f"'{self.model}' {takes}: unknown {unknown}")
+            # A part of a name, such as energy, is less like it than difflib's default asks for.
+            near = [close[0] for name in unknown if (close := get_close_matches(name, self.ranges, 1, cutoff=0.5))]
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            raise ValueError(f"'{self.model}' {takes}: unknown {unknown}{hint}")
         return {name: asked[name] if name in asked else self.default(name) for name in self.ranges}
 
     def parse(self, name: str, text: str) -> Distribution | Choice:
@@ -259,7 +263,7 @@ def _refuse_contradictions(
     for name, (low, high) in ranges.items():
         whole = declared[name].whole and not (low.is_integer() and high.is_integer())
         too_many = declared[name].kind == "choice" and (low, high) != (0, len(declared[name].choices) - 1)
-        if low > high or whole or too_many or (declared[name].positive and high <= 0):
+        if low > high or whole or too_many or (declared[name].positive and not 0 <= low <= high != 0):
             raise ValueError(f"'{name}' cannot go from {low:g} to {high:g}")
     shapes = {values.shape for values in empirical.values()}
     if len(shapes) > 1 or any(len(shape) != 1 or not shape[0] for shape in shapes):

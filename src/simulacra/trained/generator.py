@@ -18,6 +18,7 @@ from simulacra.deploy.session import LARGEST, Session
 from simulacra.events import EventsError, make_events, variable, with_values
 from simulacra.reweighting.blocks import places_in_blocks
 from simulacra.settings import whole_number
+from simulacra.store.errors import memory, size
 from simulacra.systems import system
 from simulacra.trained.blocks import BLOCK, CANDIDATE, blocks_of, noise_of, random_numbers
 from simulacra.trained.conditions import Value, range_of, stacked
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 #: the largest index that an event can have
 LAST_EVENT: Final = 2**63 - 2
+#: numbers of events up to this are not checked for their memory
+ALWAYS_FIT: Final = 10_000
 
 
 class TrainedGenerator(TrainedModel):
@@ -102,7 +105,7 @@ class TrainedGenerator(TrainedModel):
         ------
         ValueError
             if a condition is unknown, not finite, or not above 0 although it must be; if ``n``, ``seed`` or
-            ``first_event`` is not a whole number, or too small.
+            ``first_event`` is not a whole number, or too small; if the events do not fit into the memory.
 
         Warns
         -----
@@ -113,6 +116,7 @@ class TrainedGenerator(TrainedModel):
         first_event = whole_number(first_event, "the first event's index")
         if first_event > LAST_EVENT - n:
             raise ValueError(f"the index of the last event, {first_event} + {n} - 1, must be below 2^63 - 1")
+        self._refuse_too_many(n)
         seed = int(np.random.SeedSequence().entropy) % 2**31 if seed is None else seed  # type: ignore[arg-type]
         seed = whole_number(seed, "the seed")
         start = time.perf_counter()
@@ -135,6 +139,17 @@ class TrainedGenerator(TrainedModel):
             # Which conditions made a number that is not finite says more.
             self._refuse_output(output, columns, range(first_event, first_event + n))
             raise
+
+    def _refuse_too_many(self, n: int) -> None:
+        """Refuse events that do not fit into the machine's memory (ValueError)."""
+        if n <= ALWAYS_FIT:
+            return
+        needed, there = n * (self.one_output().nbytes + 4 * len(self.trained_range) + 8), memory()
+        if needed > there:
+            raise ValueError(
+                f"{n:,} events take at least {size(needed)}, and this machine has {size(there)} of memory: stream them "
+                "to disk with simulacra.generate, or sample fewer at a time"
+            )
 
     def _as_events(
         self, output: np.ndarray, columns: Mapping[str, np.ndarray], conditions: Mapping[str, Value], **attributes: Any

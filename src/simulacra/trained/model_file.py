@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,17 +113,43 @@ class TrainedModel:
         settings = check(source.Settings, self.metadata["experiment"]["system"], str(path))
         try:
             self.conditions = TrainedConditions(self.name, source.CONDITIONS, self.description, empirical)
+            self.trained_range = self.conditions.ranges
             module = source.build(settings, self.description)
         except Exception as error:
             # What a system needs to know is its own affair, and a damaged file lacks it in as many ways.
             what = printable(f"{type(error).__name__}: {error}", 200)
             raise CheckpointError(f"{path} does not describe its network ({what}): copy it again") from error
-        self.trained_range = self.conditions.ranges
         fill(module, weights, str(path))
         self.module: nn.Module = self._folded(source, module.eval())
+        self._refuse_other_conditions(getattr(settings, "conditions", None))
 
     def _folded(self, source: TrainedSystem, module: nn.Module) -> nn.Module:
         return source.fold(module).requires_grad_(False)
+
+    def _refuse_other_conditions(self, asked: Sequence[str] | None) -> None:
+        """Refuse a file with ranges of other conditions than its settings name or its network takes."""
+        from simulacra.training.checkpoint import CheckpointError
+
+        given = list(self.trained_range)
+        if asked is not None:
+            if list(asked) != given:
+                raise CheckpointError(
+                    f"{self.path} has ranges of {given}, but was trained on {list(asked)}: copy it again"
+                )
+            return
+        try:
+            self.one_output()
+        except Exception as error:
+            what = printable(f"{type(error).__name__}: {error}", 200)
+            raise CheckpointError(
+                f"{self.path} has ranges of {given}, which are not its network's conditions ({what}): copy it again"
+            ) from error
+
+    def one_output(self) -> np.ndarray:
+        """Return the module's output for one row, (1, ...), in the middle of the trained range, without noise."""
+        middle = [(low + high) / 2 for low, high in self.trained_range.values()]
+        latent = int(self.module.latent)  # type: ignore[arg-type]
+        return self._by_torch(np.zeros((1, latent), np.float32), np.array([middle], np.float32))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}: {self.conditions!r})"

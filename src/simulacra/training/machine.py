@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from simulacra.store.errors import memory as memory_of_the_machine
 from simulacra.store.errors import size
 from simulacra.training.settings import SettingsError, TrainingSettings
 
@@ -88,7 +89,7 @@ def check_batch(
     """
     if batch_size <= SMALL_BATCH:
         return
-    memory = memory or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = memory or memory_of_the_machine()
     with torch.random.fork_rng(devices=[]):
         probe = copy.deepcopy(family)
         rng = torch.Generator().manual_seed(1)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from simulacra.workflows.parameters import with_parameters_of
+
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
@@ -40,36 +42,6 @@ class Fitted:
     reweighter: Reweighter
 
 
-def fit(data: Events, reference: Events, **options: Any) -> Fit:
-    """Fit parameters to data. The intervals include events, networks and calibration.
-
-    By default, the calibration in the reweighter's file is used; without one, the fit warns first.
-
-    Parameters
-    ----------
-    data:
-        a store or a file of the data, or its events.
-    reference:
-        the same, simulated at the parameters of the reweighter's source.
-    options:
-        those of :func:`fitted`: ``reweighter`` ("dctr-z"), ``free``, ``fixed``, ``method``, ``nested``,
-        ``features``, ``calibrate``, ``calibrated``, ``max_events``, ``max_reference``, ``progress``.
-
-    Raises
-    ------
-    simulacra.fits.errors.FitError, ValueError
-        if the samples, the options and the reweighter are not compatible.
-
-    Examples
-    --------
-    >>> import simulacra
-    >>> found = simulacra.fit(data, reference, free=["alphaS"], progress=False)  # both simulated by Pythia
-    >>> sorted(found.values)
-    ['alphaS']
-    """
-    return fitted(data, reference, **options).fit
-
-
 def fitted(
     data: Events,
     reference: Events,
@@ -87,40 +59,7 @@ def fitted(
     max_reference: int = 100_000,
     progress: bool = True,
 ) -> Fitted:
-    """Fit parameters to data, and return all that its page shows.
-
-    Parameters
-    ----------
-    data, reference:
-        as in :func:`fit`.
-    reweighter:
-        continuous in the parameters: a shipped name, a file or a folder.
-    free:
-        parameters to fit; all if None.
-    fixed:
-        values of parameters that are not fitted; others stay at the source's.
-    method:
-        the learned likelihood ratio, or the classifier's loss (arXiv:1907.08209).
-    nested:
-        the reference's particles, to fit behind a detector in the nested form of SRGN (arXiv:2010.03569).
-    features:
-        the detector-level reweighter whose summaries the nested form uses.
-    calibrate:
-        runs at known parameters, which correct the bias left by the reweighter's own calibration.
-    calibrated:
-        whether to apply the reweighter's own calibration.
-    known:
-        true values of parameters of the fit.
-    max_events, max_reference:
-        largest numbers of events of the data (all if None) and of the reference.
-    progress:
-        whether to show progress bars.
-
-    Raises
-    ------
-    simulacra.fits.errors.FitError, ValueError
-        as :func:`fit`.
-    """
+    """Fit parameters to data, and return all that its page shows; parameters and errors are those of :func:`fit`."""
     import warnings
 
     from simulacra.fits.default_fit import RatioFit
@@ -173,6 +112,56 @@ def fitted(
         else:
             found, curve = _nested(model, pairs, embedded, of_runs, space.free_names, held, tell)
     return Fitted(found, curve, taken, model)
+
+
+@with_parameters_of(fitted)
+def fit(*given: Any, **options: Any) -> Fit:
+    """Fit parameters to data. The intervals include events, networks and calibration.
+
+    By default, the calibration in the reweighter's file is used; without one, the fit warns first.
+
+    Parameters
+    ----------
+    data:
+        a store or a file of the data, or its events.
+    reference:
+        the same, simulated at the parameters of the reweighter's source.
+    reweighter:
+        continuous in the parameters: a shipped name, a file or a folder.
+    free:
+        parameters to fit; all if None.
+    fixed:
+        values of parameters that are not fitted; others stay at the source's.
+    method:
+        the learned likelihood ratio, or the classifier's loss (arXiv:1907.08209).
+    nested:
+        the reference's particles, to fit behind a detector in the nested form of SRGN (arXiv:2010.03569).
+    features:
+        the detector-level reweighter whose summaries the nested form uses.
+    calibrate:
+        runs at known parameters, which correct the bias left by the reweighter's own calibration.
+    calibrated:
+        whether to apply the reweighter's own calibration.
+    known:
+        true values of parameters of the fit.
+    max_events, max_reference:
+        largest numbers of events of the data (all if None) and of the reference.
+    progress:
+        whether to show progress bars.
+
+    Raises
+    ------
+    simulacra.fits.errors.FitError, ValueError
+        if the samples, the options and the reweighter are not compatible.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> found = simulacra.fit(data, reference, free=["alphaS"], progress=False)  # both simulated by Pythia
+    >>> sorted(found.values)
+    ['alphaS']
+    """
+    return fitted(*given, **options).fit
 
 
 def events_of(given: Events) -> xr.Dataset:

@@ -29,8 +29,19 @@ def generate(
     n_events: int | None = None,
     *,
     conditions: Mapping[str, str | float] | None = None,
+    like: str | os.PathLike[str] | None = None,
+    file_format: str = "store",
+    threshold: float | None = None,
+    seed: int = 1,
+    last_layer_draws: int | None = None,
+    batch_size: int = 8192,
+    workers: int = 1,
+    runtime: Runtime = "torch",
+    device: str = "cpu",
+    refine: str | os.PathLike[str] | None = None,
+    unweight: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
-    **options: Any,
 ) -> WriteSummary:
     """Generate events into a store. If it was interrupted, the same call continues where it stopped.
 
@@ -48,40 +59,6 @@ def generate(
     conditions:
         a number or a distribution for each condition, as text: ``{"incident_energy": "log:1:100"}``. Others are drawn
         from the distribution in the training sample.
-    progress:
-        whether to show a progress bar.
-    options:
-        the other fields of :class:`Generation`.
-
-    Raises
-    ------
-    ValueError
-        if the options are not compatible with each other or the generator.
-    simulacra.store.StoreError
-        if the store cannot be written.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile, simulacra
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> summary = simulacra.generate(
-    ...     "calogan-eplus", folder / "showers.zarr", 100, conditions={"incident_energy": 50}, progress=False
-    ... )
-    >>> simulacra.open_events(folder / "showers.zarr")["shower"].dims
-    ('event', 'cell')
-    """
-    asked = {name: str(value) for name, value in (conditions or {}).items()}
-    return Generation(str(generator), Path(output), n_events, conditions=asked, **options).prepared().write(progress)
-
-
-@dataclass(frozen=True)
-class Generation:
-    """The options of a generation.
-
-    Attributes
-    ----------
-    generator, output, n_events, conditions:
-        as in :func:`generate`.
     like:
         a store or a file: make one event at the conditions of each of its events.
     file_format:
@@ -106,7 +83,51 @@ class Generation:
         accept or reject events by the refiner's weights; the result has no weights.
     overwrite:
         replace an existing store.
+    progress:
+        whether to show a progress bar.
+
+    Raises
+    ------
+    ValueError
+        if the options are not compatible with each other or the generator.
+    simulacra.store.StoreError
+        if the store cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> summary = simulacra.generate(
+    ...     "calogan-eplus", folder / "showers.zarr", 100, conditions={"incident_energy": 50}, progress=False
+    ... )
+    >>> simulacra.open_events(folder / "showers.zarr")["shower"].dims
+    ('event', 'cell')
     """
+    asked = {name: str(value) for name, value in (conditions or {}).items()}
+    options = Generation(
+        str(generator),
+        Path(output),
+        n_events,
+        conditions=asked,
+        like=None if like is None else Path(like),
+        file_format=file_format,
+        threshold=threshold,
+        seed=seed,
+        last_layer_draws=last_layer_draws,
+        batch_size=batch_size,
+        workers=workers,
+        runtime=runtime,
+        device=device,
+        refine=None if refine is None else str(refine),
+        unweight=unweight,
+        overwrite=overwrite,
+    )
+    return options.prepared().write(progress)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The options of a generation, as in :func:`generate`."""
 
     generator: str
     output: Path

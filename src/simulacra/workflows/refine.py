@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulacra.workflows.fit import events_of
+from simulacra.workflows.parameters import with_parameters_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,45 +29,6 @@ class Refined:
     report: RefinementReport | None
 
 
-def refine(generator: str | os.PathLike[str], truth: Events, output: str | os.PathLike[str], **options: Any) -> Refiner:
-    """Train classifiers that give weights to a generator's events, into a folder.
-
-    ``simulacra.load(generator).refined_by(output)`` then draws events with these weights.
-
-    Parameters
-    ----------
-    generator:
-        name of a shipped generator, a run folder or a model file.
-    truth:
-        a store or a file of true events, such as those that it was trained on, or the events.
-    output:
-        the folder for the refiner.
-    options:
-        those of :func:`refined`.
-
-    Raises
-    ------
-    simulacra.reweighting.support.SupportError
-        if the truth has events where the generator has none.
-    ValueError
-        if the truth lacks conditions of the generator.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile, simulacra
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> truth = simulacra.reference.load("calogan-eplus").isel(event=slice(0, 2500))
-    >>> refiner = simulacra.refine(
-    ...     "calogan-eplus", truth, folder / "refined", sees="shapes", times=1,
-    ...     overrides=["training.steps=20"], allow_missing_support=True, judged=False, progress=False,
-    ... )
-    >>> events = simulacra.load("calogan-eplus").refined_by(folder / "refined").sample(10, incident_energy=50.0, seed=1)
-    >>> "weight" in events
-    True
-    """
-    return refined(generator, truth, output, **options).refiner
-
-
 def refined(
     generator: str | os.PathLike[str],
     truth: Events,
@@ -80,33 +42,7 @@ def refined(
     seed: int = 1,
     progress: bool = True,
 ) -> Refined:
-    """Train a refiner like :func:`refine`, and judge the weighted events on events not used in training.
-
-    Parameters
-    ----------
-    generator, truth, output:
-        as in :func:`refine`.
-    sees:
-        what the classifiers see: "cells" or "shapes" of showers; "particles" or "observables" of clouds; "values" or
-        "observables" of arrays. By default the first of each pair.
-    times:
-        generated events per true one, at its conditions.
-    overrides:
-        settings of the classifiers, such as ``"members=3"``.
-    allow_missing_support:
-        continue even if the truth has events where the generator has none.
-    judged:
-        whether to judge.
-    seed:
-        of all random numbers, also of the generated events.
-    progress:
-        whether to show progress bars.
-
-    Raises
-    ------
-    simulacra.reweighting.support.SupportError, ValueError
-        as :func:`refine`.
-    """
+    """Train a refiner like :func:`refine`, and judge the weighted events on events not used in training."""
     from simulacra.progress import step_progress
     from simulacra.reweighting.kinds.find import views_of
     from simulacra.reweighting.refinement import drawn_beside, fit_refiner
@@ -140,6 +76,59 @@ def refined(
         return Refined(refiner, None)
     with step_progress("judging", show=progress) as tell:
         return Refined(refiner, judge_refiner(trained, refiner, events, generated, seed=seed, progress=tell))
+
+
+@with_parameters_of(refined)
+def refine(*given: Any, **options: Any) -> Refiner:
+    """Train classifiers that give weights to a generator's events, into a folder.
+
+    ``simulacra.load(generator).refined_by(output)`` then draws events with these weights.
+
+    Parameters
+    ----------
+    generator:
+        name of a shipped generator, a run folder or a model file.
+    truth:
+        a store or a file of true events, such as those that it was trained on, or the events.
+    output:
+        the folder for the refiner.
+    sees:
+        what the classifiers see: "cells" or "shapes" of showers; "particles" or "observables" of clouds; "values" or
+        "observables" of arrays. By default the first of each pair.
+    times:
+        generated events per true one, at its conditions.
+    overrides:
+        settings of the classifiers, such as ``"members=3"``.
+    allow_missing_support:
+        continue even if the truth has events where the generator has none.
+    judged:
+        whether to judge.
+    seed:
+        of all random numbers, also of the generated events.
+    progress:
+        whether to show progress bars.
+
+    Raises
+    ------
+    simulacra.reweighting.support.SupportError
+        if the truth has events where the generator has none.
+    ValueError
+        if the truth lacks conditions of the generator.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> truth = simulacra.reference.load("calogan-eplus").isel(event=slice(0, 2500))
+    >>> refiner = simulacra.refine(
+    ...     "calogan-eplus", truth, folder / "refined", sees="shapes", times=1,
+    ...     overrides=["training.steps=20"], allow_missing_support=True, judged=False, progress=False,
+    ... )
+    >>> events = simulacra.load("calogan-eplus").refined_by(folder / "refined").sample(10, incident_energy=50.0, seed=1)
+    >>> "weight" in events
+    True
+    """
+    return refined(*given, **options).refiner
 
 
 def _settings(

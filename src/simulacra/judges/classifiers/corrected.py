@@ -19,6 +19,7 @@ from simulacra.judges.criteria import WITH_WEIGHTS
 from simulacra.judges.distances.distributions import judge_distributions
 from simulacra.judges.finding import Finding
 from simulacra.judges.samples import Sample
+from simulacra.progress import Progress, silent
 from simulacra.statistics.classifiers.classifier import CELL_THRESHOLD, labelled
 from simulacra.statistics.classifiers.members import Member, cross_validation
 from simulacra.statistics.classifiers.perceptron import Perceptron, perceptron_scores
@@ -30,6 +31,8 @@ from simulacra.statistics.outliers import reined
 
 FEWEST_EVENTS: Final = 200
 FOLDS: Final = 3
+#: share of the work that learning the weights is
+LEARNING: Final = 0.1
 LARGEST_WEIGHT: Final = 20.0
 SMALLEST_EFFECTIVE_SHARE: Final = 0.01
 
@@ -84,7 +87,12 @@ class Correction:
 
 
 def judge_corrected(
-    truth: Sample, generated: Sample, rng: np.random.Generator, *, cell_threshold: float = CELL_THRESHOLD
+    truth: Sample,
+    generated: Sample,
+    rng: np.random.Generator,
+    *,
+    cell_threshold: float = CELL_THRESHOLD,
+    progress: Progress = silent,
 ) -> tuple[list[Finding], Correction | None]:
     """Return the findings of the judges of distributions and the classifiers on weighted generated events.
 
@@ -97,6 +105,7 @@ def judge_corrected(
         return [], None
     learned = truth.take(halves[0][0]), generated.take(halves[1][0])
     judged = truth.take(halves[0][1]), generated.take(halves[1][1])
+    progress("learning weights", 0.0)
     log_odds = _log_odds(learned, judged, cell_threshold, rng)
     own = judged[1].weights
     raw = np.exp(-np.clip(log_odds, -50, 50))
@@ -110,7 +119,14 @@ def judge_corrected(
     weighted = replace(judged[1], weights=own * weights)
     # Truth against truth has as many events as the weighted ones are worth.
     second = learned[0].take(rng.permutation(len(learned[0]))[: max(FEWEST_EVENTS // 4, round(size))])
-    findings, rocs = findings_of(judged[0], weighted, (judged[0], second), rng, cell_threshold=cell_threshold)
+    findings, rocs = findings_of(
+        judged[0],
+        weighted,
+        (judged[0], second),
+        rng,
+        cell_threshold=cell_threshold,
+        progress=lambda step, share: progress(f"with weights: {step}", LEARNING + (1 - LEARNING) * share),
+    )
     replicates = Replicates.draw(judged[0].weights, weighted.weights, rng)
     findings += judge_distributions(judged[0], weighted, judged[0], replicates)[0]
     correction = Correction(
