@@ -5,6 +5,8 @@ Also the reading of settings from TOML files, and the check for integers in call
 
 from __future__ import annotations
 
+import math
+import os
 import tomllib
 import typing
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -114,3 +116,33 @@ def whole_number(number: object, what: str, least: int = 0) -> int:
     if number < least:
         raise ValueError(f"{what} must {f'be at least {least}' if least else 'not be negative'}, not {number}")
     return number
+
+
+def path_of(given: object, what: str) -> Path:
+    """Return a path from a text or a path; ``what`` is its name in the message.
+
+    Raises
+    ------
+    ValueError
+        if it is something else.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise ValueError(f"{what} must be a path or a name, not {type(given).__name__}")  # noqa: TRY004 - as for any value
+    return Path(given)
+
+
+def numbers_of(given: object, what: str) -> dict[str, float]:
+    """Return finite numbers by name; ``what`` is their name in the message.
+
+    Raises
+    ------
+    ValueError
+        if it is something else.
+    """
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{what} must be numbers by name, such as {{'alphaS': 0.14}}, not {type(given).__name__}")  # noqa: TRY004
+    for name, value in given.items():
+        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise ValueError(f"{what}: '{name}' must be a finite number, not {value!r}")
+    return {str(name): float(value) for name, value in given.items()}

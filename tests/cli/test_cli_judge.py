@@ -84,7 +84,8 @@ def test_part_options_and_lines(
     options = ["--part", "test", "--generator", "toy", "--use", "shapes", "--seed", 7, "--max-events", 210]
     result = run(stores["truth"], stores["generated"], "-o", output, *options, "--protocol", "calochallenge")
     assert result.exit_code == 0, result.output
-    lines = result.output.splitlines()
+    assert result.stderr.startswith("Judging 210 generated events against 210 true ones: distances, classifiers")
+    lines = result.stdout.splitlines()
     assert lines[0] == "FAIL: not good enough for a full stand-in, all features together."
     assert lines[1].startswith("Distinguishable: a classifier")
     assert lines[2].split()[0] == "fail"

@@ -160,9 +160,12 @@ def judge(
             samples = {name: one.changed(calochallenge.as_evaluated) for name, one in samples.items()}
             options["train"] = None if training is None else calochallenge.as_evaluated(training)
         if not quiet:
-            made = ", ".join(f"{one.events.sizes['event']:,}" for one in samples.values())
+            made, true = (
+                [f"{min(one.sizes['event'], max_events):,}" for one in group]
+                for group in ([one.events for one in samples.values()], [true_events])
+            )
             typer.echo(
-                f"Judging {made} generated events against {true_events.sizes['event']:,} true ones: distances, "
+                f"Judging {', '.join(made)} generated events against {true[0]} true ones: distances, "
                 "classifiers, regions where they fail, weights, modes, statistical power; then the report",
                 err=True,
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, Literal
 
 import xarray as xr
@@ -15,6 +14,7 @@ from simulacra.formats.binning import Binning
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import opened
 from simulacra.formats.particles import geant4_name
+from simulacra.settings import path_of
 from simulacra.store import open_events
 
 Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc", "jetnet"]
@@ -36,7 +36,7 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     FormatError
         if the format is unknown; the message lists the contents.
     """
-    path = Path(path)
+    path = path_of(path, "the file")
     if not path.is_file():
         return "store"
     # A damaged file that is called HepMC is one: the message says what is wrong with it.

@@ -24,6 +24,7 @@ from simulacra.reweighting.calibration import CalibrationMap, map_from_arrays
 from simulacra.reweighting.prior_weights import checked_weights
 from simulacra.reweighting.represented import Represented, represent
 from simulacra.reweighting.settings import ReweighterSettings
+from simulacra.settings import path_of
 from simulacra.training import checkpoint
 from simulacra.training.settings import check
 from simulacra.units import in_units
@@ -353,7 +354,7 @@ class Reweighter:
         ValueError
             if there is none; the message names the shipped ones.
         """
-        path = Path(name_or_path)
+        path = path_of(name_or_path, "the reweighter")
         if path.is_dir():
             path = path / "reweighter.safetensors"
         elif not path.is_file():

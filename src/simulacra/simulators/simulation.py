@@ -11,6 +11,7 @@ from typing import Any
 
 import xarray as xr
 
+from simulacra.settings import whole_number
 from simulacra.store import WriteSummary, open_events
 
 
@@ -48,6 +49,5 @@ def simulated(
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a negative seed."""
-    if seed < 0:
-        raise ValueError(f"the seed must be 0 or more, not {seed}")
+    """Refuse a seed that is no whole number, or negative."""
+    whole_number(seed, "the seed")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simulacra.settings import whole_number
 from simulacra.store.metadata import PlanRecord
 
 
@@ -39,6 +40,8 @@ class Plan:
         ValueError
             if there are no events, no chunk, or the settings cannot be written as JSON.
         """
+        n_events = whole_number(n_events, "the number of events")
+        chunk_size = whole_number(chunk_size, "the number of events per chunk")
         if n_events < 1 or chunk_size < 1:
             raise ValueError(
                 f"a store needs at least one event and chunks of at least one, not {n_events}, {chunk_size}"

@@ -17,6 +17,7 @@ import xarray as xr
 
 from simulacra.events import validate
 from simulacra.progress import event_progress
+from simulacra.settings import path_of, whole_number
 from simulacra.store.arrays import create, finish, write_chunk
 from simulacra.store.errors import FULL_DISK, StoreError, StoreExistsError, full_disk, memory, size
 from simulacra.store.partial import Partial
@@ -110,16 +111,17 @@ def write_store(
     KeyboardInterrupt
         with the number of events that are kept.
     """
-    if Path(path).suffix in FILE_ENDINGS:
-        store = Path(path).with_suffix(".zarr")
+    path = path_of(path, "the store")
+    if path.suffix in FILE_ENDINGS:
+        store = path.with_suffix(".zarr")
         raise ValueError(
             f"'{path}' would be a Zarr store, which is a folder: name it '{store}'. Then "
             f"simulacra.write(simulacra.open_events('{store}'), '{path}') writes the events into such a file"
         )
-    if workers < 1:
+    if whole_number(workers, "the number of workers") < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
     plan = Plan.make(n_events, chunk_size, fingerprint)
-    make = _Make(Path(path), plan, task, contiguous=contiguous)
+    make = _Make(path, plan, task, contiguous=contiguous)
     return _write(
         make,
         processes=0 if workers == 1 and in_process else workers,

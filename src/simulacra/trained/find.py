@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from simulacra.settings import path_of
 from simulacra.trained.generator import TrainedGenerator
 from simulacra.trained.score import TrainedScore
 
@@ -51,7 +52,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Any:
     from simulacra.systems import makes
     from simulacra.training.checkpoint import read_metadata
 
-    path = Path(name_or_path)
+    path = path_of(name_or_path, "the model")
     if (path / "reweighter.safetensors").is_file() or path.name == "reweighter.safetensors":
         return Reweighter.load(path)
     if not path.exists() and str(name_or_path) in shipped_reweighters():
@@ -84,7 +85,7 @@ def load_members(name_or_path: str | os.PathLike[str]) -> tuple[TrainedGenerator
     CheckpointError, ValueError
         as :func:`load`, or if a member lacks its model or is of another kind than the first.
     """
-    folders = _member_folders(Path(name_or_path))
+    folders = _member_folders(path_of(name_or_path, "the generator"))
     if not folders:
         return (load_generator(name_or_path),)
     members = tuple(load_generator(folder) for folder in folders)
@@ -95,7 +96,7 @@ def load_members(name_or_path: str | os.PathLike[str]) -> tuple[TrainedGenerator
 
 
 def _file_of(name_or_path: str | os.PathLike[str]) -> Path:
-    path = Path(name_or_path)
+    path = path_of(name_or_path, "the model")
     if path.is_dir():
         if members := _member_folders(path):
             raise ValueError(

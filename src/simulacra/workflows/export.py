@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+
+from simulacra.settings import path_of, whole_number
 
 if TYPE_CHECKING:
     from simulacra.deploy.onnx import Parity, Precision
@@ -53,10 +54,16 @@ def export(
     >>> parity.jumps < 1e-3
     True
     """
+    from simulacra.deploy.onnx import Precision
     from simulacra.deploy.onnx import export as export_onnx
     from simulacra.trained import TrainedGenerator, TrainedModel, load
 
-    trained = load(model) if isinstance(model, str | os.PathLike) else model
+    path = path_of(output, "the output")
+    if precision not in get_args(Precision):
+        raise ValueError(f"the precision is one of {', '.join(get_args(Precision))}, not {precision!r}")
+    if batch is not None:
+        whole_number(batch, "the number of events per call", 1)
+    trained = model if isinstance(model, TrainedModel) else load(model)
     if not isinstance(trained, TrainedModel):
         raise ValueError(  # noqa: TRY004 - the name is of the wrong model, not of the wrong type
             f"'{model}' is a reweighter, which cannot be exported: export its generator"
@@ -66,7 +73,7 @@ def export(
     return export_onnx(
         trained.module,
         conditions.shape[1],
-        Path(output),
+        path,
         description(trained),
         batch=batch,
         conditions=conditions,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from simulacra.settings import numbers_of
 from simulacra.workflows.parameters import with_parameters_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def fitted(
 
     if nested is not None and method != "likelihood_ratio":
         raise ValueError("--nested has its own objective: leave out --method, or --nested")
-    held = dict(fixed or {})
+    held = numbers_of(fixed or {}, "the fixed parameters")
     model = Reweighter.load(reweighter)
     space = parameter_space(model.ratios(), free=free, fixed=held)
     if unknown := [name for name in known or {} if name not in space.names]:
@@ -165,10 +165,18 @@ def fit(*given: Any, **options: Any) -> Fit:
 
 
 def events_of(given: Events) -> xr.Dataset:
-    """Return events, read if a path is given."""
+    """Return events, read if a path is given; anything else is refused (ValueError)."""
+    import xarray as xr
+
     from simulacra import formats
 
-    return formats.read(Path(given)) if isinstance(given, str | os.PathLike) else given
+    if isinstance(given, xr.Dataset):
+        return given
+    if not isinstance(given, str | os.PathLike):
+        raise ValueError(  # noqa: TRY004 - as for any value
+            f"events must be a dataset, or the path of a store or a file, not {type(given).__name__}"
+        )
+    return formats.read(given)
 
 
 Runs = tuple["EmbeddedEvents | None", "KnownTruth | None"]

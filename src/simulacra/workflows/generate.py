@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from simulacra.settings import whole_number
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -103,6 +105,8 @@ def generate(
     >>> simulacra.open_events(folder / "showers.zarr")["shower"].dims
     ('event', 'cell')
     """
+    if not isinstance(conditions, Mapping | None):
+        raise ValueError(f"conditions are a mapping, such as {{'incident_energy': 50}}, not {conditions!r}")  # noqa: TRY004
     asked = {name: str(value) for name, value in (conditions or {}).items()}
     options = Generation(
         str(generator),
@@ -166,6 +170,10 @@ class Generation:
             raise ValueError(f"--runtime is one of {', '.join(RUNTIMES)}, not '{self.runtime}'")
         if self.runtime == "onnx" and self.device != "cpu":
             raise ValueError(f"ONNX Runtime makes events only on the CPU, not on '{self.device}'")
+        if self.n_events is not None:
+            whole_number(self.n_events, "the number of events", 1)
+        if self.last_layer_draws is not None:
+            whole_number(self.last_layer_draws, "the number of draws of the last layer", 1)
         if self.unweight and self.refine is None:
             raise ValueError("--unweight needs a refiner: name it with --refine")
         if self.refine is not None and not self.unweight and self.file_format != "store":

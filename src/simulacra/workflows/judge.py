@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulacra.settings import whole_number
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -100,6 +102,7 @@ def judge(
     from simulacra.progress import step_progress
     from simulacra.workflows.judged_events import judged_of
 
+    seed, max_events = whole_number(seed, "the seed"), whole_number(max_events, "the largest number of events", 1)
     true = as_events(read(truth) if isinstance(truth, str | os.PathLike) else truth, "truth")
     own: dict[str, Any] = {"members": members, "generator": generator, "learning_curves": learning_curves}
     if isinstance(generated, str | os.PathLike):

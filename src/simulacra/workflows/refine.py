@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulacra.settings import path_of, whole_number
 from simulacra.workflows.fit import events_of
 from simulacra.workflows.parameters import with_parameters_of
 
@@ -50,7 +50,7 @@ def refined(
     from simulacra.reweighting.support import SupportError
     from simulacra.trained import load_generator
 
-    output = Path(output)
+    output, times = path_of(output, "the output"), whole_number(times, "the number of generated events per true one", 1)
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder")
     trained, events = load_generator(generator), events_of(truth)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulacra.settings import numbers_of, path_of, whole_number
 from simulacra.workflows.fit import events_of
 
 if TYPE_CHECKING:
@@ -107,10 +108,13 @@ def reweight(
     >>> done.weights.name
     'weights.parquet'
     """
-    from simulacra.reweighting.clipping import NoClipping
+    from simulacra.reweighting.clipping import MaximumClipping, NoClipping, QuantileClipping
     from simulacra.reweighting.reweighter import Reweighter
 
-    output, theta = Path(output), dict(at or {})
+    output, theta = path_of(output, "the output"), numbers_of(at or {}, "the parameters of the target")
+    seed, max_events = whole_number(seed, "the seed"), whole_number(max_events, "the number of events to judge", 1)
+    if clipping is not None and not isinstance(clipping, NoClipping | MaximumClipping | QuantileClipping):
+        raise ValueError(f"clipping must be a policy of simulacra.reweighting.clipping, not {clipping!r}")
     if target is None and existing is None:
         raise ValueError("name a target, or a reweighter with --with")
     if output.exists() and not output.is_dir():

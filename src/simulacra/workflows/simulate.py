@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from simulacra.settings import path_of
 
 if TYPE_CHECKING:
     from simulacra.store import WriteSummary
@@ -104,12 +105,13 @@ def _detector(
 
     if particles is None:
         raise ValueError("a detector needs the store of particles: name it with 'particles'")
+    particles = path_of(particles, "the store of particles")
     if n_events is not None or "chunk_size" in common:
         raise ValueError("a detector uses all events of 'particles', chunk by chunk: leave n_events and chunk_size out")
     if unknown := sorted(set(settings) - {"settings"}):
         raise ValueError(f"a detector has no setting {unknown}: give 'settings', its name or a TOML file")
-    loaded = DetectorSettings.load(settings.get("settings", "lep-like"))
-    return write_detector(Path(particles), Path(output), loaded, **common)
+    loaded = DetectorSettings.load(path_of(settings.get("settings", "lep-like"), "the detector's settings"))
+    return write_detector(particles, path_of(output, "the store"), loaded, **common)
 
 
 def _checked(model: Any, settings: dict[str, Any]) -> Any:
