@@ -185,7 +185,8 @@ def test_a_store_is_generated_and_judged(trained: Trained, tmp_path: Path) -> No
         np.testing.assert_array_equal(made[name].values, expected[name].values)
     for name in expected.coords:
         np.testing.assert_array_equal(made[name].values, expected[name].values)
-    verdict = simulacra.judge(trained.events.isel(event=slice(300, 520)), made, seed=1)
+    verdict = simulacra.judge(trained.events.isel(event=slice(300, 520)), trained.run, seed=1, progress=False)
+    assert "learning_curves" in verdict.evidence
     assert verdict.stated.outcome in ("pass", "pass with weights", "fail", "undecided")
     page = simulacra.reports.write(verdict, tmp_path / "report")
     assert verdict.headline.split(":")[0] in page.read_text(encoding="utf-8")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simulacra.judges.classifiers.separability import Roc
 from simulacra.judges.criteria import Judgement, UseJudgement
 from simulacra.pages.plain import plain
@@ -12,6 +14,7 @@ from simulacra.statistics.classifiers.classifier import FALSE_POSITIVE_GRID
 from simulacra.version import __version__
 
 if TYPE_CHECKING:
+    from simulacra.judges.learning_curves import LearningCurves
     from simulacra.judges.verdict import Verdict
 
 
@@ -75,7 +78,7 @@ def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
         "memorisation": _fields(memorisation, "memorised", "metric", "searched", "closest_distances"),
         "statistical_power": left.pop("power", None),
         "ensemble": left.pop("ensemble", None),
-        "learning_curves": left.pop("learning_curves", None),
+        "learning_curves": _course(left.pop("learning_curves", None)),
     }
     if correction is not None:
         named["weights"]["roc"] = [_curves(roc) for roc in correction.rocs]
@@ -84,6 +87,21 @@ def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fields(found: Any, *names: str) -> dict[str, Any] | None:
     return None if found is None else {name: getattr(found, name) for name in names}
+
+
+def _course(curves: LearningCurves | None) -> dict[str, Any] | None:
+    """Return learning curves with null where a validation did not say something, such as the error of its score."""
+    if curves is None:
+        return None
+
+    def known(values: Any) -> Any:
+        if isinstance(values, Mapping):
+            return {name: known(one) for name, one in values.items()}
+        if not isinstance(values, np.ndarray) or np.isfinite(values).all():
+            return values
+        return [value if np.isfinite(value) else None for value in values.tolist()]
+
+    return {name: known(values) for name, values in vars(curves).items()}
 
 
 def _curves(roc: Roc) -> dict[str, Any]:
