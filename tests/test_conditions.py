@@ -79,6 +79,14 @@ def test_draws_depend_on_the_generator_alone() -> None:
 
 
 CLASS = Condition("1", "what the jet comes from", kind="choice", choices=("gluon", "light quark", "top"))
+
+
+def test_a_condition_is_named_with_its_unit_or_its_choices() -> None:
+    assert CLASS.named("jet") == "jet (gluon or light quark or top)"
+    assert Condition("GeV", "energy").named("energy") == "energy [GeV]"
+    assert Condition("1", "coupling").named("alphaS") == "alphaS"
+
+
 NUMBER = Condition("1", "number of collisions", kind="integer", positive=True)
 
 

@@ -143,11 +143,17 @@ class Condition:
         """Whether it is an integer."""
         return self.kind in ("integer", "choice")
 
+    def named(self, name: str) -> str:
+        """Return a condition's name with its unit or its choices: "energy [GeV]", or "jet (gluon or top)"."""
+        if self.kind == "choice":
+            return f"{name} ({' or '.join(self.choices)})"
+        return name if self.units == "1" else f"{name} [{self.units}]"
+
     def parse(self, text: str) -> Distribution | Choice:
         """Read the value of ``generate --condition NAME=VALUE``: a number, ``uniform:1:100`` or ``log:1:100``.
 
         For integers, ``uniform:2:10`` means the integers from 2 to 10. For a choice, give one or several names, as in
-        ``gluon,top``.
+        ``gluon,top``, or positions.
 
         Raises
         ------
@@ -164,7 +170,7 @@ class Condition:
         return Choice(range(int(drawn.low), int(drawn.high) + 1), str(drawn))
 
     def place_of(self, name: str) -> int:
-        """Return the position of a name among the choices.
+        """Return the position of a name among the choices; a position (0, 1, ...) is also taken as it is.
 
         Raises
         ------

@@ -129,7 +129,7 @@ def test_the_same_command_continues_and_another_is_refused(done: tuple[Path, Res
     before = {path: path.read_bytes() for path in done[0].rglob("*") if path.is_file()}
     command = ["reweight", folder / "source.zarr", folder / "drawn.zarr", "-o", done[0], "--quiet", *SMALL]
     assert "was started with other training events: choose another folder, or remove it" in refused(*command)
-    assert "was started with other settings (seed: " in refused(*command, "--seed", 4)
+    assert f"{done[0]} was started with other settings (seed: 1 then, 4 now)" in refused(*command, "--seed", 4)
     assert {path: path.read_bytes() for path in done[0].rglob("*") if path.is_file()} == before
 
 
@@ -342,6 +342,9 @@ def test_train_makes_a_reweighter_that_the_same_command_continues(
     (run / "member-1" / "resume.pt").unlink()
     again = simulacra_command("train", experiment, "-o", run, "--quiet")
     assert again.exit_code == 0, again.output
+    assert "klein: 2 members" in one_line(again.stdout)
+    third = simulacra_command("train", experiment, "-o", run, "--quiet")
+    assert "klein (complete before this command): 2 members" in one_line(third.stdout)
     assert Reweighter.load(run).sha256 == first.sha256
 
 

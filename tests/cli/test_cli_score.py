@@ -40,6 +40,9 @@ def test_events_are_scored_and_the_score_is_judged(folder: Path, tmp_path: Path)
             (scores, ("-o", tmp_path / "b", "--quiet")),
         )
     ]
+    signal = tmp_path / "signal.zarr"
+    assert run("score", folder / "run", folder / "signal.zarr", signal, "--quiet").exit_code == 0
+    judged.append(run("judge-score", scores, signal, "-o", tmp_path / "c", "--quiet"))
     for one in judged:
         assert one.exit_code == 0, one.output
         assert one.stdout.startswith("PASS: a cut on the score improves the significance by a factor of ")
@@ -62,3 +65,7 @@ def test_what_cannot_be_scored_or_judged_is_told_in_a_line(folder: Path, tmp_pat
     result = run("judge-score", folder / "run", events, events, "-o", tmp_path / "file")
     assert result.exit_code == 2
     assert "is a file; -o names a folder" in result.stderr
+    result = run("judge-score", events, events, "-o", tmp_path / "report")
+    assert (result.exit_code, "the background holds " in result.stderr) == (2, True)
+    assert "and no 'score': score it first" in result.stderr
+    assert "give one model" in run("judge-score", *[events] * 4).stderr

@@ -1,6 +1,7 @@
 """Training of reweighters against known log ratios: two Gaussians, and a Gaussian whose mean is a parameter."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,22 @@ def test_a_folder_of_other_events_or_settings_is_refused(tmp_path: Path) -> None
         fit_reweighter(source, target, small_settings(steps=3), tmp_path / "run", progress=False)
     with pytest.raises(CheckpointError, match="started with other training events: choose another folder"):
         fit_reweighter(source, two(400, 400, seed=9)[1], small_settings(steps=2), tmp_path / "run", progress=False)
+
+
+def test_of_many_other_settings_the_first_that_one_can_set_are_named(tmp_path: Path) -> None:
+    source, target = two(400, 400)
+    run = tmp_path / "run"
+    fit_reweighter(source, target, small_settings(steps=2), run, name="first", seed=7, progress=False)
+    other = small_settings(steps=3, batch_size=32, average_decay=0.9, calibration="temperature")
+    other = other.model_copy(
+        update={"training": other.training.model_copy(update={"learning_rate": 0.1, "validate_every": 3})}
+    )
+    with pytest.raises(CheckpointError) as refused:
+        fit_reweighter(source, target, other, run, name="second", seed=8, progress=False)
+    said = str(refused.value)
+    assert said.startswith(f"{run} was started with other settings (seed: 7 then, 8 now; average_decay: ")
+    assert said.count(" then, ") == 5
+    assert re.search(r"; and [1-9] more\): choose another folder, or remove it$", said)
 
 
 # input that cannot be used

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Final, cast, get_args
 
 import typer
 
 if TYPE_CHECKING:
+    from simulacra.deploy.onnx import Parity
     from simulacra.trained import TrainedGenerator
+
+LARGEST_VALUE: Final = "the event's largest value"
 
 
 def export(
-    generator: Annotated[str, typer.Argument(help="Name of a shipped generator, a run folder or a model file.")],
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX (the only format).")] = True,
+    model: Annotated[
+        str, typer.Argument(help="Generator or score: name of a shipped one, a run folder or a model file.")
+    ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File; NAME.onnx if not given.")] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Fix the number of events per call; some runtimes are faster then.")
@@ -31,6 +35,7 @@ def export(
             help="Write only the graph, without weights, next to the model file: sample() then runs in ONNX Runtime.",
         ),
     ] = False,
+    _onnx: Annotated[bool, typer.Option("--onnx", hidden=True)] = True,
 ) -> None:
     """Export a generator or a score as one ONNX file.
 
@@ -44,14 +49,12 @@ def export(
     from simulacra.trained import TrainedGenerator, load
     from simulacra.workflows.export import export as export_model
 
-    if not onnx:
-        raise ValueError("--no-onnx leaves nothing to write: ONNX is the only format")
     if precision not in get_args(Precision):
         raise ValueError(f"--precision is one of {', '.join(get_args(Precision))}, not '{precision}'")
-    trained = load(generator)
+    trained = load(model)
     if graph:
         if not isinstance(trained, TrainedGenerator):
-            raise ValueError(f"'{generator}' makes no events: --graph is only for generators")
+            raise ValueError(f"'{model}' makes no events: --graph is only for generators")
         if output is not None or batch is not None or precision != "float32":
             raise ValueError("--graph writes the graph for sample(): leave -o, --batch and --precision out")
         _write_graph(trained)
@@ -59,9 +62,16 @@ def export(
     path = output or Path(f"{trained.name}.onnx")
     parity = export_model(trained, path, batch=batch, precision=cast("Precision", precision))
     typer.echo(
-        f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}; {1 - parity.jumps:.3%} of the "
-        f"values within 1e-5 of torch's, 99.9 % within {parity.quantile_999:.1g} (of the event's largest)"
+        f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}: "
+        f"{_agreement(parity, LARGEST_VALUE if isinstance(trained, TrainedGenerator) else 'the score')}"
     )
+
+
+def _agreement(parity: Parity, scale: str) -> str:
+    """Say how well a file's values agree with torch's, in units of ``scale``."""
+    share = f"{100 * (1 - parity.jumps):.5g} % of the values" if parity.jumps else "all values"
+    most = f"by at most {parity.quantile_999:.1g} of it" if parity.quantile_999 else "not at all"
+    return f"{share} differ from torch's by at most 1e-5 of {scale}, 99.9 % {most}"
 
 
 def _write_graph(trained: TrainedGenerator) -> None:
@@ -71,6 +81,5 @@ def _write_graph(trained: TrainedGenerator) -> None:
     path = graph_beside(trained.path)
     parity = write_graph(trained.module, path, trained.weights_sha256, drawn_conditions(trained))
     typer.echo(
-        f"graph of {trained.name} in {path}, {path.stat().st_size / 1e3:.0f} kB: {1 - parity.jumps:.3%} of the values "
-        "within 1e-5 of torch's (of the event's largest)"
+        f"graph of {trained.name} in {path}, {path.stat().st_size / 1e3:.0f} kB: {_agreement(parity, LARGEST_VALUE)}"
     )

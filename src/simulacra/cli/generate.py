@@ -22,8 +22,9 @@ def generate(
         typer.Option(
             "--condition",
             metavar="NAME=VALUE",
-            help="A condition in its unit; VALUE is 50, uniform:1:100, log:1:100, a choice's name, or 'empirical'. "
-            "Repeatable; others are drawn from the distribution in the training sample.",
+            help="A condition in its unit; VALUE is 50, uniform:1:100, log:1:100, 'empirical', or for a choice its "
+            "name, several names joined by commas, or its position (0, 1, ...). Repeatable; others are drawn from the "
+            "distribution in the training sample.",
         ),
     ] = None,
     energy: Annotated[
@@ -84,13 +85,13 @@ def generate(
     refine: Annotated[
         str | None,
         typer.Option(
-            "--refine", metavar="FOLDER", help="Give the showers weights from this refiner (simulacra refine)."
+            "--refine", metavar="FOLDER", help="Give the events weights from this refiner (simulacra refine)."
         ),
     ] = None,
     unweight: Annotated[
         bool,
         typer.Option(
-            "--unweight", help="With --refine: accept or reject showers by their weights; the result has no weights."
+            "--unweight", help="With --refine: accept or reject events by their weights; the result has no weights."
         ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
@@ -134,7 +135,14 @@ def generate(
     }
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        generation = Generation(generator, output, n_events, conditions=conditions, **options).prepared()
+        try:
+            generation = Generation(generator, output, n_events, conditions=conditions, **options).prepared()
+        except ValueError as error:
+            told = str(error)
+            for name in (name for name, value in short.items() if value is not None):
+                option = "energy" if name == "incident_energy" else name.replace("_", "-")
+                told = told.replace(f"'{name}'", f"'{name}' (--{option})", 1)
+            raise error if told == str(error) else ValueError(told) from error
     if generation.refinement_sentence:
         typer.secho(generation.refinement_sentence, err=True)
     for warning in said:

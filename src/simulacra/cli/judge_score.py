@@ -9,7 +9,13 @@ import typer
 
 
 def judge_score(
-    model: Annotated[str, typer.Argument(help="Run folder or model file of a trained score.")],
+    *,
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Run folder or model file of a trained score; leave it out if the samples hold their 'score'."
+        ),
+    ] = None,
     background: Annotated[
         Path,
         typer.Argument(help="Store or file of background events not used in its training, or of their scores."),
@@ -42,15 +48,17 @@ def judge_score(
 
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder for the report")
-    trained = load_score(model)
+    if model and len(model) > 1:
+        raise ValueError(f"give one model, then the background and the signal, not {len(model) + 2} arguments")
+    trained = load_score(model[0]) if model else None
     with step_progress("judging", show=not quiet) as tell:
         verdict = judge(background, signal, null, model=trained, seed=seed, max_events=max_events, progress=tell)
         tell("drawing the report", 0.99)
         paths = [background, signal, *([] if null is None else [null])]
         names = ("background", "signal", "second background")
-        rows = [("score", trained.name), ("weights", trained.weights_sha256)]
+        rows = [] if trained is None else [("score", trained.name), ("weights", trained.weights_sha256)]
         rows += [(name, str(path)) for name, path in zip(names, paths, strict=False)]
-        page = write_score(verdict, output, title=trained.name, provenance=rows)
+        page = write_score(verdict, output, title=trained.name if trained else "score", provenance=rows)
     for line in (verdict.headline, verdict.summary, *(f"Warning: {warning}" for warning in verdict.warnings)):
         typer.echo(line)
     for finding in verdict.findings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
 from typing import Annotated, Any, Final
 
@@ -87,7 +88,13 @@ def _register(name: str) -> None:
     if hasattr(module, "app"):
         app.add_typer(module.app, name=name)
     else:
-        app.command(name)(getattr(module, file))
+        function = getattr(module, file)
+        app.command(name, help=_unwrapped(inspect.getdoc(function) or ""))(function)
+
+
+def _unwrapped(text: str) -> str:
+    """Return paragraphs as one line each: the terminal wraps them at its own width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 for _name in COMMANDS:

@@ -8,6 +8,7 @@ import typer
 def systems() -> None:
     """List the systems that can be trained, and the shipped generators and reweighters."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Column, Table
 
     from simulacra.reweighting.reweighter import WEIGHTS as REWEIGHTERS
@@ -26,7 +27,9 @@ def systems() -> None:
             # A broken system of the user; the others are still listed.
             typer.secho(f"warning: {error}", fg="yellow", err=True)
             continue
-        table.add_row(name, found.MAKES, (found.__doc__ or "").strip().splitlines()[0])
+        conditions = ", ".join(one.named(condition) for condition, one in found.CONDITIONS.items()) or "none"
+        described = (found.__doc__ or "").strip().splitlines()[0]
+        table.add_row(name, found.MAKES, escape(f"{described}\nConditions: {conditions}"))
     console.print(table)
     table = Table(
         Column("generator", no_wrap=True),

@@ -192,7 +192,9 @@ def write_file(
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise FormatError(f"'{path}' exists: choose another path, or overwrite it")
+        raise FormatError(
+            f"'{path}' exists: choose another path, or overwrite it (--overwrite; overwrite=True in Python)"
+        )
     n = events.sizes["event"]
     with created(path) as file:
         file.attrs.update(attributes)

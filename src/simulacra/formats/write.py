@@ -66,7 +66,9 @@ def write(
         asked = f"there is no format '{name}'" if name else f"the ending of '{path}' means no format"
         raise FormatError(f"{asked}: give one of {', '.join(_WRITERS)} as file_format")
     if path.exists() and not overwrite:
-        raise FormatError(f"'{path}' exists: choose another path, or overwrite it")
+        raise FormatError(
+            f"'{path}' exists: choose another path, or overwrite it (--overwrite; overwrite=True in Python)"
+        )
     takes_overwrite = name not in ("single_file", "hepmc")
     _WRITERS[name](events, path, **({"overwrite": overwrite} if takes_overwrite else {}))
     return path

@@ -29,10 +29,10 @@ ROC_TEXT: Final = (
     "error of the background efficiency reaches 20 %, at about 25 background events."
 )
 IMPROVEMENT_TEXT: Final = (
-    "The significance improvement ε_S / √ε_B is the factor by which a cut multiplies the significance S / √B of a "
-    "small signal. Without a cut it is 1. The largest of many values is too large by chance: the best cut is "
-    "therefore chosen on one half of the events and judged on the other. Grey: random scores, both samples drawn "
-    "from the background with the same numbers of events."
+    "The significance improvement, signal efficiency / √(background efficiency), is the factor by which a cut "
+    "multiplies the significance S / √B of a small signal. Without a cut it is 1. The largest of many values is too "
+    "large by chance: the best cut is therefore chosen on one half of the events and judged on the other. Grey: random "
+    "scores, both samples drawn from the background with the same numbers of events."
 )
 SCORES_TEXT: Final = (
     "Grey: the background. Bars: one standard deviation. A hollow point at an end contains all events beyond it."
@@ -58,7 +58,7 @@ TITLES: Final = {
     "largest_significance_improvement": "Largest significance improvement, same events",
     "held_out_significance_improvement": "Significance improvement of the best cut, other events",
     "significance_improvement": "Significance improvement",
-    "background_rejection": "Background rejection 1 / ε_B",
+    "background_rejection": "Background rejection, 1 / background efficiency",
     "background_efficiency_in_bins": "Efficiency over that of the cut, worst bin",
     "null_distance": "Kolmogorov-Smirnov distance",
     "null_auc": "AUC of the second background",
@@ -147,7 +147,7 @@ def _cards(verdict: ScoreVerdict) -> tuple[Card, ...]:
 
 def _by_chance(finding: Finding) -> str:
     exact = finding.truth_value is not None and not finding.truth_uncertainty
-    return f"{finding.truth_value:.3g}" if exact else truth_beside(finding)
+    return f"{finding.truth_value:.3g} (exact)" if exact else truth_beside(finding)
 
 
 def _where(finding: Finding) -> str:
@@ -157,12 +157,13 @@ def _where(finding: Finding) -> str:
 def _chapters(verdict: ScoreVerdict) -> list[Chapter]:
     curve = verdict.curve
     separation = ("score_auc", "largest_", "held_out_", "significance_", "background_rejection")
+    distribution = picture(_scores(verdict), "Distribution of the scores")
     found = [
         Chapter(
             "separation",
             "Signal and background",
             (ROC_TEXT, IMPROVEMENT_TEXT, *verdict.notes),
-            (
+            large_pictures=(
                 picture(roc_figure(curve), "ROC curve", "Signal efficiency against background efficiency"),
                 picture(
                     improvement_figure(curve, verdict.chance, verdict.held_out),
@@ -173,7 +174,7 @@ def _chapters(verdict: ScoreVerdict) -> list[Chapter]:
             columns=COLUMNS,
             rows=_rows(verdict, separation),
         ),
-        Chapter("scores", "Scores", (SCORES_TEXT,), (picture(_scores(verdict), "Distribution of the scores"),)),
+        Chapter("scores", "Scores", (SCORES_TEXT,), large_pictures=(distribution,)),
     ]
     if verdict.own is not None or verdict.other is not None:
         own, other = (() if one is None else one.tables for one in (verdict.own, verdict.other))
@@ -195,7 +196,7 @@ def _chapters(verdict: ScoreVerdict) -> list[Chapter]:
                 "conditions",
                 "Background in bins of the conditions",
                 (CONDITIONS_TEXT,),
-                tuple(pictures),
+                large_pictures=tuple(pictures),
                 columns=COLUMNS,
                 rows=rows,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 import xarray as xr
@@ -13,8 +13,12 @@ import xarray as xr
 from simulacra.models.event_classifier import EventClassifier
 from simulacra.reweighting.settings import ReweighterSettings
 from simulacra.training import checkpoint
+from simulacra.training.continuation import OtherRunError
 from simulacra.training.loop import Trainee, train
 from simulacra.training.settings import DataSettings, Experiment
+
+#: distance of the members' seeds of two ensembles with neighbouring seeds
+SEEDS_APART: Final = 1009
 
 
 def train_members(
@@ -48,7 +52,7 @@ def train_members(
     """
     members, records = [], []
     for k in range(settings.members):
-        member_seed = (seed * 1009 + k) % 2**31
+        member_seed = (seed * SEEDS_APART + k) % 2**31
         torch.manual_seed(member_seed)
         classifier = build()
         classifier.take_representation(representation)
@@ -62,10 +66,23 @@ def train_members(
         folder = run / f"member-{k}"
         # The trainee has its own samples.
         empty = xr.Dataset()
-        train(experiment, trainee(classifier), empty, empty, folder, source="# see resolved.json\n", progress=progress)
+        own, source = trainee(classifier), "# see resolved.json\n"
+        try:
+            train(experiment, own, empty, empty, folder, source=source, progress=progress)
+        except OtherRunError as error:
+            raise OtherRunError(run, _of_the_ensemble(error.changed, k)) from error
         _, weights = checkpoint.read_model(folder / "model.safetensors")
         checkpoint.fill(classifier, weights, str(folder))
         members.append(classifier.eval())
         # The model's own record ends with its best step; that of the run has the whole time.
         records.append(json.loads((folder / "record.json").read_text(encoding="utf-8"))["training"])
     return members, records
+
+
+def _of_the_ensemble(changed: Mapping[str, tuple[Any, Any]], k: int) -> dict[str, tuple[Any, Any]]:
+    """Return settings of member ``k`` under the names and with the seed that the ensemble has."""
+    told = {name.removeprefix("system."): values for name, values in changed.items()}
+    if "seed" in told:
+        then, now = ((value - k) * pow(SEEDS_APART, -1, 2**31) % 2**31 for value in told["seed"])
+        told["seed"] = (then, now)
+    return told

@@ -273,7 +273,7 @@ def _made(make: _Make, chunks: Iterable[Chunk], processes: int) -> Generator[Chu
 
 def _already_there(path: Path, plan: Plan, partial: Partial) -> float:
     """Return the seconds per event of the complete store at ``path`` if it is the requested one."""
-    remedy = "choose another path, remove it, or overwrite it"
+    remedy = "choose another path, remove it, or overwrite it (--overwrite; overwrite=True in Python)"
     begun_with = partial.plan()
     if begun_with is None or begun_with == plan:
         # nothing in here, or what was left when a finished store had been moved into place

@@ -8,11 +8,6 @@ Your own system is a file like these, in a folder named in the environment varia
 """
 
 from simulacra.systems.find import (
-    GeneratingSystem,
-    ReweightingSystem,
-    ScoringSystem,
-    System,
-    TrainedSystem,
     add_folders,
     any_system,
     makes,
@@ -24,11 +19,6 @@ from simulacra.systems.find import (
 )
 
 __all__ = [
-    "GeneratingSystem",
-    "ReweightingSystem",
-    "ScoringSystem",
-    "System",
-    "TrainedSystem",
     "any_system",
     "makes",
     "names",

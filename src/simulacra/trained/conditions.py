@@ -96,14 +96,13 @@ class TrainedConditions:
             if a condition is unknown.
         """
         if unknown := [name for name in asked if name not in self.ranges]:
-            known = ", ".join(
-                name if one.units == "1" else f"{name} [{one.units}]" for name, one in self.declared.items()
-            )
-            takes = f"takes the conditions {known}" if known else "takes no conditions"
+            known = ", ".join(one.named(name) for name, one in self.declared.items())
+            takes = f"it takes {known}" if known else "it takes none"
             # A part of a name, such as energy, is less like it than difflib's default asks for.
             near = [close[0] for name in unknown if (close := get_close_matches(name, self.ranges, 1, cutoff=0.5))]
             hint = f"; did you mean {', '.join(near)}?" if near else ""
-            raise ValueError(f"'{self.model}' {takes}: unknown {unknown}{hint}")
+            lacking = " or ".join(f"'{name}'" for name in unknown)
+            raise ValueError(f"'{self.model}' has no condition {lacking}; {takes}{hint}")
         return {name: asked[name] if name in asked else self.default(name) for name in self.ranges}
 
     def parse(self, name: str, text: str) -> Distribution | Choice:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from simulacra.conditions import Band
 from simulacra.errors import printable
-from simulacra.systems import TrainedSystem, trained_system
+from simulacra.systems import trained_system
+from simulacra.systems.find import TrainedSystem
 from simulacra.trained.conditions import TrainedConditions
 from simulacra.training.settings import check
 

@@ -17,6 +17,8 @@ from simulacra.statistics.validation import error_of_difference
 from simulacra.training import checkpoint
 from simulacra.training.settings import Experiment, TrainingSettings
 
+#: number of different settings that an error names
+NAMED: Final = 5
 KEPT: Final = ("identity", "family", "optimizers", "rng", "torch_rng", "progression")
 
 
@@ -85,6 +87,30 @@ class Progression:
         vars(self).update(filled)
 
 
+class OtherRunError(checkpoint.CheckpointError):
+    """The folder belongs to a run with other settings or events.
+
+    Attributes
+    ----------
+    changed:
+        settings then and now, by name; empty if the events are others.
+    """
+
+    def __init__(self, run: Path, changed: Mapping[str, tuple[Any, Any]]) -> None:
+        self.changed = dict(changed)
+        # Settings that exist only then or now follow from another choice, and so do most inner ones.
+        order = sorted(changed, key=lambda name: (None in changed[name], name == "name", name.count(".")))
+        told = [f"{name}: {_short(changed[name][0])} then, {_short(changed[name][1])} now" for name in order[:NAMED]]
+        more = [f"and {len(order) - NAMED} more"] if len(order) > NAMED else []
+        what = f"other settings ({'; '.join(told + more)})" if told else "other training events"
+        super().__init__(f"{run} was started with {what}: choose another folder, or remove it")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
 def save_run(
     run: Path,
     identity: Mapping[str, Any],
@@ -136,9 +162,7 @@ def resume_run(
         )
     before = _completed(json.loads(state["identity"]))
     if before != identity:
-        changed = _differences(before["settings"], identity["settings"])
-        what = f"other settings ({'; '.join(changed)})" if changed else "other training events"
-        raise checkpoint.CheckpointError(f"{run} was started with {what}: choose another folder, or remove it")
+        raise OtherRunError(run, _differences(before["settings"], identity["settings"]))
     checkpoint.fill(family, state["family"], str(path))
     for name, optimizer in optimizers.items():
         optimizer.load_state_dict(state["optimizers"][name])
@@ -170,10 +194,10 @@ def _completed(identity: dict[str, Any]) -> dict[str, Any]:
     return identity | {"settings": json.loads(settings.model_dump_json())}
 
 
-def _differences(before: Any, now: Any, place: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = sorted({*before, *now})
-        return [
-            line for key in keys for line in _differences(before.get(key), now.get(key), f"{place}.{key}".lstrip("."))
-        ]
-    return [] if before == now else [f"{place}: {before} then, {now} now"]
+def _differences(before: Any, now: Any, place: str = "") -> dict[str, tuple[Any, Any]]:
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return {} if before == now else {place: (before, now)}
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted({*before, *now}):
+        found |= _differences(before.get(key), now.get(key), f"{place}.{key}".lstrip("."))
+    return found

@@ -226,8 +226,14 @@ def judge_score(
         the same for a second background, whose scores should have the same distribution.
     model:
         a trained score, or the run folder or model file of one; None if the samples are scores already.
-    seed, max_events, replicates, progress:
-        as in :func:`simulacra.judges.scores.judge_score`.
+    seed:
+        the same seed gives the same numbers.
+    max_events:
+        of each sample; of more, this number is chosen at random.
+    replicates:
+        number, for errors, chance and p-values.
+    progress:
+        called with each step and the completed share.
 
     Returns
     -------

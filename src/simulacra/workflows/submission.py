@@ -88,7 +88,9 @@ def store_beside(path: Path, file_format: str, *, overwrite: bool) -> Path:
     if file_format == "store":
         return path
     if path.exists() and not overwrite:
-        raise ValueError(f"'{path}' exists: choose another path, or overwrite it")
+        raise ValueError(
+            f"'{path}' exists: choose another path, or overwrite it (--overwrite; overwrite=True in Python)"
+        )
     return path.with_name(f"{path.name}.zarr")
 
 

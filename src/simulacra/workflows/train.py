@@ -94,14 +94,16 @@ def trained(
     for member in range(members or 1):
         folder = run / f"member-{member}" if members else run
         own = settings.model_copy(update={"seed": settings.seed + member})
+        before = _states(folder)
         outcome = run_experiment(own, folder, source, progress=progress)
         if outcome.rank:
             continue
         which = f", member {member + 1} of {members}" if members else ""
         early = " (patience ran out)" if outcome.stopped_early else ""
         yield (
-            f"{settings.name}{which}: {outcome.steps} steps{early} in {outcome.seconds / 60:.1f} min, best validation "
-            f"{outcome.best_score:.4f} at step {outcome.best_step}; weights in {folder / 'model.safetensors'}"
+            f"{settings.name}{which}{_complete(before, folder)}: {outcome.steps} steps{early} in "
+            f"{outcome.seconds / 60:.1f} min, best validation {outcome.best_score:.4f} at step "
+            f"{outcome.best_step}; weights in {folder / 'model.safetensors'}"
         )
 
 
@@ -136,16 +138,26 @@ def train_reweighter(experiment: Experiment, run: Path, source: str, *, progress
 
     module = reweighting_system(str(experiment.system.get("kind")))
     settings = check(module.Settings, experiment.system, "system")
+    before = _states(run)
     reweighter = module.fit(experiment, settings, run, read_sample, progress=progress)
     # Afterwards, so that a folder of another run, which is refused, stays as it was.
     write_atomically(run / "experiment.toml", source.encode())
     minutes = sum(record["seconds"] for record in reweighter.training) / 60
     losses = ", ".join(f"{record['validation_score']:.5f}" for record in reweighter.training)
     told = (
-        f"{experiment.name}: {reweighter.size} members in {minutes:.1f} min, validation loss {losses} (ln 2 = 0.69315 "
-        f"if there is no difference); weights in {run / 'reweighter.safetensors'}"
+        f"{experiment.name}{_complete(before, run)}: {reweighter.size} members in {minutes:.1f} min, validation "
+        f"loss {losses} (ln 2 = 0.69315 if there is no difference); weights in {run / 'reweighter.safetensors'}"
     )
     return [*(f"Warning: {warning}" for warning in reweighter.description["warnings"]), told]
+
+
+def _states(run: Path) -> dict[Path, int]:
+    """Return when each state in a run folder was last saved."""
+    return {path: path.stat().st_mtime_ns for path in run.rglob("resume.pt")}
+
+
+def _complete(before: dict[Path, int], run: Path) -> str:
+    return " (complete before this command)" if before and before == _states(run) else ""
 
 
 def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: bool = True) -> Outcome:
