@@ -153,7 +153,7 @@ def test_without_conditions_those_of_the_training_sample_are_drawn(trained: Trai
 
 @EVENTS
 def test_conditions_that_make_no_sense_are_refused(trained: Trained) -> None:
-    with pytest.raises(ValueError, match="unknown"):
+    with pytest.raises(ValueError, match="has no condition 'nonsense'"):
         trained.model.sample(2, nonsense=1.0)
     for name, one in trained.model.conditions.declared.items():
         with pytest.raises(ValueError, match=f"'{name}' is nan"):
