@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,22 @@ def test_a_choice_needs_names_and_nothing_else_has_any() -> None:
     with pytest.raises(ValueError, match="a choice has several names"):
         Condition("1", "number", choices=("a", "b"))
     assert CLASS.attributes == {"flag_values": [0, 1, 2], "flag_meanings": "gluon light_quark top"}
+
+
+@pytest.mark.parametrize(
+    "choices", [None, "ab", ("a", 1), ("1", "0"), ("a", "11"), ("a", "b\nc"), ("a b", "a_b"), ("a", "b,c")]
+)
+def test_names_that_cannot_be_asked_for_are_refused(choices: Any) -> None:
+    with pytest.raises(ValueError, match="'class': the names of a choice are a tuple of different texts of one line"):
+        Condition("1", "class", kind="choice", choices=choices)
+
+
+def test_a_positive_choice_and_too_large_integers_are_refused() -> None:
+    with pytest.raises(ValueError, match="'class': a choice cannot be positive"):
+        Condition("1", "class", kind="choice", choices=("a", "b"), positive=True)
+    for text in ("1e30", "uniform:1:1e30"):
+        with pytest.raises(ValueError, match=f"'{text}' has whole numbers beyond"):
+            NUMBER.parse(text)
 
 
 def test_a_distribution_is_read_again_to_the_last_bit() -> None:

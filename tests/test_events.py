@@ -382,3 +382,18 @@ def test_a_mask_is_true_or_false() -> None:
 def test_arrays_are_padded_to_a_whole_number(length: Any) -> None:
     with pytest.raises(EventsError, match="the length must"):
         padded([np.zeros(1), np.zeros(0)], length)
+
+
+def test_coordinates_that_are_no_numbers_or_do_not_fit_are_refused() -> None:
+    flux = variable(np.ones((2, 3)), "x", units="1", long_name="f", role="feature")
+    provenance: dict[str, Any] = {
+        "simulator": "toy",
+        "simulator_version": "1",
+        "seed": 1,
+        "settings": {},
+        "seconds_per_event": 0.1,
+    }
+    with pytest.raises(EventsError, match="the coordinate 'x' is nan in 1 places"):
+        make_events({"flux": flux, "x": xr.Variable("x", [0.0, np.nan, 1.0])}, **provenance)
+    with pytest.raises(EventsError, match="these variables do not fit together"):
+        make_events({"flux": flux, "x": xr.Variable("x", [0.0, 1.0])}, **provenance)

@@ -21,6 +21,7 @@ import simulacra
 from simulacra.cli import main
 from simulacra.conditions import Distribution
 from simulacra.errors import is_explained
+from simulacra.events import EventsError, variable
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.store import open_events
 from simulacra.systems import any_system
@@ -557,6 +558,11 @@ def test_whole_numbers_that_single_precision_skips_are_refused(tmp_path: Path) -
         generator.sample(2, seed=1, collisions=2**24 + 1)
     with pytest.raises(ValueError, match=r"the index of the last event, .* must be below"):
         generator.sample(2, seed=1, first_event=2**63 - 1)
+    with pytest.raises(ValueError, match="'collisions': '1e30' has whole numbers beyond"):
+        generator.sample(2, seed=1, collisions="1e30")
+    # as pandas holds them
+    names = np.array(["top", "gluon"], dtype=object)
+    assert generator.sample(2, seed=1, jet_class=names)["jet_class"].values.tolist() == [2, 0]
 
 
 @pytest.mark.parametrize(
@@ -565,6 +571,7 @@ def test_whole_numbers_that_single_precision_skips_are_refused(tmp_path: Path) -
         ({"condition_distributions": {"collisions": "banana"}}, "is 'banana', neither uniform nor log"),
         ({"condition_ranges": {"jet_class": [0, 9], "collisions": [9, 33]}}, "'jet_class' cannot go from 0 to 9"),
         ({"condition_ranges": {"jet_class": [0, 2], "collisions": [33, 9]}}, "'collisions' cannot go from 33 to 9"),
+        ({"hold_out": [["collisions", 20, 10]]}, "'hold_out': collisions:20:10 is no band"),
     ],
 )
 def test_a_file_whose_conditions_contradict_themselves_is_refused(
@@ -594,6 +601,145 @@ def test_a_broken_system_of_a_users_own_is_named(tmp_path: Path, monkeypatch: py
     with pytest.raises(ValueError, match="there are two systems of kind 'calogan'"):
         any_system("calogan")
     sys.modules.pop("simulacra.systems.half", None)
+
+
+def test_a_package_is_no_system_and_a_file_that_leaves_the_program_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import simulacra.systems
+
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("import nothing")
+    (tmp_path / "leaving.py").write_text("raise SystemExit(3)")
+    monkeypatch.setattr(simulacra.systems, "__path__", [*simulacra.systems.__path__, str(tmp_path)])
+    assert {"leaving", "package"} & set(simulacra.systems.names()) == {"leaving"}
+    with pytest.raises(ValueError, match=r"the system in .*leaving\.py cannot be used \(SystemExit: 3\)"):
+        any_system("leaving")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("toy_field", {"MAKES": "images"}, "has MAKES = 'images', not one of events, weights, scores"),
+        ("toy_field", {"MAKES": "weights"}, "lacks fit"),
+        ("toy_field", {"MAKES": "scores"}, "lacks to_inputs, inputs, SCORE"),
+        ("toy_score", {"MAKES": "events"}, "lacks to_variables, CARRIES"),
+        ("toy_field", {"fold": None}, "has a fold that cannot be called"),
+        ("toy_field", {"CONDITIONS": ("energy",)}, "has CONDITIONS that are not a mapping"),
+        ("toy_field", {"CONDITIONS": {"energy": "GeV"}}, "has CONDITIONS that are not a mapping"),
+        ("toy_field", {"CARRIES": "frame"}, "has CARRIES = 'frame', not a tuple of texts"),
+        ("toy_field", {"CARRIES": ("frame", "seed")}, "has CARRIES with seed, which"),
+        ("toy_score", {"SCORE": "1"}, "has a SCORE that is not a tuple of two texts"),
+    ],
+)
+def test_an_incomplete_system_is_refused_before_it_is_trained(
+    kind: str, change: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = any_system(kind)
+    for name, value in change.items():
+        monkeypatch.setattr(module, name, value)
+    with pytest.raises(ValueError, match=rf"the system in .*{kind}\.py {message}"):
+        any_system(kind)
+
+
+def test_a_condition_that_the_sample_lacks_is_named(tmp_path: Path) -> None:
+    experiment = any_system("toy_score").example(tmp_path)
+    other = simulacra.open_events(experiment["data"]["path"]).load().drop_vars("proper_motion")
+    simulacra.write_events(other, tmp_path / "other.zarr")
+    experiment["data"]["path"] = str(tmp_path / "other.zarr")
+    message = r"the model's condition 'proper_motion' is not in .*, which holds colour, magnitude"
+    with pytest.raises(EventsError, match=message):
+        simulacra.train(experiment, tmp_path / "run", progress=False)
+
+
+@pytest.fixture(scope="module")
+def toy_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the run folders of a toy generator and a toy score."""
+    folder = tmp_path_factory.mktemp("toys")
+    for kind in ("toy_cloud", "toy_score"):
+        simulacra.train(any_system(kind).example(folder), folder / kind, progress=False)
+    return {kind: folder / kind for kind in ("toy_cloud", "toy_score")}
+
+
+def feature(*shape: int) -> xr.Variable:
+    return variable(np.ones(shape, "f4"), *"xyz"[: len(shape) - 1], units="GeV", long_name="f", role="feature")
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (None, "a NoneType, not a mapping"),
+        ([feature(3)], "a list, not a mapping"),
+        ({}, "no variable with the dimension 'event'"),
+        ({"f": np.ones(3)}, "a ndarray for 'f': make it with"),
+        ({"event": feature(3)}, "a variable 'event': it must have a name"),
+        ({"f/g": feature(3)}, "a variable 'f/g': it must have a name"),
+        ({"f": feature(3), "collisions": feature(3)}, "a variable 'collisions': it must have a name"),
+        ({"f": feature(2)}, "'f' with the length 2 along 'event', not 3"),
+        ({"f": feature(3, 4), "g": feature(3, 5)}, "'g' with the length 5 along 'x', not 4"),
+        ({"f": xr.Variable("x", [1.0])}, "no variable with the dimension 'event'"),
+    ],
+)
+def test_wrong_variables_are_refused_by_the_systems_name(
+    toy_runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, made: Any, message: str
+) -> None:
+    generator = simulacra.load(toy_runs["toy_cloud"])
+    monkeypatch.setattr(any_system("toy_cloud"), "to_variables", lambda output, description: made)
+    with pytest.raises(EventsError, match=f"to_variables of the system 'toy_cloud' returns {message}"):
+        generator.sample(3, seed=1)
+
+
+def test_other_variables_or_coordinates_at_the_second_call_are_those_of_its_events(
+    toy_runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = simulacra.load(toy_runs["toy_cloud"])
+    for name, place in (("f", 1.0), ("f", 2.0), ("g", 2.0)):
+        made = {name: feature(3, 1), "x": xr.Variable("x", [place])}
+        monkeypatch.setattr(any_system("toy_cloud"), "to_variables", lambda output, description, made=made: made)
+        events = generator.sample(3, seed=1)
+        assert set(events.data_vars) == {name, "jet_class", "collisions"}
+        assert events["x"].values.tolist() == [place]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: made[:-1], r"must return one tensor with 1024 rows, .* not the shape \(1023,\)"),
+        (lambda made: made[:, None], r"must return one score per row, \(1024,\), not the shape \(1024, 1\)"),
+        (lambda made: (made, made), "must return one tensor with 1024 rows, .* not a tuple"),
+    ],
+)
+def test_scores_of_a_wrong_shape_are_refused(toy_runs: dict[str, Path], change: Any, message: str) -> None:
+    score = simulacra.load(toy_runs["toy_score"])
+    made = score.module.forward
+    score.module.forward = lambda *given: change(made(*given))
+    with pytest.raises(ValueError, match=f"the module of the system 'toy_score' {message}"):
+        score.score(any_system("toy_score").stars(100, 1))
+
+
+def test_inputs_of_a_wrong_shape_and_modules_of_two_outputs_are_refused(
+    toy_runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = any_system("toy_score")
+    score, stars = simulacra.load(toy_runs["toy_score"]), toy.stars(10, 1)
+    for wrong, told in ((np.ones((9, 2), "f4"), r"the shape \(9, 2\)"), ([1.0], "a list")):
+        monkeypatch.setattr(toy, "to_inputs", lambda events, description, wrong=wrong: wrong)
+        with pytest.raises(ValueError, match=rf"to_inputs of the system 'toy_score' must .* \(10, 2\), not {told}"):
+            score.score(stars)
+    monkeypatch.setattr(toy, "fold", TwoOutputs)
+    with pytest.raises(ValueError, match=r"module of the system 'toy_score' must return one tensor .* not a tuple"):
+        simulacra.load(toy_runs["toy_score"])
+
+
+class TwoOutputs(torch.nn.Module):
+    latent = 2
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *given: Any) -> Any:
+        return self.module(*given), None
 
 
 def test_a_part_of_a_conditions_name_is_understood_in_the_message(generator: TrainedGenerator) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 
 #: instead of a distribution: that of the training sample, which is stored in the model file
 EMPIRICAL: Final = "empirical"
+#: beyond this, double precision skips whole numbers
+LARGEST_INTEGER: Final = 2**53
 ConditionKind = Literal["float", "integer", "choice", "empirical"]
 
 
@@ -128,15 +130,19 @@ class Condition:
         if self.kind not in get_args(ConditionKind):
             kinds = ", ".join(get_args(ConditionKind))
             raise ValueError(f"'{self.long_name}': the kind of a condition is one of {kinds}, not {self.kind}")
-        if (self.kind == "choice") != (len(self.choices) > 1):
+        named = isinstance(self.choices, tuple | list) and all(isinstance(name, str) for name in self.choices)
+        if named and (self.kind == "choice") != (len(self.choices) > 1):
             raise ValueError(f"'{self.long_name}': a choice has several names, and nothing else has any")
-        # Each name must be one that can be asked for, alone or among others.
-        spelled = {name.strip().replace(" ", "_") for name in self.choices} - {"", EMPIRICAL}
-        if isinstance(self.choices, str) or len(spelled) < len(self.choices) or any("," in one for one in spelled):
+        # Each name must be one that can be asked for, alone or among others, and is no position.
+        spelled = {name.strip().replace(" ", "_") for name in self.choices if name.isprintable()} if named else set()
+        spelled = {name for name in spelled if not name.isdecimal() and "," not in name} - {"", EMPIRICAL}
+        if not named or len(spelled) < len(self.choices):
             raise ValueError(
-                f"'{self.long_name}': the names of a choice are a tuple of different texts, without commas and none of "
-                f"them '{EMPIRICAL}', not {self.choices!r}"
+                f"'{self.long_name}': the names of a choice are a tuple of different texts of one line without commas, "
+                f"none of them a number or '{EMPIRICAL}', not {self.choices!r}"
             )
+        if self.kind == "choice" and self.positive:
+            raise ValueError(f"'{self.long_name}': a choice cannot be positive, because its first position is 0")
 
     @property
     def whole(self) -> bool:
@@ -167,6 +173,8 @@ class Condition:
             return drawn
         if drawn.form == "log" or not (drawn.low.is_integer() and drawn.high.is_integer()):
             raise ValueError(f"'{text}' has numbers that are not whole: give 5, or uniform:2:10")
+        if max(abs(drawn.low), abs(drawn.high)) > LARGEST_INTEGER:
+            raise ValueError(f"'{text}' has whole numbers beyond 2^53")
         return Choice(range(int(drawn.low), int(drawn.high) + 1), str(drawn))
 
     def place_of(self, name: str) -> int:
@@ -177,7 +185,7 @@ class Condition:
         ValueError
             with the names, if it is none of them.
         """
-        if name.isdecimal() and int(name) < len(self.choices) and name not in self.choices:
+        if name.isdecimal() and int(name) < len(self.choices):
             return int(name)
         if name not in self.choices:
             raise ValueError(f"'{name}' is not one of the choices {', '.join(self.choices)}")

@@ -93,19 +93,20 @@ def make_events(
     of_events = {name: values for name, values in variables.items() if "event" in values.dims}
     n = next(iter(of_events.values())).sizes["event"]
     coordinates = {name: values for name, values in variables.items() if name not in of_events}
-    events = xr.Dataset(
-        of_events,
-        coords=coordinates | {"event": np.arange(first_event, first_event + n, dtype=np.int64)},
-        attrs={
-            "conventions": "simulacra-events-1",
-            "simulator": simulator,
-            "simulator_version": simulator_version,
-            "seed": -1 if seed is None else int(seed),
-            "settings": json.dumps(settings, sort_keys=True),
-            "seconds_per_event": float(seconds_per_event),
-            **attributes,
-        },
-    )
+    coordinates["event"] = xr.Variable("event", np.arange(first_event, first_event + n, dtype=np.int64))
+    try:
+        events = xr.Dataset(of_events, coords=coordinates)
+    except ValueError as error:
+        raise EventsError(f"these variables do not fit together: {error}") from error
+    events.attrs = {
+        "conventions": "simulacra-events-1",
+        "simulator": simulator,
+        "simulator_version": simulator_version,
+        "seed": -1 if seed is None else int(seed),
+        "settings": json.dumps(settings, sort_keys=True),
+        "seconds_per_event": float(seconds_per_event),
+        **attributes,
+    }
     validate(events)
     return events
 
@@ -323,6 +324,8 @@ def _validate(events: xr.Dataset, conditions: Iterable[str], features: Iterable[
     for key, values in events.variables.items():
         if key not in events.coords:
             _validate_variable(str(key), values, index)
+        elif values.dtype.kind == "f" and not (finite := np.isfinite(values.values)).all():
+            raise EventsError(f"the coordinate '{key}' is {values.values[~finite].flat[0]} in {(~finite).sum()} places")
         elif "event" in values.dims and values.ndim > 1:
             raise EventsError(
                 f"'{key}' {values.dims} is a coordinate of the dataset, but these are for all events: make it a "

@@ -396,7 +396,17 @@ def test_a_loss_that_is_not_a_number_ends_the_run_before_it_is_saved(
 def test_a_validation_that_is_not_a_number_ends_the_run(tmp_path: Path) -> None:
     trainer = toy_trainer(toy_experiment(), toy_showers())
     trainer.validate = lambda events, rng: {"score": float("nan")}
-    with pytest.raises(FloatingPointError, match="'score' is nan at step 4"):
+    message = "'score' is nan at step 4: validate of the system 'calogan' must return finite numbers"
+    with pytest.raises(FloatingPointError, match=message):
+        toy_train(tmp_path, toy_experiment(), trainer=trainer)
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("given", [None, {}, "0.3", {"loss": 1.0}, {"score": "low"}, {"score": torch.zeros(2)}])
+def test_what_validate_returns_is_refused_by_the_systems_name(tmp_path: Path, given: Any) -> None:
+    trainer = toy_trainer(toy_experiment(), toy_showers())
+    trainer.validate = lambda events, rng: given
+    with pytest.raises(ValueError, match=r"validate of the system 'calogan' must return numbers .* 'score'"):
         toy_train(tmp_path, toy_experiment(), trainer=trainer)
     assert not (tmp_path / "model.safetensors").exists()
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.conditions import Condition, Distribution
+from simulacra.events import SOURCE, EventsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,16 @@ def describe(
         names of the model's conditions, in the order of the network's columns.
     carries:
         names of the attributes that generated events also have, such as ``geometry``; "" if the sample has none.
+
+    Raises
+    ------
+    EventsError
+        if the sample lacks a condition.
     """
+    if missing := [name for name in used if name not in events.data_vars]:
+        held = ", ".join(sorted(map(str, events.data_vars)))
+        where = f"'{events.encoding[SOURCE]}'" if SOURCE in events.encoding else "the training sample"
+        raise EventsError(f"the model's condition '{missing[0]}' is not in {where}, which holds {held}")
     held_out = json.loads(events.attrs.get("hold_out", "[]"))
     asked = {name: _asked_of_the_simulator(name, events) for name in used if conditions[name].kind == "float"}
     forms = {name: drawn.form for name, drawn in asked.items() if drawn is not None and drawn.low < drawn.high}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 import numpy as np
@@ -15,6 +15,7 @@ import xarray as xr
 from pydantic import BaseModel
 
 from simulacra.conditions import Condition
+from simulacra.events import REQUIRED_ATTRIBUTES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +29,26 @@ Read = Callable[[str], xr.Dataset]
 Makes = Literal["events", "weights", "scores"]
 #: environment variable with further folders of systems, separated as in PATH; their code is run, so it must be trusted
 FOLDERS: Final = "SIMULACRA_SYSTEMS"
+#: what the file of a system offers besides that of every system, by what it makes
+NEEDED: Final[Mapping[Makes, tuple[str, ...]]] = {
+    "events": ("Trainer", "build", "fold", "to_variables", "CARRIES"),
+    "weights": ("fit",),
+    "scores": ("Trainer", "build", "fold", "to_inputs", "inputs", "SCORE"),
+}
+#: attributes of generated events or of a model's description that are set in any case
+OWN_ATTRIBUTES: Final = frozenset(
+    {
+        *REQUIRED_ATTRIBUTES,
+        "conventions",
+        "trained_range",
+        "first_event",
+        "variables",
+        "condition_ranges",
+        "condition_distributions",
+        "empirical_conditions",
+        "hold_out",
+    }
+)
 
 
 class System(Protocol):
@@ -148,8 +169,8 @@ def kinds() -> list[str]:
     """Return what :func:`names` does, without a warning."""
     import simulacra.systems
 
-    found = (module.name for module in pkgutil.iter_modules(simulacra.systems.__path__))
-    return sorted(name for name in found if name != "find")
+    files = [file for folder in simulacra.systems.__path__ for file in Path(folder).glob("*.py") if file.is_file()]
+    return sorted({file.stem for file in files if "." not in file.stem} - {"__init__", "find"})
 
 
 def makes(kind: str) -> Makes:
@@ -182,14 +203,44 @@ def any_system(kind: str) -> System:
         raise ValueError(f"there are two systems of kind '{kind}', {files[0]} and {files[1]}: rename yours")
     try:
         found = importlib.import_module(f"simulacra.systems.{kind}")
-    except Exception as error:
-        # The file is the user's own, and can fail in any way.
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # The file is the user's own, and can fail in any way, also by leaving the program.
         if files and files[0].parent == Path(__file__).parent:
             raise
         raise ValueError(f"the system in {files[0]} cannot be used ({type(error).__name__}: {error})") from error
-    if missing := [name for name in ("MAKES", "Settings", "CONDITIONS", "example") if not hasattr(found, name)]:
-        raise ValueError(f"the system in {files[0]} lacks {', '.join(missing)}: see docs/architecture.md")
+    if fault := _fault_of(found):
+        raise ValueError(f"the system in {files[0]} {fault}: see docs/architecture.md")
     return cast("System", found)
+
+
+def _fault_of(found: ModuleType) -> str:
+    """Return what is wrong with the file of a system, or nothing."""
+    made = str(getattr(found, "MAKES", None))
+    needed = ("MAKES", "Settings", "CONDITIONS", "example", *NEEDED.get(cast("Makes", made), ()))
+    if missing := [name for name in needed if not hasattr(found, name)]:
+        return f"lacks {', '.join(missing)}"
+    if made not in NEEDED:
+        return f"has MAKES = {made!r}, not one of {', '.join(NEEDED)}"
+    if idle := [name for name in needed if not name.isupper() and not callable(getattr(found, name))]:
+        return f"has a {idle[0]} that cannot be called"
+    conditions = found.CONDITIONS
+    if not isinstance(conditions, Mapping) or not all(
+        isinstance(name, str) and isinstance(one, Condition) for name, one in conditions.items()
+    ):
+        return "has CONDITIONS that are not a mapping of names to simulacra.conditions.Condition"
+    if made == "scores" and not (_are_texts(found.SCORE) and len(found.SCORE) == 2):
+        return "has a SCORE that is not a tuple of two texts, its units and long name"
+    if made == "events" and not _are_texts(found.CARRIES):
+        return f"has CARRIES = {found.CARRIES!r}, not a tuple of texts"
+    if made == "events" and (taken := OWN_ATTRIBUTES.intersection(found.CARRIES)):
+        return f"has CARRIES with {', '.join(sorted(taken))}, which generated events have in any case"
+    return ""
+
+
+def _are_texts(given: object) -> bool:
+    return isinstance(given, tuple | list) and all(isinstance(one, str) for one in given)
 
 
 def system(kind: str) -> GeneratingSystem:

@@ -183,9 +183,10 @@ class TrainedConditions:
             column = np.asarray(value)
         except ValueError:
             column = np.empty((), object)
-        if column.dtype.kind == "U" and self.declared[name].kind == "choice":
+        # Names from pandas are objects.
+        if self.declared[name].kind == "choice" and column.size and all(isinstance(one, str) for one in column.flat):
             try:
-                places = [self.declared[name].place_of(str(one)) for one in column.ravel()]
+                places = [self.declared[name].place_of(str(one)) for one in column.flat]
             except ValueError as error:
                 raise ValueError(f"'{name}': {error}") from None
             column = np.array(places).reshape(column.shape)

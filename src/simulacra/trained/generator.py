@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -157,13 +157,13 @@ class TrainedGenerator(TrainedModel):
         """Return :meth:`to_events`, faster if the last call had the same indices."""
         place = (len(output), attributes["first_event"])
         latest = self._latest  # once: another thread may put others there
-        if latest is None or latest[0] != place:
+        made = self.variables_of(output) if latest is not None and latest[0] == place else {}
+        if latest is None or not made or not _alike(made, columns, latest[1].variables):
             events = self.to_events(output, columns, conditions, **attributes)
             if len(output) <= LARGEST:
                 self._latest = place, events.copy()
             return events
-        made = {name: one.values for name, one in self.variables_of(output).items() if one.dims[:1] == ("event",)}
-        values = made | self._in_events(columns)
+        values = {name: one.values for name, one in made.items() if "event" in one.dims} | self._in_events(columns)
         settings = self._described(conditions) | attributes["settings"]
         return with_values(
             latest[1],
@@ -248,8 +248,17 @@ class TrainedGenerator(TrainedModel):
         return {name: _describe(value) for name, value in conditions.items()}
 
     def variables_of(self, output: np.ndarray) -> dict[str, xr.Variable]:
-        """Return the network's output, (N, ...), as the variables of events, and their coordinates."""
-        return dict(self._system.to_variables(output, self.description))
+        """Return the network's output, (N, ...), as the variables of events, and their coordinates.
+
+        Raises
+        ------
+        EventsError
+            if the system returns something else.
+        """
+        made = self._system.to_variables(output, self.description)
+        if fault := _fault_of(made, len(output), self.trained_range):
+            raise EventsError(f"to_variables of the system '{self.kind}' returns {fault}")
+        return dict(made)
 
     def columns_of(self, n: int, seed: int, first: int, conditions: Mapping[str, Value]) -> dict[str, np.ndarray]:
         """Return each condition of ``n`` events, (n,) float32, from ``first`` on, from the arguments of :meth:`sample`.
@@ -312,6 +321,31 @@ class TrainedGenerator(TrainedModel):
                 f"'{self.name}' made a value that is not finite in event {index[event]}, at conditions "
                 f"{ {name: float(column[event]) for name, column in columns.items()} }"
             )
+
+
+def _fault_of(made: Any, n: int, conditions: Container[str]) -> str:
+    """Return what is wrong with a system's variables of ``n`` events, or nothing."""
+    if not isinstance(made, Mapping):
+        return f"a {type(made).__name__}, not a mapping of names to xarray.Variable"
+    sizes = {"event": n}
+    for name, one in made.items():
+        if not isinstance(one, xr.Variable):
+            return f"a {type(one).__name__} for {name!r}: make it with simulacra.events.variable"
+        if not isinstance(name, str) or not name or "/" in name or name == "event" or name in conditions:
+            return f"a variable {name!r}: it must have a name without '/' that is neither 'event' nor a condition's"
+        for dimension, length in one.sizes.items():
+            if sizes.setdefault(str(dimension), length) != length:
+                return f"'{name}' with the length {length} along '{dimension}', not {sizes[str(dimension)]}"
+    return "" if any("event" in one.dims for one in made.values()) else "no variable with the dimension 'event'"
+
+
+def _alike(made: Mapping[str, xr.Variable], columns: Mapping[str, Any], like: Mapping[Any, xr.Variable]) -> bool:
+    """Return whether events have these variables, with the same coordinates, and conditions."""
+    return {*made, *columns, "event"} == {*like} and all(
+        one.dims == like[name].dims
+        and (one.shape == like[name].shape if "event" in one.dims else np.array_equal(one.values, like[name].values))
+        for name, one in made.items()
+    )
 
 
 def _describe(value: Value) -> str | float:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+class OutputError(ValueError):
+    """A system's module or function that returns something of another shape than it promises."""
+
+
 class _Told(BaseModel):
     """The metadata of every model file, without those of its system."""
 
@@ -109,6 +113,8 @@ class TrainedModel:
         self.name, self.kind = told.name, told.experiment.system.kind
         self.description: Mapping[str, Any] = self.metadata["description"]
         self.hold_out = tuple(Band(*band) for band in told.description.hold_out)
+        if reversed_ := [str(band) for band in self.hold_out if not band.low < band.high]:
+            raise CheckpointError(f"{path} is damaged, its 'hold_out': {reversed_[0]} is no band: copy it again")
         source = trained_system(self.kind)
         empirical = of_tensors(tensors)
         settings = check(source.Settings, self.metadata["experiment"]["system"], str(path))
@@ -140,6 +146,8 @@ class TrainedModel:
             return
         try:
             self.one_output()
+        except OutputError:
+            raise
         except Exception as error:
             what = printable(f"{type(error).__name__}: {error}", 200)
             raise CheckpointError(
@@ -187,5 +195,17 @@ class TrainedModel:
         device = device_of(self.module)
         with torch.inference_mode():
             z, rows = torch.from_numpy(first).to(device), torch.from_numpy(conditions).to(device)
-            output: np.ndarray = self.module(z, rows).cpu().numpy()
+            made = self.module(z, rows)
+            if not isinstance(made, torch.Tensor) or made.shape[:1] != z.shape[:1]:
+                raise OutputError(
+                    f"the module of the system '{self.kind}' must return one tensor with {len(z)} rows, as many as its "
+                    f"inputs, not {shape_of(made)}"
+                )
+            output: np.ndarray = made.cpu().numpy()
         return output
+
+
+def shape_of(given: object) -> str:
+    """Return the shape of an array in words, or the type of anything else."""
+    shape = getattr(given, "shape", None)
+    return f"a {type(given).__name__}" if shape is None else f"the shape {tuple(shape)}"

@@ -14,7 +14,7 @@ import xarray as xr
 from simulacra.events import SOURCE, EventsError, make_events, names, validate, variable, with_source
 from simulacra.systems import scoring_system
 from simulacra.trained.conditions import range_of, stacked
-from simulacra.trained.model_file import TrainedModel
+from simulacra.trained.model_file import OutputError, TrainedModel, shape_of
 from simulacra.units import in_units
 from simulacra.version import __version__
 
@@ -101,11 +101,21 @@ class TrainedScore(TrainedModel):
 
     def _scores(self, events: xr.Dataset) -> np.ndarray:
         """Return the scores of events in memory, (N,)."""
-        inputs = self._system.to_inputs(events, self.description)
-        columns, n = {name: events[name].values.astype(np.float32) for name in self.trained_range}, len(inputs)
+        inputs, n = self._system.to_inputs(events, self.description), events.sizes["event"]
+        latent = int(self.module.latent)  # type: ignore[arg-type]
+        if getattr(inputs, "shape", None) != (n, latent):
+            raise OutputError(
+                f"to_inputs of the system '{self.kind}' must return the shape {(n, latent)}, not {shape_of(inputs)}"
+            )
+        columns = {name: events[name].values.astype(np.float32) for name in self.trained_range}
         more = ((0, -n % BLOCK), (0, 0))
         padded = [np.pad(rows, more, mode="edge") for rows in (inputs, stacked(columns, n))]
         blocks = [self._by_torch(*(rows[i : i + BLOCK] for rows in padded)) for i in range(0, n, BLOCK)]
+        if wrong := [block for block in blocks if block.shape != (BLOCK,)]:
+            raise OutputError(
+                f"the module of the system '{self.kind}' must return one score per row, ({BLOCK},), not "
+                f"{shape_of(wrong[0])}"
+            )
         scores = np.concatenate(blocks)[:n]
         if not (fine := np.isfinite(scores)).all():
             event = int(events["event"].values[np.argmin(fine)])

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from simulacra.errors import printable
 from simulacra.generators.last_layer import LastLayerPosterior
 from simulacra.statistics.validation import Validation
 from simulacra.training import checkpoint
@@ -195,14 +196,16 @@ def train(
                     _refuse_nan_weights(trainee.family, progression.step)
                     # The same noise at each validation, so two of them differ only by the networks.
                     noise = torch.Generator().manual_seed(experiment.seed + 17)
-                    found = _as_validation(trainee.validate(validation, noise)) if first else Validation({})
+                    given = trainee.validate(validation, noise) if first else None
                     if several:
                         # One result for all processes, or they would not stop at the same step.
-                        found = fabric.broadcast(found)
+                        given = fabric.broadcast(given)
+                    validate = f"validate of the system '{experiment.system.get('kind')}'"
+                    found = _as_validation(given, validate)
                     judged = dict(found.values)
                     if found.score_error is not None:
                         judged["score_error"] = found.score_error
-                    _refuse_nan(judged, progression.step)
+                    _refuse_nan(judged, progression.step, f"{validate} must return finite numbers")
                     progression.seconds = time.monotonic() - start
                     progression.judge(judged["score"], found.replicates)
                     row: dict[str, Any] = {"step": progression.step, "seconds": progression.seconds, **values, **judged}
@@ -260,16 +263,24 @@ def _add_posterior(path: Path, snapshots: list[dict[str, Tensor]]) -> None:
     checkpoint.save_tensors(path, tensors | LastLayerPosterior.of_snapshots(snapshots).tensors(), metadata)
 
 
-def _as_validation(found: Validation | Mapping[str, float]) -> Validation:
-    return found if isinstance(found, Validation) else Validation(dict(found))
+def _as_validation(given: Any, validate: str) -> Validation:
+    """Return what a system's ``validate`` returned, checked (ValueError)."""
+    found = given if isinstance(given, Validation) else Validation(given)
+    try:
+        values = {name: float(value) for name, value in found.values.items()}
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        values = {}
+    if "score" not in values:
+        raise ValueError(
+            f"{validate} must return numbers by name, with one for 'score', not {printable(str(given), 80)}"
+        )
+    return replace(found, values=values)
 
 
-def _refuse_nan(values: Mapping[str, float], step: int) -> None:
+def _refuse_nan(values: Mapping[str, float], step: int, cure: str = "lower training.learning_rate") -> None:
     for name, value in values.items():
         if not math.isfinite(value):
-            raise FloatingPointError(
-                f"'{name}' is {value} at step {step}: lower training.learning_rate; the last checkpoint is kept"
-            )
+            raise FloatingPointError(f"'{name}' is {value} at step {step}: {cure}; the last checkpoint is kept")
 
 
 def _refuse_nan_weights(family: nn.Module, step: int) -> None:
