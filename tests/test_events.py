@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import simulacra
 from simulacra.events import (
     REQUIRED_ATTRIBUTES,
     SPLIT,
@@ -397,3 +398,22 @@ def test_coordinates_that_are_no_numbers_or_do_not_fit_are_refused() -> None:
         make_events({"flux": flux, "x": xr.Variable("x", [0.0, np.nan, 1.0])}, **provenance)
     with pytest.raises(EventsError, match="these variables do not fit together"):
         make_events({"flux": flux, "x": xr.Variable("x", [0.0, 1.0])}, **provenance)
+
+
+def test_complex_numbers_are_refused() -> None:
+    with pytest.raises(EventsError, match="'x' holds complex128, not real numbers: give real and imaginary parts as"):
+        make_events(
+            {"x": variable(np.full(5, np.nan + 1j), units="1", long_name="x", role="feature")},
+            simulator="toy",
+            simulator_version="1",
+            seed=1,
+            settings={},
+            seconds_per_event=0.0,
+        )
+    with pytest.raises(EventsError, match="array 0 holds complex128, not real numbers"):
+        padded([np.array([1j])])
+
+
+def test_a_seed_that_no_file_can_hold_is_refused() -> None:
+    with pytest.raises(EventsError, match="does not fit into 64 bits"):
+        simulacra.load("calogan-eplus").sample(1, seed=10**40)

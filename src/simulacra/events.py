@@ -48,8 +48,8 @@ Part = Literal["train", "validation", "test"]
 
 ROLES: Final = ("condition", "feature", "weight", "mask", "uncertainty", "coordinate")
 REQUIRED_ATTRIBUTES: Final = ("simulator", "simulator_version", "seed", "settings", "seconds_per_event")
-#: numpy's kinds of numbers, including booleans
-NUMBERS: Final = "biufc"
+#: numpy's kinds of real numbers, including booleans
+NUMBERS: Final = "biuf"
 #: the key under which xarray stores the source of a dataset
 SOURCE: Final = "source"
 ENERGY_UNITS: Final = ("eV", "keV", "MeV", "GeV", "TeV")
@@ -102,7 +102,7 @@ def make_events(
         "conventions": "simulacra-events-1",
         "simulator": simulator,
         "simulator_version": simulator_version,
-        "seed": -1 if seed is None else int(seed),
+        "seed": -1 if seed is None else _stored_seed(seed),
         "settings": json.dumps(settings, sort_keys=True),
         "seconds_per_event": float(seconds_per_event),
         **attributes,
@@ -155,7 +155,7 @@ def padded(arrays: Sequence[np.ndarray], length: int | None = None) -> tuple[np.
                 "the first dimension"
             )
         if array.dtype.kind not in NUMBERS:
-            raise EventsError(f"array {place} holds {array.dtype}, not numbers")
+            raise EventsError(f"array {place} holds {array.dtype}, not {_wanted(array)}")
     if length is not None:
         try:
             length = whole_number(length, "the length")
@@ -193,7 +193,7 @@ def with_values(
             raise EventsError(f"variable '{name}' has the shape {array.shape}, not {like.shape}")
         variables[name] = xr.Variable(like.dims, array, like.attrs, fastpath=True)
     attributes = events.attrs | {
-        "seed": seed,
+        "seed": _stored_seed(seed),
         "settings": json.dumps(settings, sort_keys=True),
         "seconds_per_event": float(seconds_per_event),
     }
@@ -202,6 +202,13 @@ def with_values(
         _validate_values(name, variables[name], variables["event"].values)
     _validate_measurements(other)
     return other
+
+
+def _stored_seed(seed: int) -> int:
+    """Return a seed that files can hold, an integer of 64 bits."""
+    if not -(2**63) <= seed < 2**63:
+        raise EventsError("the seed does not fit into 64 bits: give one below 2^63")
+    return int(seed)
 
 
 def _put_together(like: xr.Dataset, variables: dict[Any, xr.Variable], attributes: dict[Any, Any]) -> xr.Dataset:
@@ -351,7 +358,7 @@ def _validate_variable(name: str, array: xr.Variable, index: np.ndarray) -> None
 def _validate_values(name: str, array: xr.Variable, index: np.ndarray) -> None:
     values = array.values
     if values.dtype.kind not in NUMBERS:
-        raise EventsError(f"variable '{name}' holds {values.dtype}, not numbers")
+        raise EventsError(f"variable '{name}' holds {values.dtype}, not {_wanted(values)}")
     is_energy = array.attrs["units"] in ENERGY_UNITS and array.attrs["role"] in ("condition", "feature")
     if is_energy and values.size and np.minimum.reduce(values, None) >= 0 and np.maximum.reduce(values, None) < np.inf:
         return
@@ -445,6 +452,11 @@ def _validate_positive(name: str, array: xr.Variable, of: str, there: np.ndarray
             f"the uncertainty '{name}' is {values[tuple(place)]} in event {index[place[0]]}{_at(array, place)}: it "
             f"must be positive where '{of}' is present"
         )
+
+
+def _wanted(values: np.ndarray) -> str:
+    """Return what should be in the place of values that are no real numbers."""
+    return "real numbers: give real and imaginary parts as two variables" if values.dtype.kind == "c" else "numbers"
 
 
 def _at(array: xr.Variable, place: np.ndarray) -> str:

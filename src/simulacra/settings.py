@@ -11,12 +11,15 @@ import tomllib
 import typing
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 Model = TypeVar("Model", bound=BaseModel)
+
+#: longest name of a file [bytes]
+LONGEST_NAME: Final = 255
 
 
 class CheckedSettings(BaseModel):
@@ -124,11 +127,14 @@ def path_of(given: object, what: str) -> Path:
     Raises
     ------
     ValueError
-        if it is something else.
+        if it is something else, or a part of it is longer than any file's name.
     """
     if not isinstance(given, str | os.PathLike):
         raise ValueError(f"{what} must be a path or a name, not {type(given).__name__}")  # noqa: TRY004 - as for any value
-    return Path(given)
+    path = Path(given)
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
+        raise ValueError(f"{what}, {str(path)!r:.80}…, is too long: a name has {LONGEST_NAME} bytes at most")
+    return path
 
 
 def numbers_of(given: object, what: str) -> dict[str, float]:

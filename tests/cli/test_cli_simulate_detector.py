@@ -61,7 +61,7 @@ def test_bad_input_is_refused_in_one_line(particles: Path, tmp_path: Path) -> No
         ((particles, out, "--seed", "1", "--settings", "atlas"), 2, "error: no detector 'atlas': neither a file nor"),
         ((particles, out, "--seed", "1", "--settings", wrong), 2, "wrong.toml: tracking.efficiency: Input should be"),
         ((tmp_path / "none.zarr", out, "--seed", "1"), 1, "error: there is no store"),
-        ((particles, particles, "--seed", "1"), 2, "holds the particles; choose another path"),
+        ((particles, particles, "--seed", "1"), 2, "would overwrite its own source"),
         ((particles, out, "--seed", "-1"), 2, "Invalid value for '--seed'"),
         ((particles, out), 2, "Missing option '--seed'"),
     ):

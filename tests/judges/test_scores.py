@@ -198,3 +198,56 @@ def test_one_sample_twice_is_refused() -> None:
     background = scored(1, 500)
     with pytest.raises(JudgeError, match="the second background and the background are the same events"):
         judge_score(background, scored(2, 100), background)
+
+
+def steps(passing: int, n: int = 2000) -> np.ndarray:
+    """Return scores of background events, 1 for some and 0 for the others."""
+    return (np.arange(n) < passing).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("passing", "sentence"),
+    [
+        (0, "none of the 2,000 background events, too few to judge it; at least 50,000 background events are needed"),
+        (2, "only 0.1 % of the 2,000 background events, too few to judge it; about 75,000 background events"),
+        (24, "only 1.2 % of the 2,000 background events, too few to judge it; about 6,200 background events"),
+    ],
+)
+def test_a_cut_that_keeps_too_few_background_events_is_undecided(passing: int, sentence: str) -> None:
+    verdict = judge_score(steps(passing), np.ones(500), seed=1, replicates=50)
+    assert verdict.outcome == "undecided"
+    assert f"the cut at 1 keeps 100 % of the signal and {sentence}" in verdict.headline
+
+
+def test_the_number_of_background_events_that_are_needed_decides() -> None:
+    verdict = judge_score(steps(74, 6200), np.ones(500), seed=1, replicates=50)
+    assert verdict.outcome == "pass"
+    assert verdict.held_out is not None
+    assert verdict.held_out.value == pytest.approx((24 / 2000) ** -0.5, rel=0.1)
+
+
+def test_a_dataset_of_bare_scores_is_taken() -> None:
+    given = xr.Dataset({"score": ("event", scored(1, 500)["score"])})
+    assert judge_score(given, scored(2, 100, 2.0), replicates=50).name == "score"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"max_events": 2.5}, "largest number of events must be a whole number, not 2.5"),
+        ({"max_events": 0}, "largest number of events must be at least 1, not 0"),
+        ({"replicates": "a"}, "number of replicates must be a whole number, not 'a'"),
+        ({"replicates": -1}, "number of replicates must be at least 1, not -1"),
+        ({"replicates": 1}, "1 replicates give no errors: at least 19 are needed"),
+        ({"seed": "a"}, "the seed must be a whole number, not 'a'"),
+    ],
+)
+def test_wrong_options_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        judge_score(scored(1, 500), scored(2, 100), **wrong)
+
+
+@pytest.mark.parametrize("given", [1.0, None])
+def test_what_is_no_array_is_refused(given: Any) -> None:
+    with pytest.raises(JudgeError, match=r"the background must be the scores of its events, \(N,\), not"):
+        judge_score(given, scored(2, 100))

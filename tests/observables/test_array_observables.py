@@ -198,3 +198,10 @@ def test_blocks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> No
     whole = observe(events)
     monkeypatch.setattr("simulacra.observables.arrays.BLOCK", 3 * 64)
     xr.testing.assert_allclose(observe(events), whole, rtol=1e-12)
+
+
+def test_no_events_have_no_observables() -> None:
+    fields = events_of({"field": feature(np.ones((3, 8, 8)), "y", "x")})
+    none = observe(fields.isel(event=slice(0)))
+    assert none.sizes["event"] == 0
+    assert set(none.data_vars) == set(observe(fields).data_vars)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -258,3 +259,16 @@ def test_white_noise_behind_a_mask_has_its_variance_at_every_wave_number(dimensi
     # a mask that leaves out nothing changes nothing
     np.testing.assert_allclose(power_spectra(field, np.ones(shape, bool)), power_spectra(field), rtol=1e-9)
     assert (power_spectra(field, np.zeros(shape, bool)) == 0).all()
+
+
+@pytest.mark.parametrize(("changed", "size"), [("flux", 1e200), ("flux_error", 1e200), ("flux_error", 1e-200)])
+def test_what_is_too_large_or_small_to_be_squared_is_refused_with_its_event(changed: str, size: float) -> None:
+    values, times, _, errors = drawn(1)
+    events = series_of(values, times, np.ones(values.shape, bool), np.abs(errors) + 1, period=(np.full(N, 3.0), "day"))
+    events = events.assign_coords(event=10 + np.arange(N))
+    assert all(np.isfinite(array).all() for array in observe(events).data_vars.values())
+    events[changed].values[2] *= size
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="is not finite in event 12: 'flux' or its uncertainty is too"):
+            observe(events)

@@ -58,6 +58,8 @@ def test_a_page_of_bare_scores_is_written(tmp_path: Path) -> None:
     assert 'id="separation"' in text
     assert 'id="conditions"' not in text
     assert 'id="null"' not in text
+    separate = judge_score(np.zeros(300), np.ones(50), replicates=50)
+    assert "UNDECIDED" in write(separate, tmp_path / "separate").read_text(encoding="utf-8")
     constant = judge_score(np.ones(300), np.ones(50), replicates=50)
     assert "FAIL" in write_score(constant, tmp_path).read_text(encoding="utf-8")
 

@@ -167,5 +167,12 @@ def test_a_field_that_is_seen_by_its_observables_closes_in_them(tmp_path: Path) 
 
 def test_arrays_of_other_shapes_are_refused(tmp_path: Path) -> None:
     source, target = small_fields(300, 2.0, 1), fields(300, 2.0, 2, side=6)
-    with pytest.raises(SampleError, match="must be of the same shapes"):
+    with pytest.raises(SampleError, match=r"'field' is \{'x': 8, 'y': 8\} in the source and \{'x': 6, 'y': 6\} in the"):
         fit_reweighter(source, target, quick(source), tmp_path / "run", progress=False)
+    more = small_fields(300, 2.0, 3)
+    more["pressure"] = more["field"]
+    with pytest.raises(ValueError, match=r"only the target has pressure_sum, .* and 12 others$"):
+        fit_reweighter(source, more, quick(source), tmp_path / "run", progress=False)
+    none = source.isel(event=slice(0))
+    with pytest.raises(SampleError, match="the source has 0 train events of 0 in all"):
+        fit_reweighter(none, none, quick(none), tmp_path / "run", progress=False)

@@ -153,7 +153,7 @@ def test_negative_weights_that_cancel_leave_no_region() -> None:
     ("source", "target", "options", "message"),
     [
         ({}, {}, {}, "nothing to check"),
-        ({"x": np.ones(3)}, {"y": np.ones(3)}, {}, "give the same"),
+        ({"x": np.ones(3)}, {"y": np.ones(3)}, {}, "only the source has x and only the target has y"),
         ({"x": np.ones(3)}, {"x": np.array([1.0, np.nan])}, {}, "x of the target is not finite in 1 events"),
         ({"x": np.ones((3, 2))}, {"x": np.ones(3)}, {}, "one number per event"),
         ({"x": np.ones(3)}, {"x": np.ones(3)}, {"source_log_odds": np.ones(3)}, "for both or none"),

@@ -394,7 +394,7 @@ def test_bad_events_are_refused_with_their_place(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="seed must not be negative, not -1"):
         simulate_detector(events, LEP, seed=-1)
     write_events(events, tmp_path / "events.zarr")
-    with pytest.raises(ValueError, match="holds the particles; choose another path"):
+    with pytest.raises(ValueError, match="would overwrite its own source"):
         write_detector(tmp_path / "events.zarr", tmp_path / "x" / ".." / "events.zarr", LEP, seed=1, overwrite=True)
     with pytest.raises(StoreError, match="there is no store"):
         write_detector(tmp_path / "none.zarr", tmp_path / "seen.zarr", LEP, seed=1)

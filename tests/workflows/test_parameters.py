@@ -82,6 +82,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         "conditions are a mapping",
     ),
     "judge by a text": (lambda p: simulacra.judge("x", "y", max_events="x"), "events must be a whole number, not 'x'"),  # type: ignore[arg-type]
+    "load a long name": (lambda p: simulacra.load("\u00e9" * 300), "the model, .* is too long: a name has 255 bytes"),
     "load nothing": (lambda p: simulacra.load(None), "the model must be a path or a name, not NoneType"),  # type: ignore[arg-type]
 }
 
@@ -93,3 +94,19 @@ def test_what_cannot_be_meant_is_refused_in_our_words(case: str, tmp_path: Path)
         call(tmp_path / "output")
     assert is_explained(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_events_are_not_generated_over_what_they_are_made_from(tmp_path: Path) -> None:
+    like = tmp_path / "like.h5.zarr"
+    simulacra.generate("calogan-eplus", like, 5, progress=False)
+    before = simulacra.open_events(like).load()
+    for output, layout in ((like, "store"), (like / "more.zarr", "store"), (tmp_path / "like.h5", "calochallenge")):
+        with pytest.raises(ValueError, match="would overwrite its own source"):
+            simulacra.generate("calogan-eplus", output, like=like, file_format=layout, overwrite=True, progress=False)
+    assert simulacra.open_events(like).load().identical(before)
+    model = tmp_path / "model.h5"
+    model.write_bytes(b"weights")
+    for models in ({"generator": model}, {"generator": "calogan-eplus", "refine": model, "unweight": True}):
+        with pytest.raises(ValueError, match="holds the model"):
+            simulacra.generate(output=model, file_format="calochallenge", overwrite=True, progress=False, **models)  # type: ignore[arg-type]
+    assert model.read_bytes() == b"weights"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import simulacra
+from simulacra.errors import is_explained
 from simulacra.events import EventsError, variable
 from simulacra.formats import single_file
 from simulacra.store import StoreError, StoreExistsError
@@ -167,3 +169,41 @@ def test_scores_that_are_there_are_taken_and_those_of_another_model_refused(
     simulacra.write_events(other, tmp_path / "other.zarr")
     with pytest.raises(ValueError, match=r"other.zarr' holds the scores of .*, not of 'toy-score'"):
         scores_of(model, tmp_path / "other.zarr", 50, rng)
+
+
+def test_a_store_is_not_overwritten_by_its_own_scores(run: Path, stars: xr.Dataset, tmp_path: Path) -> None:
+    source = tmp_path / "self.zarr"
+    simulacra.write_events(stars, source)
+    (tmp_path / "link.zarr").symlink_to(source)
+    for events in (source, simulacra.open_events(source), tmp_path / "link.zarr"):
+        for output in (source, source / "scores.zarr"):
+            with pytest.raises(ValueError, match="would overwrite its own source"):
+                simulacra.score(run, events, output, overwrite=True, progress=False)
+    np.testing.assert_array_equal(simulacra.open_events(source)["colour"].values, stars["colour"].values)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.zarr", "self.zarr"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"batch_size": 0}, "events at a time must be at least 1, not 0"),
+        ({"batch_size": 1.5}, "events at a time must be a whole number, not 1.5"),
+        ({"device": "tpu!"}, "torch finds no device 'tpu!'"),
+        ({"device": 3}, "the device must be a name such as 'cpu' or 'cuda', not 3"),
+    ],
+)
+def test_wrong_options_leave_nothing(
+    run: Path, stars: xr.Dataset, tmp_path: Path, wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        simulacra.score(run, stars, tmp_path / "scores.zarr", progress=False, **wrong)
+    assert is_explained(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_events_is_refused(model: TrainedScore) -> None:
+    with pytest.raises(EventsError, match="events to score are a dataset, not NoneType"):
+        model.score(None)  # type: ignore[arg-type]
+    scores = np.random.default_rng(1).normal(size=500)
+    with pytest.raises(ValueError, match="arrays are scores already"):
+        simulacra.judge_score(scores, scores[:100], model=model)

@@ -56,11 +56,13 @@ class ScoredSample:
         if isinstance(given, xr.Dataset):
             attributes = given["score"].attrs
             conditions = [name for name in names(given, "condition") if given[name].ndim == 1]
-            units = {name: str(given[name].attrs["units"]) for name in conditions}
+            units = {name: str(given[name].attrs.get("units", "1")) for name in conditions}
             columns = {name: given[name].values for name in conditions}
             values, weights = given["score"].values, weights_of(given)
-            told = {"name": str(attributes["long_name"]), "score_units": str(attributes["units"])}
+            told = {"name": attributes.get("long_name", "score"), "score_units": attributes.get("units", "1")}
         else:
+            if not isinstance(given, Mapping) and np.ndim(given) == 0:
+                raise JudgeError(f"the {label} must be the scores of its events, (N,), not {given!r:.80}")
             by_name = given if isinstance(given, Mapping) else {"score": given}
             columns = {str(name): np.asanyarray(array) for name, array in by_name.items()}
             values = columns.pop("score")

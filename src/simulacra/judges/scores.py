@@ -14,6 +14,7 @@ from simulacra.judges.samples import JudgeError
 from simulacra.judges.scored_samples import ScoredSample, Scores
 from simulacra.judges.unpacking import FEWEST_EFFECTIVE, FEWEST_EVENTS
 from simulacra.progress import Progress, silent
+from simulacra.settings import whole_number
 from simulacra.statistics.binned_efficiency import (
     Cut,
     Uniformity,
@@ -58,6 +59,10 @@ MOST_UNEVEN: Final = 0.1
 #: smallest required improvement
 LEAST_IMPROVEMENT: Final = 1.1
 SIGMAS: Final = 2.0
+#: upper limit on a number of events of which none was seen, at 95 % confidence
+NONE_SEEN: Final = 3.0
+#: fewer replicates have no p-value of 5 %
+FEWEST_REPLICATES: Final = 19
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def judge_score(
     max_events:
         of each sample; of more, this number is chosen at random.
     replicates:
-        number, for errors, chance and p-values.
+        number, for errors, chance and p-values; at least 19.
     progress:
         called with each step and the completed share.
 
@@ -153,7 +158,9 @@ def judge_score(
     The verdict is "pass" if the best cut, chosen on other events, improves the significance by more than two errors
     beyond 1 and beyond chance (p <= 0.05), and no background efficiency is uneven. Uneven means a difference of more
     than 10 % in a bin of a condition or in the second background, with p < 0.01 for all bins together. It is "fail" if
-    an efficiency is uneven, or no cut improves the significance by 10 %, within two errors.
+    an efficiency is uneven, or no cut improves the significance by 10 %, within two errors. The latter is "undecided"
+    if a cut that keeps too few background events to be judged improves the significance by more than 10 %, at the
+    limits (two errors) of both efficiencies.
 
     References
     ----------
@@ -161,8 +168,12 @@ def judge_score(
     et al., arXiv:2109.00546 (CATHODE) and arXiv:2210.14924 (sculpting); Shih et al., arXiv:2104.12789 (Via Machinae).
     """
     tell = progress or silent
+    max_events = whole_number(max_events, "the largest number of events", 1)
+    replicates = whole_number(replicates, "the number of replicates", 1)
+    if replicates < FEWEST_REPLICATES:
+        raise JudgeError(f"{replicates} replicates give no errors: at least {FEWEST_REPLICATES} are needed")
     tell("scores", 0.0)
-    rngs = np.random.default_rng(seed).spawn(6)
+    rngs = np.random.default_rng(whole_number(seed, "the seed")).spawn(6)
     given = [
         (background, FEWEST_EVENTS),
         (signal, FEWEST_EFFECTIVE),
@@ -196,7 +207,7 @@ def judge_score(
         findings += _uneven("false_alarm_rate_in_bins", first, third, other)
     if own is None:
         notes.append("No condition of the background varies: sculpting was not tested.")
-    outcome, headline, warnings = _verdict(findings, held_out)
+    outcome, headline, warnings = _verdict(findings, held_out, _unjudged(first, second, curve))
     pooled = np.concatenate([first.events.scores, second.events.scores])
     binning = binning_of(pooled)
     tell("scores", 1.0)
@@ -433,7 +444,31 @@ def _false_alarms(first: ScoredSample, second: ScoredSample, cuts: Sequence[Cut]
     return findings
 
 
-def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Outcome, str, list[str]]:
+def _unjudged(background: ScoredSample, signal: ScoredSample, curve: EfficiencyCurve) -> str:
+    """Return a sentence on the cut that most surely improves the significance by more than 10 %; "" if none does.
+
+    Both efficiencies are taken at their limits, two errors and the events of which none was seen.
+    """
+    sizes = [effective_size(one.events.weights) for one in (background, signal)]
+    most_kept = curve.background + SIGMAS * curve.background_error + NONE_SEEN / sizes[0]
+    least_signal = curve.signal - SIGMAS * curve.signal_error - NONE_SEEN / sizes[1]
+    improvement = least_signal / np.sqrt(np.maximum(most_kept, NONE_SEEN / sizes[0]))
+    best = int(np.argmax(improvement))
+    if improvement[best] <= LEAST_IMPROVEMENT:
+        return ""
+    kept = float(curve.background[best])
+    # Thrice those of which half make the efficiency known: a cut is chosen on one half and judged on the other.
+    wanted = 3 / MOST_RELATIVE_ERROR**2
+    needed = wanted / kept if kept > 0 else wanted * sizes[0] / NONE_SEEN
+    passing = f"only {100 * kept:.2g} % of the {len(background):,}" if kept > 0 else f"none of the {len(background):,}"
+    return (
+        f"the cut at {curve.cuts[best]:.4g} keeps {100 * curve.signal[best]:.3g} % of the signal and {passing} "
+        f"background events, too few to judge it; {'about' if kept > 0 else 'at least'} {float(f'{needed:.1e}'):,.0f} "
+        "background events are needed"
+    )
+
+
+def _verdict(findings: Sequence[Finding], held_out: HeldOut | None, unjudged: str) -> tuple[Outcome, str, list[str]]:
     """Return outcome and headline, and warnings of accepted differences."""
     by_judge = {finding.judge: finding for finding in findings}
     alarms = [finding for finding in findings if finding.judge == "false_alarm_rate"]
@@ -468,6 +503,8 @@ def _verdict(findings: Sequence[Finding], held_out: HeldOut | None) -> tuple[Out
     if held_out.value - SIGMAS * held_out.error > 1 and beyond_chance:
         alike = "; no sculpting of the background is seen" if own or other else ""
         return "pass", f"PASS: a cut on the score improves the significance {factor}{alike}.", warnings
+    if held_out.value + SIGMAS * held_out.error < LEAST_IMPROVEMENT and unjudged:
+        return "undecided", f"UNDECIDED: {unjudged}.", warnings
     if held_out.value + SIGMAS * held_out.error < LEAST_IMPROVEMENT:
         return (
             "fail",

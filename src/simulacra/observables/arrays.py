@@ -58,7 +58,7 @@ def array_observables(events: xr.Dataset, names: Sequence[str]) -> dict[str, xr.
     Raises
     ------
     ValueError
-        if a value or a coordinate of an axis is not finite, or a period is not positive.
+        if a value, a coordinate of an axis or an observable is not finite, or a period is not positive.
     simulacra.events.EventsError
         if a period's unit cannot be converted to that of the times.
     """
@@ -67,14 +67,16 @@ def array_observables(events: xr.Dataset, names: Sequence[str]) -> dict[str, xr.
         array = _Array(events, name)
         n, size = array.values.shape[0], int(np.prod(array.values.shape[1:]))
         step = max(1, BLOCK // max(1, size * (SERIES_WORK if array.times is not None else 1)))
-        blocks = [array.observables(slice(start, start + step)) for start in range(0, max(n, 1), step)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            blocks = [array.observables(slice(start, start + step)) for start in range(0, max(n, 1), step)]
         descriptions = array.descriptions()
         for key in blocks[0]:
             units, long_name = descriptions[key]
-            found[key] = _variable(np.concatenate([block[key] for block in blocks]), units, long_name)
+            values = _finite(np.concatenate([block[key] for block in blocks]), key, name, events)
+            found[key] = _variable(values, units, long_name)
         if array.mask is not None and f"{array.mask.name}_number" not in found:
             mask = array.mask
-            count = mask.values.reshape(n, -1).astype(bool).sum(axis=1).astype(np.float64)
+            count = _flat(mask.values).astype(bool).sum(axis=1).astype(np.float64)
             found[f"{mask.name}_number"] = _variable(
                 count, "1", f"Number of entries: {mask.attrs.get('long_name', '')}"
             )
@@ -99,15 +101,28 @@ def measurement_observables(events: xr.Dataset) -> dict[str, xr.Variable]:
         there = np.ones(values.shape, bool) if mask is None else _spread(events[mask].values.astype(bool), values)
         values = np.where(there, values, 0.0)
         if array.attrs["role"] == "uncertainty":
-            flat, counted = values.reshape(len(values), -1), there.reshape(len(values), -1)
-            described, titles = _moments(flat, counted), _PLAIN
+            flat, counted = _flat(values), _flat(there)
+            with np.errstate(over="ignore", invalid="ignore"):
+                described, titles = _moments(flat, counted), _PLAIN
         elif array.ndim == 2:
             described, titles = sampling_of(values, there), SAMPLING
         else:
             continue
         for key, one in described.items():
-            found[f"{name}_{key}"] = _variable(one, units, f"{long_name}: {titles[key]}")
+            values = _finite(one, f"{name}_{key}", str(name), events)
+            found[f"{name}_{key}"] = _variable(values, units, f"{long_name}: {titles[key]}")
     return found
+
+
+def _finite(values: np.ndarray, key: str, name: str, events: xr.Dataset) -> np.ndarray:
+    """Return the values of an observable of the variable ``name``, and raise if one of finite entries is not."""
+    if (fine := np.isfinite(values)).all():
+        return values
+    event = int(np.argmin(fine)) if "event" not in events.coords else int(events["event"].values[np.argmin(fine)])
+    raise ValueError(
+        f"the observable '{key}' is not finite in event {event}: '{name}' or its uncertainty is too large or too small "
+        "there to be squared; leave the event out, or give it in other units"
+    )
 
 
 class _Array:
@@ -208,6 +223,11 @@ def _period(events: xr.Dataset, times: str, units: object) -> np.ndarray | None:
     return period
 
 
+def _flat(values: np.ndarray) -> np.ndarray:
+    """Return the values of each event in a row, (N, ...) as (N, L), also of no events."""
+    return values.reshape(len(values), int(np.prod(values.shape[1:])))
+
+
 def _spread(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the mask over all dimensions of the values."""
     return np.broadcast_to(mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim)), values.shape)
@@ -216,19 +236,18 @@ def _spread(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _of_block(
     values: np.ndarray, there: np.ndarray | None, errors: np.ndarray | None, axes: list[_Axis], name: str
 ) -> dict[str, np.ndarray]:
-    n = len(values)
     present = np.ones(values.shape, dtype=bool) if there is None else there
     wrong = present & ~np.isfinite(values)
     if wrong.any():
         place = np.argwhere(wrong)[0]
         raise ValueError(f"'{name}' is {values[tuple(place)]} in event number {place[0]} at {place[1:].tolist()}")
     values = np.where(present, values, 0.0)
-    flat, counted = values.reshape(n, -1), present.reshape(n, -1)
+    flat, counted = _flat(values), _flat(present)
     some = np.maximum(counted.sum(axis=1), 1)
     moments = _moments(flat, counted)
     mean = moments["mean"]
     if errors is not None:
-        moments = weighted_moments(flat, counted, errors.reshape(n, -1))
+        moments = weighted_moments(flat, counted, _flat(errors))
     found = {
         f"{name}_sum": flat.sum(axis=1),
         **{f"{name}_{key}": one for key, one in moments.items()},
@@ -283,12 +302,12 @@ def _series_axis(axes: list[_Axis]) -> int | None:
 
 def _autocorrelation(values: np.ndarray, present: np.ndarray, axis: int, mean: np.ndarray) -> np.ndarray:
     """Return the sum of products of neighbours' deviations over that of the squares; 0 if nothing varies."""
-    deviation = np.where(present, values - mean.reshape(-1, *[1] * (values.ndim - 1)), 0.0)
+    deviation = np.where(present, values - mean.reshape(mean.shape + (1,) * (values.ndim - 1)), 0.0)
     moved = np.moveaxis(deviation, axis, -1)
-    products = (moved[..., 1:] * moved[..., :-1]).reshape(len(values), -1).sum(axis=1)
-    squares = (deviation**2).reshape(len(values), -1).sum(axis=1)
+    products = _flat(moved[..., 1:] * moved[..., :-1]).sum(axis=1)
+    squares = _flat(deviation**2).sum(axis=1)
     # what is constant varies by rounding alone
-    least = 1e-24 * np.maximum(np.abs(values).reshape(len(values), -1).max(axis=1, initial=0.0), 1e-300) ** 2
+    least = 1e-24 * np.maximum(_flat(np.abs(values)).max(axis=1, initial=0.0), 1e-300) ** 2
     return np.asarray(np.divide(products, squares, out=np.zeros(len(values)), where=squares > least))
 
 

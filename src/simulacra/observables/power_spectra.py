@@ -54,7 +54,7 @@ def power_spectra(fields: np.ndarray, present: np.ndarray | None = None, bins: i
         mean = np.where(present, fields, 0.0).sum(axis=axes, keepdims=True) / number
         fields = np.where(present, fields - mean, 0.0)
     power = np.abs(np.fft.rfftn(fields, axes=axes)) ** 2 / number
-    power = power.reshape(len(fields), -1)
+    power = power.reshape(len(fields), int(np.prod(power.shape[1:])))
     inside = [i for i in np.unique(where) if 0 <= i < bins]
     found = np.empty((len(fields), len(inside)))
     for column, i in enumerate(inside):

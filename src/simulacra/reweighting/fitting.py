@@ -86,7 +86,7 @@ def fit_reweighter(
         refuse_too_few(events, label)
     seen, other = (settings.network.describe(events) for events in (source, target))
     if seen != other:
-        raise SampleError(f"the source's events are {seen} and the target's {other}: they must be of the same shapes")
+        raise SampleError(f"events of source and target must be of the same shapes, but {_differing(source, target)}")
     description: dict[str, Any] = {
         "source": settings_of(source),
         "target": settings_of(target),
@@ -141,6 +141,20 @@ def fit_reweighter(
     reweighter = Reweighter(name, settings, description, members, calibration, records)
     reweighter.save(run / "reweighter.safetensors")
     return reweighter
+
+
+def _differing(source: xr.Dataset, target: xr.Dataset) -> str:
+    """Return which variables of two samples have other dimensions or lengths in an event."""
+    ours, theirs = (
+        {name: dict(zip(array.dims[1:], array.shape[1:], strict=True)) for name, array in events.data_vars.items()}
+        for events in (source, target)
+    )
+    differ = [
+        f"'{name}' is {shape or 'a number'} in the source and {theirs[name] or 'a number'} in the target"
+        for name, shape in ours.items()
+        if shape != theirs.get(name, shape)
+    ]
+    return "; ".join(differ) or "masks or coordinates of their variables differ"
 
 
 def box_of(events: xr.Dataset, parameter: str) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 
 from simulacra.reweighting.prior_weights import checked_weights
+from simulacra.wording import listed
 
 FALSE_ALARM: Final = 0.01
 LEAST_SHARE: Final = 1e-3
@@ -143,7 +144,15 @@ def find_empty_regions(
         if the observables are not the same in both, none is given, or a value is not finite.
     """
     if list(source) != list(target):
-        raise ValueError(f"the source has the observables {list(source)}, the target {list(target)}: give the same")
+        differ = [
+            f"only the {label} has {listed(alone, 3)}"
+            for label, alone in (
+                ("source", [n for n in source if n not in target]),
+                ("target", [n for n in target if n not in source]),
+            )
+            if alone
+        ]
+        raise ValueError(f"the observables are not the same: {' and '.join(differ) or 'their orders differ'}")
     if (source_log_odds is None) != (target_log_odds is None):
         raise ValueError("log-odds are given for one sample only: give them for both or none")
     pairs = [(name, np.asarray(source[name]), np.asarray(target[name]), False) for name in source]

@@ -25,7 +25,7 @@ from simulacra.events import REQUIRED_ATTRIBUTES, EventsError, make_events, name
 from simulacra.simulators.detector_response import Particles, draws_of, respond
 from simulacra.simulators.detector_settings import DetectorSettings
 from simulacra.simulators.simulation import check_seed, fingerprint_of
-from simulacra.store import Chunk, WriteSummary, open_events, write_events, write_store
+from simulacra.store import Chunk, WriteSummary, open_events, refuse_source, write_events, write_store
 from simulacra.store.read import read_plan
 from simulacra.units import in_convention
 
@@ -112,15 +112,14 @@ def write_detector(
     Raises
     ------
     ValueError
-        if the seed is negative, or both stores are the same.
+        if the seed is negative, or the store would overwrite that of the particles, or lie in it.
     simulacra.events.EventsError
         if the source lacks a variable.
     simulacra.store.StoreError
         if there is no source, the store cannot be written, or as :func:`simulate_detector`, with the chunk.
     """
     check_seed(seed)
-    if Path(source).resolve() == Path(path).resolve():
-        raise ValueError(f"'{path}' holds the particles; choose another path for the detector level")
+    refuse_source(source, path)
     events = open_events(source)
     _check_variables(events)
     index = events["event"].values

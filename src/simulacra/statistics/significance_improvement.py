@@ -75,7 +75,7 @@ class EfficiencyCurve:
     @property
     def known(self) -> EfficiencyCurve:
         """The part of the curve with a well known background efficiency."""
-        unknown = ~(self.background_error <= MOST_RELATIVE_ERROR * self.background)
+        unknown = ~((self.background > 0) & (self.background_error <= MOST_RELATIVE_ERROR * self.background))
         return self.part(slice(int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0, None))
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,18 @@ from simulacra.whole_files import locked, write_whole
 def partial_path(path: Path) -> Path:
     """Return where the store at ``path`` is written before it is complete."""
     return path.with_name(f"{path.name}.partial")
+
+
+def refuse_source(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> None:
+    """Refuse to write over a source of what is written, or into it.
+
+    Raises
+    ------
+    ValueError
+        if the output is the source, or lies in it.
+    """
+    if Path(output).resolve().is_relative_to(Path(source).resolve()):
+        raise ValueError(f"'{output}' would overwrite its own source '{source}', or lie in it: choose another path")
 
 
 class Partial:

@@ -54,6 +54,8 @@ class TrainedScore(TrainedModel):
         EventsError
             if a variable is missing, or its unit does not convert.
         """
+        if not isinstance(events, xr.Dataset):
+            raise EventsError(f"events to score are a dataset, not {type(events).__name__}: read a file or store first")
         source = events.encoding.get(SOURCE)
         where = "the events" if source is None else f"'{source}'"
         needs = self.needs

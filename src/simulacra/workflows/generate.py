@@ -163,6 +163,7 @@ class Generation:
         ExtrapolationWarning
             if conditions reach outside the trained range.
         """
+        from simulacra.store import refuse_source
         from simulacra.trained import ExtrapolationWarning, load_members
         from simulacra.workflows.submission import LIKE, events_like, span, store_beside
 
@@ -181,9 +182,14 @@ class Generation:
                 f"a file of the format {self.file_format} cannot hold weights: add --unweight, or write a store"
             )
         store = store_beside(self.output, self.file_format, overwrite=self.overwrite)
+        models = [Path(one).resolve() for one in (self.generator, self.refine) if one is not None]
+        if self.output.exists() and self.output.resolve() in models:
+            raise ValueError(f"'{self.output}' holds the model: choose another path for the events")
         taken: dict[str, str] = {}
         n_events = self.n_events
         if self.like is not None:
+            for output in (self.output, store):
+                refuse_source(self.like, output)
             n_events, taken = events_like(self.like, tuple(load_members(self.generator)[0].trained_range), n_events)
         n_events = n_events or 1000
         members = members_of(self.generator, self.last_layer_draws, n_events)

@@ -62,7 +62,8 @@ def score(
     Raises
     ------
     ValueError
-        if the model makes no scores.
+        if the model makes no scores, the batch size or the device makes no sense, or the output is the store of the
+        events or lies in it.
     simulacra.events.EventsError
         if the events lack a variable that the score depends on, or have it in units that do not convert.
     simulacra.store.StoreError
@@ -82,8 +83,13 @@ def score(
     """
     import xarray as xr
 
-    from simulacra.store import write_store
+    from simulacra.events import SOURCE
+    from simulacra.settings import path_of, whole_number
+    from simulacra.store import refuse_source, write_store
 
+    whole_number(batch_size, "the number of events at a time", 1)
+    if not isinstance(device, str):
+        raise ValueError(f"the device must be a name such as 'cpu' or 'cuda', not {device!r}")  # noqa: TRY004 - likewise
     if not isinstance(events, xr.Dataset | str | os.PathLike):
         raise ValueError(  # noqa: TRY004 - as for any other argument
             f"events to score are a dataset, a store or a file, not {type(events).__name__}"
@@ -91,6 +97,8 @@ def score(
     trained = load_score(model)
     source = events if isinstance(events, xr.Dataset) else Path(events)
     found = source if isinstance(source, xr.Dataset) else _opened(source, _changed(source))
+    if (origin := found.encoding.get(SOURCE)) is not None:
+        refuse_source(origin, path_of(output, "the output"))
     needed = trained.looked_at(found)
     if not found.sizes.get("event"):
         raise ValueError("there are no events to score")
@@ -98,6 +106,8 @@ def score(
         warnings.simplefilter("ignore", UserWarning)
         one = trained.scored(found.isel(event=slice(1)))
     trained.warn_of_extrapolation(needed)
+    # A device that is not there is refused before the store is started.
+    _loaded(str(trained.path), trained.weights_sha256, device)
     if isinstance(source, xr.Dataset) and workers > 1:
         # An open file cannot be sent to another process, so its events are read first.
         source = source[list(dict.fromkeys([*needed, *(name for name in one if name in source)]))].load()
@@ -265,6 +275,7 @@ def judge_score(
 
     tell = progress or silent
     trained = None if model is None else load_score(model)
+    whole_number(max_events, "the largest number of events", 1)
     rng = np.random.default_rng(whole_number(seed, "the seed"))
     tell("scores", 0.0)
     first, second = (scores_of(trained, sample, max_events, rng) for sample in (background, signal))
@@ -285,7 +296,7 @@ def scores_of(model: TrainedScore | None, sample: Sample, most: int, rng: np.ran
     Raises
     ------
     ValueError
-        if given scores are from another model.
+        if given scores are from another model, or arrays are given with a model.
     """
     import xarray as xr
 
@@ -294,6 +305,8 @@ def scores_of(model: TrainedScore | None, sample: Sample, most: int, rng: np.ran
 
     events = read(sample) if isinstance(sample, str | os.PathLike) else sample
     if not isinstance(events, xr.Dataset):
+        if model is not None:
+            raise ValueError("arrays are scores already: judge them without a model, or give events to score")
         return events
     n = events.sizes.get("event", 0)
     rows = some_rows(n, most, rng)
