@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+
+import simulacra
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -19,6 +22,7 @@ from benchmarks.tables import table  # noqa: E402
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 MOST_LINES = 150
+BLOCKS = ("python", "toml", "sh")
 
 
 def test_the_readme_is_short() -> None:
@@ -104,3 +108,18 @@ def test_the_readmes_snippets_run(
         value, error = re.findall(r"[\d.]+", said.partition("=")[2])
         # 400 events: a false alarm beyond five of its errors and the networks' own bias of 3 %.
         assert abs(float(value) - 0.15) < 5 * float(error) + 0.03 * 0.15
+
+
+def test_the_system_of_the_page_is_trained_and_generates(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "own_system.md").read_text(encoding="utf-8")
+    code, toml, shell = (re.findall(rf"^```{kind}\n(.*?)^```", page, re.DOTALL | re.MULTILINE) for kind in BLOCKS)
+    (tmp_path / "systems").mkdir()
+    (tmp_path / "systems" / "pulsating.py").write_text(code[0], encoding="utf-8")
+    (tmp_path / "stars.toml").write_text(toml[0], encoding="utf-8")
+    # Judging and what follows take a minute; the contract test does this for every system.
+    lines, _, rest = shell[0].partition("simulacra judge")
+    assert "simulacra refine" in rest
+    python = f"'{sys.executable}'"
+    commands = lines.replace("python -c", f"{python} -c").replace("\nsimulacra ", f"\n{python} -m simulacra ")
+    subprocess.run(["bash", "-euc", commands], cwd=tmp_path, check=True, timeout=300)
+    assert set(simulacra.open_events(tmp_path / "red.zarr")["band"].values.tolist()) == {1}

@@ -1,9 +1,10 @@
 """Reports: a verdict as a page and as JSON, and pages that compare several verdicts.
 
->>> import simulacra
->>> verdict = simulacra.judge(truth, generated)  # doctest: +SKIP
->>> simulacra.reports.write(verdict, "report")  # doctest: +SKIP
-PosixPath('report/report.html')
+>>> import pathlib, tempfile, numpy as np, simulacra
+>>> rng = np.random.default_rng(1)
+>>> verdict = simulacra.judge_score(rng.normal(size=2000), rng.normal(2, 1, size=500))  # or simulacra.judge
+>>> simulacra.reports.write(verdict, pathlib.Path(tempfile.mkdtemp()) / "report").name
+'report.html'
 """
 
 from __future__ import annotations

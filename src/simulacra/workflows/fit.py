@@ -156,8 +156,14 @@ def fit(*given: Any, **options: Any) -> Fit:
 
     Examples
     --------
-    >>> import simulacra
-    >>> found = simulacra.fit(data, reference, free=["alphaS"], progress=False)  # both simulated by Pythia
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> options = {"process": "z-to-dijets", "progress": False}
+    >>> summaries = [
+    ...     simulacra.simulate("pythia", folder / name, 1000, seed=seed, **options)
+    ...     for name, seed in (("data.zarr", 71), ("reference.zarr", 72))
+    ... ]
+    >>> found = simulacra.fit(folder / "data.zarr", folder / "reference.zarr", free=["alphaS"], progress=False)
     >>> sorted(found.values)
     ['alphaS']
     """

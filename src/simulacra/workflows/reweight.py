@@ -100,11 +100,19 @@ def reweight(
 
     Examples
     --------
-    >>> import pathlib, tempfile, simulacra
+    >>> import pathlib, tempfile, numpy as np, simulacra
+    >>> from simulacra.events import make_events, variable
+    >>> def sample(mean, seed):
+    ...     values = np.random.default_rng(seed).normal(mean, 1, 1500)
+    ...     return make_events(
+    ...         {"mass": variable(values, units="GeV", long_name="mass", role="feature")},
+    ...         simulator="mine", simulator_version="1", seed=seed, settings={}, seconds_per_event=0.0,
+    ...     )
+    >>> source, target = sample(10, seed=1), sample(10.5, seed=2)
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> done = simulacra.reweight(
     ...     source, target, folder / "weights", overrides=["training.steps=20"], progress=False
-    ... )  # two samples of one kind of events
+    ... )
     >>> done.weights.name
     'weights.parquet'
     """

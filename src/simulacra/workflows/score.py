@@ -76,9 +76,14 @@ def score(
 
     Examples
     --------
-    >>> import simulacra
-    >>> summary = simulacra.score("runs/mine", "events.zarr", "scores.zarr")  # doctest: +SKIP
-    >>> simulacra.open_events("scores.zarr")["score"].dims  # doctest: +SKIP
+    With ``SIMULACRA_SYSTEMS=tests/systems/toys``, the folder of ``toy_score``:
+
+    >>> import pathlib, tempfile, simulacra
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> experiment = simulacra.systems.scoring_system("toy_score").example(folder)
+    >>> lines = simulacra.train(experiment, folder / "run", progress=False)
+    >>> summary = simulacra.score(folder / "run", folder / "stars.zarr", folder / "scores.zarr", progress=False)
+    >>> simulacra.open_events(folder / "scores.zarr")["score"].dims
     ('event',)
     """
     import xarray as xr
