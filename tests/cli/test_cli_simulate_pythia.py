@@ -58,6 +58,29 @@ def test_options_reach_the_simulator(asked: list[dict[str, Any]], tmp_path: Path
     assert result.stdout.strip() == expected
 
 
+@pytest.mark.parametrize(
+    ("options", "jet"),
+    [
+        ([], None),
+        (["--leading-jet", "30:50"], {"min_pt": 30, "max_pt": 50}),
+        (["--leading-jet", "30:50", "--jets", "0.4"], {"min_pt": 30, "max_pt": 50, "radius": 0.4}),
+        (["--jet-particles", "30"], {"particles": 30}),
+    ],
+)
+def test_a_leading_jet_reaches_the_simulator(
+    asked: list[dict[str, Any]], options: list[str], jet: dict[str, float] | None
+) -> None:
+    result = CliRunner().invoke(main.app, [*COMMAND, "--process", "z-to-dijets", *options, "jets.zarr"])
+    assert result.exit_code == 0, result.stderr
+    assert asked[0]["settings"] == PythiaSettings.model_validate({"process": "z-to-dijets", "leading_jet": jet})
+
+
+def test_a_range_that_is_none_is_refused() -> None:
+    result = CliRunner().invoke(main.app, [*COMMAND, "--process", "top-jets", "--leading-jet", "800", "x.zarr"])
+    assert result.exit_code == 2
+    assert "--leading-jet takes LOW:HIGH in GeV, such as 800:1600, not '800'" in result.stderr
+
+
 def test_weights_of_an_lhe_file_are_asked_for_by_name(asked: list[dict[str, Any]]) -> None:
     options = ["--lhe", "x.lhe.gz", "--lhe-weight", "1002", "--lhe-weight", "MUR*"]
     result = CliRunner().invoke(main.app, [*COMMAND, *options, "out.zarr"])

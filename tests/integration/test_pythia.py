@@ -15,6 +15,9 @@ import xarray as xr
 from scipy import stats
 
 from lhe_files import cosine_of, lhe, rwgt
+from simulacra.events import validate
+from simulacra.formats import jetnet
+from simulacra.observables.relative_jets import JET_CLASS
 from simulacra.simulators import JetSettings, PythiaError, PythiaSettings, simulate_collisions, write_collisions
 from simulacra.simulators.pythia import CollisionTask, checked
 from simulacra.store import Chunk, StoreError, open_events
@@ -239,6 +242,48 @@ def test_protons_give_jets() -> None:
     assert set(np.unique(events["jet_index"].values)) == {-1, 0, 1}
     assert (events["charge"].sum("particle").values == 2).all()
     np.testing.assert_allclose(events["energy"].astype(float).sum("particle"), 13000, rtol=1e-5)
+
+
+def test_leading_jets_are_events_of_their_own(tmp_path: Path) -> None:
+    """The particles of a jet are those of the same collisions, clustered afterwards."""
+    pytest.importorskip("fastjet")
+    settings = {"process": "top-jets", "variations": VARIATIONS[:1]}
+    jets = simulate_collisions(PythiaSettings.model_validate(settings), seed=3, n_events=40)
+    validate(jets)
+    assert ((jets["jet_pt"] >= 800) & (jets["jet_pt"] < 1600)).all()
+    assert jets["pt_rel"].shape == (40, 150)
+    assert (jets["jet_class"] == JET_CLASS.choices.index("top quark")).all()
+    assert jets.attrs["particle"] == "top quark"
+    # The mass of the top quark: by eye, half of the jets contain all of it.
+    assert 150 < float(jets["jet_mass"].median()) < 210
+
+    asked = {"leading_jet": {"particles": 30}, "max_particles": 3000}
+    fewer = simulate_collisions(PythiaSettings.model_validate(settings | asked), seed=3, n_events=20)
+    for name in fewer.data_vars:
+        expected = jets[name].values[:20]
+        np.testing.assert_array_equal(fewer[name], expected[:, :30] if expected.ndim == 2 else expected)
+
+    jetnet.write(jets, tmp_path / "t.hdf5")
+    again = jetnet.read(tmp_path / "t.hdf5")
+    for name in ("eta_rel", "phi_rel", "pt_rel", "present", "jet_pt", "jet_mass", "jet_class"):
+        np.testing.assert_array_equal(again[name], jets[name])
+    np.testing.assert_array_equal(again["particle_number"], jets["present"].sum("particle"))
+
+
+def test_jets_that_no_collision_has_are_an_error() -> None:
+    pytest.importorskip("fastjet")
+    settings = PythiaSettings.model_validate({"process": Z, "leading_jet": {"min_pt": 60, "max_pt": 70}})
+    with pytest.raises(StoreError, match="have no leading jet of 60 to 70 GeV"):
+        simulate_collisions(settings, seed=1, n_events=5)
+
+
+def test_leading_jets_with_drawn_parameters_are_each_of_their_run() -> None:
+    pytest.importorskip("fastjet")
+    settings = {"process": Z, "leading_jet": {"min_pt": 30}, "vary": {"alphaS": "uniform:0.1:0.18"}}
+    jets = simulate_collisions(PythiaSettings.model_validate(settings | {"events_per_draw": 20}), seed=3, n_events=60)
+    assert [len(set(block)) for block in jets["alphaS"].values.reshape(3, 20)] == [1, 1, 1]
+    assert len(set(jets["alphaS"].values)) == 3
+    assert (jets["jet_pt"] >= 30).all()
 
 
 def lhe_file(path: Path, n_events: int) -> Path:

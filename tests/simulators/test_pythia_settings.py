@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from simulacra.conditions import Distribution
+from simulacra.observables.relative_jets import JET_CLASS
 from simulacra.simulators import PythiaSettings
 from simulacra.simulators.pythia import runs_of
 from simulacra.simulators.pythia_processes import processes
@@ -40,6 +41,10 @@ VARIED = {**Z, "vary": {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.3:0.9
         ({**Z, "variations": ["up fsr:muRfac=0.5", "UP fsr:muRfac=2"]}, "the variation 'up' is given twice"),
         ({**Z, "jets": {"radius": float("nan")}}, "finite number"),
         ({**Z, "jets": {"radius": 0}}, "greater than 0"),
+        ({**Z, "leading_jet": {"min_pt": 5, "max_pt": 5}}, "5 GeV is not below 5 GeV"),
+        ({**Z, "leading_jet": {"min_pt": 5}, "jets": {}}, "cannot be made with jets of each event"),
+        ({"lhe": "x.lhe", "leading_jet": {}}, "cannot be made with an LHE file"),
+        ({"process": "top-jets", "jets": {}}, "cannot be made with jets of each event"),
         ({**Z, "card": "include = other.cmnd"}, "put the lines of the other file into the card"),
         ({**Z, "card": "A:b = {1,\n2"}, "the card ends within the braces of line 1"),
         ({**Z, "card": "/* open\nA:b = 1"}, "the card ends within a comment"),
@@ -72,6 +77,16 @@ def test_every_process_has_room_and_asks_for_something() -> None:
     assert PythiaSettings(process="z-to-dijets").room == 192
     assert PythiaSettings(process="z-to-dijets", max_particles=64).room == 64
     assert all(process.max_particles >= 192 and len(process.settings) > 3 for process in processes().values())
+
+
+def test_a_process_of_jets_says_which_jets_are_taken() -> None:
+    assert PythiaSettings(process="z-to-dijets").jet is None
+    jet = PythiaSettings(process="top-jets").jet
+    assert jet is not None
+    assert (jet.min_pt, jet.max_pt, jet.radius, jet.particles) == (800, 1600, 0.8, 150)
+    fewer = PythiaSettings.model_validate({"process": "top-jets", "leading_jet": {"particles": 30}}).jet
+    assert fewer == jet.model_copy(update={"particles": 30})
+    assert {p.jet_class for p in processes().values() if p.leading_jet} == set(JET_CLASS.choices)
 
 
 def test_a_parameter_is_known_by_short_name_and_key() -> None:

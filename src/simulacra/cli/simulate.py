@@ -68,7 +68,11 @@ def pythia(
     n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of events.")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events, with any number of workers.")],
     process: Annotated[
-        str | None, typer.Option(help="z-to-dijets, qcd-dijets, z-plus-jet, top-pairs or minimum-bias.")
+        str | None,
+        typer.Option(
+            help="z-to-dijets, qcd-dijets, z-plus-jet, top-pairs or minimum-bias; of which each event is its leading "
+            "jet: gluon-jets, light-quark-jets, top-jets, w-jets or z-jets, at 1 TeV."
+        ),
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Pythia card (.cmnd); overrides the process.")] = None,
     set_values: Annotated[
@@ -99,6 +103,17 @@ def pythia(
     jets: Annotated[float | None, typer.Option(help="Radius of anti-kT jets; no jets if not given.")] = None,
     n_jets: Annotated[int, typer.Option(min=1, help="Number of jets to keep.")] = 2,
     jet_min_pt: Annotated[float, typer.Option(min=0, help="Lowest transverse momentum of a jet in GeV.")] = 0.0,
+    leading_jet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW:HIGH",
+            help="Make each event the leading jet of a collision, in coordinates relative to it, if its transverse "
+            "momentum in GeV is in this range. The radius is that of --jets, 0.8 if not given.",
+        ),
+    ] = None,
+    jet_particles: Annotated[
+        int | None, typer.Option(min=1, help="Particles to keep of a leading jet, the hardest ones; 150 if not given.")
+    ] = None,
     max_particles: Annotated[
         int | None, typer.Option(min=1, help="Most particles per event; the default depends on the process.")
     ] = None,
@@ -109,6 +124,8 @@ def pythia(
     """Simulate collisions with Pythia 8. If it was killed, run the same command again to continue."""
     from simulacra.workflows.simulate import simulate
 
+    leading = _leading_jet(leading_jet, jets, jet_particles)
+    clustered = jets if leading_jet is None else None
     summary = simulate(
         "pythia",
         out,
@@ -125,7 +142,8 @@ def pythia(
         events_per_draw=events_per_draw,
         variations=tuple(variation or ()),
         max_particles=max_particles,
-        jets=None if jets is None else {"radius": jets, "n_jets": n_jets, "min_pt": jet_min_pt},
+        jets=None if clustered is None else {"radius": clustered, "n_jets": n_jets, "min_pt": jet_min_pt},
+        leading_jet=leading or None,
         lhe=lhe,
         lhe_weights=None if lhe_weight is None else tuple(lhe_weight),
     )
@@ -150,6 +168,18 @@ def detector(
         "detector", out, seed=seed, particles=particles, settings=settings, workers=workers, overwrite=overwrite
     )
     _say(summary, f"events as a {loaded.name} detector sees them", "per event")
+
+
+def _leading_jet(pt: str | None, radius: float | None, particles: int | None) -> dict[str, float]:
+    """Return the settings of the leading jet that options give; {} if none does."""
+    found: dict[str, float] = {} if particles is None else {"particles": particles}
+    if pt is None:
+        return found
+    try:
+        low, high = map(float, pt.split(":"))
+    except ValueError:
+        raise ValueError(f"--leading-jet takes LOW:HIGH in GeV, such as 800:1600, not '{pt}'") from None
+    return found | {"min_pt": low, "max_pt": high} | ({} if radius is None else {"radius": radius})
 
 
 def _say(summary: WriteSummary, what: str, each: str) -> None:

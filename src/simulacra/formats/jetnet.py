@@ -1,20 +1,8 @@
 """JetNet's HDF5 files (Kansal et al., arXiv:2106.11535, doi:10.5281/zenodo.6975118), also of generated jets.
 
 ``particle_features`` (N, P, 4) holds eta_rel, phi_rel, pt_rel and a mask of each particle, ``jet_features`` (N, 4) pt
-[GeV], eta, mass [GeV] and number of particles of each jet; P is 30 or 150. In events they are
-
-====================  =========  =====  ==================  =========================================================
-variable              role       units  dimensions
-====================  =========  =====  ==================  =========================================================
-``eta_rel``           feature    1      (event, particle)   pseudorapidity of the particle minus that of the jet
-``phi_rel``           feature    rad    (event, particle)   azimuth of the particle minus that of the jet
-``pt_rel``            feature    1      (event, particle)   transverse momentum of the particle over that of the jet
-``present``           mask       1      (event, particle)   whether there is a particle
-``jet_pt``            condition  GeV    (event)             transverse momentum of the jet
-``particle_number``   condition  1      (event)             number of particles of the jet, as given in the file
-``jet_eta``           feature    1      (event)             pseudorapidity of the jet
-``jet_mass``          feature    GeV    (event)             mass of the jet
-====================  =========  =====  ==================  =========================================================
+[GeV], eta, mass [GeV] and number of particles of each jet; P is 30 or 150. In events they are the variables of
+:mod:`simulacra.observables.relative_jets`.
 
 The conditions are inputs of jet generators; the two features are results. Generated jets may have less: without
 ``jet_features`` the four variables of the jet are missing; without the mask, (N, P, 3), a particle is present if one of
@@ -32,38 +20,17 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from simulacra.events import Role, variable
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import Column, dataset, opened, values, write_file
 from simulacra.formats.metadata import file_attributes
 from simulacra.formats.provenance import file_provenance, to_events, write_group
+from simulacra.observables.relative_jets import JET_NAMES, jet_variable
 from simulacra.units import in_convention
 
 PARTICLES: Final = "particle_features"
 JETS: Final = "jet_features"
 PARTICLE_VARIABLES: Final = ("eta_rel", "phi_rel", "pt_rel")
 JET_VARIABLES: Final = ("jet_pt", "jet_eta", "jet_mass", "particle_number")
-#: meaning of the letters in the names of JetNet's files
-JET_NAMES: Final = {"g": "gluon", "q": "light quark", "t": "top quark", "w": "W boson", "z": "Z boson"}
-
-_VARIABLES: Final[dict[str, tuple[str, Role, str]]] = {
-    "eta_rel": ("1", "feature", "pseudorapidity of the particle relative to the jet"),
-    "phi_rel": ("rad", "feature", "azimuth of the particle relative to the jet"),
-    "pt_rel": ("1", "feature", "transverse momentum of the particle over that of the jet"),
-    "present": ("1", "mask", "whether there is a particle"),
-    "jet_pt": ("GeV", "condition", "transverse momentum of the jet"),
-    "jet_eta": ("1", "feature", "pseudorapidity of the jet"),
-    "jet_mass": ("GeV", "feature", "mass of the jet"),
-    "particle_number": ("1", "condition", "number of particles of the jet"),
-}
-
-
-def jet_variable(values: np.ndarray, name: str) -> xr.Variable:
-    """Return a variable of jets in relative coordinates, (N, P) or (N,), by its name in the table above."""
-    units, role, long_name = _VARIABLES[name]
-    # clustering gives light jets a mass of -sqrt(-m^2) where rounding makes their m^2 negative
-    signed = {"signed": True} if name == "jet_mass" else {}
-    return variable(values, *(("particle",) * (values.ndim - 1)), units=units, long_name=long_name, role=role, **signed)
 
 
 def read(
@@ -110,7 +77,7 @@ def read(
 
 
 def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write jets in relative coordinates in JetNet's layout, with ``jet_features`` if the events hold all four.
+    """Write jets in relative coordinates in JetNet's layout, with ``jet_features`` if the events hold pt, eta and mass.
 
     Raises
     ------
@@ -118,6 +85,9 @@ def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
         if the events hold no such jets, or the file cannot be written.
     """
     events = in_convention(events)
+    if "present" in events and {name for name in JET_VARIABLES if name not in events} == {"particle_number"}:
+        number = events["present"].values.sum(axis=-1, dtype=np.int32)
+        events = events.assign(particle_number=jet_variable(number, "particle_number"))
     missing = [name for name in (*PARTICLE_VARIABLES, "present") if name not in events.data_vars]
     if missing:
         raise FormatError(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import count, islice
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,9 @@ from simulacra.compressed import is_compressed, unpack
 from simulacra.events import make_events, variable
 from simulacra.simulators.pythia_clouds import Clouds
 from simulacra.simulators.pythia_errors import PythiaError
+from simulacra.simulators.pythia_jets import jets_of_collisions, one_after_the_other
 from simulacra.simulators.pythia_lhe import LheFile, lhe_variations
+from simulacra.simulators.pythia_processes import process_named
 from simulacra.simulators.pythia_settings import Parameter, PythiaSettings
 from simulacra.simulators.pythia_variations import Variation
 from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
@@ -117,13 +120,13 @@ class CollisionTask:
         # a Pythia of its own for each chunk: nothing of an earlier one can be left in it
         pythia = PythiaInstance(settings)
         n_events = chunk.stop - chunk.start
-        clouds = Clouds(settings.room, [Variation.parse(text).name for text in settings.variations])
         runs = runs_of(settings, self.seed, chunk)
         with printed() as text:
             failures = _Failures(text)
-            for run in runs:
-                _simulate_run(pythia, settings, run, clouds, failures)
-            variables = clouds.variables(chunk.start, pythia.charges)
+            if settings.jet is None:
+                variables = _clouds(pythia, settings, runs, failures)
+            else:
+                variables = _leading_jets(pythia, settings, runs, failures)
             if settings.lhe is not None and settings.lhe_weights:
                 variations = [Variation.parse(text).name for text in settings.variations]
                 own = np.asarray(variables["weight"].values)
@@ -144,9 +147,16 @@ class CollisionTask:
             seconds_per_event=(time.process_time() - begin) / n_events,
             first_event=chunk.start,
             process=settings.process or ("LHE" if settings.lhe else "of a card"),
+            **_particle_of(settings),
             shower=settings.shower,
             pythia8mc_version=version("pythia8mc"),
         )
+
+
+def _particle_of(settings: PythiaSettings) -> dict[str, str]:
+    """Return what jets come from as an attribute, as files of jets name it."""
+    asked = None if settings.process is None or settings.jet is None else process_named(settings.process).jet_class
+    return {} if asked is None else {"particle": asked}
 
 
 class _Failures:
@@ -167,9 +177,30 @@ class _Failures:
             )
 
 
-def _simulate_run(
-    pythia: PythiaInstance, settings: PythiaSettings, run: Run, clouds: Clouds, failures: _Failures
-) -> None:
+def _clouds(
+    pythia: PythiaInstance, settings: PythiaSettings, runs: list[Run], failures: _Failures
+) -> dict[str, xr.Variable]:
+    """Return the variables of collisions that are events."""
+    clouds = Clouds(settings.room, [Variation.parse(text).name for text in settings.variations])
+    for run in runs:
+        for event in islice(_collisions(pythia, settings, run, failures), run.stop - run.start):
+            clouds.append(event, pythia)
+    return clouds.variables(runs[0].start, pythia.charges)
+
+
+def _leading_jets(
+    pythia: PythiaInstance, settings: PythiaSettings, runs: list[Run], failures: _Failures
+) -> dict[str, xr.Variable]:
+    """Return the variables of events that are the leading jets of collisions."""
+    pieces = [
+        jets_of_collisions(_collisions(pythia, settings, run, failures), pythia, settings, run.start, run.stop)
+        for run in runs
+    ]
+    return one_after_the_other(pieces)
+
+
+def _collisions(pythia: PythiaInstance, settings: PythiaSettings, run: Run, failures: _Failures) -> Iterator[int]:
+    """Make the collisions of a run one after the other, without end; yield their numbers from its start on."""
     parameters = {p.key: repr(value) for p, value in zip(settings.parameters, run.values, strict=True)}
     lhe = settings.lhe is not None
     initialisations = 0
@@ -180,13 +211,13 @@ def _simulate_run(
         initialisations += 1
 
     begin(run.start)
-    for event in range(run.start, run.stop):
+    for event in count(run.start):
         failures.in_a_row = 0
         while not pythia.next():
             failures.count(event)
             if lhe:
                 begin(event)  # Pythia is past it in the file
-        clouds.append(event, pythia)
+        yield event
 
 
 def _jets(settings: PythiaSettings, variables: Mapping[str, xr.Variable]) -> dict[str, xr.Variable]:
@@ -292,9 +323,17 @@ def write_collisions(
             progress=progress,
             label=f"{settings.process or 'Pythia'} events",
             overwrite=overwrite,
-            # momentum, energy, identity, charge and whether there is one, of each particle that there is room for
-            bytes_per_event=(4 * 4 + 4 + 1 + 1) * settings.room,
+            bytes_per_event=_bytes_of(settings),
         )
+
+
+def _bytes_of(settings: PythiaSettings) -> int:
+    """Return the size of an event before compression."""
+    if settings.jet is not None:
+        # three coordinates of each particle and whether there is one
+        return (3 * 4 + 1) * settings.jet.particles
+    # momentum, energy, identity, charge and whether there is one, of each particle that there is room for
+    return (4 * 4 + 4 + 1 + 1) * settings.room
 
 
 def _with_file(settings: PythiaSettings, lhe: LheFile, n_events: int, folder: Path) -> PythiaSettings:

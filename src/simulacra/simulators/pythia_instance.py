@@ -184,6 +184,12 @@ class PythiaInstance:
         thirds = np.array([data.chargeType(int(identity)) for identity in identities], dtype=np.int64)
         return (thirds // 3).astype(np.int8)
 
+    def visible(self, identities: np.ndarray) -> np.ndarray:
+        """Return whether particles are visible in a detector, by their identities, of the same shape."""
+        kinds, kind = np.unique(identities, return_inverse=True)
+        seen = np.array([bool(self._pythia.particleData.isVisible(int(identity))) for identity in kinds], dtype=bool)
+        return np.asarray(seen[kind].reshape(identities.shape))
+
     def _refuse_merging(self) -> None:
         """Refuse settings that leave out events of an LHE file, because chunks would then start at wrong events."""
         flags = self._pythia.settings.getFlagMap("merging:do")

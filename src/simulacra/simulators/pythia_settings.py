@@ -95,6 +95,25 @@ class JetSettings(CheckedSettings):
     min_pt: Annotated[FiniteFloat, Field(ge=0)] = 0.0
 
 
+class LeadingJetSettings(CheckedSettings):
+    """The leading anti-kT jet of each collision: its radius, its range of transverse momentum [GeV], its particles.
+
+    Visible particles are clustered up to the pseudorapidity ``max_abs_eta``; the ``particles`` hardest ones are kept.
+    """
+
+    min_pt: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    max_pt: Annotated[FiniteFloat, Field(gt=0)] = 1e6
+    radius: Annotated[FiniteFloat, Field(gt=0)] = 0.8
+    max_abs_eta: Annotated[FiniteFloat, Field(gt=0)] = 5.0
+    particles: Annotated[int, Field(ge=1, le=1000)] = 150
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_pt >= self.max_pt:
+            raise ValueError(f"the lowest transverse momentum {self.min_pt:g} GeV is not below {self.max_pt:g} GeV")
+        return self
+
+
 class PythiaSettings(CheckedSettings):
     """What to simulate.
 
@@ -103,7 +122,9 @@ class PythiaSettings(CheckedSettings):
     distributions written ``0.14``, ``uniform:0.10:0.18`` or ``log:1:100``, once per ``events_per_draw`` events.
     ``variations`` are kept as exact weights. ``lhe`` takes the hard processes from a Les Houches event file.
     ``lhe_weights``, names or patterns such as ``MUR*``, choose which of its weights become variations too: by default
-    all, if they are few.
+    all, if they are few. ``leading_jet`` makes each event the leading jet of a collision, relative to its axis
+    (:mod:`simulacra.observables.relative_jets`), and takes collisions until enough have such a jet; processes of jets,
+    such as ``top-jets``, bring their own.
     """
 
     process: str | None = None
@@ -115,6 +136,7 @@ class PythiaSettings(CheckedSettings):
     variations: tuple[str, ...] = ()
     max_particles: Annotated[int | None, Field(ge=1, le=100_000)] = None
     jets: JetSettings | None = None
+    leading_jet: LeadingJetSettings | None = None
     lhe: Path | None = None
     lhe_weights: tuple[str, ...] | None = None
 
@@ -126,6 +148,9 @@ class PythiaSettings(CheckedSettings):
             raise ValueError(f"nothing to simulate: name a process ({', '.join(processes())}), a card or an LHE file")
         if self.process is not None and self.lhe is not None:
             raise ValueError(f"the hard process comes from '{self.lhe}': leave out the process '{self.process}'")
+        if self.jet is not None and (self.jets is not None or self.lhe is not None):
+            other = "jets of each event" if self.jets is not None else "an LHE file"
+            raise ValueError(f"events that are leading jets alone cannot be made with {other}")
         if self.lhe is None and self.lhe_weights is not None:
             raise ValueError(f"the weights {list(self.lhe_weights)} need an LHE file (--lhe)")
         for line in (*self.values, *self.vary, *card_lines(self.card)):
@@ -143,6 +168,14 @@ class PythiaSettings(CheckedSettings):
         if len(set(variables)) < len(variables):
             raise ValueError(f"parameters are varied twice: {sorted(variables)}")
         return self
+
+    @property
+    def jet(self) -> LeadingJetSettings | None:
+        """The leading jet that is an event, None if collisions are events; what is not set is the process's."""
+        asked = None if self.process is None else process_named(self.process).leading_jet
+        if asked is None or self.leading_jet is None:
+            return self.leading_jet if asked is None else LeadingJetSettings.model_validate(asked)
+        return LeadingJetSettings.model_validate(asked | self.leading_jet.model_dump(exclude_unset=True))
 
     @property
     def room(self) -> int:
@@ -167,8 +200,10 @@ class PythiaSettings(CheckedSettings):
 
     def record(self) -> dict[str, Any]:
         """Return the settings for the events' provenance; the trained ranges are in ``vary``, by variable."""
-        fields = self.model_dump(mode="json", exclude={"vary", "max_particles", "lhe", "lhe_weights"})
+        fields = self.model_dump(mode="json", exclude={"vary", "max_particles", "lhe", "lhe_weights", "leading_jet"})
         vary = {name.replace(":", "_"): text for name, text in self.vary.items()}
+        if self.jet is not None:
+            fields["leading_jet"] = self.jet.model_dump(mode="json")
         if self.lhe_weights:
             fields["lhe_weights"] = list(self.lhe_weights)
         return {**fields, "vary": vary, "max_particles": self.room, "lhe": self.lhe and self.lhe.name}

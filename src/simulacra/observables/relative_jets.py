@@ -1,0 +1,117 @@
+r"""The leading jet of each event as a cloud of particles relative to the jet, as in JetNet (arXiv:2106.11535).
+
+====================  =========  =====  ==================  =========================================================
+variable              role       units  dimensions
+====================  =========  =====  ==================  =========================================================
+``eta_rel``           feature    1      (event, particle)   pseudorapidity of the particle minus that of the jet
+``phi_rel``           feature    rad    (event, particle)   azimuth of the particle minus that of the jet
+``pt_rel``            feature    1      (event, particle)   transverse momentum of the particle over that of the jet
+``present``           mask       1      (event, particle)   whether there is a particle
+``jet_pt``            condition  GeV    (event)             transverse momentum of the jet
+``particle_number``   condition  1      (event)             number of particles of the jet, as given in a file
+``jet_eta``           feature    1      (event)             pseudorapidity of the jet
+``jet_mass``          feature    GeV    (event)             mass of the jet
+``jet_class``         condition  1      (event)             what the jet comes from, one of :data:`JET_CLASS`'s choices
+====================  =========  =====  ==================  =========================================================
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.conditions import Condition
+from simulacra.events import Role, variable
+from simulacra.observables.jets import cluster_jets
+
+#: origins of jets by the letters in the names of JetNet's files
+JET_NAMES: Final = {"g": "gluon", "q": "light quark", "t": "top quark", "w": "W boson", "z": "Z boson"}
+JET_CLASS: Final = Condition("1", "what the jet comes from", kind="choice", choices=tuple(JET_NAMES.values()))
+
+_VARIABLES: Final[dict[str, tuple[str, Role, str]]] = {
+    "eta_rel": ("1", "feature", "pseudorapidity of the particle relative to the jet"),
+    "phi_rel": ("rad", "feature", "azimuth of the particle relative to the jet"),
+    "pt_rel": ("1", "feature", "transverse momentum of the particle over that of the jet"),
+    "present": ("1", "mask", "whether there is a particle"),
+    "jet_pt": ("GeV", "condition", "transverse momentum of the jet"),
+    "jet_eta": ("1", "feature", "pseudorapidity of the jet"),
+    "jet_mass": ("GeV", "feature", "mass of the jet"),
+    "particle_number": ("1", "condition", "number of particles of the jet"),
+    "jet_class": (JET_CLASS.units, "condition", JET_CLASS.long_name),
+}
+
+
+def jet_variable(values: np.ndarray, name: str) -> xr.Variable:
+    """Return a variable of jets in relative coordinates, (N, P) or (N,), by its name in the table above."""
+    units, role, long_name = _VARIABLES[name]
+    # clustering gives light jets a mass of -sqrt(-m^2) where rounding makes their m^2 negative
+    further = {"signed": True} if name == "jet_mass" else JET_CLASS.attributes if name == "jet_class" else {}
+    dimensions = ("particle",) * (values.ndim - 1)
+    return variable(values, *dimensions, units=units, long_name=long_name, role=role, **further)
+
+
+def leading_jets(
+    momentum: np.ndarray,
+    energy: np.ndarray,
+    present: np.ndarray,
+    *,
+    radius: float = 0.8,
+    max_abs_eta: float = 5.0,
+    particles: int = 150,
+) -> dict[str, xr.Variable]:
+    """Return the leading anti-kT jet of each event with its particles by falling transverse momentum.
+
+    Parameters
+    ----------
+    momentum:
+        px, py, pz of each particle, (N, P, 3), [GeV].
+    energy:
+        energy of each particle, (N, P), [GeV].
+    present:
+        which particles are clustered, (N, P): leave out neutrinos.
+    radius:
+        the jets' radius R in rapidity and azimuth.
+    max_abs_eta:
+        particles of a larger pseudorapidity are not clustered.
+    particles:
+        number of places for particles; those of a jet with more that are left out are the softest.
+
+    Returns
+    -------
+    dict
+        the variables of the table above, float32, without ``particle_number`` and ``jet_class``. Events without
+        particles have a ``jet_pt`` of 0 and no particles.
+
+    Raises
+    ------
+    ValueError, ImportError
+        as :func:`simulacra.observables.jets.cluster_jets`.
+    """
+    momentum, energy, present = (np.asarray(array) for array in (momentum, energy, present))
+    pt = np.hypot(momentum[..., 0], momentum[..., 1]).astype(np.float64)
+    eta = np.arcsinh(np.divide(momentum[..., 2], pt, out=np.full_like(pt, np.inf), where=pt > 0))
+    seen = np.asarray(present, dtype=bool) & (np.abs(eta) < max_abs_eta)
+    found = cluster_jets(momentum, energy, seen, radius=radius, n_jets=1)
+    jet = {name: found[f"jet_{name}"].values[:, 0].astype(np.float64) for name in ("pt", "eta", "phi", "mass")}
+
+    inside = found["jet_index"].values == 0
+    order = np.argsort(np.where(inside, -pt, np.inf), axis=1, kind="stable")[:, :particles]
+    if order.shape[1] < particles:
+        raise ValueError(f"the events have room for {order.shape[1]} particles, fewer than the {particles} of a jet")
+    kept = np.take_along_axis(inside, order, axis=1)
+
+    def placed(values: np.ndarray) -> np.ndarray:
+        return np.where(kept, np.take_along_axis(values, order, axis=1), 0).astype(np.float32)
+
+    azimuth = np.arctan2(momentum[..., 1], momentum[..., 0]) - jet["phi"][:, None]
+    share = np.divide(pt, jet["pt"][:, None], out=np.zeros_like(pt), where=jet["pt"][:, None] > 0)
+    columns = {
+        "eta_rel": placed(np.where(seen, eta, 0) - jet["eta"][:, None]),
+        "phi_rel": placed((azimuth + np.pi) % (2 * np.pi) - np.pi),
+        "pt_rel": placed(share),
+        "present": kept,
+        **{f"jet_{name}": jet[name].astype(np.float32) for name in ("pt", "eta", "mass")},
+    }
+    return {name: jet_variable(values, name) for name, values in columns.items()}
