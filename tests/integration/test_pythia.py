@@ -270,6 +270,19 @@ def test_leading_jets_are_events_of_their_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again["particle_number"], jets["present"].sum("particle"))
 
 
+def test_a_mixture_makes_its_processes_in_turn() -> None:
+    pytest.importorskip("fastjet")
+    settings = checked(PythiaSettings(process="jets"))
+    jets = CollisionTask(settings, 3)(Chunk(1, 40, 63))
+    assert jets["jet_class"].values.tolist() == [i % 5 for i in range(23)]
+    assert jets["event"].values.tolist() == list(range(40, 63))
+    # Each process has random numbers of its own.
+    assert len(set(jets["jet_pt"].values.tolist())) == 23
+    cut = CollisionTask(settings, 3)(Chunk(1, 40, 43))
+    for name in cut.data_vars:
+        np.testing.assert_array_equal(cut[name], jets[name][:3])
+
+
 def test_jets_that_no_collision_has_are_an_error() -> None:
     pytest.importorskip("fastjet")
     settings = PythiaSettings.model_validate({"process": Z, "leading_jet": {"min_pt": 60, "max_pt": 70}})

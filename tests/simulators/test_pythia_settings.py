@@ -11,7 +11,7 @@ from simulacra.conditions import Distribution
 from simulacra.observables.relative_jets import JET_CLASS
 from simulacra.simulators import PythiaSettings
 from simulacra.simulators.pythia import runs_of
-from simulacra.simulators.pythia_processes import processes
+from simulacra.simulators.pythia_processes import process_named, processes
 from simulacra.simulators.pythia_settings import card_lines
 from simulacra.store import Chunk
 
@@ -76,7 +76,10 @@ def test_every_process_has_room_and_asks_for_something() -> None:
     assert processes().keys() >= {"z-to-dijets", "qcd-dijets", "z-plus-jet", "top-pairs", "minimum-bias"}
     assert PythiaSettings(process="z-to-dijets").room == 192
     assert PythiaSettings(process="z-to-dijets", max_particles=64).room == 64
-    assert all(process.max_particles >= 192 and len(process.settings) > 3 for process in processes().values())
+    assert all(
+        process.max_particles >= 192 and len(process.settings or process.mixture) > 3
+        for process in processes().values()
+    )
 
 
 def test_a_process_of_jets_says_which_jets_are_taken() -> None:
@@ -86,7 +89,10 @@ def test_a_process_of_jets_says_which_jets_are_taken() -> None:
     assert (jet.min_pt, jet.max_pt, jet.radius, jet.particles) == (800, 1600, 0.8, 150)
     fewer = PythiaSettings.model_validate({"process": "top-jets", "leading_jet": {"particles": 30}}).jet
     assert fewer == jet.model_copy(update={"particles": 30})
-    assert {p.jet_class for p in processes().values() if p.leading_jet} == set(JET_CLASS.choices)
+    assert {p.jet_class for p in processes().values() if p.jet_class} == set(JET_CLASS.choices)
+    mixed = PythiaSettings(process="jets")
+    assert [process_named(str(part.process)).jet_class for part in mixed.parts] == list(JET_CLASS.choices)
+    assert {part.jet for part in mixed.parts} == {mixed.jet}
 
 
 def test_a_parameter_is_known_by_short_name_and_key() -> None:

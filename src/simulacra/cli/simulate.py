@@ -71,7 +71,7 @@ def pythia(
         str | None,
         typer.Option(
             help="z-to-dijets, qcd-dijets, z-plus-jet, top-pairs or minimum-bias; of which each event is its leading "
-            "jet: gluon-jets, light-quark-jets, top-jets, w-jets or z-jets, at 1 TeV."
+            "jet, at 1 TeV: gluon-jets, light-quark-jets, top-jets, w-jets, z-jets, or jets for these in turn."
         ),
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Pythia card (.cmnd); overrides the process.")] = None,

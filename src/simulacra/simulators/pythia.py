@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count, islice
@@ -57,15 +57,15 @@ class Run:
         return int(self.seeds.generate_state(attempt + 1, np.uint32)[attempt]) % 900_000_000 + 1
 
 
-def runs_of(settings: PythiaSettings, seed: int, chunk: Chunk) -> list[Run]:
-    """Return the runs of a chunk, with their seeds and draws.
+def runs_of(settings: PythiaSettings, seed: int, chunk: Chunk, *of_mixture: int) -> list[Run]:
+    """Return the runs of a chunk, with their seeds and draws; ``of_mixture`` numbers a process among others.
 
     Each parameter has its own random stream, so a shorter chunk holds the first events of the full one.
     """
     n_events = chunk.stop - chunk.start
     length = settings.events_per_draw if settings.vary else n_events
     n_runs = -(-n_events // length)
-    *streams, engine = np.random.SeedSequence([seed, chunk.index]).spawn(len(settings.parameters) + 1)
+    *streams, engine = np.random.SeedSequence([seed, chunk.index, *of_mixture]).spawn(len(settings.parameters) + 1)
     drawn = [
         _rounded(parameter, parameter.distribution.draw(n_runs, np.random.default_rng(stream)))
         for parameter, stream in zip(settings.parameters, streams, strict=True)
@@ -113,35 +113,21 @@ class CollisionTask:
             if an event of an LHE file lacks a weight, or it is not finite.
         """
         require_package()
-        from simulacra.simulators.pythia_instance import PythiaInstance, printed
-
         settings = self.settings
         begin = time.process_time()
-        # a Pythia of its own for each chunk: nothing of an earlier one can be left in it
-        pythia = PythiaInstance(settings)
         n_events = chunk.stop - chunk.start
-        runs = runs_of(settings, self.seed, chunk)
-        with printed() as text:
-            failures = _Failures(text)
-            if settings.jet is None:
-                variables = _clouds(pythia, settings, runs, failures)
-            else:
-                variables = _leading_jets(pythia, settings, runs, failures)
-            if settings.lhe is not None and settings.lhe_weights:
-                variations = [Variation.parse(text).name for text in settings.variations]
-                own = np.asarray(variables["weight"].values)
-                variables |= lhe_variations(settings.lhe, settings.lhe_weights, own, chunk.start, variations)
-            if settings.jets is not None:
-                variables |= _jets(settings, variables)
-        for i, parameter in enumerate(settings.parameters):
-            values = np.concatenate([np.full(run.stop - run.start, run.values[i], dtype=np.float32) for run in runs])
-            variables[parameter.variable] = variable(
-                values, units=parameter.units, long_name=f"Pythia's {parameter.key}", role="condition"
-            )
+        parts = settings.parts
+        pieces = []
+        for number, part in enumerate(parts):
+            share = Chunk(chunk.index, chunk.start, chunk.start + len(range(number, n_events, len(parts))))
+            if share.start < share.stop:
+                of_mixture = (number,) if len(parts) > 1 else ()
+                variables, of_pythia = _variables(part, runs_of(part, self.seed, share, *of_mixture))
+                pieces.append(variables)
         return make_events(
-            variables,
+            in_turn(pieces),
             simulator="pythia",
-            simulator_version=pythia.version,
+            simulator_version=of_pythia,
             seed=self.seed,
             settings=settings.record(),
             seconds_per_event=(time.process_time() - begin) / n_events,
@@ -151,6 +137,39 @@ class CollisionTask:
             shower=settings.shower,
             pythia8mc_version=version("pythia8mc"),
         )
+
+
+def _variables(settings: PythiaSettings, runs: list[Run]) -> tuple[dict[str, xr.Variable], str]:
+    """Return the variables of the events of runs of one process, and Pythia's version."""
+    from simulacra.simulators.pythia_instance import PythiaInstance, printed
+
+    # a Pythia of its own for each chunk: nothing of an earlier one can be left in it
+    pythia = PythiaInstance(settings)
+    with printed() as text:
+        failures = _Failures(text)
+        if settings.jet is None:
+            variables = _clouds(pythia, settings, runs, failures)
+        else:
+            variables = _leading_jets(pythia, settings, runs, failures)
+        if settings.lhe is not None and settings.lhe_weights:
+            variations = [Variation.parse(text).name for text in settings.variations]
+            own = np.asarray(variables["weight"].values)
+            variables |= lhe_variations(settings.lhe, settings.lhe_weights, own, runs[0].start, variations)
+        if settings.jets is not None:
+            variables |= _jets(settings, variables)
+    for i, parameter in enumerate(settings.parameters):
+        values = np.concatenate([np.full(run.stop - run.start, run.values[i], dtype=np.float32) for run in runs])
+        variables[parameter.variable] = variable(
+            values, units=parameter.units, long_name=f"Pythia's {parameter.key}", role="condition"
+        )
+    return variables, pythia.version
+
+
+def in_turn(pieces: Sequence[Mapping[str, xr.Variable]]) -> dict[str, xr.Variable]:
+    """Return the variables of pieces with one event of each piece after the other."""
+    sizes = [next(iter(piece.values())).shape[0] for piece in pieces]
+    turn = np.argsort(np.concatenate([np.arange(size) for size in sizes]), kind="stable")
+    return {name: one.isel(event=turn) for name, one in one_after_the_other(pieces).items()}
 
 
 def _particle_of(settings: PythiaSettings) -> dict[str, str]:
@@ -241,6 +260,12 @@ def checked(settings: PythiaSettings) -> PythiaSettings:
         if a key is unknown, a value or a bound of a distribution out of range, or Pythia has no such variation.
     """
     require_package()
+    for part in settings.parts:
+        _check_part(part)
+    return settings
+
+
+def _check_part(settings: PythiaSettings) -> None:
     from simulacra.simulators.pythia_instance import PythiaInstance
 
     pythia = PythiaInstance(settings)
@@ -262,7 +287,6 @@ def checked(settings: PythiaSettings) -> PythiaSettings:
     pythia.check_variations()
     _check_vincia(settings, pythia)
     pythia.begin(1, {p.key: repr(p.distribution.low) for p in settings.parameters})
-    return settings
 
 
 def _check_vincia(settings: PythiaSettings, pythia: PythiaInstance) -> None:

@@ -14,14 +14,16 @@ class Process(BaseModel):
     """A process: its description, the largest number of particles, and the lines of Pythia settings.
 
     A process of jets also says what its jets come from (``jet_class``) and which are taken (``leading_jet``, the
-    fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`).
+    fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`). A ``mixture`` names other processes,
+    which make its events in turn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: Annotated[str, Field(min_length=1)]
     max_particles: Annotated[int, Field(ge=1)]
-    settings: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+    mixture: tuple[str, ...] = ()
     jet_class: str | None = None
     leading_jet: dict[str, float] | None = None
 

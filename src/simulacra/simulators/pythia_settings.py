@@ -178,6 +178,12 @@ class PythiaSettings(CheckedSettings):
         return LeadingJetSettings.model_validate(asked | self.leading_jet.model_dump(exclude_unset=True))
 
     @property
+    def parts(self) -> list[Self]:
+        """The settings of each process of a mixture, which make events in turn; otherwise these settings."""
+        mixture = () if self.process is None else process_named(self.process).mixture
+        return [self.model_copy(update={"process": name}) for name in mixture] or [self]
+
+    @property
     def room(self) -> int:
         """The largest number of particles in an event."""
         if self.max_particles is not None:
