@@ -20,7 +20,10 @@ QUARTER: Final = 0.5 * math.pi
 
 
 class FlowMatching(PointFamily):
-    """Velocity networks in training: ``network(x, angle, context)`` with ``network.precision(angle)``."""
+    """Velocity networks in training: ``network(x, angle, context)`` with ``network.precision(angle)``.
+
+    ``network.paired(noise, context)`` orders noise, where the order of a point's numbers has no meaning.
+    """
 
     def loss(
         self,
@@ -31,7 +34,7 @@ class FlowMatching(PointFamily):
         rng: torch.Generator,
     ) -> Tensor:
         """Return the squared error of the velocity at random angles, each component weighted by its precision."""
-        noise = torch.randn(points.shape, generator=rng).to(points)
+        noise = network.paired(torch.randn(points.shape, generator=rng).to(points), context)
         angle = QUARTER * torch.rand(len(points), 1, generator=rng).to(points)
         cosine, sine = torch.cos(angle), torch.sin(angle)
         found = network(cosine * noise + sine * points, angle, context)

@@ -66,6 +66,10 @@ class Velocity(nn.Module):
         velocity: Tensor = normal + (self.variance / total).sqrt() * self.last(h)
         return velocity
 
+    def paired(self, noise: Tensor, context: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the noise (N, size) that is paired with data of this context: unchanged."""
+        return noise
+
     def precision(self, angle: Tensor) -> Tensor:
         """Return weights of squared errors that give each component equal importance, (N, size).
 

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.kinds import showers
+from simulacra.kinds.distilled import student_of
 from simulacra.kinds.showers import CARRIES, CONDITIONS, ConditionNames, Showers, to_variables
 from simulacra.settings import CheckedSettings
 
@@ -71,7 +72,10 @@ class Trainer:
         self.settings = settings
         self.showers = Showers(events, settings.conditions)
         self.description = self.showers.description
-        self.family: PointFamily = self._distilled() if settings.teacher else self._untrained(events)
+        alike = ("family", "conditions", "width", "blocks", "knots")
+        self.family: PointFamily = (
+            student_of(settings, self.description, build, alike) if settings.teacher else self._untrained(events)
+        )
         self._validated: tuple[xr.Dataset, list[dict[str, Tensor]]] | None = None
 
     def _untrained(self, events: xr.Dataset) -> PointFamily:
@@ -90,29 +94,6 @@ class Trainer:
         model.fit(fitted["shower"], fitted["conditions"], torch.Generator().manual_seed(0))
         families = {"flow_matching": FlowMatching, "flow": NormalisingFlow, "autoencoder": Variational}
         return families[self.settings.family](model, average_decay=self.settings.average_decay)
-
-    def _distilled(self) -> PointFamily:
-        """Return the student of a trained model: its weights and representation, with other steps."""
-        from simulacra.generators.distillation import Distillation
-        from simulacra.training.checkpoint import fill, read_model
-        from simulacra.training.settings import SettingsError, check
-
-        path = Path(self.settings.teacher or "")
-        path = path / "model.safetensors" if path.is_dir() else path
-        metadata, weights = read_model(path)
-        taught = check(Settings, metadata["experiment"]["system"], str(path))
-        alike = ("family", "conditions", "width", "blocks", "knots")
-        differ = [name for name in alike if getattr(taught, name) != getattr(self.settings, name)]
-        if differ or self.settings.family != "flow_matching":
-            raise SettingsError(
-                f"the teacher {path} has other {', '.join(differ) or 'networks than velocities'} than its student, "
-                "which starts as a copy of a flow-matching teacher"
-            )
-        self.description["condition_ranges"] = metadata["description"]["condition_ranges"]
-        teacher, student = build(taught, self.description), build(self.settings, self.description)
-        for module in (teacher, student):
-            fill(module, weights, str(path))
-        return Distillation(student, teacher, average_decay=self.settings.average_decay)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
         """Return ``shower`` [MeV], ``scores`` and ``thresholds`` (N, cells), ``energies`` (N, S) [MeV], ``conditions``.

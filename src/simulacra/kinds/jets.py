@@ -1,0 +1,150 @@
+"""The common part of systems of jets: conditions, tensors, mirror images, validation by observables of jets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.conditions import Condition
+from simulacra.events import validate
+from simulacra.kinds.description import columns_of, describe
+from simulacra.kinds.validation import EventValidation
+from simulacra.observables.jet_clouds import jet_observables_of
+from simulacra.observables.relative_jets import JET_CLASS, jet_variable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from simulacra.statistics.validation import Validation
+
+CONDITIONS: Final[Mapping[str, Condition]] = {
+    "jet_class": JET_CLASS,
+    "jet_pt": Condition("GeV", "transverse momentum of the jet", kind="empirical", positive=True),
+}
+#: attributes of the training sample that generated jets also have
+CARRIES: Final = ()
+PARTICLE_VARIABLES: Final = ("eta_rel", "phi_rel", "pt_rel")
+#: observables by which a checkpoint is chosen: not those that are reported (mass, particles, energy flow, Frechet)
+CHOSEN_BY: Final = (
+    "multiplicity",
+    "summed_pt",
+    "leading_pt_1",
+    "leading_pt_2",
+    "leading_pt_3",
+    "width",
+    "pt_dispersion",
+    "d2",
+)
+#: number of jets of the validation part that are judged, and per draw
+MOST_VALIDATED: Final = 20_000
+DRAWN_AT_A_TIME: Final = 256
+
+
+def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:  # noqa: ARG001
+    """Return the event variables of a module's output, (N, 3 P + 2).
+
+    Its columns are eta, phi and pT of P particles relative to the jet, all 0 of absent ones; the jet's pseudorapidity
+    and its mass [TeV].
+    """
+    particles = output[:, :-2].reshape(len(output), len(PARTICLE_VARIABLES), -1)
+    columns = {name: np.ascontiguousarray(particles[:, i]) for i, name in enumerate(PARTICLE_VARIABLES)}
+    columns["present"] = columns["pt_rel"] > 0
+    columns |= {"jet_eta": output[:, -2].copy(), "jet_mass": 1000 * output[:, -1]}
+    return {name: jet_variable(values, name) for name, values in columns.items()}
+
+
+class Jets:
+    """The training jets of a system.
+
+    Parameters
+    ----------
+    events:
+        the training part.
+    particles:
+        number of places for particles; if there are more, the softest particles are left out.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        if the events are no jets in relative coordinates, or lack a condition.
+    """
+
+    def __init__(self, events: xr.Dataset, particles: int) -> None:
+        validate(events, conditions=tuple(CONDITIONS), features=(*PARTICLE_VARIABLES, "jet_eta", "jet_mass"))
+        self.particles = particles
+        self.description = describe(events, CONDITIONS, tuple(CONDITIONS), CARRIES)
+        self.validation = EventValidation(tuple(CONDITIONS), observed, binned=("jet_class",), weighted=False)
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``cloud`` (N, P, 3), ``attributes`` (N, 7) and ``conditions`` (N, 2) in physical units."""
+        import torch
+
+        from simulacra.representations.jet_attributes import attributes_of
+
+        cloud = torch.as_tensor(self._cloud(events))
+        conditions = columns_of(events, tuple(CONDITIONS))
+        number = (cloud[..., 2] > 0).sum(dim=1).to(cloud.dtype)
+        eta, mass = (torch.as_tensor(events[name].values.astype(np.float32)) for name in ("jet_eta", "jet_mass"))
+        jet = torch.stack([number, mass / conditions[:, 1], eta], dim=1)
+        return {"cloud": cloud, "attributes": attributes_of(cloud, jet), "conditions": conditions}
+
+    def _cloud(self, events: xr.Dataset) -> np.ndarray:
+        """Return eta, phi and pT of the hardest particles, (N, P, 3) float32; 0 where there is none."""
+        there = events["present"].values & (events["pt_rel"].values > 0)
+        columns = [np.where(there, events[name].values, 0).astype(np.float32) for name in PARTICLE_VARIABLES]
+        cloud = np.stack(columns, axis=2)
+        order = np.argsort(-cloud[..., 2], axis=1, kind="stable")[:, : self.particles]
+        cloud = np.take_along_axis(cloud, order[..., None], axis=1)
+        beyond = self.particles - cloud.shape[1]
+        return np.pad(cloud, ((0, 0), (0, max(0, beyond)), (0, 0)))
+
+    def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
+        """Judge a model by observables of its jets at the conditions of ``events``."""
+        some = events.isel(event=slice(MOST_VALIDATED))
+        made = to_variables(self.sample(model, columns_of(some, tuple(CONDITIONS)), rng), self.description)
+        hardest = self._cloud(some)
+        conditions = some[list(CONDITIONS)]
+        columns = {name: hardest[..., i] for i, name in enumerate(PARTICLE_VARIABLES)}
+        columns["present"] = hardest[..., 2] > 0
+        truth = conditions.assign({name: (("event", "place"), values) for name, values in columns.items()})
+        return self.validation.check(truth, conditions.assign(made))
+
+    def sample(self, model: nn.Module, conditions: Tensor, rng: torch.Generator) -> np.ndarray:
+        """Return a model's output, (N, 3 P + 2), at conditions (N, 2)."""
+        import torch
+
+        noise = torch.randn(len(conditions), int(model.latent), generator=rng)  # type: ignore[arg-type]
+        device = next(model.parameters()).device
+        pieces = []
+        with torch.inference_mode():
+            for z, c in zip(noise.split(DRAWN_AT_A_TIME), conditions.split(DRAWN_AT_A_TIME), strict=True):
+                pieces.append(model(z.to(device), c.to(device)).cpu())
+        return torch.cat(pieces).numpy()
+
+
+def observed(events: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the observables by which a checkpoint is chosen, (N,) each, by name."""
+    cloud = [np.asarray(events[name].values) for name in (*PARTICLE_VARIABLES, "present")]
+    found = jet_observables_of(*cloud)
+    return {name: found[name] for name in CHOSEN_BY}
+
+
+def example(folder: Path, **system: Any) -> dict[str, Any]:
+    """Return an experiment on a few jets that are simulated into the folder; it trains in seconds."""
+    from simulacra.simulators.pythia import write_collisions
+    from simulacra.simulators.pythia_settings import PythiaSettings
+
+    settings = PythiaSettings.model_validate({"process": "jets", "leading_jet": {"particles": 30}})
+    path = folder / "jets.zarr"
+    write_collisions(path, settings, seed=1, n_events=600, progress=False)
+    return {
+        "name": f"example-{system['kind']}",
+        "data": {"path": str(path)},
+        "system": system,
+        "training": {"steps": 4, "batch_size": 64, "validate_every": 2, "checkpoint_every": 2, "accelerator": "cpu"},
+    }
