@@ -10,6 +10,9 @@ import xarray as xr
 from simulacra import reference
 from system_checks import CHECKS, Case, case_of
 from tiny_calogan import FIVE, SYSTEM, toy_showers
+from toy_jets import toy_jets
+
+EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "particle_steps": 1}
 
 VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "calogan": [
@@ -34,6 +37,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
         ),
         ({"kind": "showerflow", "family": "flow", "width": 16, "blocks": 1, "knots": 3}, toy_showers(240)),
         ({"kind": "showerflow", "family": "autoencoder", "width": 16, "knots": 3}, toy_showers(240)),
+    ],
+    "epic": [
+        (EPIC | {"particles": 12}, toy_jets(400)),
+        (EPIC | {"particles": 8, "particle_steps": 2}, toy_jets(400, particles=8, classes=1)),
     ],
     "grindhammer_peters": [
         ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))

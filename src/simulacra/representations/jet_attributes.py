@@ -19,14 +19,18 @@ ATTRIBUTES: Final = 7
 SCALES: Final = (1.0, 0.02, 0.02)
 SIGNED: Final = (2, 5, 6)
 LEAST: Final = 1e-12
+#: share of a training sample's range by which attributes may lie beyond it
+BEYOND: Final = 0.1
 
 
 def relative_mass(eta: Tensor, phi: Tensor, pt: Tensor) -> Tensor:
     """Return the mass of massless particles, (N, P) each, in the unit of pt, (N,); pt is 0 of absent ones.
 
-    It is m^2 = (E - px) (E + px) - py^2 - pz^2 with E - px from squares of small angles, which keeps the digits of the
-    mass of a narrow jet.
+    It is m^2 = (E - px) (E + px) - py^2 - pz^2 about the jet's centre, where py and pz are small, with E - px from
+    squares of small angles: this keeps the digits of the mass of a narrow jet.
     """
+    share = pt / pt.sum(dim=1, keepdim=True).clamp(min=LEAST)
+    eta, phi = (angle - (share * angle).sum(dim=1, keepdim=True) for angle in (eta, phi))
     less = 2 * pt * (torch.sinh(eta / 2).square() + torch.sin(phi / 2).square())
     along, beyond = (pt * torch.cos(phi)).sum(dim=1), less.sum(dim=1)
     square = beyond * (beyond + 2 * along)
@@ -63,15 +67,22 @@ class JetAttributes(nn.Module):
     """
 
     scales: Tensor
+    lowest: Tensor
+    highest: Tensor
 
     def __init__(self, particles: int, classes: int) -> None:
         super().__init__()
         self.particles = particles
         self.quantiles = ConditionalQuantiles(torch.zeros(ATTRIBUTES, dtype=torch.long), max(classes, 2))
         self.register_buffer("scales", torch.tensor(SCALES), persistent=False)
+        self.register_buffer("lowest", torch.zeros(ATTRIBUTES))
+        self.register_buffer("highest", torch.ones(ATTRIBUTES))
 
     def fit(self, attributes: Tensor, jet_class: Tensor, rng: torch.Generator) -> None:
         """Fit to attributes (N, 7) of jets of the classes (N,)."""
+        beyond = BEYOND * (attributes.amax(dim=0) - attributes.amin(dim=0))
+        self.lowest.copy_(attributes.amin(dim=0) - beyond)
+        self.highest.copy_(attributes.amax(dim=0) + beyond)
         self.quantiles.fit(self._positive(attributes, rng), jet_class[:, None])
 
     def forward(self, attributes: Tensor, jet_class: Tensor, rng: torch.Generator) -> Tensor:
@@ -84,8 +95,10 @@ class JetAttributes(nn.Module):
         """Return the attributes (N, 7) of scores (N, 7): multiplicities are whole, from 1 to the number of places."""
         found = self.quantiles.inverse(scores, jet_class[:, None])
         number = found[:, :1].floor().clamp(1, self.particles)
-        signed = found[:, SIGNED].clamp(min=LEAST).log() * self.scales
-        return torch.cat([number, found[:, 1:2], signed[:, :1], found[:, 3:5], signed[:, 1:]], dim=1)
+        signed = found[:, SIGNED].clamp(LEAST, 1 / LEAST).log() * self.scales
+        made = torch.cat([number, found[:, 1:2], signed[:, :1], found[:, 3:5], signed[:, 1:]], dim=1)
+        # No further than a little beyond the training sample: what comes of a score of 30 would not be finite.
+        return torch.cat([number, made.clamp(self.lowest, self.highest)[:, 1:]], dim=1)
 
     def _positive(self, attributes: Tensor, rng: torch.Generator) -> Tensor:
         found = attributes.clone()

@@ -15,6 +15,9 @@ ANGLE: Final = 0.02
 #: points per asinh(angle / ANGLE), which makes their standard deviation about 1
 UNIT: Final = 0.65
 FEATURES: Final = 3
+#: points that no particle has, beyond which there are numbers that are not finite
+FURTHEST: Final = 5.0
+FURTHEST_ANGLE: Final = 4.3
 #: steps in which the angles are scaled to give the mass, to which they are nearly proportional
 ROUNDS: Final = 3
 #: largest change of the angles per step
@@ -58,11 +61,12 @@ class JetParticles(nn.Module):
         place = torch.arange(particles, device=points.device)
         there = (place < attributes[:, :1]).to(points.dtype)
         kind = jet_class[:, None].expand(n, particles)
-        pt = self.quantiles.inverse(points[..., 0].reshape(-1, 1), kind.reshape(-1, 1)).reshape(n, particles)
+        scores = points[..., 0].clamp(-FURTHEST, FURTHEST)
+        pt = self.quantiles.inverse(scores.reshape(-1, 1), kind.reshape(-1, 1)).reshape(n, particles)
         pt = pt.clamp(min=LEAST) * there
         share = pt / pt.sum(dim=1, keepdim=True)
         pt = share * attributes[:, 3:4]
-        angles = torch.sinh(points[..., 1:] / UNIT) * ANGLE
+        angles = torch.sinh(points[..., 1:].clamp(-FURTHEST_ANGLE, FURTHEST_ANGLE) / UNIT) * ANGLE
         angles = angles - (share[..., None] * angles).sum(dim=1, keepdim=True)
         centre = attributes[:, None, 5:7]
         for _ in range(ROUNDS):
