@@ -115,3 +115,19 @@ def leading_jets(
         **{f"jet_{name}": jet[name].astype(np.float32) for name in ("pt", "eta", "mass")},
     }
     return {name: jet_variable(values, name) for name, values in columns.items()}
+
+
+def hardest_particles(events: xr.Dataset, places: int) -> xr.Dataset:
+    """Return jets in relative coordinates with at most ``places`` particles each: the hardest ones, by falling pT."""
+    there = events["present"].values
+    order = np.argsort(np.where(there, -events["pt_rel"].values, np.inf), axis=1, kind="stable")[:, :places]
+    dimension = str(events["present"].dims[1])
+    kept = {}
+    for name, array in events.variables.items():
+        if array.dims[:2] == ("event", dimension):
+            chosen = np.take_along_axis(array.values, order.reshape(*order.shape, *(1,) * (array.ndim - 2)), axis=1)
+            kept[str(name)] = (array.dims, chosen, array.attrs)
+    if "particle_number" in events:
+        number = events["particle_number"]
+        kept["particle_number"] = (number.dims, np.minimum(number.values, places).astype(number.dtype), number.attrs)
+    return events.drop_vars(list(kept)).assign(kept)

@@ -14,21 +14,32 @@ from simulacra.judges.kinds.kind import Kind
 from simulacra.judges.limits import area, uses_of
 from simulacra.judges.samples import Cloud, JudgeError
 from simulacra.observables.particle_numbers import KINDS, NEUTRINOS, is_kind
+from simulacra.observables.relative_jets import hardest_particles
 from simulacra.wording import listed
 
 
 def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], list[str]]:
-    """Return jets without the jet variables that any of the samples lacks; other clouds unchanged."""
+    """Return jets with as many particles, and without the variables that any sample lacks; other clouds as they are."""
     lacking: dict[str, None] = {}
     for other in samples[1:]:
         lacking |= dict.fromkeys(in_common(samples[0], other)[2])
-    warning = (
-        f"Judged without {listed(tuple(lacking))} of the jets, which some of the samples lack: only quantities "
-        "computed from the particles are compared."
-        if lacking
-        else ""
-    )
-    return [events.drop_vars(list(lacking), errors="ignore") for events in samples], [warning] if lacking else []
+    warnings = []
+    if lacking:
+        warnings.append(
+            f"Judged without {listed(tuple(lacking))} of the jets, which some of the samples lack: only quantities "
+            "computed from the particles are compared."
+        )
+    alike = [events.drop_vars(list(lacking), errors="ignore") for events in samples]
+    if not all("pt_rel" in events for events in alike):
+        return alike, warnings
+    places = [events["pt_rel"].shape[1] for events in alike]
+    if min(places) < max(places):
+        alike = [hardest_particles(events, min(places)) for events in alike]
+        warnings.append(
+            f"Judged on the {min(places)} hardest particles of each jet, the places of one sample; another has "
+            f"{max(places)}."
+        )
+    return alike, warnings
 
 
 def _unpacked(events: xr.Dataset) -> dict[str, Any]:
