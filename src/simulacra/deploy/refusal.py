@@ -16,8 +16,8 @@ class Refusing(nn.Module):
     """A generator's module that returns NaN for impossible conditions.
 
     A row is NaN throughout if its noise or its conditions are not finite, if a condition that must be above 0 is not,
-    or if the network's result is not finite. The network gets possible conditions instead and never sees impossible
-    ones.
+    or if the network's result is not finite. The network gets possible conditions and noise instead and never sees
+    impossible ones.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Refusing(nn.Module):
             for column in self.above_zero:
                 asked = asked & (conditions[:, column] > 0)
             conditions = torch.where(asked[:, None], conditions, self.possible)
-        output: Tensor = self.module(noise, conditions)
+        output: Tensor = self.module(torch.where(asked[:, None], noise, 0.0), conditions)
         rows = output.flatten(1) if output.dim() > 1 else output[:, None]
         right = (asked & _finite(rows)).reshape(-1, *[1] * (output.dim() - 1))
         return torch.where(right, output, torch.nan)

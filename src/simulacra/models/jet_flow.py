@@ -84,13 +84,19 @@ class JetFlow(nn.Module):
         """
         context = self.context(conditions)
         scores = self.transport("jets", noise[:, :ATTRIBUTES], context)
+        wrong = scores.isnan().any(dim=1, keepdim=True)
+        scores = scores.masked_fill(wrong, 0.0)
         attributes = self.attributes.inverse(scores, conditions[:, 0])
         within = self.context_within(context, scores, attributes)
         points = self.transport("particles", noise[:, ATTRIBUTES:], within)
-        points = points.unflatten(1, (self.particles_per_jet, FEATURES))
+        # What is NaN has no place among quantiles, and becomes NaN again at the end.
+        wrong = wrong | points.isnan().any(dim=1, keepdim=True)
+        points = points.masked_fill(wrong, 0.0).unflatten(1, (self.particles_per_jet, FEATURES))
         cloud = self.representation.inverse(points, attributes, conditions[:, 0])
         mass = attributes[:, 1:2] * conditions[:, 1:2] / MASS_UNIT
-        return torch.cat([cloud.transpose(1, 2).flatten(1), attributes[:, 2:3], mass], dim=1)
+        return torch.cat([cloud.transpose(1, 2).flatten(1), attributes[:, 2:3], mass], dim=1).masked_fill(
+            wrong, torch.nan
+        )
 
     def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
         """Map noise to the points of a stage, (N, D), given the context (N, C)."""

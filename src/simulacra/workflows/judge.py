@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from simulacra.statistics.classifiers.classifier import TrainingProtocol
 
     #: events, plain arrays, or a store or file of events
-    Sample = xr.Dataset | np.ndarray | Mapping[str, np.ndarray] | str | os.PathLike[str]
+    Given = xr.Dataset | np.ndarray | Mapping[str, np.ndarray] | str | os.PathLike[str]
 
 
 def judge(
-    truth: Sample,
-    generated: Sample,
+    truth: Given,
+    generated: Given,
     *,
     train: xr.Dataset | str | os.PathLike[str] | None = None,
     members: Sequence[xr.Dataset] = (),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from simulacra.trained import TrainedScore
 
     #: events or scores, or a store or file of either
-    Sample = Scores | str | os.PathLike[str]
+    Given = Scores | str | os.PathLike[str]
 
 
 def score(
@@ -219,9 +219,9 @@ def _digest(source: Path | xr.Dataset, needed: xr.Dataset, batch_size: int) -> s
 
 
 def judge_score(
-    background: Sample,
-    signal: Sample,
-    null: Sample | None = None,
+    background: Given,
+    signal: Given,
+    null: Given | None = None,
     *,
     model: str | os.PathLike[str] | TrainedScore | None = None,
     seed: int = 0,
@@ -295,7 +295,7 @@ def judge_score(
     )
 
 
-def scores_of(model: TrainedScore | None, sample: Sample, most: int, rng: np.random.Generator) -> Scores:
+def scores_of(model: TrainedScore | None, sample: Given, most: int, rng: np.random.Generator) -> Scores:
     """Return the scores of a sample's events, or of ``most`` random ones; given scores are not computed again.
 
     Raises
