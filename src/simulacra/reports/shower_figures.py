@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: str, *, width: bool = False) -> bytes:
     """Draw the mean (or the width over the mean) against the incident energy, and below generated over truth."""
+    from matplotlib.ticker import MaxNLocator
+
     sides = []
     for side in (profiles.truth, profiles.generated):
         scale = np.where(side.mean != 0, side.mean, 1.0)
@@ -39,6 +41,8 @@ def profile_figure(profiles: EnergyProfiles, truth_label: str, generated_label: 
         points(top, x, truth, truth_error, TRUTH, marker="s", line="-", label=truth_label)
         points(top, x_generated, generated, generated_error, GENERATED, line="-", label=generated_label)
         top.set_ylabel("Width / mean" if width else "Mean")
+        # Steps of 1, 2 and 5: those of 2.5 need a digit more, and the label has no room beside it.
+        top.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         title(top, f"{profiles.long_name}: resolution" if width else profiles.long_name)
         top.margins(y=0.25)
         top.legend(loc="upper left", ncols=2, borderaxespad=0.1)

@@ -211,7 +211,7 @@ def any_system(kind: str) -> System:
             raise
         raise ValueError(f"the system in {files[0]} cannot be used ({type(error).__name__}: {error})") from error
     if fault := _fault_of(found):
-        raise ValueError(f"the system in {files[0]} {fault}: see docs/architecture.md")
+        raise ValueError(f"the system in {files[0]} {fault}: see docs/own_system.md")
     return cast("System", found)
 
 
