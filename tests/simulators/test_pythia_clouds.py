@@ -1,12 +1,13 @@
 """Clouds of particles and Pythia's failures, with a generator made up for it."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 
 from simulacra.simulators import PythiaError, PythiaSettings
-from simulacra.simulators.pythia import Run, _Failures, _simulate_run
+from simulacra.simulators.pythia import Run, _collisions, _Failures
 from simulacra.simulators.pythia_clouds import Clouds
 
 PARTICLES = [(211, 0.0, 0.0, 1.0, 1.0), (22, 3.0, 0.0, 0.0, 3.0), (-211, 0.0, 2.0, 0.0, 2.0)]
@@ -91,10 +92,16 @@ def run_of(n: int) -> Run:
     return Run(10, 10 + n, np.random.SeedSequence(1), ())
 
 
+def simulate_run(generator: Generator, settings: PythiaSettings, run: Run, clouds: Clouds, failures: _Failures) -> None:
+    """Append the collisions of a run to the clouds."""
+    for event in islice(_collisions(generator, settings, run, failures), run.stop - run.start):  # type: ignore[arg-type]
+        clouds.append(event, generator)
+
+
 def test_failed_events_are_counted_and_made_again() -> None:
     generator, clouds = Generator([PARTICLES] * 3, [False, True, True, False]), Clouds(4, ["up"])
     failures = _Failures(lambda: "")
-    _simulate_run(generator, PythiaSettings(process="z-to-dijets"), run_of(3), clouds, failures)  # type: ignore[arg-type]
+    simulate_run(generator, PythiaSettings(process="z-to-dijets"), run_of(3), clouds, failures)
     assert failures.in_all == 2
     assert len(generator.begun) == 1
     assert clouds.variables(10, charges)["weight"].size == 3
@@ -103,7 +110,7 @@ def test_failed_events_are_counted_and_made_again() -> None:
 def test_a_failed_event_of_a_file_is_read_again_with_another_seed(tmp_path: Any) -> None:
     generator, clouds = Generator([PARTICLES] * 3, [False, True, False]), Clouds(4, ["up"])
     settings = PythiaSettings(lhe=tmp_path / "x.lhe")
-    _simulate_run(generator, settings, run_of(3), clouds, _Failures(lambda: ""))  # type: ignore[arg-type]
+    simulate_run(generator, settings, run_of(3), clouds, _Failures(lambda: ""))
     assert [skip for _, _, skip in generator.begun] == [10, 11]
     assert generator.begun[0][0] != generator.begun[1][0]
 
@@ -111,8 +118,8 @@ def test_a_failed_event_of_a_file_is_read_again_with_another_seed(tmp_path: Any)
 def test_pythia_that_always_fails_is_given_up() -> None:
     generator = Generator([PARTICLES] * 20, [False] * 3 + [True] * 30)
     with pytest.raises(PythiaError, match=r"failed to make event 13 10 times in a row .*: no phase space; change"):
-        _simulate_run(
-            generator,  # type: ignore[arg-type]
+        simulate_run(
+            generator,
             PythiaSettings(process="z-to-dijets"),
             run_of(9),
             Clouds(4, ["up"]),
