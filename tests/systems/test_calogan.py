@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from simulacra.events import EventsError
+from simulacra.kinds import showers
 from simulacra.kinds.description import describe
+from simulacra.kinds.sampled import sampled
 from simulacra.kinds.showers import CARRIES, CONDITIONS
 from simulacra.observables.showers import shower_shapes_of
 from simulacra.systems.calogan import Settings, Trainer
@@ -59,9 +61,9 @@ def test_score_of_the_truth_itself_is_zero_and_of_other_showers_is_not(monkeypat
     made, events = trainer(), toy_showers(60, seed=9)
     truth = events["shower"].values
     rng = torch.Generator().manual_seed(1)
-    monkeypatch.setattr(made.showers, "sample", lambda model, conditions, rng: truth)
+    monkeypatch.setattr(showers, "sampled", lambda model, conditions, rng: truth)
     assert made.validate(events, rng).values["score"] == pytest.approx(0, abs=1e-12)
-    monkeypatch.setattr(made.showers, "sample", lambda model, conditions, rng: 1.1 * truth)
+    monkeypatch.setattr(showers, "sampled", lambda model, conditions, rng: 1.1 * truth)
     judged = made.validate(events, rng).values
     assert judged["wasserstein/energy_response"] == pytest.approx(0.08 / 0.02, rel=0.5)  # 10 % of 0.8, width 0.02
     assert judged["wasserstein/sparsity_0"] == pytest.approx(0, abs=1e-12)
@@ -72,7 +74,7 @@ def test_the_score_is_the_mean_over_shapes_and_four_bins_of_energy(monkeypatch: 
     """The definition that the shipped records go by, written out."""
     made, events = trainer(), toy_showers(200, seed=9)
     other = toy_showers(200, seed=10)["shower"].values
-    monkeypatch.setattr(made.showers, "sample", lambda model, conditions, rng: other)
+    monkeypatch.setattr(showers, "sampled", lambda model, conditions, rng: other)
     energy = events["incident_energy"].values
     truth = shower_shapes_of(events["shower"].values, energy, made.showers.geometry)
     fake = shower_shapes_of(other, energy, made.showers.geometry)
@@ -145,7 +147,7 @@ def test_showers_without_energy_are_refused() -> None:
 def test_sampling_in_validation_is_in_order() -> None:
     made, events = trainer(), toy_showers(40)
     conditions = made.tensors(events)["conditions"]
-    showers = made.showers.sample(made.family.average, conditions, torch.Generator().manual_seed(1))
+    showers = sampled(made.family.average, conditions, torch.Generator().manual_seed(1))
     assert showers.shape == (40, 40)
     ratio = showers.sum(axis=1) / (1000 * events["incident_energy"].values)
     np.testing.assert_allclose(ratio, 0.8, atol=0.5)

@@ -12,9 +12,10 @@ import xarray as xr
 from simulacra.conditions import Condition
 from simulacra.events import validate
 from simulacra.kinds.description import columns_of, describe
+from simulacra.kinds.sampled import sampled
 from simulacra.kinds.validation import EventValidation
 from simulacra.observables.jet_clouds import jet_observables_of
-from simulacra.observables.relative_jets import JET_CLASS, jet_variable
+from simulacra.observables.relative_jets import JET_CLASS, hardest_particles, jet_variable
 
 if TYPE_CHECKING:
     import torch
@@ -40,9 +41,8 @@ CHOSEN_BY: Final = (
     "pt_dispersion",
     "d2",
 )
-#: number of jets of the validation part that are judged, and per draw
+#: number of jets of the validation part that are judged
 MOST_VALIDATED: Final = 20_000
-DRAWN_AT_A_TIME: Final = 256
 
 
 def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:  # noqa: ARG001
@@ -95,36 +95,24 @@ class Jets:
 
     def _cloud(self, events: xr.Dataset) -> np.ndarray:
         """Return eta, phi and pT of the hardest particles, (N, P, 3) float32; 0 where there is none."""
-        there = events["present"].values & (events["pt_rel"].values > 0)
-        columns = [np.where(there, events[name].values, 0).astype(np.float32) for name in PARTICLE_VARIABLES]
-        cloud = np.stack(columns, axis=2)
-        order = np.argsort(-cloud[..., 2], axis=1, kind="stable")[:, : self.particles]
-        cloud = np.take_along_axis(cloud, order[..., None], axis=1)
+        kept = hardest_particles(events[[*PARTICLE_VARIABLES, "present"]], self.particles)
+        there = kept["present"].values & (kept["pt_rel"].values > 0)
+        cloud = np.stack([np.where(there, kept[name].values, 0) for name in PARTICLE_VARIABLES], axis=2).astype(
+            np.float32
+        )
         beyond = self.particles - cloud.shape[1]
         return np.pad(cloud, ((0, 0), (0, max(0, beyond)), (0, 0)))
 
     def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge a model by observables of its jets at the conditions of ``events``."""
         some = events.isel(event=slice(MOST_VALIDATED))
-        made = to_variables(self.sample(model, columns_of(some, tuple(CONDITIONS)), rng), self.description)
+        made = to_variables(sampled(model, columns_of(some, tuple(CONDITIONS)), rng), self.description)
         hardest = self._cloud(some)
         conditions = some[list(CONDITIONS)]
         columns = {name: hardest[..., i] for i, name in enumerate(PARTICLE_VARIABLES)}
         columns["present"] = hardest[..., 2] > 0
         truth = conditions.assign({name: (("event", "place"), values) for name, values in columns.items()})
         return self.validation.check(truth, conditions.assign(made))
-
-    def sample(self, model: nn.Module, conditions: Tensor, rng: torch.Generator) -> np.ndarray:
-        """Return a model's output, (N, 3 P + 2), at conditions (N, 2)."""
-        import torch
-
-        noise = torch.randn(len(conditions), int(model.latent), generator=rng)  # type: ignore[arg-type]
-        device = next(model.parameters()).device
-        pieces = []
-        with torch.inference_mode():
-            for z, c in zip(noise.split(DRAWN_AT_A_TIME), conditions.split(DRAWN_AT_A_TIME), strict=True):
-                pieces.append(model(z.to(device), c.to(device)).cpu())
-        return torch.cat(pieces).numpy()
 
 
 def observed(events: xr.Dataset) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from simulacra.conditions import Condition
 from simulacra.events import validate, variable
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.kinds.description import columns_of, describe
+from simulacra.kinds.sampled import sampled
 from simulacra.kinds.validation import EventValidation
 from simulacra.observables.showers import shower_shapes_of
 from simulacra.statistics.validation import Validation
@@ -20,9 +21,6 @@ from simulacra.statistics.validation import Validation
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-#: number of showers per draw in the validation of a model in training
-DRAWN_AT_A_TIME: Final = 256
 
 ConditionName = Literal["incident_energy", "impact_x", "impact_y", "polar_angle", "azimuthal_angle"]
 ConditionNames = Annotated[tuple[ConditionName, ...], Field(min_length=1)]
@@ -113,21 +111,9 @@ class Showers:
             return reflect_conditions(tensor, self.conditions, rows, columns)
         return reflect(tensor, self.geometry, rows, columns) if tensor.shape[1:] == (self.geometry.n_cells,) else tensor
 
-    def sample(self, model: nn.Module, conditions: Tensor, rng: torch.Generator) -> np.ndarray:
-        """Return a model's showers, (N, cells) [MeV], at conditions (N, C)."""
-        import torch
-
-        noise = torch.randn(len(conditions), int(model.latent), generator=rng)  # type: ignore[arg-type]
-        device = next(model.parameters()).device
-        pieces = []
-        with torch.inference_mode():
-            for z, c in zip(noise.split(DRAWN_AT_A_TIME), conditions.split(DRAWN_AT_A_TIME), strict=True):
-                pieces.append(model(z.to(device), c.to(device)).cpu())
-        return torch.cat(pieces).numpy()
-
     def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge a model by the shapes of its showers at the conditions of ``events``."""
-        return self.validation.check(events, self.sample(model, columns_of(events, self.conditions), rng))
+        return self.validation.check(events, sampled(model, columns_of(events, self.conditions), rng))
 
 
 def example(**system: Any) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from simulacra.simulators.pythia_clouds import Clouds
 from simulacra.simulators.pythia_errors import PythiaError
 from simulacra.simulators.pythia_jets import jets_of_collisions, one_after_the_other
 from simulacra.simulators.pythia_lhe import LheFile, lhe_variations
-from simulacra.simulators.pythia_processes import process_named
 from simulacra.simulators.pythia_settings import Parameter, PythiaSettings
 from simulacra.simulators.pythia_variations import Variation
 from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
@@ -133,7 +132,7 @@ class CollisionTask:
             seconds_per_event=(time.process_time() - begin) / n_events,
             first_event=chunk.start,
             process=settings.process or ("LHE" if settings.lhe else "of a card"),
-            **_particle_of(settings),
+            **({} if settings.jet_class is None else {"particle": settings.jet_class}),
             shower=settings.shower,
             pythia8mc_version=version("pythia8mc"),
         )
@@ -170,12 +169,6 @@ def in_turn(pieces: Sequence[Mapping[str, xr.Variable]]) -> dict[str, xr.Variabl
     sizes = [next(iter(piece.values())).shape[0] for piece in pieces]
     turn = np.argsort(np.concatenate([np.arange(size) for size in sizes]), kind="stable")
     return {name: one.isel(event=turn) for name, one in one_after_the_other(pieces).items()}
-
-
-def _particle_of(settings: PythiaSettings) -> dict[str, str]:
-    """Return what jets come from as an attribute, as files of jets name it."""
-    asked = None if settings.process is None or settings.jet is None else process_named(settings.process).jet_class
-    return {} if asked is None else {"particle": asked}
 
 
 class _Failures:

@@ -12,7 +12,6 @@ import xarray as xr
 from simulacra.observables.relative_jets import JET_CLASS, jet_variable, leading_jets
 from simulacra.simulators.pythia_clouds import Clouds
 from simulacra.simulators.pythia_errors import PythiaError
-from simulacra.simulators.pythia_processes import process_named
 from simulacra.simulators.pythia_settings import LeadingJetSettings, PythiaSettings
 from simulacra.simulators.pythia_variations import Variation
 
@@ -66,9 +65,8 @@ def jets_of_collisions(
         pieces.append(piece)
         found += kept
     variables = one_after_the_other(pieces)
-    asked = None if settings.process is None else process_named(settings.process).jet_class
-    if asked is not None:
-        place = np.full(stop - start, JET_CLASS.place_of(asked), dtype=np.int32)
+    if settings.jet_class is not None:
+        place = np.full(stop - start, JET_CLASS.place_of(settings.jet_class), dtype=np.int32)
         variables["jet_class"] = jet_variable(place, "jet_class")
     return variables
 

@@ -178,6 +178,11 @@ class PythiaSettings(CheckedSettings):
         return LeadingJetSettings.model_validate(asked | self.leading_jet.model_dump(exclude_unset=True))
 
     @property
+    def jet_class(self) -> str | None:
+        """What the leading jets come from, if the process says so."""
+        return None if self.process is None else process_named(self.process).jet_class
+
+    @property
     def parts(self) -> list[Self]:
         """The settings of each process of a mixture, which make events in turn; otherwise these settings."""
         mixture = () if self.process is None else process_named(self.process).mixture
