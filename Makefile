@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference docs-tables lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets docs-tables lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -56,6 +56,9 @@ bench-showers: $(INSTALLED) ## set up, then show how good and how fast each fami
 
 bench-inference: $(INSTALLED) ## set up, then time torch, ONNX Runtime and 8-bit products side by side (ARGS=calo-gamma)
 	$(BIN)/python -m benchmarks.inference $(ARGS)
+
+bench-jets: $(INSTALLED) ## set up, then simulate jets and judge every system of jets on them (ARGS="--only clouds")
+	$(BIN)/python -m benchmarks.jets $(ARGS)
 
 docs-tables: $(INSTALLED) ## set up, then write the tables of README.md and docs/ from benchmarks/results (ARGS=--check)
 	$(BIN)/python -m benchmarks.documents $(ARGS)
