@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +49,27 @@ class Trained:
     model: Any
 
 
-def example_of(kind: str, folder: Path) -> dict[str, Any]:
-    """Return a system's example; skip if it needs a package that is not installed."""
-    try:
-        return any_system(kind).example(folder)
-    except (ImportError, PythiaError) as error:
-        if "pip install" not in str(error):
-            raise
-        pytest.skip(str(error))
+@pytest.fixture(scope="module")
+def example_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[dict[str, Any], Path]]:
+    """Return a function that makes a system's example once; it skips if a package that this needs is not installed."""
+
+    @cache
+    def make(kind: str) -> tuple[dict[str, Any], Path]:
+        folder = tmp_path_factory.mktemp(kind)
+        try:
+            return any_system(kind).example(folder), folder
+        except (ImportError, PythiaError) as error:
+            if "pip install" not in str(error):
+                raise
+            pytest.skip(str(error))
+
+    return make
 
 
 @pytest.fixture(scope="module")
-def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(request: pytest.FixtureRequest, example_of: Callable[[str], tuple[dict[str, Any], Path]]) -> Trained:
     kind = request.param
-    folder = tmp_path_factory.mktemp(kind)
-    experiment = example_of(kind, folder)
+    experiment, folder = example_of(kind)
     assert experiment["system"]["kind"] == kind
     lines = simulacra.train(experiment, folder / "run", progress=False)
     assert experiment["name"] in lines[-1]
@@ -91,8 +99,8 @@ def test_it_says_what_it_is(kind: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Case:
-    experiment = example_of(request.param, tmp_path_factory.mktemp("case"))
+def case(request: pytest.FixtureRequest, example_of: Callable[[str], tuple[dict[str, Any], Path]]) -> Case:
+    experiment, _ = example_of(request.param)
     events = read_sample(experiment["data"]["path"]).isel(event=slice(0, 200))
     return case_of(experiment["system"], events)
 
