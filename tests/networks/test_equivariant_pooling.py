@@ -44,6 +44,12 @@ def test_absent_particles_have_no_velocity_and_no_influence(network: CloudVeloci
     torch.testing.assert_close(network(other, angle, context), velocity)
 
 
+def test_a_cloud_without_particles_has_no_velocity(network: CloudVelocity) -> None:
+    x, angle, context = inputs()
+    context[:, -1] = 0.0
+    assert not network(x, angle, context).any()
+
+
 def test_particles_see_each_other(network: CloudVelocity) -> None:
     x, angle, context = inputs()
     context[:, -1] = 1.0

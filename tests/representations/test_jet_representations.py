@@ -8,7 +8,7 @@ import torch
 
 from simulacra.kinds.jets import Jets
 from simulacra.observables.jet_clouds import jet_observables_of
-from simulacra.representations.jet_attributes import JetAttributes, relative_mass
+from simulacra.representations.jet_attributes import ATTRIBUTES, JetAttributes, axes_of, prongs, relative_mass
 from simulacra.representations.jet_particles import JetParticles
 from toy_jets import N_CLASSES, toy_jets
 
@@ -44,6 +44,32 @@ def test_the_mass_of_a_narrow_jet_keeps_its_digits() -> None:
     angles = torch.tensor([[0.5e-3, -0.5e-3]])
     pt = torch.tensor([[0.5, 0.5]])
     assert float(relative_mass(angles, torch.zeros(1, 2), pt)) == pytest.approx(0.5e-3, rel=1e-4)
+
+
+def test_prongs_are_those_of_a_jet_of_three_clusters() -> None:
+    centres = torch.tensor([[0.0, 0.3], [-0.4, -0.1], [0.5, 0.0]])
+    shares = torch.tensor([0.6, 0.3, 0.1])
+    offsets = 0.01 * torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    angles = (centres[:, None] + offsets).reshape(1, 12, 2)
+    pt = (shares[:, None] / 4).expand(3, 4).reshape(1, 12, 1)
+    order = torch.randperm(12, generator=rng())
+    found, axes = prongs(torch.cat([angles, pt], dim=2)[:, order])
+    torch.testing.assert_close(found[0], shares)
+    torch.testing.assert_close(axes[0], centres)
+
+
+def test_a_jet_of_one_particle_has_prongs_without_a_share() -> None:
+    cloud = torch.zeros(1, 4, 3)
+    cloud[0, 0] = torch.tensor([0.1, -0.2, 0.9])
+    shares, axes = prongs(cloud)
+    assert shares[0].tolist() == [1.0, 0.0, 0.0]
+    torch.testing.assert_close(axes[0], cloud[0, :1, :2].expand(3, 2))
+
+
+def test_the_axes_follow_from_the_attributes(jets: dict[str, torch.Tensor]) -> None:
+    _, axes = prongs(jets["cloud"])
+    centre = jets["attributes"][:, None, 5:7]
+    torch.testing.assert_close(axes_of(jets["attributes"]), axes - centre, rtol=1e-3, atol=1e-5)
 
 
 def test_attributes_come_back_and_are_normal_in_each_class(
@@ -94,7 +120,7 @@ def test_a_jet_of_one_particle_has_no_mass_and_no_nan(fitted: tuple[JetAttribute
 
 @pytest.mark.parametrize("scale", [0.0, 30.0])
 def test_far_points_give_finite_jets(fitted: tuple[JetAttributes, JetParticles], scale: float) -> None:
-    scores = scale * torch.randn(300, 7, generator=rng())
+    scores = scale * torch.randn(300, ATTRIBUTES, generator=rng())
     kind = torch.arange(300.0) % N_CLASSES
     attributes: Any = fitted[0].inverse(scores, kind)
     assert bool(torch.isfinite(attributes).all())

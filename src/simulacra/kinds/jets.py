@@ -81,7 +81,7 @@ class Jets:
         self.validation = EventValidation(tuple(CONDITIONS), observed, binned=("jet_class",), weighted=False)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``cloud`` (N, P, 3), ``attributes`` (N, 7) and ``conditions`` (N, 2) in physical units."""
+        """Return ``cloud`` (N, P, 3), ``attributes`` (N, 13) and ``conditions`` (N, 2) in physical units."""
         import torch
 
         from simulacra.representations.jet_attributes import attributes_of

@@ -11,12 +11,12 @@ from torch.nn import functional
 from simulacra.generators.flow_matching import Solver, transport
 from simulacra.networks.equivariant_pooling import CloudVelocity
 from simulacra.networks.velocity import Velocity
-from simulacra.representations.jet_attributes import ATTRIBUTES, JetAttributes
-from simulacra.representations.jet_particles import FEATURES, JetParticles
+from simulacra.representations.jet_attributes import ATTRIBUTES, PRONGS, JetAttributes, axes_of
+from simulacra.representations.jet_particles import FEATURES, JetParticles, points_of_angles
 
 #: of the network of the jets
 JET_WIDTH = 128
-JET_BLOCKS = 3
+JET_BLOCKS = 4
 #: jets are given their masses in this unit [GeV], in which an output's numbers are of one order
 MASS_UNIT = 1000.0
 
@@ -61,13 +61,14 @@ class JetFlow(nn.Module):
         self.representation = JetParticles(classes)
         context = classes + 1
         self.jets = Velocity(ATTRIBUTES, context, JET_WIDTH, JET_BLOCKS)
-        self.particles = CloudVelocity(particles, FEATURES, context + ATTRIBUTES + 1, width, blocks, pooled)
+        within = context + ATTRIBUTES + 2 * PRONGS + 1
+        self.particles = CloudVelocity(particles, FEATURES, within, width, blocks, pooled)
         self.steps = {"jets": jet_steps, "particles": particle_steps}
         self.solver = solver
         self.latent = ATTRIBUTES + self.particles.latent
 
     def fit(self, cloud: Tensor, attributes: Tensor, conditions: Tensor, rng: torch.Generator) -> None:
-        """Fit the representations to clouds (N, P, 3), attributes (N, 7) and conditions (N, 2)."""
+        """Fit the representations to clouds (N, P, 3), attributes (N, 13) and conditions (N, 2)."""
         jet_class = conditions[:, 0]
         if len(jet_class.unique()) == 1:
             # The quantiles depend on the class: of one class, they are those of two that are alike.
@@ -109,7 +110,7 @@ class JetFlow(nn.Module):
     def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return what a stage learns and its context.
 
-        Batches hold ``points`` (N, P, 3), ``attributes`` (N, 7) and ``conditions`` (N, 2) in physical units.
+        Batches hold ``points`` (N, P, 3), ``attributes`` (N, 13) and ``conditions`` (N, 2) in physical units.
         """
         conditions, attributes = batch["conditions"], batch["attributes"]
         context = self.context(conditions)
@@ -125,5 +126,6 @@ class JetFlow(nn.Module):
         return torch.cat([kind, pt], dim=1)
 
     def context_within(self, context: Tensor, scores: Tensor, attributes: Tensor) -> Tensor:
-        """Return the context of the particles: that of the jet, its scores, and the share of places that are taken."""
-        return torch.cat([context, scores, attributes[:, :1] / self.particles_per_jet], dim=1)
+        """Return the context of the particles: that of the jet, its scores, its axes, and the share of taken places."""
+        axes = points_of_angles(axes_of(attributes)).flatten(1)
+        return torch.cat([context, scores, axes, attributes[:, :1] / self.particles_per_jet], dim=1)

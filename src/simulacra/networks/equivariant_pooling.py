@@ -1,7 +1,9 @@
 """The velocity of a cloud of particles: the same for any order of them, at a cost that grows with their number.
 
 Equivariant point cloud (EPiC) layers of Buhmann, Kasieczka and Thaler, arXiv:2301.08128: particles see each other only
-through their mean and their sum, from which a global vector is updated, which each particle then sees.
+through their mean and their sum, from which a global vector is updated, which each particle then sees. Beside these are
+a few weighted means, whose weights a layer learns (as attention from induced points, arXiv:1810.00825): a particle also
+sees that of its own group, such as the prong of a W boson that it belongs to. The cost stays linear.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simulacra.networks.velocity import HARMONICS
+
+#: absent particles have weights of exp(-FAR), which is 0 without a NaN where all are absent
+FAR = 1e4
 
 
 class CloudVelocity(nn.Module):
@@ -26,14 +31,18 @@ class CloudVelocity(nn.Module):
         of the layers.
     pooled:
         length of the global vector.
+    groups:
+        number of weighted means of a layer.
     """
 
     harmonics: Tensor
     place: Tensor
 
-    def __init__(self, particles: int, features: int, context: int, width: int, blocks: int, pooled: int = 32) -> None:
+    def __init__(
+        self, particles: int, features: int, context: int, width: int, blocks: int, pooled: int = 32, groups: int = 4
+    ) -> None:
         super().__init__()
-        self.particles, self.features = particles, features
+        self.particles, self.features, self.groups = particles, features, groups
         self.size = self.latent = particles * features
         self.register_buffer("harmonics", 2.0 * torch.arange(1, HARMONICS + 1))
         self.register_buffer("place", (torch.arange(particles) + 0.5) / particles, persistent=False)
@@ -41,9 +50,12 @@ class CloudVelocity(nn.Module):
             nn.Linear(context + 2 * HARMONICS, 2 * width), nn.SiLU(), nn.Linear(2 * width, pooled), nn.SiLU()
         )
         self.first = nn.Linear(features, width)
-        self.first_shift = nn.Linear(pooled, width)
-        self.pools = nn.ModuleList(nn.Linear(2 * width + pooled, pooled) for _ in range(blocks))
-        self.shifts = nn.ModuleList(nn.Linear(pooled, width) for _ in range(blocks))
+        self.first_shift = nn.Linear(pooled + context, width)
+        self.pools = nn.ModuleList(nn.Linear((2 + groups) * width + pooled, pooled) for _ in range(blocks))
+        # Of each particle: how much it counts in each group's mean, and how much of each group it sees.
+        self.groupings = nn.ModuleList(nn.Linear(width, 2 * groups) for _ in range(blocks))
+        self.seen = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(blocks))
+        self.onwards = nn.ModuleList(nn.Linear(pooled, width) for _ in range(blocks))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(blocks))
         self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
         self.last = nn.Linear(width, features)
@@ -58,15 +70,20 @@ class CloudVelocity(nn.Module):
         share = context[:, -1:]
         there = (self.place < share).to(x.dtype)[:, None]
         per_particle = 1.0 / (share * self.particles).clamp(min=1.0)
-        h = functional.silu(
-            self.first(x.unflatten(1, (self.particles, self.features))) + self.first_shift(pooled)[:, None]
-        )
-        for pool, shift, norm, block in zip(self.pools, self.shifts, self.norms, self.blocks, strict=True):
+        # The context itself too: the layer then compares a particle with the axes of the jet.
+        shift = self.first_shift(torch.cat([pooled, context], dim=1))
+        h = functional.silu(self.first(x.unflatten(1, (self.particles, self.features))) + shift[:, None])
+        absent = (1.0 - there) * FAR
+        layers = (self.pools, self.onwards, self.norms, self.blocks, self.groupings, self.seen)
+        for pool, onward, norm, block, grouping, seen in zip(*layers, strict=True):
+            normed = norm(h)
+            counts, sees = grouping(normed).split(self.groups, dim=2)
+            means = torch.bmm((counts.transpose(1, 2) - absent).softmax(dim=2), h)
             total = torch.bmm(there, h).squeeze(1)
-            pooled = pooled + functional.silu(
-                pool(torch.cat([total * per_particle, total / self.particles, pooled], dim=1))
-            )
-            h = h + functional.silu(block(norm(h)) + shift(pooled)[:, None])
+            every = torch.cat([total * per_particle, total / self.particles, means.flatten(1), pooled], dim=1)
+            pooled = pooled + functional.silu(pool(every))
+            own = torch.bmm(sees.softmax(dim=2), seen(means) + onward(pooled)[:, None])
+            h = h + functional.silu(block(normed) + own)
         velocity: Tensor = (self.last(h) * there.transpose(1, 2)).flatten(1)
         return velocity
 

@@ -13,11 +13,17 @@ from torch import Tensor, nn
 
 from simulacra.representations.conditional_quantiles import ConditionalQuantiles, open_uniform
 
-#: multiplicity, mass over pT, pseudorapidity, and of the particles kept: summed pT, mass over pT, centre in eta and phi
-ATTRIBUTES: Final = 7
-#: widths of the pseudorapidity and of the centre, of whose exponentials the quantiles are taken, as they are signed
-SCALES: Final = (1.0, 0.02, 0.02)
-SIGNED: Final = (2, 5, 6)
+#: multiplicity, mass over pT, pseudorapidity; of the particles kept: summed pT, mass over pT, centre in eta and phi; of
+#: the second and third prong: their shares of pT, and where they are beside the first, in eta and phi
+ATTRIBUTES: Final = 13
+#: those that are signed, and their widths, in whose unit the quantiles of exponentials are taken
+SIGNED: Final = {2: 1.0, 5: 0.02, 6: 0.02, 9: 0.1, 10: 0.1, 11: 0.1, 12: 0.1}
+#: those that change their sign in a mirror
+ALONG_ETA: Final = (2, 5, 9, 11)
+ALONG_PHI: Final = (6, 10, 12)
+#: a jet is divided into this many prongs, in so many rounds
+PRONGS: Final = 3
+DIVISIONS: Final = 8
 LEAST: Final = 1e-12
 #: share of a training sample's range by which attributes may lie beyond it
 BEYOND: Final = 0.1
@@ -39,7 +45,7 @@ def relative_mass(eta: Tensor, phi: Tensor, pt: Tensor) -> Tensor:
 
 
 def attributes_of(cloud: Tensor, jet: Tensor) -> Tensor:
-    """Return the attributes of jets, (N, 7).
+    """Return the attributes of jets, (N, 13).
 
     Parameters
     ----------
@@ -52,11 +58,43 @@ def attributes_of(cloud: Tensor, jet: Tensor) -> Tensor:
     total = pt.sum(dim=1)
     centres = [(pt * x).sum(dim=1) / total.clamp(min=LEAST) for x in (eta, phi)]
     mass = relative_mass(eta, phi, pt)
-    return torch.cat([jet, torch.stack([total, mass, *centres], dim=1)], dim=1)
+    shares, axes = prongs(cloud)
+    beside = (axes[:, 1:] - axes[:, :1]).flatten(1)
+    return torch.cat([jet, torch.stack([total, mass, *centres], dim=1), shares[:, 1:], beside], dim=1)
+
+
+def prongs(cloud: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the shares of pT (N, 3), falling, and the axes (N, 3, 2) in eta and phi, of the three prongs of jets.
+
+    The axes minimise 3-subjettiness with beta = 2 (arXiv:1011.2268): each particle belongs to its nearest axis, the
+    centre of its particles. They begin at particles that are hard and far from each other. A jet of fewer particles
+    has prongs without a share, where its first is.
+    """
+    angles, pt = cloud[..., :2], cloud[..., 2]
+    every = torch.arange(len(cloud), device=cloud.device)
+    axes = angles[every, pt.argmax(dim=1)][:, None]
+    while axes.shape[1] < PRONGS:
+        distance = torch.cdist(angles, axes).square().amin(dim=2)
+        axes = torch.cat([axes, angles[every, (pt * distance).argmax(dim=1)][:, None]], dim=1)
+    for _ in range(DIVISIONS):
+        member = nn.functional.one_hot(torch.cdist(angles, axes).argmin(dim=2), PRONGS) * pt[..., None]
+        held = member.sum(dim=1)
+        centres = torch.einsum("npk,npa->nka", member, angles) / held.clamp(min=LEAST)[..., None]
+        axes = torch.where(held[..., None] > 0, centres, axes)
+    shares, order = (held / held.sum(dim=1, keepdim=True).clamp(min=LEAST)).sort(dim=1, descending=True)
+    axes = axes.gather(1, order[..., None].expand(-1, -1, 2))
+    return shares, torch.where(shares[..., None] > 0, axes, axes[:, :1])
+
+
+def axes_of(attributes: Tensor) -> Tensor:
+    """Return the axes (N, 3, 2) of the prongs relative to the centre, from attributes (N, 13)."""
+    beside = attributes[:, 9:].unflatten(1, (PRONGS - 1, 2))
+    first = -(attributes[:, 7:9, None] * beside).sum(dim=1, keepdim=True)
+    return torch.cat([first, first + beside], dim=1)
 
 
 class JetAttributes(nn.Module):
-    """Attributes (N, 7) as nearly standard normal scores (N, 7) of the jets of their class.
+    """Attributes (N, 13) as nearly standard normal scores (N, 13) of the jets of their class.
 
     Parameters
     ----------
@@ -74,34 +112,34 @@ class JetAttributes(nn.Module):
         super().__init__()
         self.particles = particles
         self.quantiles = ConditionalQuantiles(torch.zeros(ATTRIBUTES, dtype=torch.long), max(classes, 2))
-        self.register_buffer("scales", torch.tensor(SCALES), persistent=False)
+        self.register_buffer("scales", torch.tensor(list(SIGNED.values())), persistent=False)
         self.register_buffer("lowest", torch.zeros(ATTRIBUTES))
         self.register_buffer("highest", torch.ones(ATTRIBUTES))
 
     def fit(self, attributes: Tensor, jet_class: Tensor, rng: torch.Generator) -> None:
-        """Fit to attributes (N, 7) of jets of the classes (N,)."""
+        """Fit to attributes (N, 13) of jets of the classes (N,)."""
         beyond = BEYOND * (attributes.amax(dim=0) - attributes.amin(dim=0))
         self.lowest.copy_(attributes.amin(dim=0) - beyond)
         self.highest.copy_(attributes.amax(dim=0) + beyond)
         self.quantiles.fit(self._positive(attributes, rng), jet_class[:, None])
 
     def forward(self, attributes: Tensor, jet_class: Tensor, rng: torch.Generator) -> Tensor:
-        """Return the scores (N, 7) of attributes (N, 7); multiplicities are spread over their unit."""
+        """Return the scores (N, 13) of attributes (N, 13); multiplicities are spread over their unit."""
         positive = self._positive(attributes, rng)
         found: Tensor = self.quantiles(positive, jet_class[:, None], open_uniform(positive, rng))
         return found
 
     def inverse(self, scores: Tensor, jet_class: Tensor) -> Tensor:
-        """Return the attributes (N, 7) of scores (N, 7): multiplicities are whole, from 1 to the number of places."""
+        """Return the attributes (N, 13) of scores (N, 13): multiplicities are whole, from 1 to the number of places."""
         found = self.quantiles.inverse(scores, jet_class[:, None])
         number = found[:, :1].floor().clamp(1, self.particles)
-        signed = found[:, SIGNED].clamp(LEAST, 1 / LEAST).log() * self.scales
-        made = torch.cat([number, found[:, 1:2], signed[:, :1], found[:, 3:5], signed[:, 1:]], dim=1)
+        made = found.clone()
+        made[:, list(SIGNED)] = found[:, list(SIGNED)].clamp(LEAST, 1 / LEAST).log() * self.scales
         # No further than a little beyond the training sample: what comes of a score of 30 would not be finite.
         return torch.cat([number, made.clamp(self.lowest, self.highest)[:, 1:]], dim=1)
 
     def _positive(self, attributes: Tensor, rng: torch.Generator) -> Tensor:
         found = attributes.clone()
         found[:, 0] += open_uniform(attributes[:, 0], rng)
-        found[:, SIGNED] = (attributes[:, SIGNED] / self.scales).exp()
+        found[:, list(SIGNED)] = (attributes[:, list(SIGNED)] / self.scales).exp()
         return found

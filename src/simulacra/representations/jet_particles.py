@@ -24,6 +24,11 @@ ROUNDS: Final = 3
 MOST: Final = 4.0
 
 
+def points_of_angles(angles: Tensor) -> Tensor:
+    """Return the points of angles to the jet's centre."""
+    return torch.asinh(angles / ANGLE) * UNIT
+
+
 class JetParticles(nn.Module):
     """Map clouds (N, P, 3) of eta, phi and pT relative to the jet to points (N, P, 3), and back.
 
@@ -46,12 +51,12 @@ class JetParticles(nn.Module):
         self.quantiles.fit(cloud[..., 2][there][:, None], jet_class[:, None].expand_as(there)[there][:, None])
 
     def forward(self, cloud: Tensor, attributes: Tensor, jet_class: Tensor) -> Tensor:
-        """Return points (N, P, 3) of clouds and their attributes (N, 7); 0 of absent particles."""
+        """Return points (N, P, 3) of clouds and their attributes (N, 13); 0 of absent particles."""
         there = cloud[..., 2] > 0
         points = torch.zeros_like(cloud)
         kind = jet_class[:, None].expand_as(there)[there][:, None]
         points[..., 0][there] = self.quantiles.scores(cloud[..., 2][there][:, None], kind)[:, 0]
-        angles = torch.asinh((cloud[..., :2] - attributes[:, None, 5:7]) / ANGLE) * UNIT
+        angles = points_of_angles(cloud[..., :2] - attributes[:, None, 5:7])
         points[..., 1:] = torch.where(there[..., None], angles, 0.0)
         return points
 

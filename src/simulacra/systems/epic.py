@@ -77,7 +77,7 @@ class Trainer:
         return FlowMatching(model, average_decay=self.settings.average_decay)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``points`` (N, P, 3), ``attributes`` (N, 7) and ``conditions`` (N, 2) in physical units."""
+        """Return ``points`` (N, P, 3), ``attributes`` (N, 13) and ``conditions`` (N, 2) in physical units."""
         import torch
 
         physical = self.jets.tensors(events)
@@ -90,13 +90,14 @@ class Trainer:
         """Mirror each jet in eta and in phi with probability 1/2: collisions of two protons do not change."""
         import torch
 
+        from simulacra.representations.jet_attributes import ALONG_ETA, ALONG_PHI
+
         points, attributes = batch["points"].clone(), batch["attributes"].clone()
         eta, phi = (1.0 - 2.0 * (torch.rand(2, len(points), generator=rng) < 0.5)).to(points)
         points[..., 1] *= eta[:, None]
         points[..., 2] *= phi[:, None]
-        attributes[:, 2] *= eta
-        attributes[:, 5] *= eta
-        attributes[:, 6] *= phi
+        attributes[:, ALONG_ETA] *= eta[:, None]
+        attributes[:, ALONG_PHI] *= phi[:, None]
         return dict(batch) | {"points": points, "attributes": attributes}
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
