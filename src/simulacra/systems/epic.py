@@ -1,7 +1,7 @@
 """Jets as clouds of particles by equivariant pooling (EPiC), as flow matching: arXiv:2301.08128 and arXiv:2310.00049.
 
-Two stages: what a jet is as a whole (multiplicity, mass, direction, and sums over its particles), given its class and
-transverse momentum, then its particles given these. Both learn by flow matching from normal scores. The particles'
+Two stages: what a jet is as a whole (multiplicity, mass, direction, prongs, and sums over its particles), given its class
+and transverse momentum, then its particles given these. Both learn by flow matching from normal scores. The particles'
 network sees them as a set; its cost grows with their number. The sums of the first stage are imposed on the particles.
 """
 
@@ -44,8 +44,8 @@ class Settings(CheckedSettings):
     kind: Literal["epic"] = "epic"
     particles: Annotated[int, Field(ge=2, le=1000)] = 30
     teacher: str | None = None
-    width: Annotated[int, Field(ge=1, le=1024)] = 96
-    blocks: Annotated[int, Field(ge=1, le=64)] = 6
+    width: Annotated[int, Field(ge=1, le=1024)] = 80
+    blocks: Annotated[int, Field(ge=1, le=64)] = 5
     pooled: Annotated[int, Field(ge=1, le=1024)] = 48
     jet_steps: Annotated[int, Field(ge=1, le=1000)] = 8
     particle_steps: Annotated[int, Field(ge=1, le=1000)] = 8
