@@ -93,9 +93,7 @@ def check(events: xr.Dataset) -> None:
     where = f"'{events.encoding[SOURCE]}': " if SOURCE in events.encoding else ""
     index, image = events["event"].values, events[IMAGE]
     if image.dims != ("event", "row", "column") or image.shape[1] != image.shape[2]:
-        raise EventsError(
-            f"{where}images are square, (event, row, column); '{IMAGE}' is {dict(image.sizes)}"
-        )
+        raise EventsError(f"{where}images are square, (event, row, column); '{IMAGE}' is {dict(image.sizes)}")
     if PIXEL_SIZE not in events.attrs:
         raise EventsError(
             f"{where}the events have no attribute '{PIXEL_SIZE}', the distance between the centres of two pixels: set "
