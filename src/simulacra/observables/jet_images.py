@@ -75,7 +75,7 @@ def positions(n: int, pixel_size: float) -> np.ndarray:
 
 def is_image(events: xr.Dataset) -> bool:
     """Return whether events are images of jets or muons."""
-    return PIXEL_SIZE in events.attrs and IMAGE in events and events[IMAGE].dims == ("event", "row", "column")
+    return bool(events.attrs.get(PIXEL_SIZE)) and IMAGE in events and events[IMAGE].dims == ("event", "row", "column")
 
 
 def image_observables(events: xr.Dataset) -> xr.Dataset:

@@ -23,7 +23,7 @@ PRECISION: Final = 1e-4
 def tau21(images: np.ndarray, pixel_size: float) -> np.ndarray:
     """Return 2- over 1-subjettiness of images (N, n, n), (N,); 0 for images of a single pixel, or of none."""
     one, two = (subjettiness(images, pixel_size, axes) for axes in (1, 2))
-    return np.divide(two, one, out=np.zeros_like(one), where=one > 0)
+    return np.asarray(np.divide(two, one, out=np.zeros_like(one), where=one > 0))
 
 
 def subjettiness(images: np.ndarray, pixel_size: float, axes: int) -> np.ndarray:
@@ -57,7 +57,8 @@ def winner_axes(pt: np.ndarray, place: np.ndarray, axes: int) -> np.ndarray:
     """
     n, most = pt.shape
     pt, every = pt.copy(), np.arange(n)
-    separation = sum((x[:, :, None] - x[:, None]) ** 2 for x in (place[..., 0], place[..., 1]))
+    row, column = place[..., 0], place[..., 1]
+    separation = (row[:, :, None] - row[:, None]) ** 2 + (column[:, :, None] - column[:, None]) ** 2
     alive = pt > 0
     # For each cluster, the nearest harder one; ties are broken by the place in the list.
     nearest = np.zeros((n, most), dtype=int)
@@ -74,11 +75,11 @@ def winner_axes(pt: np.ndarray, place: np.ndarray, axes: int) -> np.ndarray:
             alive[event, cluster], mine[:, 0] ** 2 * apart[np.arange(len(event)), at], np.inf
         )
 
-    for cluster in ranks:
-        renew(every, np.full(n, cluster))
+    for place_in_list in ranks:
+        renew(every, np.full(n, place_in_list))
     left = alive.sum(axis=1)
     while (busy := np.flatnonzero(left > axes)).size:
-        softer = distance[busy].argmin(axis=1)
+        softer = np.asarray(distance[busy].argmin(axis=1))
         harder = nearest[busy, softer]
         pt[busy, harder] += pt[busy, softer]
         alive[busy, softer] = False
@@ -121,11 +122,12 @@ def minimised(pt: np.ndarray, place: np.ndarray, axes: np.ndarray) -> tuple[np.n
 
 def _tau(pt: np.ndarray, place: np.ndarray, *axes: np.ndarray) -> np.ndarray:
     """Return the lowest subjettiness of several choices of axes, (N,)."""
-    found = [(pt * _distances(place, one).min(axis=2)).sum(axis=1) / pt.sum(axis=1) for one in axes]
+    total = np.where(pt.any(axis=1), pt.sum(axis=1), 1)
+    found = [(pt * _distances(place, one).min(axis=2)).sum(axis=1) / total for one in axes]
     return np.asarray(np.minimum.reduce(found))
 
 
 def _distances(place: np.ndarray, axes: np.ndarray) -> np.ndarray:
     """Return the distance of each pixel (N, P, 2) from each axis (N, K, 2), (N, P, K)."""
     apart = place[:, :, None] - axes[:, None]
-    return np.hypot(apart[..., 0], apart[..., 1])
+    return np.asarray(np.hypot(apart[..., 0], apart[..., 1]))
