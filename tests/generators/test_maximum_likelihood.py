@@ -40,3 +40,13 @@ def test_its_minimum_is_the_mean() -> None:
 def test_there_is_one_player() -> None:
     with pytest.raises(ValueError, match="no player 'critic'"):
         MaximumLikelihood(Normal(), Likelihood())("critic", {"x": torch.zeros(2)}, 0, torch.Generator())
+
+
+def test_the_average_follows_the_module() -> None:
+    family = MaximumLikelihood(Normal(), Likelihood(), average_decay=0.5)
+    family.module.mean.data.fill_(1.0)
+    assert float(family.average.mean) == 0.0
+    for step in range(100, 103):
+        family.after_step(step)
+    assert float(family.average.mean) == pytest.approx(1 - 0.5**3)
+    assert [name for name, one in family.average.named_parameters() if one.requires_grad] == []

@@ -10,9 +10,11 @@ import xarray as xr
 from simulacra import reference
 from system_checks import CHECKS, Case, case_of
 from tiny_calogan import FIVE, SYSTEM, toy_showers
+from toy_images import toy_images
 from toy_jets import toy_jets
 
 EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "particle_steps": 1}
+LAGAN = {"kind": "lagan", "latent": 8, "channels": (2, 2, 2), "critic_channels": (2, 2, 2)}
 
 VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "calogan": [
@@ -41,6 +43,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "epic": [
         (EPIC | {"particles": 12}, toy_jets(400)),
         (EPIC | {"particles": 8, "particle_steps": 2}, toy_jets(400, particles=8, classes=1)),
+    ],
+    "lagan": [
+        (LAGAN, toy_images(300, size=9)),
+        (LAGAN | {"observable_matching": 0.0, "power": 3, "flipped_class": 0.0}, toy_images(300, size=12)),
     ],
     "grindhammer_peters": [
         ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+
+from simulacra.generators.average import follow
 
 
 class EventLikelihood(Protocol):
@@ -19,16 +22,26 @@ class EventLikelihood(Protocol):
 class MaximumLikelihood(nn.Module):
     """One player, whose loss is the mean negative log-likelihood over a batch.
 
-    A moving average is not needed for a few parameters: ``average`` is the module itself.
+    Parameters
+    ----------
+    module:
+        what is trained.
+    likelihood:
+        the log-likelihood of events.
+    average_decay:
+        decay of the moving average of the weights. Few parameters need none: with 0, ``average`` is the module itself.
     """
 
-    def __init__(self, module: nn.Module, likelihood: EventLikelihood) -> None:
+    def __init__(self, module: nn.Module, likelihood: EventLikelihood, *, average_decay: float = 0.0) -> None:
         super().__init__()
-        self.average, self.likelihood = module, likelihood
+        self.module, self.average, self.likelihood = module, module, likelihood
+        self.average_decay = average_decay
+        if average_decay:
+            self.average = copy.deepcopy(module).requires_grad_(False).eval()
 
     def players(self) -> dict[str, nn.Module]:
         """Return the module to optimise."""
-        return {"likelihood": self.average}
+        return {"likelihood": self.module}
 
     def forward(
         self,
@@ -40,7 +53,9 @@ class MaximumLikelihood(nn.Module):
         """Return the loss on a batch, and no further scalars to log."""
         if player not in self.players():
             raise ValueError(f"there is no player {player!r}; the only one is 'likelihood'")
-        return -self.likelihood.log_likelihood(self.average, batch).mean(), {}
+        return -self.likelihood.log_likelihood(self.module, batch).mean(), {}
 
     def after_step(self, step: int) -> None:
-        """Do nothing."""
+        """Update the moving average."""
+        if self.average is not self.module:
+            follow(self.average, self.module, step, self.average_decay)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
@@ -65,13 +65,13 @@ def cluster_jets(
     momentum, energy, present = checked_cloud(momentum, energy, present)
     four_momentum = np.concatenate([momentum, energy[..., None]], axis=2)[present]  # (particles of all events, 4)
     counts = np.count_nonzero(present, axis=1)
-    event_of_jet, jet_of_particle = _cluster(four_momentum, counts, radius, min_pt)
+    event_of_jet, jet_of_particle = clustered(four_momentum, counts, radius, min_pt)
 
     # The jets' momenta are summed here from their constituents: one look-up in fastjet instead of two that must agree.
-    clustered = jet_of_particle >= 0
+    in_jet = jet_of_particle >= 0
     jets = np.zeros((len(event_of_jet), 4))
-    np.add.at(jets, jet_of_particle[clustered], four_momentum[clustered])
-    sizes = np.bincount(jet_of_particle[clustered], minlength=len(event_of_jet))
+    np.add.at(jets, jet_of_particle[in_jet], four_momentum[in_jet])
+    sizes = np.bincount(jet_of_particle[in_jet], minlength=len(event_of_jet))
     pt = np.hypot(jets[:, 0], jets[:, 1])
     order = np.lexsort((-pt, event_of_jet))
     first = np.searchsorted(event_of_jet, np.arange(len(counts)))  # jets come event by event
@@ -101,16 +101,24 @@ def cluster_jets(
     return variables
 
 
-def _cluster(
-    four_momentum: np.ndarray, counts: np.ndarray, radius: float, min_pt: float
+def clustered(
+    four_momentum: np.ndarray,
+    counts: np.ndarray,
+    radius: float,
+    min_pt: float,
+    algorithm: Literal["antikt", "kt"] = "antikt",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the event of each jet, (J,), in order, and the jet of each particle, -1 for none, (particles,)."""
+    """Return the event of each jet, (J,), in order, and the jet of each particle, -1 for none, (particles,).
+
+    ``four_momentum`` is px, py, pz, E of the particles of all events, (particles, 4), and ``counts`` their numbers in
+    each event, (N,).
+    """
     fastjet = _fastjet()
     import awkward
 
     particles = awkward.zip(dict(zip(("px", "py", "pz", "E"), four_momentum.T, strict=True)))
     sequence = fastjet.ClusterSequence(
-        awkward.unflatten(particles, counts), fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
+        awkward.unflatten(particles, counts), fastjet.JetDefinition(getattr(fastjet, f"{algorithm}_algorithm"), radius)
     )
     constituents = sequence.constituent_index(min_pt)  # events * jets * numbers within the event
     jets_per_event = awkward.to_numpy(awkward.num(constituents, axis=1))

@@ -11,6 +11,7 @@ from simulacra.observables import clouds, jet_clouds
 from simulacra.observables.arrays import array_observables, measurement_observables
 from simulacra.observables.clouds import cloud_observables
 from simulacra.observables.jet_clouds import jet_observables
+from simulacra.observables.jet_images import IMAGE, image_observables, is_image
 from simulacra.observables.showers import shower_shapes
 from simulacra.units import in_convention
 
@@ -28,6 +29,8 @@ def observe(events: xr.Dataset) -> xr.Dataset:
       densities bin by bin; variables of jets clustered with them have no further observables;
     * jets in relative coordinates (``eta_rel``, ``phi_rel``, ``pt_rel`` and ``present``) get
       :func:`~simulacra.observables.jet_clouds.jet_observables`;
+    * images of jets and muons (``image`` and the attribute ``pixel_size``) get
+      :func:`~simulacra.observables.jet_images.image_observables`;
     * every other feature of more dimensions gets :func:`~simulacra.observables.arrays.array_observables`, prefixed by
       its name; masked entries do not count, and values are weighted by their uncertainties;
     * uncertainties get their mean and standard deviation, coordinates the spread of an event's entries;
@@ -61,6 +64,9 @@ def observe(events: xr.Dataset) -> xr.Dataset:
     if set(jet_clouds.VARIABLES) <= there:
         found |= _variables(jet_observables(events))
         taken |= set(jet_clouds.VARIABLES)
+    if is_image(events):
+        found |= _variables(image_observables(events))
+        taken |= {IMAGE}
     others = [str(name) for name, array in events.data_vars.items() if array.attrs.get("role") == "feature"]
     others = [name for name in others if name not in taken]
     found |= array_observables(events, [name for name in others if events[name].ndim > 1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count, islice
@@ -18,8 +18,10 @@ import xarray as xr
 
 from simulacra.compressed import is_compressed, unpack
 from simulacra.events import make_events, variable
+from simulacra.observables.jet_images import IMAGE_OF, PIXEL_SIZE
 from simulacra.simulators.pythia_clouds import Clouds
 from simulacra.simulators.pythia_errors import PythiaError
+from simulacra.simulators.pythia_images import images_of_collisions, positions_of
 from simulacra.simulators.pythia_jets import jets_of_collisions, one_after_the_other
 from simulacra.simulators.pythia_lhe import LheFile, lhe_variations
 from simulacra.simulators.pythia_settings import Parameter, PythiaSettings
@@ -123,8 +125,9 @@ class CollisionTask:
                 of_mixture = (number,) if len(parts) > 1 else ()
                 variables, of_pythia = _variables(part, runs_of(part, self.seed, share, *of_mixture))
                 pieces.append(variables)
+        image = settings.image
         return make_events(
-            in_turn(pieces),
+            in_turn(pieces) | ({} if image is None else positions_of(image)),
             simulator="pythia",
             simulator_version=of_pythia,
             seed=self.seed,
@@ -133,6 +136,7 @@ class CollisionTask:
             first_event=chunk.start,
             process=settings.process or ("LHE" if settings.lhe else "of a card"),
             **({} if settings.jet_class is None else {"particle": settings.jet_class}),
+            **({} if image is None else {IMAGE_OF: "jets", PIXEL_SIZE: image.pixel_size}),
             shower=settings.shower,
             pythia8mc_version=version("pythia8mc"),
         )
@@ -146,10 +150,12 @@ def _variables(settings: PythiaSettings, runs: list[Run]) -> tuple[dict[str, xr.
     pythia = PythiaInstance(settings)
     with printed() as text:
         failures = _Failures(text)
-        if settings.jet is None:
-            variables = _clouds(pythia, settings, runs, failures)
+        if settings.image is not None:
+            variables = _leading_jets(images_of_collisions, pythia, settings, runs, failures)
+        elif settings.jet is not None:
+            variables = _leading_jets(jets_of_collisions, pythia, settings, runs, failures)
         else:
-            variables = _leading_jets(pythia, settings, runs, failures)
+            variables = _clouds(pythia, settings, runs, failures)
         if settings.lhe is not None and settings.lhe_weights:
             variations = [Variation.parse(text).name for text in settings.variations]
             own = np.asarray(variables["weight"].values)
@@ -201,11 +207,15 @@ def _clouds(
 
 
 def _leading_jets(
-    pythia: PythiaInstance, settings: PythiaSettings, runs: list[Run], failures: _Failures
+    of_collisions: Callable[..., dict[str, xr.Variable]],
+    pythia: PythiaInstance,
+    settings: PythiaSettings,
+    runs: list[Run],
+    failures: _Failures,
 ) -> dict[str, xr.Variable]:
-    """Return the variables of events that are the leading jets of collisions."""
+    """Return the variables of events that are the leading jets of collisions, or images of these."""
     pieces = [
-        jets_of_collisions(_collisions(pythia, settings, run, failures), pythia, settings, run.start, run.stop)
+        of_collisions(_collisions(pythia, settings, run, failures), pythia, settings, run.start, run.stop)
         for run in runs
     ]
     return one_after_the_other(pieces)
@@ -346,6 +356,8 @@ def write_collisions(
 
 def _bytes_of(settings: PythiaSettings) -> int:
     """Return the size of an event before compression."""
+    if settings.image is not None:
+        return 4 * settings.image.pixels**2
     if settings.jet is not None:
         # three coordinates of each particle and whether there is one
         return (3 * 4 + 1) * settings.jet.particles

@@ -12,14 +12,14 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pythia8mc
 
 from simulacra.compressed import is_compressed, unpack
 from simulacra.simulators.pythia_errors import PythiaError
-from simulacra.simulators.pythia_processes import process_named
+from simulacra.simulators.pythia_processes import HardParticle, process_named
 from simulacra.simulators.pythia_settings import PythiaSettings, card_lines
 from simulacra.simulators.pythia_variations import FRAGMENTATION, Variation, variation_lines
 
@@ -61,6 +61,27 @@ def _messages(text: str) -> str:
     return "; ".join(dict.fromkeys(found[-5:]))
 
 
+class _HardSelection(pythia8mc.UserHooks):  # type: ignore[misc]
+    """Leaves out collisions of whose hard process no particle is as asked for, before their showers."""
+
+    def __init__(self, wanted: HardParticle) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def canVetoProcessLevel(self) -> bool:  # noqa: N802 - Pythia's name
+        return True
+
+    def doVetoProcessLevel(self, process: Any) -> bool:  # noqa: N802
+        wanted = self._wanted
+        particles = (process[i] for i in range(process.size()))
+        return not any(
+            particle.idAbs() == wanted.identity
+            and particle.pT() >= wanted.min_pt
+            and abs(particle.eta()) < wanted.max_abs_eta
+            for particle in particles
+        )
+
+
 class PythiaInstance:
     """A Pythia with the settings of all events of a sample; parameters and seeds come with each run."""
 
@@ -77,6 +98,11 @@ class PythiaInstance:
         process = process_named(settings.process).settings if settings.process else ()
         values = [f"{settings.key_of(name)} = {value}" for name, value in settings.values.items()]
         model = {"simple": 1, "vincia": 2}[settings.shower]
+        wanted = process_named(settings.process).hard if settings.process else None
+        if wanted is not None:
+            # kept here too, for Pythia does not keep it alive
+            self._selection = _HardSelection(wanted)
+            self._pythia.setUserHooksPtr(self._selection)
         self._set([*silent, "Random:setSeed = on"], "the project's own")
         self._set(process, f"the process '{settings.process}'")
         self._set(card_lines(settings.card), "the card")

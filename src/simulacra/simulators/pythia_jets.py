@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,28 +47,48 @@ def jets_of_collisions(
     if jet is None:
         raise ValueError("the settings ask for no leading jet")
     names = [Variation.parse(text).name for text in settings.variations]
-    pieces: list[dict[str, xr.Variable]] = []
-    found, without = start, 0
-    while found < stop:
-        clouds, size = Clouds(settings.room, names), min(BATCH, stop - found)
+
+    def take(event: int, size: int) -> dict[str, xr.Variable]:
+        clouds = Clouds(settings.room, names)
         for _ in islice(collisions, size):
-            clouds.append(found, pythia)
-        variables = clouds.variables(found, pythia.charges)
-        piece = _jets(variables, jet, pythia)
-        kept = len(piece["jet_pt"])
-        without = 0 if kept else without + size
-        if without >= MOST_WITHOUT:
-            raise PythiaError(
-                f"{without} collisions in a row have no leading jet of {jet.min_pt:g} to {jet.max_pt:g} GeV: "
-                "change this range (--leading-jet) or the process's (PhaseSpace:pTHatMin)"
-            )
-        pieces.append(piece)
-        found += kept
-    variables = one_after_the_other(pieces)
+            clouds.append(event, pythia)
+        return _jets(clouds.variables(event, pythia.charges), jet, pythia)
+
+    variables = enough(take, start, stop, f"leading jet of {jet.min_pt:g} to {jet.max_pt:g} GeV (--leading-jet)")
     if settings.jet_class is not None:
         place = np.full(stop - start, JET_CLASS.place_of(settings.jet_class), dtype=np.int32)
         variables["jet_class"] = jet_variable(place, "jet_class")
     return variables
+
+
+def enough(
+    take: Callable[[int, int], dict[str, xr.Variable]], start: int, stop: int, what: str
+) -> dict[str, xr.Variable]:
+    """Return the variables of events ``start`` to ``stop - 1``, from as many collisions as these need.
+
+    ``take`` gets the number of the next event and how many collisions to make, and returns the variables of those
+    that have ``what``.
+
+    Raises
+    ------
+    PythiaError
+        if too many collisions in a row have it not.
+    """
+    pieces: list[dict[str, xr.Variable]] = []
+    found, without = start, 0
+    while found < stop:
+        size = min(BATCH, stop - found)
+        piece = take(found, size)
+        kept = next(iter(piece.values())).sizes["event"]
+        without = 0 if kept else without + size
+        if without >= MOST_WITHOUT:
+            raise PythiaError(
+                f"{without} collisions in a row have no {what}: change this range or the process's "
+                "(PhaseSpace:pTHatMin)"
+            )
+        pieces.append(piece)
+        found += kept
+    return one_after_the_other(pieces)
 
 
 def one_after_the_other(pieces: Sequence[Mapping[str, xr.Variable]]) -> dict[str, xr.Variable]:

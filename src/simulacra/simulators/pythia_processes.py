@@ -5,17 +5,29 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class HardParticle(BaseModel):
+    """What a particle of the hard process, given by its PDG code, must have: a smallest pT [GeV], a largest |eta|."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: Annotated[int, Field(ge=1)]
+    min_pt: Annotated[float, Field(ge=0)]
+    max_abs_eta: Annotated[float, Field(gt=0)]
 
 
 class Process(BaseModel):
     """A process: its description, the largest number of particles, and the lines of Pythia settings.
 
     A process of jets also says what its jets come from (``jet_class``) and which are taken (``leading_jet``, the
-    fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`). A ``mixture`` names other processes,
-    which make its events in turn.
+    fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`). A process of images of jets says
+    whether they are signal or background (``signal``) and how they are made (``jet_image``, the fields of
+    :class:`~simulacra.simulators.pythia_settings.JetImageSettings`). A ``mixture`` names other processes, which make
+    its events in turn. ``hard`` leaves out collisions before their showers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +38,9 @@ class Process(BaseModel):
     mixture: tuple[str, ...] = ()
     jet_class: str | None = None
     leading_jet: dict[str, float] | None = None
+    signal: Literal["background", "signal"] | None = None
+    jet_image: dict[str, float | str] | None = None
+    hard: HardParticle | None = None
 
 
 @cache

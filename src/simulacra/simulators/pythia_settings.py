@@ -114,6 +114,32 @@ class LeadingJetSettings(CheckedSettings):
         return self
 
 
+class JetImageSettings(CheckedSettings):
+    """The image of the trimmed leading anti-kT jet of each collision (arXiv:1701.05927).
+
+    Taken are jets with a transverse momentum of ``min_pt`` to ``max_pt`` [GeV] and up to ``max_abs_eta`` after
+    trimming: subjets by kT of the radius ``subjet_radius`` with a share of the jet's transverse momentum below
+    ``subjet_share`` are left out. ``rotation`` is by a cubic spline ("spline") or "none"; see
+    :mod:`simulacra.observables.image_preparation`.
+    """
+
+    min_pt: Annotated[FiniteFloat, Field(ge=0)] = 250.0
+    max_pt: Annotated[FiniteFloat, Field(gt=0)] = 300.0
+    max_abs_eta: Annotated[FiniteFloat, Field(gt=0)] = 2.0
+    radius: Annotated[FiniteFloat, Field(gt=0)] = 1.0
+    subjet_radius: Annotated[FiniteFloat, Field(gt=0)] = 0.3
+    subjet_share: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.05
+    pixels: Annotated[int, Field(ge=3, le=200)] = 25
+    pixel_size: Annotated[FiniteFloat, Field(gt=0)] = 0.1
+    rotation: Literal["spline", "none"] = "spline"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_pt >= self.max_pt:
+            raise ValueError(f"the lowest transverse momentum {self.min_pt:g} GeV is not below {self.max_pt:g} GeV")
+        return self
+
+
 class PythiaSettings(CheckedSettings):
     """What to simulate.
 
@@ -124,7 +150,8 @@ class PythiaSettings(CheckedSettings):
     ``lhe_weights``, names or patterns such as ``MUR*``, choose which of its weights become variations too: by default
     all, if they are few. ``leading_jet`` makes each event the leading jet of a collision, relative to its axis
     (:mod:`simulacra.observables.relative_jets`), and takes collisions until enough have such a jet; processes of jets,
-    such as ``top-jets``, bring their own.
+    such as ``top-jets``, bring their own. ``jet_image`` makes each event the image of its leading jet
+    (:mod:`simulacra.observables.jet_images`); processes of images, such as ``jet-images``, bring their own.
     """
 
     process: str | None = None
@@ -137,6 +164,7 @@ class PythiaSettings(CheckedSettings):
     max_particles: Annotated[int | None, Field(ge=1, le=100_000)] = None
     jets: JetSettings | None = None
     leading_jet: LeadingJetSettings | None = None
+    jet_image: JetImageSettings | None = None
     lhe: Path | None = None
     lhe_weights: tuple[str, ...] | None = None
 
@@ -148,7 +176,9 @@ class PythiaSettings(CheckedSettings):
             raise ValueError(f"nothing to simulate: name a process ({', '.join(processes())}), a card or an LHE file")
         if self.process is not None and self.lhe is not None:
             raise ValueError(f"the hard process comes from '{self.lhe}': leave out the process '{self.process}'")
-        if self.jet is not None and (self.jets is not None or self.lhe is not None):
+        if self.jet is not None and self.image is not None:
+            raise ValueError("an event is a leading jet or the image of one, not both")
+        if (self.jet or self.image) is not None and (self.jets is not None or self.lhe is not None):
             other = "jets of each event" if self.jets is not None else "an LHE file"
             raise ValueError(f"events that are leading jets alone cannot be made with {other}")
         if self.lhe is None and self.lhe_weights is not None:
@@ -176,6 +206,19 @@ class PythiaSettings(CheckedSettings):
         if asked is None or self.leading_jet is None:
             return self.leading_jet if asked is None else LeadingJetSettings.model_validate(asked)
         return LeadingJetSettings.model_validate(asked | self.leading_jet.model_dump(exclude_unset=True))
+
+    @property
+    def image(self) -> JetImageSettings | None:
+        """How the image of the leading jet is made, None if events are no images; what is not set is the process's."""
+        asked = None if self.process is None else process_named(self.process).jet_image
+        if asked is None or self.jet_image is None:
+            return self.jet_image if asked is None else JetImageSettings.model_validate(asked)
+        return JetImageSettings.model_validate(asked | self.jet_image.model_dump(exclude_unset=True))
+
+    @property
+    def signal(self) -> str | None:
+        """Whether images are of the signal or of the background, if the process says so."""
+        return None if self.process is None else process_named(self.process).signal
 
     @property
     def jet_class(self) -> str | None:
@@ -211,10 +254,13 @@ class PythiaSettings(CheckedSettings):
 
     def record(self) -> dict[str, Any]:
         """Return the settings for the events' provenance; the trained ranges are in ``vary``, by variable."""
-        fields = self.model_dump(mode="json", exclude={"vary", "max_particles", "lhe", "lhe_weights", "leading_jet"})
+        left_out = {"vary", "max_particles", "lhe", "lhe_weights", "leading_jet", "jet_image"}
+        fields = self.model_dump(mode="json", exclude=left_out)
         vary = {name.replace(":", "_"): text for name, text in self.vary.items()}
         if self.jet is not None:
             fields["leading_jet"] = self.jet.model_dump(mode="json")
+        if self.image is not None:
+            fields["jet_image"] = self.image.model_dump(mode="json")
         if self.lhe_weights:
             fields["lhe_weights"] = list(self.lhe_weights)
         return {**fields, "vary": vary, "max_particles": self.room, "lhe": self.lhe and self.lhe.name}

@@ -1,0 +1,138 @@
+"""The common part of systems of images of jets and muons: conditions, tensors, checks, validation by their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.conditions import Condition
+from simulacra.events import SOURCE, EventsError, validate
+from simulacra.kinds.description import columns_of, describe
+from simulacra.kinds.sampled import sampled
+from simulacra.kinds.validation import EventValidation
+from simulacra.observables.jet_images import IMAGE, IMAGE_OF, PIXEL_SIZE, SIGNAL, image_variables, shapes_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from simulacra.statistics.validation import Validation
+
+CONDITIONS: Final[Mapping[str, Condition]] = {"signal": SIGNAL}
+#: attributes of the training sample that generated images also have
+CARRIES: Final = (IMAGE_OF, PIXEL_SIZE)
+#: number of images of the validation part that are judged
+MOST_VALIDATED: Final = 10_000
+
+
+def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:
+    """Return the event variables of a module's output, images (N, n, n) [GeV]."""
+    return image_variables(output, float(description[PIXEL_SIZE]))
+
+
+def size_of(description: Mapping[str, Any]) -> int:
+    """Return the number of pixels along an axis of the training images."""
+    return int(description["image_size"])
+
+
+class Images:
+    """The training images of a system.
+
+    Parameters
+    ----------
+    events:
+        the training part.
+
+    Attributes
+    ----------
+    size:
+        number of pixels along an axis.
+    description:
+        of the training sample, with ``image_size``.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        if the events lack images, ``signal`` or the size of a pixel; images are not square; a pixel is negative or not
+        finite; an image is empty; or ``signal`` is neither 0 nor 1.
+    """
+
+    def __init__(self, events: xr.Dataset) -> None:
+        check(events)
+        self.size = int(events[IMAGE].shape[1])
+        self.pixel_size = float(events.attrs[PIXEL_SIZE])
+        self.description = describe(events, CONDITIONS, tuple(CONDITIONS), CARRIES) | {"image_size": self.size}
+        self.validation = EventValidation(tuple(CONDITIONS), self._observed, weighted=False)
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``image`` (N, n, n) [GeV] and ``conditions`` (N, 1), 1 for the signal."""
+        import torch
+
+        return {
+            "image": torch.as_tensor(events[IMAGE].values.astype(np.float32)),
+            "conditions": columns_of(events, tuple(CONDITIONS)),
+        }
+
+    def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
+        """Judge a model by the shapes of its images: not by mass, transverse momentum, tau21 or numbers of pixels."""
+        some = events[[IMAGE, *CONDITIONS]].isel(event=slice(MOST_VALIDATED))
+        made = to_variables(sampled(model, columns_of(some, tuple(CONDITIONS)), rng), self.description)
+        return self.validation.check(some, some[list(CONDITIONS)].assign({IMAGE: made[IMAGE]}))
+
+    def _observed(self, events: xr.Dataset) -> dict[str, np.ndarray]:
+        return shapes_of(events[IMAGE].values, self.pixel_size)
+
+
+def check(events: xr.Dataset) -> None:
+    """Raise :class:`~simulacra.events.EventsError` unless these are images to train on; see :class:`Images`."""
+    validate(events, conditions=tuple(CONDITIONS), features=(IMAGE,))
+    where = f"'{events.encoding[SOURCE]}': " if SOURCE in events.encoding else ""
+    index, image = events["event"].values, events[IMAGE]
+    if image.dims != ("event", "row", "column") or image.shape[1] != image.shape[2]:
+        raise EventsError(f"{where}images are square, (event, row, column); '{IMAGE}' is {dict(image.sizes)}")
+    if PIXEL_SIZE not in events.attrs:
+        raise EventsError(
+            f"{where}the events have no attribute '{PIXEL_SIZE}', the distance between the centres of two pixels: set "
+            f"events.attrs['{PIXEL_SIZE}'], such as 0.1"
+        )
+    if not events.attrs[PIXEL_SIZE] > 0:
+        raise EventsError(f"{where}the attribute '{PIXEL_SIZE}' must be above 0, not {events.attrs[PIXEL_SIZE]}")
+    values = image.values
+    if image.attrs["units"] != "GeV":
+        raise EventsError(f"{where}'{IMAGE}' is in '{image.attrs['units']}': give transverse momenta in GeV")
+    if (negative := values < 0).any():
+        event, row, column = np.argwhere(negative)[0]
+        raise EventsError(
+            f"{where}'{IMAGE}' is {values[event, row, column]} GeV in event {index[event]} at row {row}, column "
+            f"{column}: a pixel cannot be negative; set such pixels to 0"
+        )
+    if (empty := ~values.any(axis=(1, 2))).any():
+        raise EventsError(
+            f"{where}{np.count_nonzero(empty)} images without any energy, such as event "
+            f"{index[np.flatnonzero(empty)[0]]}: remove them"
+        )
+    signal = events["signal"].values
+    if (wrong := ~np.isin(signal, range(len(SIGNAL.choices)))).any():
+        raise EventsError(
+            f"{where}'signal' is {signal[wrong][0]} in event {index[wrong][0]}: it must be 0 (background) or 1 (signal)"
+        )
+
+
+def example(folder: Path, **system: Any) -> dict[str, Any]:
+    """Return an experiment on a few images of jets that are simulated into the folder; it trains in seconds."""
+    from simulacra.simulators.pythia import write_collisions
+    from simulacra.simulators.pythia_settings import PythiaSettings
+
+    path = folder / "jet-images.zarr"
+    settings = PythiaSettings.model_validate({"process": "jet-images"})
+    write_collisions(path, settings, seed=1, n_events=600, progress=False)
+    return {
+        "name": f"example-{system['kind']}",
+        "data": {"path": str(path)},
+        "system": system,
+        "training": {"steps": 4, "batch_size": 64, "validate_every": 2, "checkpoint_every": 2, "accelerator": "cpu"},
+    }

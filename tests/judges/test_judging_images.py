@@ -1,0 +1,33 @@
+"""Images of jets are judged by their mass and subjettiness, without what only the simulation knows."""
+
+import numpy as np
+
+import simulacra
+from simulacra.events import variable
+from simulacra.judges.kinds.find import KINDS, kind_of
+from simulacra.judges.unpacking import sample_of
+from toy_images import toy_images
+
+
+def test_images_are_of_their_own_kind() -> None:
+    events = toy_images(20)
+    assert kind_of(events) == "images"
+    del events.attrs["pixel_size"]
+    assert kind_of(events) == "arrays"
+
+
+def test_what_generated_images_lack_is_left_out_with_a_warning() -> None:
+    generated = toy_images(20, 2)
+    mass = variable(np.ones(20), units="GeV", long_name="mass of the jet", role="feature")
+    alike, warnings = KINDS["images"].made_alike([toy_images(20).assign(jet_mass=mass), generated])
+    assert all("jet_mass" not in events for events in alike)
+    assert "Judged without jet_mass" in warnings[0]
+    assert KINDS["images"].made_alike([generated, generated])[1] == []
+    sample = sample_of(alike[0], "truth", most_events=20, rng=np.random.default_rng(1))
+    assert {"image_mass", "image_pt", "image_tau21"} <= set(sample.observables)
+
+
+def test_a_distance_of_subjets_that_is_wrong_is_seen_in_the_mass() -> None:
+    verdict = simulacra.judge(toy_images(300, 1), toy_images(300, 2, far=0.3), seed=1, progress=False)
+    found = {finding.observable: finding for finding in verdict.findings if finding.judge == "distributions"}
+    assert found["image_mass"].p_value < 1e-3
