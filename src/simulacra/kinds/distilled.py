@@ -33,6 +33,7 @@ def student_of(
     """
     from simulacra.generators.distillation import Distillation
     from simulacra.training.checkpoint import fill, read_model
+    from simulacra.training.conditions import is_condition
     from simulacra.training.settings import SettingsError, check
 
     path = Path(settings.teacher or "")
@@ -47,6 +48,7 @@ def student_of(
         )
     description["condition_ranges"] = metadata["description"]["condition_ranges"]
     teacher, student = build(taught, description), build(settings, description)
+    weights = {name: tensor for name, tensor in weights.items() if not is_condition(name)}
     for module in (teacher, student):
         fill(module, weights, str(path))
     return Distillation(student, teacher, average_decay=settings.average_decay)

@@ -1,8 +1,8 @@
 """Jets as clouds of particles by equivariant pooling (EPiC), as flow matching: arXiv:2301.08128 and arXiv:2310.00049.
 
-Two stages: what a jet is as a whole (multiplicity, mass, direction, prongs, and sums over its particles), given its class
-and transverse momentum, then its particles given these. Both learn by flow matching from normal scores. The particles'
-network sees them as a set; its cost grows with their number. The sums of the first stage are imposed on the particles.
+Two stages: what a jet is as a whole (multiplicity, mass, direction, prongs, sums over its particles), given its class
+and pT, then its particles given these. Both learn by flow matching from normal scores. The particles' network sees them
+as a set; its cost grows with their number. The sums of the first stage are imposed on the particles.
 """
 
 from __future__ import annotations
