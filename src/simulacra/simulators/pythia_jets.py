@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,29 +46,59 @@ def jets_of_collisions(
     jet = settings.jet
     if jet is None:
         raise ValueError("the settings ask for no leading jet")
-    names = [Variation.parse(text).name for text in settings.variations]
-    pieces: list[dict[str, xr.Variable]] = []
-    found, without = start, 0
-    while found < stop:
-        clouds, size = Clouds(settings.room, names), min(BATCH, stop - found)
-        for _ in islice(collisions, size):
-            clouds.append(found, pythia)
-        variables = clouds.variables(found, pythia.charges)
-        piece = _jets(variables, jet, pythia)
-        kept = len(piece["jet_pt"])
-        without = 0 if kept else without + size
-        if without >= MOST_WITHOUT:
-            raise PythiaError(
-                f"{without} collisions in a row have no leading jet of {jet.min_pt:g} to {jet.max_pt:g} GeV: "
-                "change this range (--leading-jet) or the process's (PhaseSpace:pTHatMin)"
-            )
-        pieces.append(piece)
-        found += kept
-    variables = one_after_the_other(pieces)
+    variables = selected_collisions(
+        collisions,
+        pythia,
+        settings,
+        (start, stop),
+        lambda found: _jets(found, jet, pythia),
+        f"leading jet of {jet.min_pt:g} to {jet.max_pt:g} GeV: change this range (--leading-jet)",
+    )
     if settings.jet_class is not None:
         place = np.full(stop - start, JET_CLASS.place_of(settings.jet_class), dtype=np.int32)
         variables["jet_class"] = jet_variable(place, "jet_class")
     return variables
+
+
+def selected_collisions(
+    collisions: Iterator[int],
+    pythia: PythiaInstance,
+    settings: PythiaSettings,
+    numbers: tuple[int, int],
+    select: Callable[[dict[str, xr.Variable]], dict[str, xr.Variable]],
+    wanted: str,
+) -> dict[str, xr.Variable]:
+    """Return the variables of events from the first number to before the second, each from a selected collision.
+
+    Parameters
+    ----------
+    collisions:
+        makes a collision in ``pythia`` with each step.
+    select:
+        returns the variables of those collisions that become events, from the clouds of all.
+    wanted:
+        what the others lack and what to change, for the message.
+
+    Raises
+    ------
+    PythiaError
+        if too many collisions in a row are left out.
+    """
+    names = [Variation.parse(text).name for text in settings.variations]
+    pieces: list[dict[str, xr.Variable]] = []
+    (found, stop), without = numbers, 0
+    while found < stop:
+        clouds, size = Clouds(settings.room, names), min(BATCH, stop - found)
+        for _ in islice(collisions, size):
+            clouds.append(found, pythia)
+        piece = select(clouds.variables(found, pythia.charges))
+        kept = next(iter(piece.values())).shape[0]
+        without = 0 if kept else without + size
+        if without >= MOST_WITHOUT:
+            raise PythiaError(f"{without} collisions in a row have no {wanted} or the process's (PhaseSpace:pTHatMin)")
+        pieces.append(piece)
+        found += kept
+    return one_after_the_other(pieces)
 
 
 def one_after_the_other(pieces: Sequence[Mapping[str, xr.Variable]]) -> dict[str, xr.Variable]:

@@ -14,8 +14,8 @@ class Process(BaseModel):
     """A process: its description, the largest number of particles, and the lines of Pythia settings.
 
     A process of jets also says what its jets come from (``jet_class``) and which are taken (``leading_jet``, the
-    fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`). A ``mixture`` names other processes,
-    which make its events in turn.
+    fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`). ``multi_jet`` and ``visible`` are the
+    fields of the settings of these names. A ``mixture`` names other processes, which make its events in turn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +26,8 @@ class Process(BaseModel):
     mixture: tuple[str, ...] = ()
     jet_class: str | None = None
     leading_jet: dict[str, float] | None = None
+    multi_jet: dict[str, float] | None = None
+    visible: dict[str, float] | None = None
 
 
 @cache
