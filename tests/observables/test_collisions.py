@@ -34,7 +34,7 @@ def test_events_of_visible_particles_are_observed_as_collisions() -> None:
 def test_impossible_particles_are_refused_with_their_place() -> None:
     arrays = [np.full((2, 2), 1.0) for _ in range(3)]
     arrays[0][1, 0] = -1
-    with pytest.raises(ValueError, match="'particle_pt' is -1.0 for particle 0 of event 1"):
+    with pytest.raises(ValueError, match=r"'particle_pt' is -1\.0 for particle 0 of event 1"):
         observables_of(*arrays, np.ones((2, 2), bool))
     with pytest.raises(ValueError, match="'particle_eta' is nan"):
         observables_of(np.ones((1, 1)), np.full((1, 1), np.nan), np.ones((1, 1)), np.ones((1, 1), bool))

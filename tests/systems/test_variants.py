@@ -8,11 +8,15 @@ import pytest
 import xarray as xr
 
 from simulacra import reference
+from multi_jet_events import toy_collisions, toy_multi_jets
+from simulacra.observables.multi_jets import single_jets
 from system_checks import CHECKS, Case, case_of
 from tiny_calogan import FIVE, SYSTEM, toy_showers
 from toy_jets import toy_jets
 
 EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "particle_steps": 1}
+
+PILE_UP = {"kind": "pile_up", "particles": 12, "width": 8, "blocks": 1, "pooled": 4, "collision_steps": 1}
 
 VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "calogan": [
@@ -41,6 +45,13 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "epic": [
         (EPIC | {"particles": 12}, toy_jets(400)),
         (EPIC | {"particles": 8, "particle_steps": 2}, toy_jets(400, particles=8, classes=1)),
+    ],
+    "pile_up": [
+        (PILE_UP, toy_collisions(400)),
+        (PILE_UP | {"particles": 8, "solver": "euler", "particle_steps": 2}, toy_collisions(400)),
+    ],
+    "jet_mass_template": [
+        ({"kind": "jet_mass_template", "width": 8, "bins": 4, "transforms": 2}, single_jets(toy_multi_jets(200))),
     ],
     "grindhammer_peters": [
         ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))

@@ -118,8 +118,8 @@ class LeadingJetSettings(CheckedSettings):
 class MultiJetSettings(CheckedSettings):
     """The hardest anti-kT jets of each collision that has enough of them, without their particles.
 
-    Visible particles are clustered up to a pseudorapidity of 5. Counted are jets of at least ``min_pt`` [GeV] within the
-    pseudorapidity ``max_abs_eta``; collisions with fewer than ``fewest`` are left out, and ``most`` are kept.
+    Visible particles are clustered up to a pseudorapidity of 5. Counted are jets of at least ``min_pt`` [GeV] within
+    the pseudorapidity ``max_abs_eta``; collisions with fewer than ``fewest`` are left out, and ``most`` are kept.
     """
 
     radius: Annotated[FiniteFloat, Field(gt=0)] = 1.0

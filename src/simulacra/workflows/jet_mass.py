@@ -109,11 +109,10 @@ def summed_jet_mass(
     }
     named = {name: ("bin", values, {"units": "1", "long_name": text}) for name, (values, text) in columns.items()}
     ends = {"low_edge": edges[:-1], "high_edge": edges[1:]}
+    attributes = {"units": "GeV", "long_name": "summed jet mass"}
     return xr.Dataset(
         named,
-        coords={
-            name: ("bin", values, {"units": "GeV", "long_name": "summed jet mass"}) for name, values in ends.items()
-        },
+        coords={name: ("bin", values, attributes) for name, values in ends.items()},
         attrs={"members": len(members), "outside": _outside(members[0], pt, eta)},
     )
 
