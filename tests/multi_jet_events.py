@@ -13,7 +13,7 @@ def toy_multi_jets(n: int, seed: int = 1, *, places: int = 4) -> xr.Dataset:
     """Return events of 1 to ``places`` jets, with log(mass / pT) normal: mean -1.5, standard deviation 0.3."""
     rng = np.random.default_rng(seed)
     there = np.arange(places) < rng.integers(1, places + 1, n)[:, None]
-    pt = -np.sort(-rng.uniform(100, 600, (n, places)), axis=1)
+    pt = -np.sort(-rng.uniform(100, 600, (n, places)) * there, axis=1)
     columns = {
         "jet_pt": ("GeV", pt),
         "jet_eta": ("1", rng.uniform(-2, 2, (n, places))),

@@ -22,7 +22,7 @@ EDGES = np.linspace(50, 450, 9)
 @pytest.fixture(scope="module")
 def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
-    write_events(single_jets(toy_multi_jets(1500), 1, 2), folder / "jets.zarr")
+    write_events(single_jets(toy_multi_jets(900), 1, 2), folder / "jets.zarr")
     experiment = {
         "name": "toy",
         "data": {"path": str(folder / "jets.zarr")},
@@ -40,7 +40,7 @@ def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_summed_mass_of_a_known_density_lies_in_the_band(ensemble: Path) -> None:
-    region = with_jets(toy_multi_jets(3000, seed=2), 3)
+    region = with_jets(toy_multi_jets(1500, seed=2), 3)
     found = simulacra.summed_jet_mass(ensemble, region.drop_vars("jet_mass"), EDGES, draws=10, seed=3)
     mass = (region["jet_mass"] * region["present"]).sum("jet").values
     seen = np.histogram(mass, EDGES)[0]

@@ -21,7 +21,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> TrainedGenerator:
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("pile-up") / "model.safetensors"
     settings = system.Settings.model_validate(SMALL)
-    trainer = system.Trainer(settings, take_part(toy_collisions(800), "train"))
+    trainer = system.Trainer(settings, take_part(toy_collisions(400), "train"))
     metadata = {"name": "small", "description": trainer.description, "experiment": {"system": SMALL}, "training": {}}
     save_model(path, trainer.family.average, metadata)
     return TrainedGenerator(path)
@@ -91,7 +91,7 @@ def test_what_makes_no_sense_is_refused(generator: TrainedGenerator) -> None:
 
 
 def test_generated_collisions_are_possible_and_prefer_no_azimuth(generator: TrainedGenerator) -> None:
-    events = generator.sample(2000, seed=1)
+    events = generator.sample(600, seed=1)
     pt, eta, phi = (events[f"particle_{name}"].values for name in ("pt", "eta", "phi"))
     there = events["present"].values
     assert (pt[there] > 0.19).all()
@@ -110,7 +110,7 @@ def test_the_sums_of_a_collision_are_imposed_on_its_particles() -> None:
     from simulacra.representations.collision_attributes import attributes_of
 
     torch.manual_seed(1)
-    trainer = system.Trainer(system.Settings.model_validate(SMALL), toy_collisions(800))
+    trainer = system.Trainer(system.Settings.model_validate(SMALL), toy_collisions(400))
     batch = trainer.tensors(toy_collisions(300, seed=5))
     representation = trainer.family.average.representation
     again = attributes_of(representation.inverse(batch["points"], batch["attributes"]))

@@ -89,7 +89,8 @@ def with_jets(events: xr.Dataset, fewest: int = 1, most: int | None = None) -> x
     inside = (number >= fewest) & (number <= (number.max(initial=0) if most is None else most))
     if not inside.any():
         wanted = f"{fewest} jets or more" if most is None else f"{fewest} to {most} jets"
-        raise EventsError(f"no event has {wanted}: these have {number.min(initial=0)} to {number.max(initial=0)}")
+        held = f"these have {number.min()} to {number.max()}" if len(number) else "there is none"
+        raise EventsError(f"no event has {wanted}: {held}")
     return events.isel(event=np.flatnonzero(inside))
 
 

@@ -66,7 +66,10 @@ def pile_up(
     Examples
     --------
     >>> import simulacra
-    >>> events = simulacra.pile_up("pile-up-minimum-bias", 50, 2, seed=1)
+    >>> from simulacra.simulators.pythia import simulate_collisions
+    >>> from simulacra.simulators.pythia_settings import PythiaSettings
+    >>> library = simulate_collisions(PythiaSettings(process="pile-up"), seed=7, n_events=20)
+    >>> events = simulacra.pile_up(library, 50, 2, seed=1)
     >>> events["particle_pt"].dims
     ('event', 'particle')
     """
@@ -154,8 +157,8 @@ class _Generated:
         self._generator = source if isinstance(source, TrainedGenerator) else load_generator(source)
         if self._generator.kind != "pile_up":
             raise ValueError(
-                f"'{self._generator.name}' is of the system {self._generator.kind}: pile-up needs one of pile_up, such "
-                "as 'pile-up-minimum-bias'"
+                f"'{self._generator.name}' is of the system {self._generator.kind}: pile-up needs one of pile_up "
+                "(docs/pile_up.md)"
             )
         self._seed = seed
         self.name, self.version = self._generator.name, __version__
