@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simulacra import reference
 from multi_jet_events import toy_collisions, toy_multi_jets
+from simulacra import reference
 from simulacra.observables.multi_jets import single_jets
 from system_checks import CHECKS, Case, case_of
 from tiny_calogan import FIVE, SYSTEM, toy_showers
