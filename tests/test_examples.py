@@ -48,7 +48,7 @@ def test_each_step_of_the_work_has_an_example() -> None:
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_the_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    if name in ("fit", "simulate"):
+    if name in ("fit", "simulate", "pile_up", "summed_jet_mass"):
         pytest.importorskip("pythia8mc", reason="pythia8mc is not installed: pip install 'simulacra[jets]'")
     if name == "export":
         pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'simulacra[export]'")

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from simulacra.formats.write import write
     from simulacra.geometry import CalorimeterGeometry
     from simulacra.observables import observe
+    from simulacra.observables.multi_jets import single_jets
     from simulacra.reweighting import Reweighter, fit_reweighter
     from simulacra.store import open_events, write_events
     from simulacra.trained import ExtrapolationWarning, TrainedGenerator, TrainedScore, load, shipped
     from simulacra.workflows.export import export
     from simulacra.workflows.fit import fit
     from simulacra.workflows.generate import generate
+    from simulacra.workflows.jet_mass import summed_jet_mass
     from simulacra.workflows.judge import judge
+    from simulacra.workflows.pile_up import pile_up
     from simulacra.workflows.refine import refine
     from simulacra.workflows.reweight import reweight
     from simulacra.workflows.score import judge_score, score
@@ -50,12 +53,15 @@ _HOMES = {
     "load": "trained",
     "observe": "observables",
     "open_events": "store",
+    "pile_up": "workflows.pile_up",
     "read": "formats",
     "refine": "workflows.refine",
     "reweight": "workflows.reweight",
     "score": "workflows.score",
     "shipped": "trained",
     "simulate": "workflows.simulate",
+    "single_jets": "observables.multi_jets",
+    "summed_jet_mass": "workflows.jet_mass",
     "take_part": "events",
     "train": "workflows.train",
     "validate": "events",
@@ -83,12 +89,15 @@ __all__ = [
     "load",
     "observe",
     "open_events",
+    "pile_up",
     "read",
     "refine",
     "reweight",
     "score",
     "shipped",
     "simulate",
+    "single_jets",
+    "summed_jet_mass",
     "take_part",
     "train",
     "validate",

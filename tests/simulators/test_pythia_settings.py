@@ -45,6 +45,12 @@ VARIED = {**Z, "vary": {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.3:0.9
         ({**Z, "leading_jet": {"min_pt": 5}, "jets": {}}, "cannot be made with jets of each event"),
         ({"lhe": "x.lhe", "leading_jet": {}}, "cannot be made with an LHE file"),
         ({"process": "top-jets", "jets": {}}, "cannot be made with jets of each event"),
+        ({"process": "multi-jets", "jets": {}}, "several jets without particles alone cannot be made with jets"),
+        ({"lhe": "x.lhe", "visible": {}}, "visible particles alone cannot be made with an LHE file"),
+        ({"process": "pile-up", "multi_jet": {}}, "one of several jets without particles and visible particles only"),
+        ({**Z, "multi_jet": {"fewest": 3, "most": 2}}, "of 3 jets or more no collision can keep all: 'most' is 2"),
+        ({**Z, "multi_jet": {"min_pt": 0}}, "greater than 0"),
+        ({**Z, "visible": {"min_pt": -1}}, "greater than or equal to 0"),
         ({**Z, "card": "include = other.cmnd"}, "put the lines of the other file into the card"),
         ({**Z, "card": "A:b = {1,\n2"}, "the card ends within the braces of line 1"),
         ({**Z, "card": "/* open\nA:b = 1"}, "the card ends within a comment"),
@@ -80,6 +86,18 @@ def test_every_process_has_room_and_asks_for_something() -> None:
         process.max_particles >= 192 and len(process.settings or process.mixture) > 3
         for process in processes().values()
     )
+
+
+def test_what_is_kept_of_collisions_is_the_process_s_unless_it_is_set() -> None:
+    several = PythiaSettings.model_validate({"process": "multi-jets", "multi_jet": {"fewest": 3}})
+    assert several.several_jets is not None
+    assert (several.several_jets.fewest, several.several_jets.radius) == (3, 1.0)
+    assert several.record()["multi_jet"]["fewest"] == 3
+    assert "visible" not in several.record()
+    particles = PythiaSettings(process="pile-up").visible_particles
+    assert particles is not None
+    assert (particles.min_pt, particles.max_abs_eta, particles.particles) == (0.2, 5.0, 400)
+    assert PythiaSettings(process="z-to-dijets").several_jets is None
 
 
 def test_a_process_of_jets_says_which_jets_are_taken() -> None:

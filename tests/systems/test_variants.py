@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from multi_jet_events import toy_collisions, toy_multi_jets
 from simulacra import reference
+from simulacra.observables.multi_jets import single_jets
 from system_checks import CHECKS, Case, case_of
 from tiny_calogan import FIVE, SYSTEM, toy_showers
 from toy_images import toy_images
@@ -15,6 +17,7 @@ from toy_jets import toy_jets
 
 EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "particle_steps": 1}
 LAGAN = {"kind": "lagan", "latent": 8, "channels": (2, 2, 2), "critic_channels": (2, 2, 2)}
+PILE_UP = {"kind": "pile_up", "particles": 12, "width": 8, "blocks": 1, "pooled": 4, "collision_steps": 1}
 
 VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "calogan": [
@@ -47,6 +50,13 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "lagan": [
         (LAGAN, toy_images(300, size=9)),
         (LAGAN | {"observable_matching": 0.0, "power": 3, "flipped_class": 0.0}, toy_images(300, size=12)),
+    ],
+    "pile_up": [
+        (PILE_UP, toy_collisions(400)),
+        (PILE_UP | {"particles": 8, "solver": "euler", "particle_steps": 2}, toy_collisions(400)),
+    ],
+    "jet_mass_template": [
+        ({"kind": "jet_mass_template", "width": 8, "bins": 4, "transforms": 2}, single_jets(toy_multi_jets(200))),
     ],
     "grindhammer_peters": [
         ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))

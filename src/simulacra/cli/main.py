@@ -19,8 +19,10 @@ from simulacra.cli.endings import end, warn_in_one_line
 
 COMMANDS: Final = (
     "simulate",
+    "single-jets",
     "train",
     "generate",
+    "pile-up",
     "judge",
     "score",
     "judge-score",

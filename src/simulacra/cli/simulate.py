@@ -71,7 +71,8 @@ def pythia(
         str | None,
         typer.Option(
             help="z-to-dijets, qcd-dijets, z-plus-jet, top-pairs or minimum-bias; of which each event is its leading "
-            "jet, at 1 TeV: gluon-jets, light-quark-jets, top-jets, w-jets, z-jets, or jets for these in turn."
+            "jet, at 1 TeV: gluon-jets, light-quark-jets, top-jets, w-jets, z-jets, or jets for these in turn; "
+            "multi-jets, jets without particles; pile-up, the visible particles of minimum-bias collisions."
         ),
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Pythia card (.cmnd); overrides the process.")] = None,

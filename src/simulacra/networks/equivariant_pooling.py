@@ -8,6 +8,9 @@ sees that of its own group, such as the prong of a W boson that it belongs to. T
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +19,8 @@ from simulacra.networks.velocity import HARMONICS
 
 #: absent particles have weights of exp(-FAR), which is 0 without a NaN where all are absent
 FAR = 1e4
+#: sets of clouds of like multiplicity, each as wide as its fullest
+SETS: Final = 8
 
 
 class CloudVelocity(nn.Module):
@@ -64,15 +69,19 @@ class CloudVelocity(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, angle: Tensor, context: Tensor) -> Tensor:
-        """Return the velocity (N, P features) of clouds (N, P features) at angles (N, 1); 0 of absent particles."""
+        """Return the velocity (N, P features) of clouds (N, P features) at angles (N, 1); 0 of absent particles.
+
+        Clouds may have fewer places than P, if all that are taken are among them.
+        """
         phases = angle * self.harmonics
         pooled = self.embed(torch.cat([context, torch.sin(phases), torch.cos(phases)], dim=1))
         share = context[:, -1:]
-        there = (self.place < share).to(x.dtype)[:, None]
+        cloud = x.unflatten(1, (-1, self.features))
+        there = (self.place[: cloud.shape[1]] < share).to(x.dtype)[:, None]
         per_particle = 1.0 / (share * self.particles).clamp(min=1.0)
         # The context itself too: the layer then compares a particle with the axes of the jet.
         shift = self.first_shift(torch.cat([pooled, context], dim=1))
-        h = functional.silu(self.first(x.unflatten(1, (self.particles, self.features))) + shift[:, None])
+        h = functional.silu(self.first(cloud) + shift[:, None])
         absent = (1.0 - there) * FAR
         layers = (self.pools, self.onwards, self.norms, self.blocks, self.groupings, self.seen)
         for pool, onward, norm, block, grouping, seen in zip(*layers, strict=True):
@@ -101,3 +110,22 @@ class CloudVelocity(nn.Module):
         order = torch.where(there, cloud[..., 0], -torch.inf).argsort(dim=1, descending=True)
         found: Tensor = cloud.gather(1, order[..., None].expand_as(cloud)) * there[..., None]
         return found.flatten(1)
+
+
+class GroupedCloudVelocity(CloudVelocity):
+    """The same velocity, computed for sets of clouds of like multiplicity: no work for most of the empty places.
+
+    An exported graph computes all places.
+    """
+
+    def forward(self, x: Tensor, angle: Tensor, context: Tensor) -> Tensor:
+        """Return the velocity (N, P features), as :class:`CloudVelocity`."""
+        if torch.compiler.is_exporting() or len(x) < SETS:
+            return super().forward(x, angle, context)
+        order = torch.argsort(context[:, -1])
+        velocity = torch.zeros_like(x)
+        for rows in order.chunk(SETS):
+            most = max(1, math.ceil(float(context[rows[-1], -1]) * self.particles - 0.25))
+            width = min(most, self.particles) * self.features
+            velocity[rows, :width] = super().forward(x[rows, :width], angle[rows], context[rows])
+        return velocity

@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
-from simulacra.observables import clouds, jet_clouds
+from simulacra.observables import clouds, jet_clouds, visible_particles
 from simulacra.observables.arrays import array_observables, measurement_observables
 from simulacra.observables.clouds import cloud_observables
+from simulacra.observables.collisions import collision_observables
 from simulacra.observables.jet_clouds import jet_observables
 from simulacra.observables.jet_images import IMAGE, image_observables, is_image
 from simulacra.observables.showers import shower_shapes
@@ -31,6 +32,8 @@ def observe(events: xr.Dataset) -> xr.Dataset:
       :func:`~simulacra.observables.jet_clouds.jet_observables`;
     * images of jets and muons (``image`` and the attribute ``pixel_size``) get
       :func:`~simulacra.observables.jet_images.image_observables`;
+    * collisions as visible particles (``particle_pt``, ``particle_eta``, ``particle_phi`` and ``present``) get
+      :func:`~simulacra.observables.collisions.collision_observables`;
     * every other feature of more dimensions gets :func:`~simulacra.observables.arrays.array_observables`, prefixed by
       its name; masked entries do not count, and values are weighted by their uncertainties;
     * uncertainties get their mean and standard deviation, coordinates the spread of an event's entries;
@@ -67,6 +70,9 @@ def observe(events: xr.Dataset) -> xr.Dataset:
     if is_image(events):
         found |= _variables(image_observables(events))
         taken |= {IMAGE}
+    if {*visible_particles.VARIABLES, "present"} <= there:
+        found |= _variables(collision_observables(events))
+        taken |= {*visible_particles.VARIABLES, "present"}
     others = [str(name) for name, array in events.data_vars.items() if array.attrs.get("role") == "feature"]
     others = [name for name in others if name not in taken]
     found |= array_observables(events, [name for name in others if events[name].ndim > 1])

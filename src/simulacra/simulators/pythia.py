@@ -24,6 +24,7 @@ from simulacra.simulators.pythia_errors import PythiaError
 from simulacra.simulators.pythia_images import images_of_collisions, positions_of
 from simulacra.simulators.pythia_jets import jets_of_collisions, one_after_the_other
 from simulacra.simulators.pythia_lhe import LheFile, lhe_variations
+from simulacra.simulators.pythia_selections import kept_of_collisions
 from simulacra.simulators.pythia_settings import Parameter, PythiaSettings
 from simulacra.simulators.pythia_variations import Variation
 from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
@@ -151,9 +152,11 @@ def _variables(settings: PythiaSettings, runs: list[Run]) -> tuple[dict[str, xr.
     with printed() as text:
         failures = _Failures(text)
         if settings.image is not None:
-            variables = _leading_jets(images_of_collisions, pythia, settings, runs, failures)
+            variables = _selected(images_of_collisions, pythia, settings, runs, failures)
         elif settings.jet is not None:
-            variables = _leading_jets(jets_of_collisions, pythia, settings, runs, failures)
+            variables = _selected(jets_of_collisions, pythia, settings, runs, failures)
+        elif settings.several_jets is not None or settings.visible_particles is not None:
+            variables = _selected(kept_of_collisions, pythia, settings, runs, failures)
         else:
             variables = _clouds(pythia, settings, runs, failures)
         if settings.lhe is not None and settings.lhe_weights:
@@ -206,17 +209,16 @@ def _clouds(
     return clouds.variables(runs[0].start, pythia.charges)
 
 
-def _leading_jets(
-    of_collisions: Callable[..., dict[str, xr.Variable]],
+def _selected(
+    events_of: Callable[[Iterator[int], PythiaInstance, PythiaSettings, int, int], dict[str, xr.Variable]],
     pythia: PythiaInstance,
     settings: PythiaSettings,
     runs: list[Run],
     failures: _Failures,
 ) -> dict[str, xr.Variable]:
-    """Return the variables of events that are the leading jets of collisions, or images of these."""
+    """Return the variables of events that are parts of collisions, or of some collisions only."""
     pieces = [
-        of_collisions(_collisions(pythia, settings, run, failures), pythia, settings, run.start, run.stop)
-        for run in runs
+        events_of(_collisions(pythia, settings, run, failures), pythia, settings, run.start, run.stop) for run in runs
     ]
     return one_after_the_other(pieces)
 
@@ -361,6 +363,11 @@ def _bytes_of(settings: PythiaSettings) -> int:
     if settings.jet is not None:
         # three coordinates of each particle and whether there is one
         return (3 * 4 + 1) * settings.jet.particles
+    if settings.several_jets is not None:
+        # four numbers of each jet and whether there is one
+        return (4 * 4 + 1) * settings.several_jets.most
+    if settings.visible_particles is not None:
+        return (3 * 4 + 1) * settings.visible_particles.particles
     # momentum, energy, identity, charge and whether there is one, of each particle that there is room for
     return (4 * 4 + 4 + 1 + 1) * settings.room
 

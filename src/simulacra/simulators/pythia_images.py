@@ -49,7 +49,12 @@ def images_of_collisions(
             clouds.append(event, pythia)
         return _images(clouds.variables(event, pythia.charges), image, pythia)
 
-    found = enough(take, start, stop, f"leading jet of {image.min_pt:g} to {image.max_pt:g} GeV after trimming")
+    found = enough(
+        take,
+        start,
+        stop,
+        f"leading jet of {image.min_pt:g} to {image.max_pt:g} GeV after trimming: change this range (jet_image)",
+    )
     if settings.signal is not None:
         found["signal"] = signal_variable(np.full(stop - start, SIGNAL.place_of(settings.signal)))
     return found

@@ -46,33 +46,61 @@ def jets_of_collisions(
     jet = settings.jet
     if jet is None:
         raise ValueError("the settings ask for no leading jet")
-    names = [Variation.parse(text).name for text in settings.variations]
-
-    def take(event: int, size: int) -> dict[str, xr.Variable]:
-        clouds = Clouds(settings.room, names)
-        for _ in islice(collisions, size):
-            clouds.append(event, pythia)
-        return _jets(clouds.variables(event, pythia.charges), jet, pythia)
-
-    variables = enough(take, start, stop, f"leading jet of {jet.min_pt:g} to {jet.max_pt:g} GeV (--leading-jet)")
+    variables = selected_collisions(
+        collisions,
+        pythia,
+        settings,
+        (start, stop),
+        lambda found: _jets(found, jet, pythia),
+        f"leading jet of {jet.min_pt:g} to {jet.max_pt:g} GeV: change this range (--leading-jet)",
+    )
     if settings.jet_class is not None:
         place = np.full(stop - start, JET_CLASS.place_of(settings.jet_class), dtype=np.int32)
         variables["jet_class"] = jet_variable(place, "jet_class")
     return variables
 
 
+def selected_collisions(
+    collisions: Iterator[int],
+    pythia: PythiaInstance,
+    settings: PythiaSettings,
+    numbers: tuple[int, int],
+    select: Callable[[dict[str, xr.Variable]], dict[str, xr.Variable]],
+    wanted: str,
+) -> dict[str, xr.Variable]:
+    """Return the variables of events from the first number to before the second, each from a selected collision.
+
+    ``select`` returns the variables of those collisions that become events, from the clouds of all. The rest as for
+    :func:`enough`.
+    """
+    names = [Variation.parse(text).name for text in settings.variations]
+
+    def take(event: int, size: int) -> dict[str, xr.Variable]:
+        clouds = Clouds(settings.room, names)
+        for _ in islice(collisions, size):
+            clouds.append(event, pythia)
+        return select(clouds.variables(event, pythia.charges))
+
+    return enough(take, *numbers, wanted)
+
+
 def enough(
-    take: Callable[[int, int], dict[str, xr.Variable]], start: int, stop: int, what: str
+    take: Callable[[int, int], dict[str, xr.Variable]], start: int, stop: int, wanted: str
 ) -> dict[str, xr.Variable]:
     """Return the variables of events ``start`` to ``stop - 1``, from as many collisions as these need.
 
-    ``take`` gets the number of the next event and how many collisions to make, and returns the variables of those
-    that have ``what``.
+    Parameters
+    ----------
+    take:
+        gets the number of the next event and how many collisions to make, and returns the variables of those that
+        become events.
+    wanted:
+        what the others lack and what to change, for the message.
 
     Raises
     ------
     PythiaError
-        if too many collisions in a row have it not.
+        if too many collisions in a row are left out.
     """
     pieces: list[dict[str, xr.Variable]] = []
     found, without = start, 0
@@ -82,10 +110,7 @@ def enough(
         kept = next(iter(piece.values())).sizes["event"]
         without = 0 if kept else without + size
         if without >= MOST_WITHOUT:
-            raise PythiaError(
-                f"{without} collisions in a row have no {what}: change this range or the process's "
-                "(PhaseSpace:pTHatMin)"
-            )
+            raise PythiaError(f"{without} collisions in a row have no {wanted} or the process's (PhaseSpace:pTHatMin)")
         pieces.append(piece)
         found += kept
     return one_after_the_other(pieces)

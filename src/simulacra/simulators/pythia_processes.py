@@ -26,8 +26,9 @@ class Process(BaseModel):
     A process of jets also says what its jets come from (``jet_class``) and which are taken (``leading_jet``, the
     fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`). A process of images of jets says
     whether they are signal or background (``signal``) and how they are made (``jet_image``, the fields of
-    :class:`~simulacra.simulators.pythia_settings.JetImageSettings`). A ``mixture`` names other processes, which make
-    its events in turn. ``hard`` leaves out collisions before their showers.
+    :class:`~simulacra.simulators.pythia_settings.JetImageSettings`). ``multi_jet`` and ``visible`` are the fields of
+    the settings of these names. A ``mixture`` names other processes, which make its events in turn. ``hard`` leaves out
+    collisions before their showers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,8 @@ class Process(BaseModel):
     signal: Literal["background", "signal"] | None = None
     jet_image: dict[str, float | str] | None = None
     hard: HardParticle | None = None
+    multi_jet: dict[str, float] | None = None
+    visible: dict[str, float] | None = None
 
 
 @cache

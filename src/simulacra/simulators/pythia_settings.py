@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
@@ -15,6 +15,7 @@ from simulacra.simulators.pythia_processes import process_named, processes
 from simulacra.simulators.pythia_variations import Variation
 
 Shower = Literal["simple", "vincia"]
+_Selection = TypeVar("_Selection", bound=CheckedSettings)
 
 EVENTS_PER_DRAW: Final = 250
 MAX_PARTICLES: Final = 1600
@@ -140,6 +141,38 @@ class JetImageSettings(CheckedSettings):
         return self
 
 
+class MultiJetSettings(CheckedSettings):
+    """The hardest anti-kT jets of each collision that has enough of them, without their particles.
+
+    Visible particles are clustered up to a pseudorapidity of 5. Counted are jets of at least ``min_pt`` [GeV] within
+    the pseudorapidity ``max_abs_eta``; collisions with fewer than ``fewest`` are left out, and ``most`` are kept.
+    """
+
+    radius: Annotated[FiniteFloat, Field(gt=0)] = 1.0
+    min_pt: Annotated[FiniteFloat, Field(gt=0)] = 100.0
+    max_abs_eta: Annotated[FiniteFloat, Field(gt=0)] = 2.0
+    fewest: Annotated[int, Field(ge=1)] = 2
+    most: Annotated[int, Field(ge=1, le=100)] = 6
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.fewest > self.most:
+            raise ValueError(f"of {self.fewest} jets or more no collision can keep all: 'most' is {self.most}")
+        return self
+
+
+class VisibleSettings(CheckedSettings):
+    """The visible particles of each collision as transverse momentum, pseudorapidity and azimuth.
+
+    Kept are those of more than ``min_pt`` [GeV] within the pseudorapidity ``max_abs_eta``; of more than ``particles``,
+    the hardest ones.
+    """
+
+    min_pt: Annotated[FiniteFloat, Field(ge=0)] = 0.2
+    max_abs_eta: Annotated[FiniteFloat, Field(gt=0)] = 5.0
+    particles: Annotated[int, Field(ge=1, le=1000)] = 400
+
+
 class PythiaSettings(CheckedSettings):
     """What to simulate.
 
@@ -152,6 +185,8 @@ class PythiaSettings(CheckedSettings):
     (:mod:`simulacra.observables.relative_jets`), and takes collisions until enough have such a jet; processes of jets,
     such as ``top-jets``, bring their own. ``jet_image`` makes each event the image of its leading jet
     (:mod:`simulacra.observables.jet_images`); processes of images, such as ``jet-images``, bring their own.
+    ``multi_jet`` and ``visible``, which the processes ``multi-jets`` and ``pile-up`` bring, keep jets without
+    particles, and particles as transverse momenta and directions.
     """
 
     process: str | None = None
@@ -165,6 +200,8 @@ class PythiaSettings(CheckedSettings):
     jets: JetSettings | None = None
     leading_jet: LeadingJetSettings | None = None
     jet_image: JetImageSettings | None = None
+    multi_jet: MultiJetSettings | None = None
+    visible: VisibleSettings | None = None
     lhe: Path | None = None
     lhe_weights: tuple[str, ...] | None = None
 
@@ -183,6 +220,7 @@ class PythiaSettings(CheckedSettings):
             raise ValueError(f"events that are leading jets alone cannot be made with {other}")
         if self.lhe is None and self.lhe_weights is not None:
             raise ValueError(f"the weights {list(self.lhe_weights)} need an LHE file (--lhe)")
+        self._check_selection()
         for line in (*self.values, *self.vary, *card_lines(self.card)):
             for beginning, remedy in _OURS.items():
                 if line.lower().startswith(beginning):
@@ -199,21 +237,46 @@ class PythiaSettings(CheckedSettings):
             raise ValueError(f"parameters are varied twice: {sorted(variables)}")
         return self
 
+    def _check_selection(self) -> None:
+        kept = {
+            "leading jets": self.jet,
+            "several jets without particles": self.several_jets,
+            "visible particles": self.visible_particles,
+        }
+        asked = [what for what, one in kept.items() if one is not None]
+        if len(asked) > 1:
+            raise ValueError(f"an event can be one of {' and '.join(asked)} only")
+        if asked and asked[0] != "leading jets" and (self.jets is not None or self.lhe is not None):
+            other = "jets of each event" if self.jets is not None else "an LHE file"
+            raise ValueError(f"events that are {asked[0]} alone cannot be made with {other}")
+
     @property
     def jet(self) -> LeadingJetSettings | None:
         """The leading jet that is an event, None if collisions are events; what is not set is the process's."""
-        asked = None if self.process is None else process_named(self.process).leading_jet
-        if asked is None or self.leading_jet is None:
-            return self.leading_jet if asked is None else LeadingJetSettings.model_validate(asked)
-        return LeadingJetSettings.model_validate(asked | self.leading_jet.model_dump(exclude_unset=True))
+        return self._of_process("leading_jet", LeadingJetSettings)
+
+    @property
+    def several_jets(self) -> MultiJetSettings | None:
+        """The jets that are kept of a collision in place of its particles; what is not set is the process's."""
+        return self._of_process("multi_jet", MultiJetSettings)
+
+    @property
+    def visible_particles(self) -> VisibleSettings | None:
+        """The particles that are kept by their transverse momenta; what is not set is the process's."""
+        return self._of_process("visible", VisibleSettings)
+
+    def _of_process(self, name: str, kind: type[_Selection]) -> _Selection | None:
+        """Return the settings of this name: ours, and those of the process for what is not set."""
+        ours: _Selection | None = getattr(self, name)
+        asked = None if self.process is None else getattr(process_named(self.process), name)
+        if asked is None or ours is None:
+            return ours if asked is None else kind.model_validate(asked)
+        return kind.model_validate(asked | ours.model_dump(exclude_unset=True))
 
     @property
     def image(self) -> JetImageSettings | None:
         """How the image of the leading jet is made, None if events are no images; what is not set is the process's."""
-        asked = None if self.process is None else process_named(self.process).jet_image
-        if asked is None or self.jet_image is None:
-            return self.jet_image if asked is None else JetImageSettings.model_validate(asked)
-        return JetImageSettings.model_validate(asked | self.jet_image.model_dump(exclude_unset=True))
+        return self._of_process("jet_image", JetImageSettings)
 
     @property
     def signal(self) -> str | None:
@@ -254,13 +317,15 @@ class PythiaSettings(CheckedSettings):
 
     def record(self) -> dict[str, Any]:
         """Return the settings for the events' provenance; the trained ranges are in ``vary``, by variable."""
-        left_out = {"vary", "max_particles", "lhe", "lhe_weights", "leading_jet", "jet_image"}
-        fields = self.model_dump(mode="json", exclude=left_out)
+        selections = {
+            "leading_jet": self.jet,
+            "jet_image": self.image,
+            "multi_jet": self.several_jets,
+            "visible": self.visible_particles,
+        }
+        fields = self.model_dump(mode="json", exclude={"vary", "max_particles", "lhe", "lhe_weights", *selections})
         vary = {name.replace(":", "_"): text for name, text in self.vary.items()}
-        if self.jet is not None:
-            fields["leading_jet"] = self.jet.model_dump(mode="json")
-        if self.image is not None:
-            fields["jet_image"] = self.image.model_dump(mode="json")
+        fields |= {name: one.model_dump(mode="json") for name, one in selections.items() if one is not None}
         if self.lhe_weights:
             fields["lhe_weights"] = list(self.lhe_weights)
         return {**fields, "vary": vary, "max_particles": self.room, "lhe": self.lhe and self.lhe.name}
