@@ -10,7 +10,7 @@ from simulacra.settings import path_of
 if TYPE_CHECKING:
     from simulacra.store import WriteSummary
 
-Simulator = Literal["geant4", "pythia", "detector"]
+Simulator = Literal["geant4", "pythia", "shower", "detector"]
 
 
 def simulate(
@@ -31,7 +31,8 @@ def simulate(
     Parameters
     ----------
     simulator:
-        "geant4", "pythia", or "detector", a parametric detector for the particles of another store.
+        "geant4", "pythia", "shower", a toy parton shower with a known kernel, or "detector", a parametric detector for
+        the particles of another store.
     output:
         the store to write.
     n_events:
@@ -50,7 +51,8 @@ def simulate(
         whether to show a progress bar.
     settings:
         fields of :class:`~simulacra.simulators.geant4.Geant4Settings` (``geometry``, ``particle``, ``energy``, ...) or
-        :class:`~simulacra.simulators.pythia_settings.PythiaSettings` (``process``, ``vary``, ...); for "detector",
+        :class:`~simulacra.simulators.pythia_settings.PythiaSettings` (``process``, ``vary``, ...), or
+        :class:`~simulacra.simulators.parton_shower.PartonShowerSettings` (``parton_energy``, ...); for "detector",
         ``settings``: the name of a shipped detector or a TOML file.
 
     Raises
@@ -90,7 +92,12 @@ def simulate(
 
         collision = _checked(PythiaSettings, settings)
         return write_collisions(output, collision, n_events=n_events, **common, **sized)
-    raise ValueError(f"there is no simulator '{simulator}': there are geant4, pythia and detector")
+    if simulator == "shower":
+        from simulacra.simulators.parton_shower import PartonShowerSettings, write_parton_showers
+
+        of_partons = _checked(PartonShowerSettings, settings)
+        return write_parton_showers(output, of_partons, n_events=n_events, **common, **sized)
+    raise ValueError(f"there is no simulator '{simulator}': there are geant4, pythia, shower and detector")
 
 
 def _detector(
