@@ -26,9 +26,9 @@ def settings_of(**changed: object) -> PartonShowerSettings:
     return PartonShowerSettings.model_validate({"parton_energy": "100", **changed})
 
 
-@pytest.mark.parametrize("enhancement", [0.0, 2.0, -0.5])
+@pytest.mark.parametrize("enhancement", [0.0, 2.0])
 def test_the_first_splitting_has_the_sudakov_factor_and_the_kernel(enhancement: float) -> None:
-    energy, n = 100.0, 40_000
+    energy, n = 100.0, 15_000
     settings = settings_of(hard_enhancement=enhancement)
     *_, made = evolve(np.full(n, energy), settings, np.random.default_rng(1))
     # Ordered in angle, the first splitting of an event is its widest.
@@ -78,8 +78,8 @@ def test_energy_and_transverse_momentum_are_conserved_and_kt_is_above_the_cutoff
 
 def test_another_ordering_lets_soft_partons_radiate_at_wider_angles() -> None:
     def wider(ordering: float) -> float:
-        settings = settings_of(parton_energy="1000", ordering=ordering, max_partons=400)
-        *_, made = evolve(np.full(2000, 1000.0), settings, np.random.default_rng(4))
+        settings = settings_of(ordering=ordering)
+        *_, made = evolve(np.full(500, 1000.0), settings, np.random.default_rng(4))
         soft = made.energy < 100
         return float(np.median(made.angle[soft]))
 

@@ -197,6 +197,36 @@ def shower(
 
 
 @app.command()
+def hemispheres(
+    out: Annotated[Path, typer.Argument(help="The store to write, such as hemispheres.zarr.")],
+    energy: Annotated[str, typer.Option(help=f"Energy of both gluons in GeV: {DRAWN}.")],
+    n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of hemispheres.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events, with any number of workers.")],
+    cutoff: Annotated[float, typer.Option(help="Lowest transverse momentum of Pythia's shower in GeV.")] = 1.0,
+    max_partons: Annotated[int, typer.Option(min=2, help="Places for partons in an event.")] = 48,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Events per chunk; another size gives other events.")] = 2500,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
+) -> None:
+    """Simulate the showers of gluons with Pythia 8, without hadrons. A killed run continues with the same command."""
+    from simulacra.workflows.simulate import simulate
+
+    summary = simulate(
+        "hemispheres",
+        out,
+        n_events,
+        seed=seed,
+        workers=workers,
+        chunk_size=chunk_size,
+        overwrite=overwrite,
+        gluon_energy=energy,
+        cutoff=cutoff,
+        max_partons=max_partons,
+    )
+    _say(summary, "gluon hemispheres", "per event")
+
+
+@app.command()
 def detector(
     particles: Annotated[Path, typer.Argument(help="Store of particles, such as one from simulate pythia.")],
     out: Annotated[Path, typer.Argument(help="The store to write, such as seen.zarr.")],

@@ -49,7 +49,7 @@ class PythiaPartonSettings(CheckedSettings):
 
     gluon_energy: Annotated[str, BeforeValidator(text_of_distribution)]
     cutoff: Annotated[float, Field(ge=0.4, le=10)] = 1.0
-    max_partons: Annotated[int, Field(ge=2, le=4096)] = 64
+    max_partons: Annotated[int, Field(ge=2, le=4096)] = 48
 
     @model_validator(mode="after")
     def _in_range(self) -> Self:
@@ -95,7 +95,7 @@ class PythiaPartonTask:
             place = int(np.argmax(counts))
             raise ShowerError(
                 f"event {chunk.start + place} has {counts[place]} partons, more than {settings.max_partons}: allow "
-                "more (max_partons in settings)"
+                "more with --max-partons (max_partons in settings)"
             )
         momentum = np.concatenate([_along_x(hemisphere) for hemisphere in hemispheres])
         energy = np.sqrt((momentum**2).sum(axis=1))

@@ -166,11 +166,11 @@ def example(folder: Path) -> dict[str, Any]:
     from simulacra.simulators.parton_shower import PartonShowerSettings, write_parton_showers
 
     path = folder / "showers.zarr"
-    settings = PartonShowerSettings(parton_energy="log:50:200", max_partons=16)
+    settings = PartonShowerSettings(parton_energy="log:20:60", max_partons=10)
     write_parton_showers(path, settings, seed=1, n_events=2000, progress=False)
     return {
         "name": "example-parton-shower",
         "data": {"path": str(path)},
-        "system": {"kind": "parton_shower", "places": 16, "width": 4, "pieces": 2, "critic_width": 8},
+        "system": {"kind": "parton_shower", "places": 10, "width": 4, "pieces": 2, "critic_width": 8},
         "training": {"steps": 4, "batch_size": 64, "validate_every": 2, "checkpoint_every": 2, "accelerator": "cpu"},
     }
