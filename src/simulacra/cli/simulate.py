@@ -152,6 +152,82 @@ def pythia(
 
 
 @app.command()
+def shower(
+    out: Annotated[Path, typer.Argument(help="The store to write, such as showers.zarr.")],
+    energy: Annotated[str, typer.Option(help=f"Light-cone energy of the first gluon in GeV: {DRAWN}.")],
+    n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of showers.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same showers, with any number of workers.")],
+    coupling: Annotated[float, typer.Option(help="The strong coupling, which does not run.")] = 0.25,
+    largest_angle: Annotated[float, typer.Option(help="Angle at which the shower starts, in rad.")] = 0.4,
+    cutoff: Annotated[float, typer.Option(help="Lowest transverse momentum of a splitting in GeV.")] = 1.0,
+    ordering: Annotated[
+        float, typer.Option(help="Exponent a of the ordering variable E^a theta: 0 for angle, 1 for kT.")
+    ] = 0.0,
+    hard_enhancement: Annotated[
+        float, typer.Option(help="h of the factor 1 + h (4 z (1 - z))^2 on the Altarelli-Parisi function.")
+    ] = 0.0,
+    splittings: Annotated[
+        bool, typer.Option("--splittings", help="Also keep z, angle and energy of every splitting: not for training.")
+    ] = False,
+    max_partons: Annotated[int, typer.Option(min=2, help="Places for partons in an event.")] = 48,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Showers per chunk; another size gives other showers.")] = 5000,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
+) -> None:
+    """Make parton showers of a toy with a known kernel. If it was killed, run the same command again to continue."""
+    from simulacra.workflows.simulate import simulate
+
+    summary = simulate(
+        "shower",
+        out,
+        n_events,
+        seed=seed,
+        workers=workers,
+        chunk_size=chunk_size,
+        overwrite=overwrite,
+        parton_energy=energy,
+        coupling=coupling,
+        largest_angle=largest_angle,
+        cutoff=cutoff,
+        ordering=ordering,
+        hard_enhancement=hard_enhancement,
+        splittings=splittings,
+        max_partons=max_partons,
+    )
+    _say(summary, "parton showers", "per shower")
+
+
+@app.command()
+def hemispheres(
+    out: Annotated[Path, typer.Argument(help="The store to write, such as hemispheres.zarr.")],
+    energy: Annotated[str, typer.Option(help=f"Energy of both gluons in GeV: {DRAWN}.")],
+    n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of hemispheres.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events, with any number of workers.")],
+    cutoff: Annotated[float, typer.Option(help="Lowest transverse momentum of Pythia's shower in GeV.")] = 1.0,
+    max_partons: Annotated[int, typer.Option(min=2, help="Places for partons in an event.")] = 48,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Events per chunk; another size gives other events.")] = 2500,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
+) -> None:
+    """Simulate the showers of gluons with Pythia 8, without hadrons. A killed run continues with the same command."""
+    from simulacra.workflows.simulate import simulate
+
+    summary = simulate(
+        "hemispheres",
+        out,
+        n_events,
+        seed=seed,
+        workers=workers,
+        chunk_size=chunk_size,
+        overwrite=overwrite,
+        gluon_energy=energy,
+        cutoff=cutoff,
+        max_partons=max_partons,
+    )
+    _say(summary, "gluon hemispheres", "per event")
+
+
+@app.command()
 def detector(
     particles: Annotated[Path, typer.Argument(help="Store of particles, such as one from simulate pythia.")],
     out: Annotated[Path, typer.Argument(help="The store to write, such as seen.zarr.")],

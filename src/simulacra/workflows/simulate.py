@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from simulacra.settings import path_of
 
 if TYPE_CHECKING:
     from simulacra.store import WriteSummary
 
-Simulator = Literal["geant4", "pythia", "detector"]
+Simulator = Literal["geant4", "pythia", "shower", "hemispheres", "detector"]
 
 
 def simulate(
@@ -31,7 +31,8 @@ def simulate(
     Parameters
     ----------
     simulator:
-        "geant4", "pythia", or "detector", a parametric detector for the particles of another store.
+        "geant4", "pythia", "shower", a toy parton shower with a known kernel, "hemispheres", Pythia's showers of gluons
+        without hadrons, or "detector", a parametric detector for the particles of another store.
     output:
         the store to write.
     n_events:
@@ -50,7 +51,9 @@ def simulate(
         whether to show a progress bar.
     settings:
         fields of :class:`~simulacra.simulators.geant4.Geant4Settings` (``geometry``, ``particle``, ``energy``, ...) or
-        :class:`~simulacra.simulators.pythia_settings.PythiaSettings` (``process``, ``vary``, ...); for "detector",
+        :class:`~simulacra.simulators.pythia_settings.PythiaSettings` (``process``, ``vary``, ...),
+        :class:`~simulacra.simulators.parton_shower.PartonShowerSettings` (``parton_energy``, ...) or
+        :class:`~simulacra.simulators.pythia_partons.PythiaPartonSettings` (``gluon_energy``, ...); for "detector",
         ``settings``: the name of a shipped detector or a TOML file.
 
     Raises
@@ -90,7 +93,18 @@ def simulate(
 
         collision = _checked(PythiaSettings, settings)
         return write_collisions(output, collision, n_events=n_events, **common, **sized)
-    raise ValueError(f"there is no simulator '{simulator}': there are geant4, pythia and detector")
+    if simulator == "shower":
+        from simulacra.simulators.parton_shower import PartonShowerSettings, write_parton_showers
+
+        of_partons = _checked(PartonShowerSettings, settings)
+        return write_parton_showers(output, of_partons, n_events=n_events, **common, **sized)
+    if simulator == "hemispheres":
+        from simulacra.simulators.pythia_partons import PythiaPartonSettings, write_pythia_partons
+
+        of_gluons = _checked(PythiaPartonSettings, settings)
+        return write_pythia_partons(output, of_gluons, n_events=n_events, **common, **sized)
+    names = ", ".join(get_args(Simulator)[:-1])
+    raise ValueError(f"there is no simulator '{simulator}': there are {names} and detector")
 
 
 def _detector(
