@@ -13,6 +13,7 @@ from tiny_calogan import FIVE, SYSTEM, toy_showers
 from toy_jets import toy_jets
 
 EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "particle_steps": 1}
+MPGAN = {"kind": "mpgan", "latent": 3, "edge_widths": (4,), "critic_edge_widths": (4, 4), "node_width": 8, "hidden": 4}
 
 VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "calogan": [
@@ -41,6 +42,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "epic": [
         (EPIC | {"particles": 12}, toy_jets(400)),
         (EPIC | {"particles": 8, "particle_steps": 2}, toy_jets(400, particles=8, classes=1)),
+    ],
+    "mpgan": [
+        (MPGAN | {"particles": 12}, toy_jets(400)),
+        (MPGAN | {"particles": 8, "gradient_penalty": 0.0}, toy_jets(400, particles=8, classes=1)),
     ],
     "grindhammer_peters": [
         ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))
