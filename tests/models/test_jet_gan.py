@@ -131,6 +131,14 @@ def test_real_points_become_the_cloud_that_they_came_of(trainer: Trainer, jets: 
     torch.testing.assert_close(pt, cloud[..., 2], rtol=1e-3, atol=1e-6)
 
 
+def test_of_more_particles_the_hardest_are_kept(jets: xr.Dataset) -> None:
+    few = Trainer(Settings(**SMALL | {"particles": 5}), jets)
+    tensors = few.tensors(jets)
+    _, pt = few.family.generator.physical(tensors["points"], tensors["conditions"])
+    expected = -np.sort(-jets["pt_rel"].values, axis=1)[:, :5]
+    np.testing.assert_allclose(pt.numpy(), expected, rtol=1e-3, atol=1e-6)
+
+
 def test_a_jet_of_one_particle_has_a_finite_gradient(trainer: Trainer) -> None:
     family, game = trainer.family, JetGame()
     points = torch.zeros(2, PARTICLES, 3)

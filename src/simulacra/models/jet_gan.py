@@ -16,7 +16,7 @@ from simulacra.representations.jet_particles import FEATURES, JetParticles, by_f
 
 #: what is drawn of a jet: its multiplicity, what lacks of its mass, and the exponential of its pseudorapidity
 DRAWN: Final = 3
-#: noise beyond which nothing changes: one number in 10^5 of what is drawn of a jet, in 10^15 of particles, is further out
+#: noise beyond which nothing changes: of what is drawn of a jet, one number in 10^5 is further out; of particles, none
 FURTHEST_DRAWN: Final = 4.5
 FURTHEST_NOISE: Final = 8.0
 #: largest points of angles: 3.0, while particles of jets have less (azimuths pi at most)
