@@ -33,7 +33,7 @@ def inputs(features: int, n: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch
 def test_messages_are_those_of_a_network_on_pairs_of_particles(edge_widths: tuple[int, ...]) -> None:
     torch.manual_seed(4)
     layer = MessagePassing(4, 2, CONTEXT, edge_widths, 16)
-    h, there, _ = inputs(4)
+    h, there, _ = inputs(4, n=2)
     weight = torch.cat([layer.receiver.weight, layer.sender.weight], dim=1)
     expected = torch.zeros(len(h), PLACES, edge_widths[-1])
     for n in range(len(h)):
