@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,7 @@ class Plain:
         return seen["x"].mean() * 0 + 0.25
 
 
-def family(**options: float) -> Adversarial:
+def family(**options: Any) -> Adversarial:
     return Adversarial(Line(1.0, 0.5), Line(2.0, -1.0), Plain(), latent=3, **options)
 
 
@@ -69,6 +70,17 @@ def test_losses_are_those_of_the_non_saturating_game() -> None:
     loss, logs = game("generator", data, 0, rng())
     torch.testing.assert_close(loss, softplus(-logit_fake).mean() + 0.25)
     assert float(logs["auxiliary"]) == 0.25
+
+
+def test_least_squares_ask_for_1_of_real_and_0_of_generated_events() -> None:
+    game, data = family(gradient_penalty=0.0, loss="least_squares"), batch()
+    fake = torch.randn(16, 3, generator=rng()) + 0.5
+    real, made = ((2 * x - 1).sum(dim=1) for x in (data["x"], fake))
+    loss, logs = game("critic", data, 0, rng())
+    torch.testing.assert_close(loss, (real - 1).square().mean() + made.square().mean())
+    torch.testing.assert_close(logs["accuracy"], 0.5 * ((real > 0.5).float().mean() + (made < 0.5).float().mean()))
+    loss, _ = game("generator", data, 0, rng())
+    torch.testing.assert_close(loss, (made - 1).square().mean() + 0.25)
 
 
 def test_penalty_of_a_linear_critic_is_its_slope_squared() -> None:

@@ -18,6 +18,7 @@ from toy_jets import toy_jets
 EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "particle_steps": 1}
 LAGAN = {"kind": "lagan", "latent": 8, "channels": (2, 2, 2), "critic_channels": (2, 2, 2)}
 PILE_UP = {"kind": "pile_up", "particles": 12, "width": 8, "blocks": 1, "pooled": 4, "collision_steps": 1}
+MPGAN = {"kind": "mpgan", "latent": 3, "edge_widths": (4,), "critic_edge_widths": (4, 4), "node_width": 8, "hidden": 4}
 
 VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "calogan": [
@@ -57,6 +58,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     ],
     "jet_mass_template": [
         ({"kind": "jet_mass_template", "width": 8, "bins": 4, "transforms": 2}, single_jets(toy_multi_jets(200))),
+    ],
+    "mpgan": [
+        (MPGAN | {"particles": 12}, toy_jets(400)),
+        (MPGAN | {"particles": 8, "gradient_penalty": 0.0}, toy_jets(400, particles=8, classes=1)),
     ],
     "grindhammer_peters": [
         ({"kind": "grindhammer_peters"}, reference.load("calogan-eplus").isel(event=np.arange(120)))

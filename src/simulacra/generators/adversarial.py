@@ -1,21 +1,24 @@
 """Generative adversarial training of a generator and a critic.
 
-Goodfellow et al., arXiv:1406.2661, with the non-saturating loss; the gradient penalty on real events (R1) of Mescheder,
-Geiger and Nowozin, arXiv:1801.04406, which makes the training converge, applied every few steps (Karras et al.,
-arXiv:1912.04958). The moving average of the generator's weights is validated and shipped.
+Goodfellow et al., arXiv:1406.2661, with the non-saturating loss, or by least squares (Mao et al., arXiv:1611.04076),
+where the critic answers 1 for real events and 0 for generated ones. The gradient penalty on real events (R1) of
+Mescheder, Geiger and Nowozin, arXiv:1801.04406, makes the training converge; it is applied every few steps (Karras et
+al., arXiv:1912.04958). The moving average of the generator's weights is validated and shipped.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from simulacra.generators.average import follow
+
+Loss = Literal["logistic", "least_squares"]
 
 
 class AdversarialNetworks(Protocol):
@@ -55,6 +58,8 @@ class Adversarial(nn.Module):
         steps between two penalties; its gradient is scaled up in proportion.
     average_decay:
         decay of the moving average of the generator's weights.
+    loss:
+        of the critic's answer.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Adversarial(nn.Module):
         gradient_penalty: float = 1.0,
         penalty_interval: int = 8,
         average_decay: float = 0.999,
+        loss: Loss = "logistic",
     ) -> None:
         super().__init__()
         self.generator, self.critic = generator, critic
@@ -74,6 +80,7 @@ class Adversarial(nn.Module):
         self.networks, self.latent = networks, latent
         self.gradient_penalty, self.penalty_interval = gradient_penalty, penalty_interval
         self.average_decay = average_decay
+        self.loss = loss
 
     def players(self) -> dict[str, nn.Module]:
         """Return the modules to optimise, in the order of their turns."""
@@ -89,20 +96,27 @@ class Adversarial(nn.Module):
             seen = self.networks.generate(self.generator, noise, batch)
             logit = self.networks.criticise(self.generator, self.critic, seen, batch)
             auxiliary = self.networks.auxiliary(self.generator, self.critic, seen, batch)
-            return functional.softplus(-logit).mean() + auxiliary, {"auxiliary": auxiliary.detach()}
+            return self._error(logit, real=True) + auxiliary, {"auxiliary": auxiliary.detach()}
         with torch.no_grad():
             fake = self.networks.generate(self.generator, noise, batch)
         penalise = self.gradient_penalty > 0 and step % self.penalty_interval == 0
         real = {k: v.detach().requires_grad_(penalise) for k, v in self.networks.real(self.generator, batch).items()}
         logit_real = self.networks.criticise(self.generator, self.critic, real, batch)
         logit_fake = self.networks.criticise(self.generator, self.critic, fake, batch)
-        loss = functional.softplus(-logit_real).mean() + functional.softplus(logit_fake).mean()
-        accuracy = 0.5 * ((logit_real > 0).float().mean() + (logit_fake < 0).float().mean())
+        loss = self._error(logit_real, real=True) + self._error(logit_fake, real=False)
+        middle = 0.5 if self.loss == "least_squares" else 0.0
+        accuracy = 0.5 * ((logit_real > middle).float().mean() + (logit_fake < middle).float().mean())
         if penalise:
             gradients = torch.autograd.grad(logit_real.sum(), list(real.values()), create_graph=True)
             norm = sum((g.reshape(n, -1) ** 2).sum(dim=1) for g in gradients)
             loss = loss + 0.5 * self.gradient_penalty * self.penalty_interval * torch.as_tensor(norm).mean()
         return loss, {"accuracy": accuracy.detach()}
+
+    def _error(self, logit: Tensor, *, real: bool) -> Tensor:
+        """Return the mean error of the critic's answers (N,), if they should be "real", or "generated"."""
+        if self.loss == "least_squares":
+            return (logit - float(real)).square().mean()
+        return functional.softplus(-logit if real else logit).mean()
 
     def after_step(self, step: int) -> None:
         """Update the moving average."""

@@ -82,16 +82,22 @@ class Jets:
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
         """Return ``cloud`` (N, P, 3), ``attributes`` (N, 13) and ``conditions`` (N, 2) in physical units."""
-        import torch
-
         from simulacra.representations.jet_attributes import attributes_of
+
+        physical = self.physical(events)
+        cloud, jet = physical["cloud"], physical.pop("jet")
+        return physical | {"attributes": attributes_of(cloud, jet)}
+
+    def physical(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``cloud`` (N, P, 3), ``conditions`` (N, 2), and ``jet`` (N, 3): multiplicity, mass / pT, and eta."""
+        import torch
 
         cloud = torch.as_tensor(self._cloud(events))
         conditions = columns_of(events, tuple(CONDITIONS))
         number = (cloud[..., 2] > 0).sum(dim=1).to(cloud.dtype)
         eta, mass = (torch.as_tensor(events[name].values.astype(np.float32)) for name in ("jet_eta", "jet_mass"))
         jet = torch.stack([number, mass / conditions[:, 1], eta], dim=1)
-        return {"cloud": cloud, "attributes": attributes_of(cloud, jet), "conditions": conditions}
+        return {"cloud": cloud, "jet": jet, "conditions": conditions}
 
     def _cloud(self, events: xr.Dataset) -> np.ndarray:
         """Return eta, phi and pT of the hardest particles, (N, P, 3) float32; 0 where there is none."""

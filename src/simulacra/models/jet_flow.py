@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from simulacra.generators.flow_matching import Solver, transport
 from simulacra.networks.equivariant_pooling import CloudVelocity
 from simulacra.networks.velocity import Velocity
-from simulacra.representations.jet_attributes import ATTRIBUTES, PRONGS, JetAttributes, axes_of
+from simulacra.representations.jet_attributes import ATTRIBUTES, PRONGS, JetAttributes, axes_of, context_of
 from simulacra.representations.jet_particles import FEATURES, JetParticles, points_of_angles
 
 #: of the network of the jets
@@ -121,9 +120,7 @@ class JetFlow(nn.Module):
 
     def context(self, conditions: Tensor) -> Tensor:
         """Return the conditions (N, 2) as columns of order 1, (N, classes + 1)."""
-        kind = functional.one_hot(conditions[:, 0].round().long(), self.classes).to(conditions.dtype)
-        pt = 2.0 * (conditions[:, 1:] - self.low) / max(self.high - self.low, 1e-6) - 1.0
-        return torch.cat([kind, pt], dim=1)
+        return context_of(conditions, self.classes, (self.low, self.high))
 
     def context_within(self, context: Tensor, scores: Tensor, attributes: Tensor) -> Tensor:
         """Return the context of the particles: that of the jet, its scores, its axes, and the share of taken places."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from simulacra.representations.conditional_quantiles import ConditionalQuantiles, open_uniform
 
@@ -30,7 +31,12 @@ BEYOND: Final = 0.1
 
 
 def relative_mass(eta: Tensor, phi: Tensor, pt: Tensor) -> Tensor:
-    """Return the mass of massless particles, (N, P) each, in the unit of pt, (N,); pt is 0 of absent ones.
+    """Return the mass of massless particles, (N, P) each, in the unit of pt, (N,); pt is 0 of absent ones."""
+    return relative_mass_squared(eta, phi, pt).sqrt()
+
+
+def relative_mass_squared(eta: Tensor, phi: Tensor, pt: Tensor) -> Tensor:
+    """Return the square of :func:`relative_mass`, whose gradient is finite also where it is 0.
 
     It is m^2 = (E - px) (E + px) - py^2 - pz^2 about the jet's centre, where py and pz are small, with E - px from
     squares of small angles: this keeps the digits of the mass of a narrow jet.
@@ -41,7 +47,7 @@ def relative_mass(eta: Tensor, phi: Tensor, pt: Tensor) -> Tensor:
     along, beyond = (pt * torch.cos(phi)).sum(dim=1), less.sum(dim=1)
     square = beyond * (beyond + 2 * along)
     square = square - (pt * torch.sin(phi)).sum(dim=1).square() - (pt * torch.sinh(eta)).sum(dim=1).square()
-    return square.clamp(min=0.0).sqrt()
+    return square.clamp(min=0.0)
 
 
 def attributes_of(cloud: Tensor, jet: Tensor) -> Tensor:
@@ -91,6 +97,14 @@ def axes_of(attributes: Tensor) -> Tensor:
     beside = attributes[:, 9:].unflatten(1, (PRONGS - 1, 2))
     first = -(attributes[:, 7:9, None] * beside).sum(dim=1, keepdim=True)
     return torch.cat([first, first + beside], dim=1)
+
+
+def context_of(conditions: Tensor, classes: int, pt_range: tuple[float, float]) -> Tensor:
+    """Return class and pT [GeV] of jets (N, 2), of so many classes, as columns of order 1, (N, classes + 1)."""
+    kind = functional.one_hot(conditions[:, 0].round().long(), classes).to(conditions.dtype)
+    low, high = pt_range
+    pt = 2.0 * (conditions[:, 1:] - low) / max(high - low, 1e-6) - 1.0
+    return torch.cat([kind, pt], dim=1)
 
 
 class JetAttributes(nn.Module):

@@ -62,16 +62,10 @@ class JetParticles(nn.Module):
 
     def inverse(self, points: Tensor, attributes: Tensor, jet_class: Tensor) -> Tensor:
         """Return clouds (N, P, 3), by falling pT, of points (N, P, 3); those beyond the multiplicity are absent."""
-        n, particles = points.shape[:2]
-        place = torch.arange(particles, device=points.device)
-        there = (place < attributes[:, :1]).to(points.dtype)
-        kind = jet_class[:, None].expand(n, particles)
-        scores = points[..., 0].clamp(-FURTHEST, FURTHEST)
-        pt = self.quantiles.inverse(scores.reshape(-1, 1), kind.reshape(-1, 1)).reshape(n, particles)
-        pt = pt.clamp(min=LEAST) * there
+        place = torch.arange(points.shape[1], device=points.device)
+        angles, pt = self.particles(points, (place < attributes[:, :1]).to(points.dtype), jet_class)
         share = pt / pt.sum(dim=1, keepdim=True)
         pt = share * attributes[:, 3:4]
-        angles = torch.sinh(points[..., 1:].clamp(-FURTHEST_ANGLE, FURTHEST_ANGLE) / UNIT) * ANGLE
         angles = angles - (share[..., None] * angles).sum(dim=1, keepdim=True)
         centre = attributes[:, None, 5:7]
         for _ in range(ROUNDS):
@@ -80,6 +74,22 @@ class JetParticles(nn.Module):
             # A jet of one particle has no mass, whatever its angles are.
             factor = torch.where(found > 0, attributes[:, 4] / found.clamp(min=LEAST), 1.0)
             angles = angles * factor.clamp(1 / MOST, MOST)[:, None, None]
-        pt, order = pt.sort(dim=1, descending=True)
-        angles = (angles + centre).gather(1, order[..., None].expand(-1, -1, 2)) * (pt > 0)[..., None]
-        return torch.cat([angles, pt[..., None]], dim=2)
+        return by_falling_pt(angles + centre, pt)
+
+    def particles(self, points: Tensor, there: Tensor, jet_class: Tensor) -> tuple[Tensor, Tensor]:
+        """Return angles (N, P, 2) and pT (N, P) of points (N, P, 3); nothing is imposed.
+
+        The pT of absent particles, where ``there`` (N, P) is 0 and not 1, is 0.
+        """
+        kind = jet_class[:, None].expand(points.shape[:2])
+        scores = points[..., 0].clamp(-FURTHEST, FURTHEST)
+        pt = self.quantiles.inverse(scores.reshape(-1, 1), kind.reshape(-1, 1)).reshape(scores.shape)
+        angles = torch.sinh(points[..., 1:].clamp(-FURTHEST_ANGLE, FURTHEST_ANGLE) / UNIT) * ANGLE
+        return angles, pt.clamp(min=LEAST) * there
+
+
+def by_falling_pt(angles: Tensor, pt: Tensor) -> Tensor:
+    """Return clouds (N, P, 3) of angles (N, P, 2) and pT (N, P), sorted by pT; those of no pT are 0."""
+    pt, order = pt.sort(dim=1, descending=True)
+    angles = angles.gather(1, order[..., None].expand(-1, -1, 2)) * (pt > 0)[..., None]
+    return torch.cat([angles, pt[..., None]], dim=2)
