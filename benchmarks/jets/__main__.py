@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from benchmarks.jets import images
 from benchmarks.jets.rows import table_of
 from benchmarks.machine import processor
 from benchmarks.records import write_record
@@ -26,7 +27,7 @@ from rich.console import Console
 
 #: a module for each stage, with ``measure(folder, scale)``, whose result has ``rows`` (records of
 #: :class:`benchmarks.jets.rows.Row`), and ``draw(found, path)``, which draws its figure
-STAGES: Final[Mapping[str, ModuleType]] = {}
+STAGES: Final[Mapping[str, ModuleType]] = {"images": images}
 
 
 def main() -> None:
