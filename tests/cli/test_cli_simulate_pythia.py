@@ -75,6 +75,15 @@ def test_a_leading_jet_reaches_the_simulator(
     assert asked[0]["settings"] == PythiaSettings.model_validate({"process": "z-to-dijets", "leading_jet": jet})
 
 
+def test_the_rotation_of_images_reaches_the_simulator(asked: list[dict[str, Any]]) -> None:
+    result = CliRunner().invoke(main.app, [*COMMAND, "--process", "jet-images", "--image-rotation", "none", "x.zarr"])
+    assert result.exit_code == 0, result.stderr
+    assert asked[0]["settings"].image.rotation == "none"
+    result = CliRunner().invoke(main.app, [*COMMAND, "--process", "jet-images", "--image-rotation", "linear", "x.zarr"])
+    assert result.exit_code == 2
+    assert "jet_image.rotation: Input should be 'spline' or 'none'" in result.stderr
+
+
 def test_a_range_that_is_none_is_refused() -> None:
     result = CliRunner().invoke(main.app, [*COMMAND, "--process", "top-jets", "--leading-jet", "800", "x.zarr"])
     assert result.exit_code == 2

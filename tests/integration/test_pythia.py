@@ -17,6 +17,7 @@ from scipy import stats
 from lhe_files import cosine_of, lhe, rwgt
 from simulacra.events import validate
 from simulacra.formats import jetnet
+from simulacra.observables.jet_images import pt_and_mass
 from simulacra.observables.relative_jets import JET_CLASS
 from simulacra.simulators import JetSettings, PythiaError, PythiaSettings, simulate_collisions, write_collisions
 from simulacra.simulators.pythia import CollisionTask, checked
@@ -281,6 +282,30 @@ def test_a_mixture_makes_its_processes_in_turn() -> None:
     cut = CollisionTask(settings, 3)(Chunk(1, 40, 43))
     for name in cut.data_vars:
         np.testing.assert_array_equal(cut[name], jets[name][:3])
+
+
+def test_images_of_both_classes_are_made_in_turn() -> None:
+    pytest.importorskip("fastjet")
+    asked = {"process": "jet-images", "jet_image": {"rotation": "none"}}
+    events = simulate_collisions(PythiaSettings.model_validate(asked), seed=3, n_events=40)
+    validate(events)
+    assert events["image"].dims == ("event", "row", "column")
+    assert events["image"].shape == (40, 25, 25)
+    assert events["signal"].values.tolist() == [0, 1] * 20
+    assert (events.attrs["image_of"], events.attrs["pixel_size"]) == ("jets", 0.1)
+    assert json.loads(events.attrs["settings"])["jet_image"]["rotation"] == "none"
+    assert ((events["jet_pt"] >= 250) & (events["jet_pt"] < 300)).all()
+    assert (np.abs(events["jet_eta"]) < 2).all()
+    # The pixels are the trimmed jet: their momentum and mass are its own, up to the few towers outside of the image.
+    pt, mass = pt_and_mass(events["image"].values, 0.1)
+    np.testing.assert_allclose(np.median(pt / events["jet_pt"]), 1, atol=0.01)
+    np.testing.assert_allclose(np.median(mass - events["jet_mass"]), 0, atol=1.5)
+    # Half of the W bosons or more are one jet of their mass.
+    assert 74 < float(np.median(events["jet_mass"][events["signal"] == 1])) < 86
+    turned = simulate_collisions(PythiaSettings(process="jet-images"), seed=3, n_events=8)
+    for name in ("jet_pt", "jet_mass", "subjet_distance"):
+        np.testing.assert_array_equal(turned[name], events[name][:8])
+    assert (turned["image"].values > 0).sum() > 2 * (events["image"].values[:8] > 0).sum()
 
 
 def test_jets_that_no_collision_has_are_an_error() -> None:

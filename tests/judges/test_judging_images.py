@@ -2,7 +2,6 @@
 
 import numpy as np
 
-import simulacra
 from simulacra.events import variable
 from simulacra.judges.kinds.find import KINDS, kind_of
 from simulacra.judges.unpacking import sample_of
@@ -25,9 +24,3 @@ def test_what_generated_images_lack_is_left_out_with_a_warning() -> None:
     assert KINDS["images"].made_alike([generated, generated])[1] == []
     sample = sample_of(alike[0], "truth", most_events=20, rng=np.random.default_rng(1))
     assert {"image_mass", "image_pt", "image_tau21"} <= set(sample.observables)
-
-
-def test_a_distance_of_subjets_that_is_wrong_is_seen_in_the_mass() -> None:
-    verdict = simulacra.judge(toy_images(300, 1), toy_images(300, 2, far=0.3), seed=1, progress=False)
-    found = {finding.observable: finding for finding in verdict.findings if finding.judge == "distributions"}
-    assert found["image_mass"].p_value < 1e-3

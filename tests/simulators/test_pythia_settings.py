@@ -51,6 +51,10 @@ VARIED = {**Z, "vary": {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.3:0.9
         ({**Z, "multi_jet": {"fewest": 3, "most": 2}}, "of 3 jets or more no collision can keep all: 'most' is 2"),
         ({**Z, "multi_jet": {"min_pt": 0}}, "greater than 0"),
         ({**Z, "visible": {"min_pt": -1}}, "greater than or equal to 0"),
+        ({**Z, "jet_image": {"min_pt": 5, "max_pt": 5}}, "5 GeV is not below 5 GeV"),
+        ({**Z, "jet_image": {"rotation": "linear"}}, "'spline' or 'none'"),
+        ({"process": "top-jets", "jet_image": {}}, "a leading jet or the image of one, not both"),
+        ({"process": "jet-images", "jets": {}}, "cannot be made with jets of each event"),
         ({**Z, "card": "include = other.cmnd"}, "put the lines of the other file into the card"),
         ({**Z, "card": "A:b = {1,\n2"}, "the card ends within the braces of line 1"),
         ({**Z, "card": "/* open\nA:b = 1"}, "the card ends within a comment"),
@@ -83,7 +87,7 @@ def test_every_process_has_room_and_asks_for_something() -> None:
     assert PythiaSettings(process="z-to-dijets").room == 192
     assert PythiaSettings(process="z-to-dijets", max_particles=64).room == 64
     assert all(
-        process.max_particles >= 192 and len(process.settings or process.mixture) > 3
+        process.max_particles >= 192 and (len(process.settings) > 3 or len(process.mixture) > 1)
         for process in processes().values()
     )
 
@@ -111,6 +115,17 @@ def test_a_process_of_jets_says_which_jets_are_taken() -> None:
     mixed = PythiaSettings(process="jets")
     assert [process_named(str(part.process)).jet_class for part in mixed.parts] == list(JET_CLASS.choices)
     assert {part.jet for part in mixed.parts} == {mixed.jet}
+
+
+def test_a_process_of_images_says_how_they_are_made() -> None:
+    assert PythiaSettings(process="z-to-dijets").image is None
+    mixed = PythiaSettings.model_validate({"process": "jet-images", "jet_image": {"rotation": "none"}})
+    assert mixed.image is not None
+    assert (mixed.image.min_pt, mixed.image.max_pt, mixed.image.pixels) == (250, 300, 25)
+    assert [part.signal for part in mixed.parts] == ["background", "signal"]
+    assert {part.image for part in mixed.parts} == {mixed.image}
+    assert mixed.record()["jet_image"]["rotation"] == "none"
+    assert "jet_image" not in PythiaSettings(process="top-jets").record()
 
 
 def test_a_parameter_is_known_by_short_name_and_key() -> None:

@@ -71,8 +71,9 @@ def pythia(
         str | None,
         typer.Option(
             help="z-to-dijets, qcd-dijets, z-plus-jet, top-pairs or minimum-bias; of which each event is its leading "
-            "jet, at 1 TeV: gluon-jets, light-quark-jets, top-jets, w-jets, z-jets, or jets for these in turn; "
-            "multi-jets, jets without particles; pile-up, the visible particles of minimum-bias collisions."
+            "jet, at 1 TeV: gluon-jets, light-quark-jets, top-jets, w-jets, z-jets, or jets for these in turn; or its "
+            "image, at 250 to 300 GeV: qcd-jet-images, w-jet-images, or jet-images for these in turn; multi-jets, jets "
+            "without particles; pile-up, the visible particles of minimum-bias collisions."
         ),
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Pythia card (.cmnd); overrides the process.")] = None,
@@ -115,6 +116,13 @@ def pythia(
     jet_particles: Annotated[
         int | None, typer.Option(min=1, help="Particles to keep of a leading jet, the hardest ones; 150 if not given.")
     ] = None,
+    image_rotation: Annotated[
+        str | None,
+        typer.Option(
+            help="Make each event the image of a collision's leading jet, turned by a cubic spline (spline) or not "
+            "(none); the processes of images turn by a spline if not given."
+        ),
+    ] = None,
     max_particles: Annotated[
         int | None, typer.Option(min=1, help="Most particles per event; the default depends on the process.")
     ] = None,
@@ -145,6 +153,7 @@ def pythia(
         max_particles=max_particles,
         jets=None if clustered is None else {"radius": clustered, "n_jets": n_jets, "min_pt": jet_min_pt},
         leading_jet=leading or None,
+        jet_image=None if image_rotation is None else {"rotation": image_rotation},
         lhe=lhe,
         lhe_weights=None if lhe_weight is None else tuple(lhe_weight),
     )

@@ -71,9 +71,9 @@ def winner_axes(pt: np.ndarray, place: np.ndarray, axes: int) -> np.ndarray:
         apart = np.where(harder & alive[event], separation[event, cluster], np.inf)
         at = apart.argmin(axis=1)
         nearest[event, cluster] = at
-        distance[event, cluster] = np.where(
-            alive[event, cluster], mine[:, 0] ** 2 * apart[np.arange(len(event)), at], np.inf
-        )
+        least = apart[np.arange(len(event)), at]
+        merges = alive[event, cluster] & np.isfinite(least)
+        distance[event, cluster] = np.where(merges, mine[:, 0] ** 2 * np.where(merges, least, 0), np.inf)
 
     for place_in_list in ranks:
         renew(every, np.full(n, place_in_list))

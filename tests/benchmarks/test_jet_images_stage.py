@@ -1,0 +1,46 @@
+"""The stage of images: divisions, numbers of truth against truth and of a wrong model, and the figure."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.jets import images
+from benchmarks.jets.images import ImageSample, divided, told_apart
+
+from toy_images import toy_images
+
+
+@pytest.fixture(scope="module")
+def truth() -> ImageSample:
+    return ImageSample.of(toy_images(800, 1, size=9))
+
+
+def test_halves_have_equally_many_of_each_class_and_no_image_twice(truth: ImageSample) -> None:
+    for one, two in divided(truth.signal, 0.04):
+        assert len(one) == len(two) == 400
+        assert truth.signal[one].sum() == truth.signal[two].sum() == 200
+        assert not set(one) & set(two)
+
+
+def test_classes_are_told_as_often_as_they_differ(truth: ImageSample) -> None:
+    accuracy, error, n = told_apart(truth.take(np.arange(400)), truth.take(np.arange(400, 800)))
+    assert n == 400
+    assert accuracy > 0.5 + 5 * error
+    # Classes that are further apart are told more often, also by trees that never saw them.
+    further = ImageSample.of(toy_images(400, 2, size=9, far=0.4))
+    same = told_apart(truth, ImageSample.of(toy_images(400, 3, size=9)))
+    assert told_apart(truth, further)[0] != same[0]
+
+
+def test_a_wrong_model_is_further_away_and_the_figure_shows_it(truth: ImageSample, tmp_path: Path) -> None:
+    distance = images._distances()["W1 of mass [GeV]"]
+    same, wrong = (ImageSample.of(toy_images(400, 5, size=9, far=far)) for far in (0.6, 0.2))
+    assert distance(truth.of_class(1), wrong.of_class(1)) > 2 * distance(truth.of_class(1), same.of_class(1))
+    found = {
+        "truth": {"jet-images": images._drawn(truth, 0.1)},
+        "models": {"wrong": images._drawn(wrong, 0.1) | {"process": "jet-images"}},
+    }
+    images.draw(found, tmp_path / "figure.svg")
+    text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    assert "wrong: signal" in text or "<svg" in text
+    assert (tmp_path / "figure.svg").stat().st_size < 1_500_000
