@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ from simulacra.kinds.description import columns_of, describe
 from simulacra.kinds.sampled import sampled
 from simulacra.kinds.validation import EventValidation
 from simulacra.observables.jet_clouds import jet_observables_of
-from simulacra.observables.relative_jets import JET_CLASS, hardest_particles, jet_variable
+from simulacra.observables.relative_jets import JET_CLASS, hardest_particles, jet_variable, refuse_impossible_jets
 
 if TYPE_CHECKING:
     import torch
@@ -71,12 +72,26 @@ class Jets:
     Raises
     ------
     simulacra.events.EventsError
-        if the events are no jets in relative coordinates, or lack a condition.
+        if the events are no jets in relative coordinates, lack a condition, or hold jets that are impossible.
+
+    Warns
+    -----
+    UserWarning
+        if jets have more particles.
     """
 
     def __init__(self, events: xr.Dataset, particles: int) -> None:
         validate(events, conditions=tuple(CONDITIONS), features=(*PARTICLE_VARIABLES, "jet_eta", "jet_mass"))
+        refuse_impossible_jets(events)
         self.particles = particles
+        number = np.count_nonzero(events["present"].values, axis=1)
+        if (beyond := number > particles).any():
+            share = f"{100 * beyond.mean():.1f} %"
+            warnings.warn(
+                f"{share} of the jets have more than {particles} particles, up to {number.max()}: "
+                f"only the {particles} hardest of each are learned; set system.particles for more",
+                stacklevel=2,
+            )
         self.description = describe(events, CONDITIONS, tuple(CONDITIONS), CARRIES)
         self.validation = EventValidation(tuple(CONDITIONS), observed, binned=("jet_class",), weighted=False)
 

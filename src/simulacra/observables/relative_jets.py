@@ -23,7 +23,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.conditions import Condition
-from simulacra.events import Role, variable
+from simulacra.events import EventsError, Role, variable
 from simulacra.observables.jets import cluster_jets
 
 #: origins of jets by the letters in the names of JetNet's files
@@ -131,3 +131,44 @@ def hardest_particles(events: xr.Dataset, places: int) -> xr.Dataset:
         number = events["particle_number"]
         kept["particle_number"] = (number.dims, np.minimum(number.values, places).astype(number.dtype), number.attrs)
     return events.drop_vars(list(kept)).assign(kept)
+
+
+def refuse_impossible_jets(events: xr.Dataset) -> None:
+    """Refuse jets in relative coordinates that no generator should learn.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        if a jet has no particles or a transverse momentum of 0, or a particle has a transverse momentum of 0 or less,
+        or an azimuth beyond pi; the message names the first one, their number, and what to do.
+    """
+    if "present" not in events:
+        raise EventsError("missing mask 'present', which tells how many particles each jet has")
+    there, index = events["present"].values.astype(bool), events["event"].values
+    pt, phi = events["pt_rel"].values, events["phi_rel"].values
+    impossible = {
+        "pt_rel": (~(pt > 0) & there, "above 0"),
+        "phi_rel": (~(np.abs(phi) <= np.float32(np.pi)) & there, "from -pi to pi [rad]"),
+    }
+    for name, (wrong, allowed) in impossible.items():
+        if wrong.any():
+            event, particle = np.argwhere(wrong)[0]
+            found = events[name].values[event, particle]
+            raise EventsError(
+                f"'{name}' is {found:g} for particle {particle} of event {index[event]}, one of "
+                f"{np.count_nonzero(wrong):,} such particles: it must be {allowed}; correct them, or set "
+                "'present' to False there"
+            )
+    empty = ~there.any(axis=1)
+    if empty.any():
+        raise EventsError(
+            f"event {index[np.flatnonzero(empty)[0]]} is one of {np.count_nonzero(empty):,} jets without particles, "
+            "which nothing can be learned from: leave them out, with "
+            "events.isel(event=events['present'].values.any(axis=1))"
+        )
+    if "jet_pt" in events and (none := ~(events["jet_pt"].values > 0)).any():
+        place = np.flatnonzero(none)[0]
+        raise EventsError(
+            f"'jet_pt' is {events['jet_pt'].values[place]:g} GeV in event {index[place]}, one of "
+            f"{np.count_nonzero(none):,} such jets: it must be above 0; leave those events out"
+        )
