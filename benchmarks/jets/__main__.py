@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from benchmarks.jets import images, parton_shower, pile_up, templates
+from benchmarks.jets import clouds, images, parton_shower, pile_up, tagger, templates
 from benchmarks.jets.rows import table_of
 from benchmarks.machine import processor
 from benchmarks.records import write_record
@@ -28,10 +28,12 @@ from rich.console import Console
 #: a module for each stage, with ``measure(folder, scale)``, whose result has ``rows`` (records of
 #: :class:`benchmarks.jets.rows.Row`), and ``draw(found, path)``, which draws its figure
 STAGES: Final[Mapping[str, ModuleType]] = {
+    "clouds": clouds,
     "images": images,
     "parton-shower": parton_shower,
     "pile-up": pile_up,
     "templates": templates,
+    "tagger": tagger,
 }
 
 
