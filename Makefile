@@ -33,7 +33,7 @@ format: $(INSTALLED) ## let ruff mend and format the source
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: $(INSTALLED) ## set up, then judge two generators beside Geant4 (ARGS=--quick: in a minute; ARGS=reweighting: Pythia)
+demo: $(INSTALLED) ## set up, then judge two generators beside Geant4 (ARGS=--quick: in a minute; ARGS=jets or ARGS=reweighting: Pythia)
 	$(BIN)/simulacra demo $(ARGS)
 
 bench-timing: $(INSTALLED) ## set up, then time Geant4 and the generator on this machine

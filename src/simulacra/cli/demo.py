@@ -1,4 +1,4 @@
-"""``simulacra demo``: what Simulacra does, on Geant4 showers or Pythia collisions, in a few minutes."""
+"""``simulacra demo``: what Simulacra does, on Geant4 showers, Pythia's jets or its collisions, in a few minutes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import typer
 
 def demo(
     what: Annotated[
-        Literal["showers", "reweighting"],
-        typer.Argument(help="Compare two shower generators with Geant4, or reweight and fit Pythia events."),
+        Literal["showers", "jets", "reweighting"],
+        typer.Argument(
+            help="Compare two shower generators with Geant4, a generator of jets with Pythia, or reweight and fit "
+            "Pythia events."
+        ),
     ] = "showers",
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the reports and the samples.")] = Path(
         "demo"
@@ -21,13 +24,18 @@ def demo(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")] = 1,
 ) -> None:
-    """Show what Simulacra does in a few minutes: judge shower generators, or reweight, judge and fit."""
+    """Show what Simulacra does in a few minutes: judge generators of showers or jets, or reweight, judge and fit."""
+    if quick and what != "showers":
+        raise ValueError(f"--quick is only for showers: the demo of {what} has no shorter form")
     if what == "reweighting":
         from simulacra.cli.demo_reweighting import demonstrate
 
-        if quick:
-            raise ValueError("--quick is only for showers: the demo of reweighting has no shorter form")
         demonstrate(output / "reweighting", seed)
+        return
+    if what == "jets":
+        from simulacra.cli import demo_jets
+
+        demo_jets.demonstrate(output / "jets", seed)
         return
     from simulacra.cli import demo_showers
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import sys
@@ -11,6 +10,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from simulacra.cli.demo_screen import new_console, tell_verdicts
 
 if TYPE_CHECKING:
     from queue import Queue
@@ -27,7 +28,6 @@ GENERATORS: Final = {"calogan-eplus": "CaloGAN of 2017", "calo-eplus": "flow mat
 SIMULATED: Final = 24
 SIMULATED_QUICKLY: Final = 6
 JUDGED_QUICKLY: Final = 1000
-WIDTH: Final = 100
 SHORT: Final = 60
 """Longest reason in a line of the demo, in characters."""
 NEXT: Final = (
@@ -39,13 +39,9 @@ NEXT: Final = (
 
 def demonstrate(output: Path, seed: int, *, quick: bool) -> None:
     """Judge both generators on the same Geant4 showers; print a screen, write both reports, a comparison, a picture."""
-    from rich.console import Console
-
     from simulacra import reference
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH)
+    console = new_console()
     began = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     truth = reference.load(SAMPLE).load()
@@ -69,7 +65,7 @@ def demonstrate(output: Path, seed: int, *, quick: bool) -> None:
 
     console.print("\n[bold]3  Judged on the same showers[/]")
     verdicts = _judge(truth, events, output, seed)
-    _tell(console, verdicts)
+    tell_verdicts(console, verdicts, "Geant4")
 
     page = _compare(truth, events, verdicts, output)
     console.print("\n[bold]4  Next steps[/]")
@@ -187,44 +183,6 @@ def _judge_one(
     told.put((name, "drawing the report", 0.9))
     write(verdict, folder)
     return verdict
-
-
-def _tell(console: Console, verdicts: Mapping[str, Verdict]) -> None:
-    """Print every classifier's AUC, the verdicts, and why."""
-    from rich.table import Table
-
-    from simulacra.reports.report import criterion_rows
-    from simulacra.wording import with_error
-
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("   AUC (0.5: never told from Geant4, 1: always)", header_style="dim", no_wrap=True)
-    for head in (*verdicts, "Geant4 itself"):
-        table.add_column(head, justify="right", header_style="dim", no_wrap=True)
-    areas = {
-        name: {f.observable: f for f in verdict.plain_findings if f.judge == "classifier_auc"}
-        for name, verdict in verdicts.items()
-    }
-    first = next(iter(areas.values()))
-    for observable, finding in first.items():
-        what, _, kind = observable.rstrip(")").partition(" (")
-        table.add_row(
-            f"   {'boosted trees' if kind == 'trees' else kind} on {what}",
-            *(with_error(found[observable].value, found[observable].uncertainty) for found in areas.values()),
-            with_error(finding.truth_value or math.nan, finding.truth_uncertainty or 0.0),
-        )
-    console.print(table)
-    for name, verdict in verdicts.items():
-        outcome = verdict.stated.outcome
-        colour = {"pass": "green", "fail": "red"}.get(outcome, "yellow")
-        console.print(f"   [bold]{name}: [{colour}]{verdict.headline}[/][/]")
-        asked = {judgement.criterion.title for judgement in verdict.stated.judgements}
-        rows = [row for row in criterion_rows(verdict) if row["title"] in asked and row["outcome"] != "pass"]
-        for row in rows[:4]:
-            console.print(
-                f"     {row['outcome']}: {row['title']} {row['value']} ({row['about']}); limit {row['limit']}, "
-                f"Geant4 itself {row['truth']}",
-                soft_wrap=True,
-            )
 
 
 def _compare(
