@@ -101,8 +101,8 @@ def test_the_critic_learns_the_class_of_real_images() -> None:
         return float(functional.binary_cross_entropy_with_logits(signal, labels))
 
     before = class_loss()
-    for step in range(60):
-        rows = torch.randint(0, 400, (64,), generator=rng)
+    for step in range(40):
+        rows = torch.randint(0, 400, (32,), generator=rng)
         batch = {"image": every[rows], "conditions": labels[rows, None]}
         loss, _ = players("critic", batch, step, rng)
         optimizer.zero_grad()
