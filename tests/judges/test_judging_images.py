@@ -16,11 +16,11 @@ def test_images_are_of_their_own_kind() -> None:
 
 
 def test_what_generated_images_lack_is_left_out_with_a_warning() -> None:
-    generated = toy_images(20, 2)
-    mass = variable(np.ones(20), units="GeV", long_name="mass of the jet", role="feature")
-    alike, warnings = KINDS["images"].made_alike([toy_images(20).assign(jet_mass=mass), generated])
+    generated = toy_images(200, 2)
+    mass = variable(np.ones(200), units="GeV", long_name="mass of the jet", role="feature")
+    alike, warnings = KINDS["images"].made_alike([toy_images(200).assign(jet_mass=mass), generated])
     assert all("jet_mass" not in events for events in alike)
     assert "Judged without jet_mass" in warnings[0]
     assert KINDS["images"].made_alike([generated, generated])[1] == []
-    sample = sample_of(alike[0], "truth", most_events=20, rng=np.random.default_rng(1))
+    sample = sample_of(alike[0], "truth", most_events=200, rng=np.random.default_rng(1))
     assert {"image_mass", "image_pt", "image_tau21"} <= set(sample.observables)

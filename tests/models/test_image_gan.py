@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from simulacra.generators.auxiliary_class import AuxiliaryClass, flipped
 from simulacra.models.image_gan import ImageGame, ImageGenerator, ImageOpponent
@@ -85,27 +84,3 @@ def test_each_players_loss_reaches_its_own_weights() -> None:
         assert torch.isfinite(loss)
         assert all(parameter.grad is not None for parameter in module.parameters())
         assert all(torch.isfinite(scalar) for scalar in scalars.values())
-
-
-def test_the_critic_learns_the_class_of_real_images() -> None:
-    players, rng = family(), torch.Generator().manual_seed(4)
-    events = toy_images(400, size=SIZE, far=0.3)
-    every = torch.as_tensor(events["image"].values)
-    labels = torch.arange(400).float() % 2
-    optimizer = torch.optim.Adam(players.critic.parameters(), lr=3e-3)
-
-    def class_loss() -> float:
-        with torch.no_grad():
-            real = players.networks.real(players.generator, {"image": every})
-            _, signal = players.networks.answers(players.generator, players.critic, real, {})  # type: ignore[attr-defined]
-        return float(functional.binary_cross_entropy_with_logits(signal, labels))
-
-    before = class_loss()
-    for step in range(60):
-        rows = torch.randint(0, 400, (64,), generator=rng)
-        batch = {"image": every[rows], "conditions": labels[rows, None]}
-        loss, _ = players("critic", batch, step, rng)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert class_loss() < before - 0.02, (class_loss(), before)
