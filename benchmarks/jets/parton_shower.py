@@ -38,7 +38,7 @@ TOY, PYTHIA = "parton-shower-dglap", "parton-shower-pythia"
 UNSEEN: Final[Mapping[str, tuple[float, float]]] = {TOY: (250.0, 2000.0), PYTHIA: (150.0, 800.0)}
 #: of all truth here; no training had it
 SEED: Final = 9401
-EVENTS: Final = 10_000
+EVENTS: Final = 5_000
 PAIRS: Final = 5
 BATCH: Final = 1024
 REPETITIONS: Final = 5
@@ -149,7 +149,7 @@ def _toy(model: TrainedGenerator, n: int) -> dict[str, Any]:
     ]
     found = _compared(samples, energies, n, "splittings")
     found["judged"] += wider
-    return found | {"exponent": float(kernel.exponent), "exponent_width": float(kernel.width())}
+    return found | {"exponent": float(kernel.exponent.detach()), "exponent_width": float(kernel.width().detach())}
 
 
 def _true_showers(energy: float, n: int, seed: int) -> Showers:
@@ -193,7 +193,7 @@ def _pythia(model: TrainedGenerator, n: int, folder: Path) -> dict[str, Any]:
         )
     found = _compared(samples, energies, n, "primary splittings")
     kernel: Any = model.module.kernel
-    return found | {"exponent": float(kernel.exponent), "exponent_width": float(kernel.width())}
+    return found | {"exponent": float(kernel.exponent.detach()), "exponent_width": float(kernel.width().detach())}
 
 
 def _seen(events: xr.Dataset) -> Showers:

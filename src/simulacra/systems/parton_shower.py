@@ -60,7 +60,7 @@ class Settings(CheckedSettings):
     largest_angle: Annotated[float, Field(gt=0, le=2)] = 0.4
     width: Annotated[int, Field(ge=1, le=1024)] = 24
     pieces: Annotated[int, Field(ge=2, le=64)] = 6
-    critic_width: Annotated[int, Field(ge=1, le=1024)] = 32
+    critic_width: Annotated[int, Field(ge=1, le=1024)] = 64
     largest_weight: Annotated[float, Field(gt=1)] = 10.0
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
