@@ -186,9 +186,9 @@ def example(folder: Path) -> dict[str, Any]:
     from simulacra.simulators.pythia_settings import PythiaSettings
 
     path = folder / "collisions.zarr"
-    settings = PythiaSettings.model_validate({"process": "pile-up", "visible": {"particles": 60, "min_pt": 0.5}})
+    settings = PythiaSettings.model_validate({"process": "pile-up", "visible": {"particles": 24, "min_pt": 1.0}})
     write_collisions(path, settings, seed=1, n_events=600, progress=False)
-    small = {"particles": 60, "width": 8, "blocks": 1, "pooled": 4, "collision_steps": 1, "particle_steps": 1}
+    small = {"particles": 24, "width": 8, "blocks": 1, "pooled": 4, "collision_steps": 1, "particle_steps": 1}
     return {
         "name": "example-pile_up",
         "data": {"path": str(path)},
