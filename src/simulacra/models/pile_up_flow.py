@@ -63,7 +63,7 @@ class PileUpFlow(nn.Module):
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:  # noqa: ARG002 - collisions have none
         """Map noise (N, latent) to collisions (N, P, 3): pT [GeV], eta and phi of each particle, 0 of absent ones.
 
-        Particles are sorted by falling pT.
+        They are in no order: that of particles with the same pT would depend on the last bits.
         """
         scores = self.transport("collisions", noise[:, :ATTRIBUTES], noise[:, :0])
         wrong = (scores.isnan().any(dim=1) | noise.isnan().any(dim=1))[:, None]
@@ -77,9 +77,8 @@ class PileUpFlow(nn.Module):
         turn = 2 * math.pi * torch.special.ndtr(noise[:, -1:].masked_fill(wrong, 0.0))
         phi = phi + turn
         phi = torch.where(phi > math.pi, phi - 2 * math.pi, phi)
-        pt, order = pt.sort(dim=1, descending=True)
         there = pt > 0
-        eta, phi = (torch.where(there, one.gather(1, order), 0.0) for one in (eta, phi))
+        eta, phi = (torch.where(there, one, 0.0) for one in (eta, phi))
         return torch.stack([pt, eta, phi], dim=2).masked_fill(wrong[..., None], torch.nan)
 
     def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:

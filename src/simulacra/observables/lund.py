@@ -177,14 +177,16 @@ def _of_block(energy: np.ndarray, slope: np.ndarray, present: np.ndarray) -> dic
 
 def _primary(found: dict[str, np.ndarray]) -> np.ndarray:
     """Return which splittings are along the harder branch: column by column, for mothers are before their daughters."""
-    primary = np.zeros(found["present"].shape, dtype=bool)
-    if primary.shape[1]:
-        primary[:, 0] = found["present"][:, 0]
+    present = found["present"]
+    events, columns = len(present), len(present.T)
+    primary: np.ndarray = np.zeros((events, columns), dtype=bool)
+    if columns:
+        primary[:, 0] = present[:, 0]
     # The next primary splitting is the hard daughter of the last one: of its angle and energy.
     angle, energy = found["angle"][:, 0].copy(), found["energy"][:, 0].copy()
-    for k in range(1, primary.shape[1]):
+    for k in range(1, columns):
         primary[:, k] = (
-            found["present"][:, k]
+            present[:, k]
             & ~found["soft"][:, k]
             & (found["mother_angle"][:, k] == angle)
             & (found["mother_energy"][:, k] == energy)

@@ -169,8 +169,9 @@ class PartonShowerTask:
         """
         begin = time.process_time()
         pieces = [self._block(chunk, *bounds) for bounds in _blocks(chunk)]
+        joined: Any = xr.Variable.concat
         variables = {
-            name: xr.Variable.concat([piece[name] for piece in pieces], "event")[: chunk.stop - chunk.start]
+            name: joined([piece[name] for piece in pieces], "event")[: chunk.stop - chunk.start]
             for name in pieces[0]
         }
         return make_events(

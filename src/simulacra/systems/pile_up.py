@@ -174,7 +174,12 @@ def fold(module: nn.Module) -> nn.Module:
 
 
 def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:  # noqa: ARG001
-    """Return the event variables of a module's output, (N, P, 3): pT [GeV], eta and phi, 0 of absent particles."""
+    """Return the event variables of a module's output, (N, P, 3): pT [GeV], eta and phi, 0 of absent particles.
+
+    Particles are sorted by falling pT.
+    """
+    order = np.argsort(-output[..., 0], axis=1, kind="stable")
+    output = np.take_along_axis(output, order[..., None], axis=1)
     columns = {name: np.ascontiguousarray(output[..., i]) for i, name in enumerate(VARIABLES)}
     columns["present"] = columns["particle_pt"] > 0
     return {name: particle_variable(values, name) for name, values in columns.items()}
