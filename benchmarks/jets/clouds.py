@@ -38,7 +38,7 @@ from simulacra.trained import TrainedGenerator
 __all__ = ["draw", "measure", "minutes_of", "models"]
 
 #: shipped models, those that are there are judged
-MODELS: Final = ("jets-epic", "jets-mpgan")
+MODELS: Final = ("jets-epic", "jets-epic-fast", "jets-mpgan")
 #: distances by name, and the unit in which they are written
 DISTANCES: Final[Mapping[str, tuple[Callable[[JetSample, JetSample], float], float]]] = {
     "W1 of mass [1e-3]": (w1_mass, 1e-3),
