@@ -26,7 +26,7 @@ from benchmarks.jets.distances import (
     w1_mass,
     w1_particles,
 )
-from benchmarks.jets.rows import Judged, Row
+from benchmarks.jets.rows import Judged, NothingShippedError, Row
 from benchmarks.jets.truth import Rows, divided, generated, simulated
 from benchmarks.stages import run_stage
 
@@ -94,12 +94,12 @@ def models() -> list[TrainedGenerator]:
 
     Raises
     ------
-    SystemExit
+    NothingShippedError
         if there is none.
     """
     there = [simulacra.load(name) for name in MODELS if name in simulacra.shipped()]
     if not there:
-        raise SystemExit(f"none of the models {', '.join(MODELS)} is shipped: there is nothing to judge")
+        raise NothingShippedError(f"none of the models {', '.join(MODELS)} is shipped: there is nothing to judge")
     return there
 
 

@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import numpy as np
 import xarray as xr
 from benchmarks.jets.images_figure import draw, histograms, mean_images
-from benchmarks.jets.rows import Judged, Row
+from benchmarks.jets.rows import Judged, NothingShippedError, Row
 from benchmarks.stages import run_stage
 from scipy.stats import wasserstein_distance
 
@@ -100,12 +100,12 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
 
     Raises
     ------
-    SystemExit
+    NothingShippedError
         if there is none.
     """
     judged = [simulacra.load(name) for name in MODELS if name in simulacra.shipped()]
     if not judged:
-        raise SystemExit(f"none of the models {', '.join(MODELS)} is shipped: there is nothing to judge")
+        raise NothingShippedError(f"none of the models {', '.join(MODELS)} is shipped: there is nothing to judge")
     found: dict[str, Any] = {"rows": [], "models": {}, "truth": {}}
     for process in dict.fromkeys(MODELS[model.name] for model in judged):
         events = simulated(folder, process, scale)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import xarray as xr
 from benchmarks.jets.parton_shower_figure import EDGES, draw
-from benchmarks.jets.rows import Judged, Row
+from benchmarks.jets.rows import Judged, NothingShippedError, Row
 from scipy.stats import wasserstein_distance
 
 import simulacra
@@ -51,12 +51,12 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
 
     Raises
     ------
-    SystemExit
+    NothingShippedError
         if there is none.
     """
     models = [simulacra.load(name) for name in (TOY, PYTHIA) if name in simulacra.shipped()]
     if not models:
-        raise SystemExit(f"neither {TOY} nor {PYTHIA} is shipped: there is nothing to measure")
+        raise NothingShippedError(f"neither {TOY} nor {PYTHIA} is shipped: there is nothing to measure")
     n = max(200, int(scale * EVENTS))
     found: dict[str, Any] = {"rows": [], "models": {}, "events": n, "pairs": PAIRS}
     for model in models:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import xarray as xr
-from benchmarks.jets.rows import Judged, Row
+from benchmarks.jets.rows import Judged, NothingShippedError, Row
 from scipy.stats import ks_2samp, wasserstein_distance
 
 import simulacra
@@ -50,6 +50,8 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
     collisions = _simulated(folder / "pile-up.zarr", {"process": "pile-up"}, SEED, max(2000, round(COLLISIONS * scale)))
     half = collisions.sizes["event"] // 2
     first, second = (collisions.isel(event=slice(start, start + half)) for start in (0, half))
+    if MODEL not in simulacra.shipped():
+        raise NothingShippedError(f"the model {MODEL} is not shipped: there is nothing to measure")
     generator = simulacra.load(MODEL)
     made, microseconds = _generated(generator, half)
     single = {

@@ -11,6 +11,10 @@ from benchmarks.tables import Table
 from simulacra.wording import with_error
 
 
+class NothingShippedError(Exception):
+    """No model of a stage is shipped, so there is nothing to measure."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """A number of a model on events that were not seen in training, and the same number of truth against truth.
