@@ -132,7 +132,8 @@ def test_real_points_become_the_cloud_that_they_came_of(trainer: Trainer, jets: 
 
 
 def test_of_more_particles_the_hardest_are_kept(jets: xr.Dataset) -> None:
-    few = Trainer(Settings(**SMALL | {"particles": 5}), jets)
+    with pytest.warns(UserWarning, match="more than 5 particles, up to 12"):
+        few = Trainer(Settings(**SMALL | {"particles": 5}), jets)
     tensors = few.tensors(jets)
     _, pt = few.family.generator.physical(tensors["points"], tensors["conditions"])
     expected = -np.sort(-jets["pt_rel"].values, axis=1)[:, :5]

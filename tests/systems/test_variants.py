@@ -54,7 +54,7 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     ],
     "pile_up": [
         (PILE_UP, toy_collisions(400)),
-        (PILE_UP | {"particles": 8, "solver": "euler", "particle_steps": 2}, toy_collisions(400)),
+        (PILE_UP | {"particles": 8, "solver": "euler", "particle_steps": 2}, toy_collisions(400, places=8)),
     ],
     "jet_mass_template": [
         ({"kind": "jet_mass_template", "width": 8, "bins": 4, "transforms": 2}, single_jets(toy_multi_jets(200))),
