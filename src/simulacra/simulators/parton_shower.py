@@ -171,8 +171,7 @@ class PartonShowerTask:
         pieces = [self._block(chunk, *bounds) for bounds in _blocks(chunk)]
         joined: Any = xr.Variable.concat
         variables = {
-            name: joined([piece[name] for piece in pieces], "event")[: chunk.stop - chunk.start]
-            for name in pieces[0]
+            name: joined([piece[name] for piece in pieces], "event")[: chunk.stop - chunk.start] for name in pieces[0]
         }
         return make_events(
             variables,
