@@ -1,9 +1,13 @@
 """The stage of images: divisions, numbers of truth against truth and of a wrong model, and the figure."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from benchmarks.jets import images
 from benchmarks.jets.images import ImageSample, divided, told_apart
 
@@ -26,10 +30,10 @@ def test_classes_are_told_as_often_as_they_differ(truth: ImageSample) -> None:
     accuracy, error, n = told_apart(truth.take(np.arange(400)), truth.take(np.arange(400, 800)))
     assert n == 400
     assert accuracy > 0.5 + 5 * error
-    # Classes that are further apart are told more often, also by trees that never saw them.
-    further = ImageSample.of(toy_images(400, 2, size=9, far=0.4))
-    same = told_apart(truth, ImageSample.of(toy_images(400, 3, size=9)))
-    assert told_apart(truth, further)[0] != same[0]
+    # Trees that learned from the truth tell classes that are nearer to each other less often.
+    nearer, _, _ = told_apart(truth, ImageSample.of(toy_images(400, 2, size=9, far=0.2)))
+    same, error, _ = told_apart(truth, ImageSample.of(toy_images(400, 3, size=9)))
+    assert nearer < same - 5 * error
 
 
 def test_a_wrong_model_is_further_away_and_the_figure_shows_it(truth: ImageSample, tmp_path: Path) -> None:
@@ -42,5 +46,6 @@ def test_a_wrong_model_is_further_away_and_the_figure_shows_it(truth: ImageSampl
     }
     images.draw(found, tmp_path / "figure.svg")
     text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
-    assert "wrong: signal" in text or "<svg" in text
+    # Of both samples three mean images with their scales, and the histograms.
+    assert text.count('id="axes_') > 2 * 6
     assert (tmp_path / "figure.svg").stat().st_size < 1_500_000

@@ -1,7 +1,13 @@
 """The sampler that evaluates the network for each pixel makes the images of the model."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from benchmarks.jets.naive_images import IMAGES, microseconds, naive_images
 
 from simulacra.models.sparse_images import SparseImages
