@@ -13,13 +13,13 @@ import simulacra
 from simulacra.observables.lund import light_cone
 from simulacra.simulators.parton_shower import (
     PartonShowerSettings,
-    ShowerError,
     evolve,
     simulate_parton_showers,
     splitting_function,
     write_parton_showers,
 )
 from simulacra.store import open_events
+from simulacra.store.errors import StoreError
 
 
 def settings_of(**changed: object) -> PartonShowerSettings:
@@ -106,7 +106,7 @@ def test_impossible_settings_and_too_many_partons_are_told(tmp_path: Path) -> No
     ):
         with pytest.raises(ValidationError):
             settings_of(**wrong)
-    with pytest.raises(ShowerError, match=r"event \d+ has \d+ partons, more than 3: allow more"):
+    with pytest.raises(StoreError, match=r"event \d+ has \d+ partons, more than 3: allow more"):
         write_parton_showers(
             tmp_path / "x.zarr", settings_of(parton_energy="1000", max_partons=3), seed=1, n_events=50, progress=False
         )

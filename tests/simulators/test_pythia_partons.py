@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 import simulacra
 from simulacra.observables.lund import light_cone
-from simulacra.simulators.parton_shower import ShowerError
 from simulacra.simulators.pythia_partons import PythiaPartonSettings
 from simulacra.store import open_events
+from simulacra.store.errors import StoreError
 
 pytest.importorskip("pythia8mc")
 
@@ -34,7 +34,7 @@ def test_a_hemisphere_is_massless_partons_whose_total_is_along_x(tmp_path: Path)
 
 
 def test_too_many_partons_and_impossible_settings_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ShowerError, match=r"event \d+ has \d+ partons, more than 3: allow more"):
+    with pytest.raises(StoreError, match=r"event \d+ has \d+ partons, more than 3: allow more"):
         simulacra.simulate(
             "hemispheres", tmp_path / "x.zarr", 5, seed=1, gluon_energy=500, max_partons=3, progress=False
         )
