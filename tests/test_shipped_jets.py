@@ -7,9 +7,10 @@ import simulacra
 from simulacra.deploy.graphs import graph_beside
 from simulacra.observables.relative_jets import JET_CLASS
 from simulacra.trained import TrainedGenerator, TrainedModel
+from simulacra.trained.find import WEIGHTS
 
 JETS = [name for name in simulacra.shipped() if "jet_class" in simulacra.load(name).trained_range]
-WITH_GRAPH = [name for name in JETS if graph_beside(simulacra.load(name).path).exists()]
+WITH_GRAPH = [name for name in JETS if graph_beside(WEIGHTS / f"{name}.safetensors").exists()]
 
 
 def test_the_promised_generators_are_shipped() -> None:

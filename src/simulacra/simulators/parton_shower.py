@@ -254,12 +254,10 @@ def write_parton_showers(
 
     Raises
     ------
-    ShowerError
-        if a shower has more partons than places.
     ValueError
         if the seed is negative.
     StoreError
-        if the store cannot be written.
+        if the store cannot be written, or a shower has more partons than places.
     """
     check_seed(seed)
     return write_store(

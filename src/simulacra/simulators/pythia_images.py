@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +11,8 @@ import xarray as xr
 from simulacra.events import variable
 from simulacra.observables.image_preparation import leading_jet_images
 from simulacra.observables.jet_images import SIGNAL, image_variables, signal_variable
-from simulacra.simulators.pythia_clouds import Clouds
-from simulacra.simulators.pythia_jets import PARTICLES, enough
+from simulacra.simulators.pythia_jets import PARTICLES, selected_collisions
 from simulacra.simulators.pythia_settings import JetImageSettings, PythiaSettings
-from simulacra.simulators.pythia_variations import Variation
 
 if TYPE_CHECKING:
     from simulacra.simulators.pythia_instance import PythiaInstance
@@ -41,18 +38,12 @@ def images_of_collisions(
     image = settings.image
     if image is None:
         raise ValueError("the settings ask for no image")
-    names = [Variation.parse(text).name for text in settings.variations]
-
-    def take(event: int, size: int) -> dict[str, xr.Variable]:
-        clouds = Clouds(settings.room, names)
-        for _ in islice(collisions, size):
-            clouds.append(event, pythia)
-        return _images(clouds.variables(event, pythia.charges), image, pythia)
-
-    found = enough(
-        take,
-        start,
-        stop,
+    found = selected_collisions(
+        collisions,
+        pythia,
+        settings,
+        (start, stop),
+        lambda found: _images(found, image, pythia),
         f"leading jet of {image.min_pt:g} to {image.max_pt:g} GeV after trimming: change this range (jet_image)",
     )
     if settings.signal is not None:

@@ -70,30 +70,12 @@ def selected_collisions(
 ) -> dict[str, xr.Variable]:
     """Return the variables of events from the first number to before the second, each from a selected collision.
 
-    ``select`` returns the variables of those collisions that become events, from the clouds of all. The rest as for
-    :func:`enough`.
-    """
-    names = [Variation.parse(text).name for text in settings.variations]
-
-    def take(event: int, size: int) -> dict[str, xr.Variable]:
-        clouds = Clouds(settings.room, names)
-        for _ in islice(collisions, size):
-            clouds.append(event, pythia)
-        return select(clouds.variables(event, pythia.charges))
-
-    return enough(take, *numbers, wanted)
-
-
-def enough(
-    take: Callable[[int, int], dict[str, xr.Variable]], start: int, stop: int, wanted: str
-) -> dict[str, xr.Variable]:
-    """Return the variables of events ``start`` to ``stop - 1``, from as many collisions as these need.
-
     Parameters
     ----------
-    take:
-        gets the number of the next event and how many collisions to make, and returns the variables of those that
-        become events.
+    collisions:
+        makes a collision in ``pythia`` with each step.
+    select:
+        returns the variables of those collisions that become events, from the clouds of all.
     wanted:
         what the others lack and what to change, for the message.
 
@@ -102,11 +84,14 @@ def enough(
     PythiaError
         if too many collisions in a row are left out.
     """
+    names = [Variation.parse(text).name for text in settings.variations]
     pieces: list[dict[str, xr.Variable]] = []
-    found, without = start, 0
+    (found, stop), without = numbers, 0
     while found < stop:
-        size = min(BATCH, stop - found)
-        piece = take(found, size)
+        clouds, size = Clouds(settings.room, names), min(BATCH, stop - found)
+        for _ in islice(collisions, size):
+            clouds.append(found, pythia)
+        piece = select(clouds.variables(found, pythia.charges))
         kept = next(iter(piece.values())).sizes["event"]
         without = 0 if kept else without + size
         if without >= MOST_WITHOUT:

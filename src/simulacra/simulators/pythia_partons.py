@@ -159,12 +159,10 @@ def write_pythia_partons(
     ------
     PythiaError
         if Pythia is not installed.
-    ShowerError
-        if a hemisphere has more partons than places.
     ValueError
         if the seed is negative.
     StoreError
-        if the store cannot be written.
+        if the store cannot be written, or a hemisphere has more partons than places.
     """
     check_seed(seed)
     require_package()
