@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 from benchmarks.jets.rows import Judged, NothingShippedError, Row
-from scipy.stats import ks_2samp, wasserstein_distance
+from benchmarks.jets.wasserstein import with_bootstrap_error
+from scipy.stats import ks_2samp
 
 import simulacra
 from simulacra.deploy.graphs import graph_beside
@@ -32,7 +33,6 @@ MAIN: Final = 50
 RADIUS: Final = 0.4
 HARD_PT: Final = 100.0
 MATCHED: Final = 0.3
-RESAMPLED: Final = 20
 #: sizes of libraries, and how many of each
 LIBRARIES: Final = (100, 300, 1_000, 3_000, 10_000)
 TIMES: Final = 10
@@ -55,7 +55,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
     generator = simulacra.load(MODEL)
     made, microseconds = _generated(generator, half)
     single = {
-        name: {"model": _w1(one, other), "truth": _w1(truth, other)}
+        name: {"model": with_bootstrap_error(one, other), "truth": with_bootstrap_error(truth, other)}
         for name, one, other, truth in _in_common(made, second, first)
     }
     events = {}
@@ -97,15 +97,6 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
 def _simulated(path: Path, settings: Mapping[str, Any], seed: int, n: int) -> xr.Dataset:
     checked = PythiaSettings.model_validate(settings)
     return simulate_collisions(checked, seed=seed, n_events=n, path=path, progress=True).load()
-
-
-def _w1(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Return the 1-Wasserstein distance of two samples and its bootstrap error."""
-    rng = np.random.default_rng(1)
-    again = [
-        wasserstein_distance(rng.choice(first, len(first)), rng.choice(second, len(second))) for _ in range(RESAMPLED)
-    ]
-    return float(wasserstein_distance(first, second)), float(np.std(again, ddof=1))
 
 
 def _generated(generator: TrainedGenerator, n: int) -> tuple[xr.Dataset, tuple[float, float]]:
@@ -170,7 +161,11 @@ def _compared(
     return {
         "n": len(second["density"]),
         "w1": {
-            name: {"model": _w1(made[name], second[name]), "truth": _w1(first[name], second[name])} for name in JUDGED
+            name: {
+                "model": with_bootstrap_error(made[name], second[name]),
+                "truth": with_bootstrap_error(first[name], second[name]),
+            }
+            for name in JUDGED
         },
         "means": {
             name: {

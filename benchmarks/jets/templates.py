@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 from benchmarks.jets.rows import Judged, Row
+from benchmarks.jets.wasserstein import with_bootstrap_error
 from scipy.stats import wasserstein_distance
 
 import simulacra
@@ -38,7 +39,6 @@ ETA_EDGES: Final = np.array([0, 0.5, 1.0, 1.5, 2.0])
 BELOW: Final = 400.0
 BEYOND_EDGES: Final = np.array([200, 250, 300, 350, 400, 450, 500, 600, 800], dtype=float)
 DRAWS: Final = 20
-RESAMPLED: Final = 20
 #: shares of the split, by which a sample is made large enough for its training part
 TRAIN_SHARE: Final = 0.7
 
@@ -98,7 +98,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         Judged(
             "W1 of the summed mass, 3 jets or more [GeV]",
             *closure["distance"],
-            *_w1(summed[:half], summed[half:]),
+            *with_bootstrap_error(summed[:half], summed[half:]),
             len(summed),
         ),
         Judged("chi2 per bin of the summed mass", closure["chi2"], closure["chi2_error"], 1.0, 0.0, len(summed)),
@@ -121,15 +121,6 @@ def _simulated(path: Path, seed: int, n: int) -> xr.Dataset:
     return simulate_collisions(settings, seed=seed, n_events=n, path=path, progress=True).load()
 
 
-def _w1(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Return the 1-Wasserstein distance of two samples and its bootstrap error."""
-    rng = np.random.default_rng(1)
-    again = [
-        wasserstein_distance(rng.choice(first, len(first)), rng.choice(second, len(second))) for _ in range(RESAMPLED)
-    ]
-    return float(wasserstein_distance(first, second)), float(np.std(again, ddof=1))
-
-
 def _of_jets(generator: TrainedGenerator, control: xr.Dataset) -> tuple[dict[str, Any], tuple[float, float]]:
     """Return distances of the masses of single jets of half of the control region, and the time of a jet [us]."""
     mass = control["jet_mass"].values.astype(np.float64)
@@ -142,8 +133,8 @@ def _of_jets(generator: TrainedGenerator, control: xr.Dataset) -> tuple[dict[str
         times.append(1e6 * (time.process_time() - begin) / half)
     return {
         "n": half,
-        "model": _w1(made, mass[half:]),
-        "truth": _w1(mass[:half], mass[half:]),
+        "model": with_bootstrap_error(made, mass[half:]),
+        "truth": with_bootstrap_error(mass[:half], mass[half:]),
     }, (float(np.median(times)), float(np.std(times)))
 
 
@@ -183,7 +174,7 @@ def _closure(members: Sequence[TrainedGenerator], signal: xr.Dataset) -> dict[st
         "outside": found.attrs["outside"],
         "chi2": float((pulls**2).mean()),
         "chi2_error": float(np.sqrt(2 / len(pulls))),
-        "distance": _w1(made, summed),
+        "distance": with_bootstrap_error(made, summed),
         "ratio_of_means": float(made.mean() / summed.mean()),
     }
 
