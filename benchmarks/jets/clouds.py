@@ -39,6 +39,8 @@ __all__ = ["draw", "measure", "minutes_of", "models"]
 
 #: shipped models, those that are there are judged
 MODELS: Final = ("jets-epic", "jets-epic-fast", "jets-mpgan")
+#: shipped students and their teachers, shipped too
+TEACHERS: Final = {"jets-epic-fast": "jets-epic"}
 #: distances by name, and the unit in which they are written
 DISTANCES: Final[Mapping[str, tuple[Callable[[JetSample, JetSample], float], float]]] = {
     "W1 of mass [1e-3]": (w1_mass, 1e-3),
@@ -201,9 +203,8 @@ def _row(model: TrainedGenerator, found: Mapping[str, Any]) -> Row:
 
 
 def minutes_of(model: TrainedGenerator) -> float:
-    """Return the minutes of the training, with those of the teacher if its run is there."""
-    seconds = float(model.metadata["training"]["seconds"])
-    teacher = model.metadata["experiment"]["system"].get("teacher")
-    if teacher and Path(teacher).exists():
-        seconds += float(simulacra.load(teacher).metadata["training"]["seconds"])
-    return seconds / 60
+    """Return the minutes of the training, with those of the teacher of a student."""
+    trained = [model]
+    if model.name in TEACHERS:
+        trained.append(simulacra.load(TEACHERS[model.name]))
+    return sum(float(one.metadata["training"]["seconds"]) for one in trained) / 60
