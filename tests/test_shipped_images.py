@@ -1,4 +1,4 @@
-"""The shipped generators of images: small, of both classes, possible images, and a graph that does what the module does."""
+"""The shipped generators of images: small, of both classes, possible images, graphs that do what modules do."""
 
 import numpy as np
 import pytest
