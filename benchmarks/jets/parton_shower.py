@@ -68,8 +68,8 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
                 Row(
                     system="parton_shower",
                     model=model.name,
-                    trained_events=int(model.metadata["n_events"]),
-                    training_minutes=float(model.metadata["seconds"]) / 60,
+                    trained_events=int(model.metadata["training"]["events"]),
+                    training_minutes=float(model.metadata["training"]["seconds"]) / 60,
                     judged=tuple(Judged(**judged) for judged in one["judged"]),
                     microseconds=microseconds,
                     microseconds_error=error,
@@ -103,7 +103,10 @@ class Showers:
 
 
 def _features(energy: np.ndarray, slope: np.ndarray, present: np.ndarray, found: Declusterings) -> np.ndarray:
-    """Return observables of final states: numbers, shares of energy, spreads, and the widest and hardest splittings."""
+    """Return observables of final states: numbers, shares of energy, spreads, and the widest and hardest splittings.
+
+    The energy itself is not among them: it is given, and trees would tell samples by the last digits of its sum.
+    """
     total = energy.sum(axis=1, keepdims=True)
     share = np.sort(energy / total, axis=1)[:, ::-1][:, :4]
     share = np.pad(share, ((0, 0), (0, 4 - share.shape[1])))
@@ -112,7 +115,6 @@ def _features(energy: np.ndarray, slope: np.ndarray, present: np.ndarray, found:
     hardest = kt.argmax(axis=1)[:, None] if kt.shape[1] else np.zeros((len(kt), 0), int)
     columns = [
         present.sum(axis=1),
-        total[:, 0],
         *share.T,
         (energy * width / total).sum(axis=1),
         (energy * width**2 / total).sum(axis=1),
