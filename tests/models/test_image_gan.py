@@ -1,6 +1,7 @@
 """The generator and critic of images, their representation, and the family with an auxiliary class."""
 
 import numpy as np
+import pytest
 import torch
 
 from simulacra.generators.auxiliary_class import AuxiliaryClass, flipped
@@ -25,6 +26,17 @@ def test_the_representation_is_invertible_and_keeps_zeros() -> None:
     assert ((x == 0) == (pixels == 0)).all()
     torch.testing.assert_close(representation.inverse(x), pixels, rtol=1e-4, atol=1e-5)
     assert 0.5 < float(x[x > 0].mean()) < 1
+    assert (x >= representation.floor() * (1 - 1e-6))[x > 0].all()
+
+
+def test_a_networks_images_take_the_sums_of_their_scores() -> None:
+    pixels = images()
+    representation = PixelImages(SIZE, 3)
+    representation.fit(pixels)
+    logarithms = pixels.sum(dim=(1, 2)).log()
+    score = (logarithms - logarithms.mean()) / logarithms.std()
+    other = representation.to_sum(representation(pixels) * torch.linspace(0.1, 5, len(pixels))[:, None, None], score)
+    torch.testing.assert_close(representation.inverse(other), pixels, rtol=1e-3, atol=1e-4)
 
 
 def test_the_critics_observables_are_those_of_events() -> None:
@@ -53,6 +65,9 @@ def test_images_are_sparse_not_negative_and_follow_noise_and_class() -> None:
         assert made.shape == (5, SIZE, SIZE)
         assert (made >= 0).all()
         assert 0 < float((made == 0).float().mean()) < 1
+        generator.images.smallest.fill_(0.1)
+        made = generator(noise, background)
+        assert (made[made > 0] >= 0.1 * (1 - 1e-5)).all()
         assert not torch.equal(made, generator(noise, background + 1))
         torch.testing.assert_close(made[2:3], generator(noise[2:3], background[2:3]))
 
@@ -64,9 +79,17 @@ def test_labels_are_flipped_as_often_as_asked() -> None:
     assert abs(share - 0.09) < 5 * (0.09 * 0.91 / 20_000) ** 0.5
 
 
-def family() -> AuxiliaryClass:
+def batch_of(n: int, seed: int = 1) -> dict[str, torch.Tensor]:
+    events = toy_images(n, seed, size=SIZE)
+    return {
+        "image": torch.as_tensor(events["image"].values),
+        "conditions": torch.as_tensor(events["signal"].values, dtype=torch.float32)[:, None],
+    }
+
+
+def family(*, told: bool = True) -> AuxiliaryClass:
     torch.manual_seed(2)
-    generator, critic = ImageGenerator(SIZE, 8, (3, 3, 3), 2), ImageOpponent(SIZE, 0.1, (3, 3, 3), 8, 8)
+    generator, critic = ImageGenerator(SIZE, 8, (3, 3, 3), 2), ImageOpponent(SIZE, 0.1, (3, 3, 3), 8, 8, told=told)
     pixels = images(200)
     with torch.no_grad():
         generator.images.fit(pixels)
@@ -76,7 +99,7 @@ def family() -> AuxiliaryClass:
 
 def test_each_players_loss_reaches_its_own_weights() -> None:
     players, rng = family(), torch.Generator().manual_seed(3)
-    batch = {"image": images(32), "conditions": (torch.arange(32).float() % 2)[:, None]}
+    batch = batch_of(32)
     for player, module in players.players().items():
         players.zero_grad(set_to_none=True)
         loss, scalars = players(player, batch, 0, rng)
@@ -84,3 +107,30 @@ def test_each_players_loss_reaches_its_own_weights() -> None:
         assert torch.isfinite(loss)
         assert all(parameter.grad is not None for parameter in module.parameters())
         assert all(torch.isfinite(scalar) for scalar in scalars.values())
+
+
+def test_the_critic_learns_the_class_of_real_images() -> None:
+    players, rng = family(), torch.Generator().manual_seed(3)
+    optimizers = {name: torch.optim.Adam(module.parameters(), lr=3e-3) for name, module in players.players().items()}
+    for step in range(120):
+        batch = batch_of(64, seed=step)
+        for player, optimizer in optimizers.items():
+            optimizer.zero_grad()
+            players(player, batch, step, rng)[0].backward()
+            optimizer.step()
+    judged = batch_of(1_000, seed=10_000)
+    seen = players.networks.real(players.generator, judged)
+    with torch.no_grad():
+        _, signal = players.networks.answers(players.generator, players.critic, seen, judged)
+    accuracy = float(((signal > 0) == (judged["conditions"][:, 0] > 0)).float().mean())
+    assert accuracy > 0.75
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_answer_real_depends_on_the_class_that_the_critic_is_told(told: bool) -> None:
+    players, batch = family(told=told), batch_of(32)
+    other = batch | {"conditions": 1 - batch["conditions"]}
+    with torch.no_grad():
+        seen = players.networks.real(players.generator, batch)
+        answers = [players.networks.answers(players.generator, players.critic, seen, one)[0] for one in (batch, other)]
+    assert torch.equal(*answers) is not told

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from simulacra.networks.locally_connected import ChannelNorm, Convolution2d, LocallyConnected2d
+from simulacra.networks.locally_connected import ChannelNorm, Convolution2d, LocallyConnected2d, windows
 
 GEOMETRIES = [
     ((5, 4), (2, 2), (1, 1), (0, 0, 0, 0)),
@@ -96,3 +96,18 @@ def test_channel_norm_is_torchs_batch_norm_in_two_dimensions() -> None:
 def test_a_kernel_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\(3, 3\) kernel does not fit into an image of \(2, 9\)"):
         LocallyConnected2d((2, 9), 1, 1, (3, 3))
+
+
+@pytest.mark.parametrize("rows_first", [True, False])
+@pytest.mark.parametrize("stride", [(1, 1), (1, 2), (2, 1)])
+def test_patches_have_the_gradients_of_slices_twice(stride: tuple[int, int], rows_first: bool) -> None:
+    torch.manual_seed(4)
+    size = (4, 5, 2, 3) if rows_first else (2, 4, 5, 3)
+    x = torch.randn(*size, dtype=torch.float64, requires_grad=True)
+
+    def patches(image: torch.Tensor) -> torch.Tensor:
+        return windows(image, (2, 3), stride, rows_first=rows_first)
+
+    torch.testing.assert_close(patches(x), patches(x.detach()))
+    assert torch.autograd.gradcheck(patches, (x,))
+    assert torch.autograd.gradgradcheck(lambda image: patches(image) ** 2, (x,))

@@ -2,7 +2,9 @@
 
 Odena, Olah and Shlens, arXiv:1610.09585, as in LAGAN (arXiv:1701.05927): the generator learns to make events that the
 critic takes for real and for those of the class that was asked for. Some labels are flipped, so that neither answer
-becomes certain (Salimans et al., arXiv:1606.03498). The rest is as in :mod:`simulacra.generators.adversarial`.
+becomes certain (Salimans et al., arXiv:1606.03498). Unlike in these papers the critic learns the class of real events
+alone: it would otherwise learn by what the generator tells its classes apart. The rest is as in
+:mod:`simulacra.generators.adversarial`.
 """
 
 from __future__ import annotations
@@ -67,6 +69,8 @@ class AuxiliaryClass(Adversarial):
         labels = networks.labels(batch)
         n = len(labels)
         noise = torch.randn(n, self.latent, generator=rng).to(labels.device)
+        # Gradients of the critic in the generator's turn would only be thrown away.
+        self.critic.requires_grad_(player == "critic")
         if player == "generator":
             seen = networks.generate(self.generator, noise, batch)
             logit, kind = networks.answers(self.generator, self.critic, seen, batch)
@@ -80,18 +84,20 @@ class AuxiliaryClass(Adversarial):
         penalise = self.gradient_penalty > 0 and step % self.penalty_interval == 0
         real = {k: v.detach().requires_grad_(penalise) for k, v in networks.real(self.generator, batch).items()}
         logit_real, kind_real = networks.answers(self.generator, self.critic, real, batch)
-        logit_fake, kind_fake = networks.answers(self.generator, self.critic, fake, batch)
+        logit_fake, _ = networks.answers(self.generator, self.critic, fake, batch)
         logits = torch.cat([logit_real, logit_fake])
         truth = torch.cat([torch.ones_like(logit_real), torch.zeros_like(logit_fake)])
         loss = 2 * functional.binary_cross_entropy_with_logits(logits, flipped(truth, self.flipped_real, rng))
-        both = functional.binary_cross_entropy_with_logits(torch.cat([kind_real, kind_fake]), labels.repeat(2))
-        loss = loss + 2 * self.class_weight * both
+        # Of generated events only the class that was asked for is known, not whether they look like it.
+        of_class = functional.binary_cross_entropy_with_logits(kind_real, labels)
+        loss = loss + 2 * self.class_weight * of_class
         accuracy = 0.5 * ((logit_real > 0).float().mean() + (logit_fake < 0).float().mean())
         if penalise:
             gradients = torch.autograd.grad(logit_real.sum(), list(real.values()), create_graph=True)
             norm = sum((g.reshape(n, -1) ** 2).sum(dim=1) for g in gradients)
             loss = loss + 0.5 * self.gradient_penalty * self.penalty_interval * torch.as_tensor(norm).mean()
-        return loss, {"accuracy": accuracy.detach()}
+        right = ((kind_real > 0) == (labels > 0)).float().mean()
+        return loss, {"accuracy": accuracy.detach(), "class_accuracy": right}
 
 
 def flipped(labels: Tensor, share: float, rng: torch.Generator) -> Tensor:

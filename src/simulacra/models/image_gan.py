@@ -23,8 +23,8 @@ CLASSES = 2
 class ImageGenerator(nn.Module):
     """Map noise and the class to an image: the module of a checkpoint and of an ONNX file.
 
-    A dense layer, a convolution and two locally connected layers; a ReLU makes the image sparse. The class multiplies
-    the noise, as in the paper, and also enters directly.
+    A dense layer, a convolution and two locally connected layers; a threshold makes the image sparse. The class
+    multiplies the noise, as in the paper, and also enters directly.
 
     Parameters
     ----------
@@ -46,19 +46,24 @@ class ImageGenerator(nn.Module):
         nn.init.normal_(self.modulation.weight, mean=1.0, std=0.3)
         self.stream = ImageStream((size, size), latent + CLASSES, channels)
         self.latent = latent + self.stream.positions
+        self.total = nn.Sequential(nn.Linear(latent + CLASSES, 32), nn.LeakyReLU(SLOPE), nn.Linear(32, 1))
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map standard normal noise (N, latent) and the class (N, 1) to images (N, n, n) [GeV]."""
-        return self.images.inverse(functional.relu(self.before(noise, conditions)))
+        return self.images.inverse(self.sparse(self.before(noise, conditions)))
+
+    def sparse(self, before: Tensor) -> Tensor:
+        """Return the network's images (N, n, n), with every pixel below the smallest real content set to 0."""
+        return before * (before >= self.images.floor())
 
     def before(self, noise: Tensor, conditions: Tensor) -> Tensor:
-        """Return the network's images before the ReLU, (N, n, n)."""
+        """Return the network's images before small pixels are set to 0, (N, n, n)."""
         signal = conditions[:, :1]
         classes = torch.cat([1 - signal, signal], dim=1)
         shared, own = noise.split([self.shared, self.stream.positions], dim=1)
         h = torch.cat([shared * self.modulation(classes), classes], dim=1)
         image: Tensor = self.stream(h, own)
-        return image.squeeze(2).permute(2, 0, 1)
+        return self.images.to_sum(image.squeeze(2).permute(2, 0, 1), self.total(h).squeeze(1))
 
 
 class ImageOpponent(nn.Module):
@@ -70,10 +75,21 @@ class ImageOpponent(nn.Module):
         number of pixels along an axis, and their distance.
     channels:
         of the convolution and the locally connected layers.
+    features, hidden:
+        lengths of the layers after them.
+    told:
+        whether "real" is answered for the class that was asked for.
     """
 
     def __init__(
-        self, size: int, pixel_size: float, channels: tuple[int, int, int], features: int = 64, hidden: int = 96
+        self,
+        size: int,
+        pixel_size: float,
+        channels: tuple[int, int, int],
+        features: int = 64,
+        hidden: int = 96,
+        *,
+        told: bool = True,
     ) -> None:
         super().__init__()
         self.size = size
@@ -83,15 +99,20 @@ class ImageOpponent(nn.Module):
         self.diversity = MinibatchDiscrimination(features, KERNELS, DIMENSIONS)
         self.body = nn.Sequential(nn.Linear(features + KERNELS + OBSERVABLES, hidden), nn.LeakyReLU(SLOPE))
         self.real, self.signal = nn.Linear(hidden, 1), nn.Linear(hidden, 1)
+        self.told = nn.Linear(hidden, 1) if told else None
 
-    def forward(self, images: PixelImages, seen: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the logits of "real" and of "signal", both (N,)."""
+    def forward(self, images: PixelImages, seen: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of "real", given the classes asked, and of "signal", both (N,)."""
         x = seen["image"]
         stream = self.stream(x.permute(1, 2, 0).unsqueeze(0))
         features = functional.leaky_relu(self.project(stream), SLOPE)
         observed = self.observe(images, seen).clamp(-10.0, 10.0)
         body = self.body(torch.cat([features, self.diversity(features), observed], dim=1))
-        return self.real(body).squeeze(1), self.signal(body).squeeze(1)
+        real = self.real(body).squeeze(1)
+        if self.told is not None:
+            # the projection of arXiv:1802.05637
+            real = real + (2 * labels - 1) * self.told(body).squeeze(1)
+        return real, self.signal(body).squeeze(1)
 
     def observe(self, images: PixelImages, seen: Mapping[str, Tensor]) -> Tensor:
         """Return the observables in units of their widths, (N, observables)."""
@@ -116,11 +137,10 @@ class ImageGame:
         """Return generated images of the classes of the batch."""
         before: Tensor = generator.before(noise, batch["conditions"])  # type: ignore[operator]
         # The number of hits has no gradient: it takes that of a sigmoid (straight-through, arXiv:1308.3432).
-        smooth = torch.sigmoid(before / SOFTNESS)
-        return {
-            "image": functional.relu(before),
-            "hits": (before > 0).to(before.dtype) + smooth - smooth.detach(),
-        }
+        floor: Tensor = generator.images.floor()  # type: ignore[operator]
+        smooth = torch.sigmoid((before - floor) / SOFTNESS)
+        image: Tensor = generator.sparse(before)  # type: ignore[operator]
+        return {"image": image, "hits": (before >= floor).to(before.dtype) + smooth - smooth.detach()}
 
     def real(self, generator: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return real images."""
@@ -132,10 +152,10 @@ class ImageGame:
         generator: nn.Module,
         critic: nn.Module,
         seen: Mapping[str, Tensor],
-        batch: Mapping[str, Tensor],  # noqa: ARG002 - the critic is not told the class
+        batch: Mapping[str, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """Return the logits of "real" and of "signal", both (N,)."""
-        real, signal = critic(generator.images, seen)
+        real, signal = critic(generator.images, seen, self.labels(batch))
         return real, signal
 
     def auxiliary(

@@ -9,21 +9,84 @@ an ONNX file. The long axis is contiguous although there are few channels.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-def windows(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> Tensor:
-    """Return the patches under a sliding kernel, (H, W, C, N) -> (H', W', kernel * C, N)."""
-    rows, columns = x.shape[0], x.shape[1]
-    pieces = [
-        x[i : rows - kernel[0] + i + 1 : stride[0], j : columns - kernel[1] + j + 1 : stride[1]]
+def windows(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1), *, rows_first: bool = True) -> Tensor:
+    """Return the patches under a sliding kernel, (H, W, C, N) -> (H', W', kernel * C, N).
+
+    Without ``rows_first`` the channels come first: (C, H, W, N) -> (kernel * C, H', W', N).
+    """
+    if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
+        patches: Tensor = _Windows.apply(x, kernel, stride, 0 if rows_first else 1)  # type: ignore[no-untyped-call]
+        return patches
+    return _gathered(x, kernel, stride, 0 if rows_first else 1)
+
+
+def _gathered(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], axis: int) -> Tensor:
+    """Return the patches; ``axis`` is that of the rows, and columns are the next."""
+    return torch.cat(
+        [x[place] for place in _places(x.shape[axis], x.shape[axis + 1], kernel, stride, axis)], dim=0 if axis else 2
+    )
+
+
+def _places(
+    rows: int, columns: int, kernel: tuple[int, int], stride: tuple[int, int], axis: int
+) -> list[tuple[slice, ...]]:
+    """Return the part of an image under each pixel of a sliding kernel."""
+    before = (slice(None),) * axis
+    return [
+        (
+            *before,
+            slice(i, rows - kernel[0] + i + 1, stride[0]),
+            slice(j, columns - kernel[1] + j + 1, stride[1]),
+        )
         for i in range(kernel[0])
         for j in range(kernel[1])
     ]
-    return torch.cat(pieces, dim=2)
+
+
+class _Windows(torch.autograd.Function):
+    """The patches, with a gradient that is summed in one tensor: that of slices makes one of zeros for each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], axis: int) -> Tensor:
+        ctx.geometry = x.shape, kernel, stride, axis
+        return _gathered(x, kernel, stride, axis)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        spread: Tensor = _Scattered.apply(gradient, *ctx.geometry)  # type: ignore[no-untyped-call]
+        return spread, None, None, None
+
+
+class _Scattered(torch.autograd.Function):
+    """The adjoint of :class:`_Windows`: each pixel is the sum over the patches that hold it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        patches: Tensor,
+        size: tuple[int, ...],
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        axis: int,
+    ) -> Tensor:
+        ctx.geometry = kernel, stride, axis
+        image = patches.new_zeros(size)
+        pieces = patches.chunk(kernel[0] * kernel[1], dim=0 if axis else 2)
+        for place, piece in zip(_places(size[axis], size[axis + 1], kernel, stride, axis), pieces, strict=True):
+            image[place] += piece
+        return image
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+        patches: Tensor = _Windows.apply(gradient, *ctx.geometry)  # type: ignore[no-untyped-call]
+        return patches, None, None, None, None
 
 
 def pad(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
@@ -107,8 +170,7 @@ class Convolution2d(nn.Module):
         top, bottom, left, right = self.padding
         x = functional.pad(x, (0, 0, left, right, top, bottom))
         rows, columns = x.shape[1] - self.kernel[0] + 1, x.shape[2] - self.kernel[1] + 1
-        pieces = [x[:, i : i + rows, j : j + columns] for i in range(self.kernel[0]) for j in range(self.kernel[1])]
-        patches = torch.cat(pieces, dim=0).flatten(1)
+        patches = windows(x, self.kernel, rows_first=False).flatten(1)
         y = torch.addmm(self.bias, self.weight, patches)
         return y.reshape(-1, rows, columns, x.shape[3]).permute(1, 2, 0, 3)
 

@@ -44,13 +44,14 @@ class Settings(CheckedSettings):
     channels: Channels = (12, 8, 6)
     critic_channels: Channels = (16, 8, 8)
     power: Annotated[int, Field(ge=1, le=8)] = 2
-    class_weight: Annotated[float, Field(ge=0)] = 0.5
+    critic_told_class: bool = True
+    class_weight: Annotated[float, Field(ge=0)] = 0.1
     flipped_real: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
     flipped_class: Annotated[float, Field(ge=0, lt=0.5)] = 0.09
-    gradient_penalty: Annotated[float, Field(ge=0)] = 0.2
+    gradient_penalty: Annotated[float, Field(ge=0)] = 1.0
     penalty_interval: Annotated[int, Field(ge=1)] = 8
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    observable_matching: Annotated[float, Field(ge=0)] = 0.1
+    observable_matching: Annotated[float, Field(ge=0)] = 1.0
 
 
 class Trainer:
@@ -68,7 +69,9 @@ class Trainer:
         self.description = self.images.description
         self.tensors = self.images.tensors
         generator: Any = build(settings, self.description)
-        critic = ImageOpponent(self.images.size, self.images.pixel_size, settings.critic_channels)
+        critic = ImageOpponent(
+            self.images.size, self.images.pixel_size, settings.critic_channels, told=settings.critic_told_class
+        )
         with torch.no_grad():
             physical = self.tensors(events)["image"]
             generator.images.fit(physical)
