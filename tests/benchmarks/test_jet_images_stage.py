@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from benchmarks.documents import jet_images
 from benchmarks.jets import images
 from benchmarks.jets.images import ImageSample, divided, told_apart
 
@@ -49,3 +50,25 @@ def test_a_wrong_model_is_further_away_and_the_figure_shows_it(truth: ImageSampl
     # Of both samples three mean images with their scales, and the histograms.
     assert text.count('id="axes_') > 2 * 6
     assert (tmp_path / "figure.svg").stat().st_size < 1_500_000
+
+
+def test_the_page_has_each_model_beside_pythia_or_says_that_nothing_was_measured() -> None:
+    judged = {"name": "AUC", "value": 0.71, "error": 0.01, "truth": 0.5, "truth_error": 0.02, "events": 1200}
+    row = {"model": "a", "judged": [judged], "trained_events": 14_000, "training_minutes": 25.4}
+    rows = [row | {"microseconds": 40.0, "microseconds_error": 2.0}]
+    rows.append(rows[0] | {"model": "b", "judged": [judged | {"value": 0.6}]})
+    rows.append(rows[0] | {"model": "c"})
+    processes = {"a": "jets", "b": "jets", "c": "muons"}
+    stage = {
+        "rows": rows,
+        "models": {name: {"process": process} for name, process in processes.items()},
+        "truth": {"jets": {"seconds": 0.04}, "muons": {"seconds": 0.02}},
+    }
+    found = {"jets": {"images": stage}}
+    page = jet_images.judged(found)
+    assert "| AUC | 1,200 | 0.710 ± 0.010 | 0.600 ± 0.010 | 0.50 ± 0.02 |" in page
+    assert page.index("`jets`") < page.index("`b`") < page.index("`muons`") < page.index("`c`")
+    assert "| `b` | 14,000 | 25 | 40 ± 2 |" in jet_images.times(found)
+    assert "| Pythia 8 |  |  | 40,000 |" in jet_images.times(found)
+    for written in (jet_images.judged, jet_images.times):
+        assert written({"jets": {"clouds": {}}}) == written({}) == jet_images.MISSING

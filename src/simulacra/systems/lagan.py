@@ -1,10 +1,11 @@
 """LAGAN: images of jets by a location-aware adversarial network, given signal or background.
 
 De Oliveira, Paganini and Nachman, arXiv:1701.05927. From the paper: locally connected layers, for the centre of an
-image is unlike its edge; sparsity by a ReLU; a class that multiplies the noise; a critic that also answers with the
-class; minibatch discrimination; flipped labels. Different here, with the reasons in ``docs/jet_images.md``: pixels are
-roots in units of their usual content instead of GeV over 100, each position has a noise number of its own, the critic
-sees eight observables of the image, and the gradient penalty and the moving average
+image is unlike its edge; a threshold that makes images sparse; a class that multiplies the noise; a critic that also
+answers with the class; minibatch discrimination; flipped labels. Different here, with the reasons in
+``docs/jet_images.md``: pixels are roots in units of their usual content instead of GeV over 100, and shares of a sum
+that is made apart; each position has a noise number of its own; the critic is told the class that was asked for, learns
+the class of real images alone, and sees eight observables; and the gradient penalty and the moving average
 (:mod:`simulacra.generators.adversarial`) replace two steps of the generator for each of the critic.
 """
 
@@ -37,7 +38,10 @@ Channels = tuple[
 
 
 class Settings(CheckedSettings):
-    """Settings of a LAGAN; the shares of flipped labels are those of the paper."""
+    """Settings of a LAGAN; the shares of flipped labels are those of the paper.
+
+    ``critic_told_class`` is whether the critic answers "real" for the class that was asked for; in the paper it is not.
+    """
 
     kind: Literal["lagan"] = "lagan"
     latent: Annotated[int, Field(ge=1, le=4096)] = 64
