@@ -46,7 +46,7 @@ MODELS: Final[Mapping[str, str]] = {
 #: trainings used 5201
 SEED: Final = 5211
 #: images of a class in each of two samples that are compared, and how often twice as many are divided at random
-PER_CLASS, DIVISIONS = 5_000, 4
+PER_CLASS, DIVISIONS = 2_500, 4
 OBSERVABLES: Final = {
     "W1 of mass [GeV]": "image_mass",
     "W1 of pT [GeV]": "image_pt",
