@@ -84,6 +84,17 @@ def test_the_rotation_of_images_reaches_the_simulator(asked: list[dict[str, Any]
     assert "jet_image.rotation: Input should be 'spline' or 'none'" in result.stderr
 
 
+def test_pile_up_in_images_around_muons_reaches_the_simulator(asked: list[dict[str, Any]]) -> None:
+    command = [*COMMAND, "--process", "muon-images", "x.zarr"]
+    for options in ([], ["--pile-up", "0"]):
+        result = CliRunner().invoke(main.app, [*command, *options])
+        assert result.exit_code == 0, result.stderr
+    assert [one["settings"].muon.pile_up for one in asked] == [50, 0]
+    result = CliRunner().invoke(main.app, [*COMMAND, "--process", "top-jets", "--pile-up", "20", "x.zarr"])
+    assert result.exit_code == 2
+    assert "leading jets and calorimeters around muons only" in result.stderr
+
+
 def test_a_range_that_is_none_is_refused() -> None:
     result = CliRunner().invoke(main.app, [*COMMAND, "--process", "top-jets", "--leading-jet", "800", "x.zarr"])
     assert result.exit_code == 2

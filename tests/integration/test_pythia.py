@@ -308,6 +308,39 @@ def test_images_of_both_classes_are_made_in_turn() -> None:
     assert (turned["image"].values > 0).sum() > 2 * (events["image"].values[:8] > 0).sum()
 
 
+def test_images_around_muons_are_of_both_classes_in_turn() -> None:
+    asked = {"process": "muon-images", "muon_image": {"pile_up": 0, "min_pixel": 0}}
+    events = simulate_collisions(PythiaSettings.model_validate(asked), seed=3, n_events=60)
+    validate(events)
+    assert events["image"].shape == (60, 33, 33)
+    assert events["signal"].values.tolist() == [0, 1] * 30
+    assert (events.attrs["image_of"], events.attrs["pixel_size"]) == ("muons", 0.025)
+    assert ((events["muon_pt"] >= 10) & (events["muon_pt"] < 40) & (np.abs(events["muon_eta"]) < 2.1)).all()
+    assert events["image"].values.any(axis=(1, 2)).all()
+    # The rest of a b hadron flies along with its muon; next to a prompt one there are single soft particles.
+    of_b, prompt = (events["image"].values[place::2].sum(axis=(1, 2)) for place in (0, 1))
+    assert np.median(of_b) > 3 * np.median(prompt)
+
+
+def test_pile_up_fills_images_around_muons_without_changing_what_was_there() -> None:
+    asked = {"process": "prompt-muon-images", "muon_image": {"min_pixel": 0, "pile_up_collisions": 30}}
+    crowded = simulate_collisions(PythiaSettings.model_validate(asked), seed=3, n_events=10)
+    asked["muon_image"] = {"min_pixel": 0, "pile_up": 0}
+    alone = simulate_collisions(PythiaSettings.model_validate(asked), seed=3, n_events=6)
+    for pt, image in zip(alone["muon_pt"].values, alone["image"].values, strict=True):
+        same = crowded["image"].values[crowded["muon_pt"].values == pt][0]
+        assert (same >= image - 1e-5).all()
+    # 50 collisions with about one particle of more than 0.2 GeV each in the window.
+    assert 30 < (crowded["image"].values > 0).sum(axis=(1, 2)).mean() < 80
+
+
+def test_muons_that_no_collision_has_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulacra.simulators.pythia_jets.MOST_WITHOUT", 40)
+    settings = PythiaSettings.model_validate({"process": Z, "muon_image": {"min_pt": 44, "max_pt": 45, "pile_up": 0}})
+    with pytest.raises(StoreError, match=r"have no muon of 44 to 45 GeV, \|eta\| < 2.1, with a pixel of 0.5 GeV"):
+        simulate_collisions(settings, seed=1, n_events=5)
+
+
 def test_jets_that_no_collision_has_are_an_error() -> None:
     pytest.importorskip("fastjet")
     settings = PythiaSettings.model_validate({"process": Z, "leading_jet": {"min_pt": 60, "max_pt": 70}})

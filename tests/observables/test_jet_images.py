@@ -34,6 +34,20 @@ def test_shapes_of_a_single_pixel() -> None:
     np.testing.assert_allclose(positions(5, 0.1), [-0.2, -0.1, 0, 0.1, 0.2])
 
 
+def test_cones_around_muons_hold_what_is_nearer() -> None:
+    images = np.zeros((1, 33, 33))
+    # 0, 0.15 and 0.25 from the centre, and 0.53 in a corner.
+    images[0, 16, 16], images[0, 16, 22], images[0, 6, 16], images[0, 1, 1] = 1, 2, 4, 8
+    found = image_observables_of(images, 0.025, muons=True)
+    assert [found[f"image_cone_{tenths}"][0] for tenths in (1, 2, 3, 4)] == [1, 3, 7, 7]
+    assert "image_tau21" not in found
+    events = toy_images(20, size=9)
+    assert "image_cone_1" not in observe(events)
+    observed = observe(events.assign_attrs(image_of="muons"))
+    assert observed["image_cone_4"].attrs["units"] == "GeV"
+    assert "image_tau21" not in observed
+
+
 def test_images_are_observed_by_these_and_others_as_arrays() -> None:
     events = toy_images(40, size=9)
     found = observe(events)

@@ -53,6 +53,11 @@ VARIED = {**Z, "vary": {"alphaS": "uniform:0.10:0.18", "aLund": "uniform:0.3:0.9
         ({**Z, "visible": {"min_pt": -1}}, "greater than or equal to 0"),
         ({**Z, "jet_image": {"min_pt": 5, "max_pt": 5}}, "5 GeV is not below 5 GeV"),
         ({**Z, "jet_image": {"rotation": "linear"}}, "'spline' or 'none'"),
+        ({**Z, "muon_image": {"min_pt": 5, "max_pt": 5}}, "5 GeV is not below 5 GeV"),
+        ({**Z, "muon_image": {"pixel_size": 0.2}}, "33 pixels of 0.2 are more than the whole circle"),
+        ({**Z, "muon_image": {"pile_up": -1}}, "greater than or equal to 0"),
+        ({"process": "muon-images", "jet_image": {}}, "images of leading jets and calorimeters around muons only"),
+        ({"process": "muon-images", "jets": {}}, "calorimeters around muons alone cannot be made with jets of each"),
         ({"process": "top-jets", "jet_image": {}}, "a leading jet or the image of one, not both"),
         ({"process": "jet-images", "jets": {}}, "cannot be made with jets of each event"),
         ({**Z, "card": "include = other.cmnd"}, "put the lines of the other file into the card"),
@@ -115,6 +120,15 @@ def test_a_process_of_jets_says_which_jets_are_taken() -> None:
     mixed = PythiaSettings(process="jets")
     assert [process_named(str(part.process)).jet_class for part in mixed.parts] == list(JET_CLASS.choices)
     assert {part.jet for part in mixed.parts} == {mixed.jet}
+
+
+def test_a_process_of_images_around_muons_says_how_they_are_made() -> None:
+    mixed = PythiaSettings.model_validate({"process": "muon-images", "muon_image": {"pile_up": 20}})
+    assert mixed.muon is not None
+    assert (mixed.muon.pile_up, mixed.muon.pixels, mixed.image) == (20, 33, None)
+    assert [part.signal for part in mixed.parts] == ["background", "signal"]
+    assert {part.muon for part in mixed.parts} == {mixed.muon}
+    assert mixed.record()["muon_image"]["pile_up"] == 20
 
 
 def test_a_process_of_images_says_how_they_are_made() -> None:

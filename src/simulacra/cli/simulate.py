@@ -72,8 +72,9 @@ def pythia(
         typer.Option(
             help="z-to-dijets, qcd-dijets, z-plus-jet, top-pairs or minimum-bias; of which each event is its leading "
             "jet, at 1 TeV: gluon-jets, light-quark-jets, top-jets, w-jets, z-jets, or jets for these in turn; or its "
-            "image, at 250 to 300 GeV: qcd-jet-images, w-jet-images, or jet-images for these in turn; multi-jets, jets "
-            "without particles; pile-up, the visible particles of minimum-bias collisions."
+            "image, at 250 to 300 GeV: qcd-jet-images, w-jet-images, or jet-images for these in turn; or the "
+            "image of the calorimeter around its muon: b-muon-images, prompt-muon-images, or muon-images for these in "
+            "turn; multi-jets, jets without particles; pile-up, the visible particles of minimum-bias collisions."
         ),
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Pythia card (.cmnd); overrides the process.")] = None,
@@ -123,6 +124,13 @@ def pythia(
             "(none); the processes of images turn by a spline if not given."
         ),
     ] = None,
+    pile_up: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Mean number of minimum-bias collisions in an image around a muon: 0 for none; 50 if not given.",
+        ),
+    ] = None,
     max_particles: Annotated[
         int | None, typer.Option(min=1, help="Most particles per event; the default depends on the process.")
     ] = None,
@@ -154,6 +162,7 @@ def pythia(
         jets=None if clustered is None else {"radius": clustered, "n_jets": n_jets, "min_pt": jet_min_pt},
         leading_jet=leading or None,
         jet_image=None if image_rotation is None else {"rotation": image_rotation},
+        muon_image=None if pile_up is None else {"pile_up": pile_up},
         lhe=lhe,
         lhe_weights=None if lhe_weight is None else tuple(lhe_weight),
     )

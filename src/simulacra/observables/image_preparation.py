@@ -114,10 +114,7 @@ def leading_jet_images(
     event, here = new[event], new[event] >= 0
     event, eta, phi, vectors = event[here], eta[here], phi[here], vectors[here]
     d_eta, d_phi = eta - axes[0][0][event], wrapped(phi - axes[0][1][event])
-    image = np.zeros((len(place), pixels, pixels))
-    row, column = (np.floor(d / pixel_size + pixels / 2).astype(int) for d in (d_phi, d_eta))
-    inside = (row >= 0) & (row < pixels) & (column >= 0) & (column < pixels)
-    np.add.at(image, (event[inside], row[inside], column[inside]), np.hypot(vectors[:, 0], vectors[:, 1])[inside])
+    image = summed(event, d_phi, d_eta, np.hypot(vectors[:, 0], vectors[:, 1]), (len(place), pixels), pixel_size)
     apart = np.stack([axes[1][0] - axes[0][0], wrapped(axes[1][1] - axes[0][1])], axis=1)
     apart[~has_second] = 0
     if rotation == "spline":
@@ -162,6 +159,26 @@ def massless(eta: np.ndarray, phi: np.ndarray, energy: np.ndarray) -> np.ndarray
 def wrapped(angle: np.ndarray) -> np.ndarray:
     """Return angles from -pi to pi."""
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
+
+
+def summed(
+    event: np.ndarray, row: np.ndarray, column: np.ndarray, pt: np.ndarray, shape: tuple[int, int], pixel_size: float
+) -> np.ndarray:
+    """Return images (N, n, n) of the summed transverse momenta; what is outside is left out.
+
+    Parameters
+    ----------
+    event, row, column, pt:
+        the image of each entry, its azimuth and pseudorapidity from the centre, and its transverse momentum, (M,).
+    shape:
+        number of images, N, and of pixels along an axis, n.
+    """
+    number, pixels = shape
+    image = np.zeros((number, pixels, pixels))
+    rows, columns = (np.floor(d / pixel_size + pixels / 2).astype(int) for d in (row, column))
+    inside = (rows >= 0) & (rows < pixels) & (columns >= 0) & (columns < pixels)
+    np.add.at(image, (event[inside], rows[inside], columns[inside]), pt[inside])
+    return image
 
 
 def turned(images: np.ndarray, direction: np.ndarray) -> np.ndarray:

@@ -15,9 +15,10 @@ attribute ``pixel_size`` is their distance. Each pixel counts as a massless part
 ``image_centre_row``, ``_column``      mean position, weighted by :math:`p_T`
 ``image_width_row``, ``_column``       standard deviation of the position, weighted by :math:`p_T`
 ``image_tilt``                         covariance of row and column over the product of their standard deviations
+``image_cone_1`` to ``_4``             muons only: sum over the pixels less than 0.1 to 0.4 from the muon [GeV]
 =====================================  ======================================================================
 
-An image without energy has 0 for each.
+An image without energy has 0 for each. Images around muons have no ``image_tau21``, for there are no subjets.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ IMAGE: Final = "image"
 PIXEL_SIZE: Final = "pixel_size"
 #: what the images are of: the attribute, and its values
 IMAGE_OF: Final = "image_of"
+MUONS: Final = "muons"
+#: radii of the cones around a muon, in tenths
+CONES: Final = (1, 2, 3, 4)
 _HARDEST: Final = {1: "hardest", 2: "second hardest", 3: "third hardest"}
 SIGNAL: Final = Condition(
     "1", "whether the event is of the signal or of the background", kind="choice", choices=("background", "signal")
@@ -80,8 +84,9 @@ def is_image(events: xr.Dataset) -> bool:
 
 def image_observables(events: xr.Dataset) -> xr.Dataset:
     """Return the observables of images, each (event,), with units and long names."""
-    images, pixel_size = events[IMAGE].values, float(events.attrs[PIXEL_SIZE])
-    found = image_observables_of(images, pixel_size)
+    found = image_observables_of(
+        events[IMAGE].values, float(events.attrs[PIXEL_SIZE]), muons=events.attrs.get(IMAGE_OF) == MUONS
+    )
     return xr.Dataset(
         {
             name: variable(values, units=units, long_name=long_name, role="feature")
@@ -92,13 +97,13 @@ def image_observables(events: xr.Dataset) -> xr.Dataset:
     )
 
 
-def image_observables_of(images: np.ndarray, pixel_size: float) -> dict[str, np.ndarray]:
-    """Return all observables of images (N, n, n) [GeV], (N,) each, by the names in the table above."""
+def image_observables_of(images: np.ndarray, pixel_size: float, *, muons: bool = False) -> dict[str, np.ndarray]:
+    """Return all observables of images (N, n, n) [GeV] of jets or around muons, (N,) each, by the names above."""
     pt, mass = pt_and_mass(images, pixel_size)
     return {
         "image_pt": pt,
         "image_mass": mass,
-        "image_tau21": tau21(images, pixel_size),
+        **(cones_of(images, pixel_size) if muons else {"image_tau21": tau21(images, pixel_size)}),
         "image_pixels": np.count_nonzero(images > 0, axis=(1, 2)).astype(np.float64),
         **shapes_of(images, pixel_size),
     }
@@ -114,8 +119,15 @@ def pt_and_mass(images: np.ndarray, pixel_size: float) -> tuple[np.ndarray, np.n
     return np.sqrt(pt_squared), np.sqrt(np.maximum(energy**2 - pz**2 - pt_squared, 0))
 
 
+def cones_of(images: np.ndarray, pixel_size: float) -> dict[str, np.ndarray]:
+    """Return the transverse momenta [GeV] in cones around the centre of images (N, n, n), as isolation sums them."""
+    places = positions(images.shape[1], pixel_size)
+    distance = np.hypot(*np.meshgrid(places, places, indexing="ij"))
+    return {f"image_cone_{tenths}": images[:, distance < tenths / 10].sum(axis=1, dtype=np.float64) for tenths in CONES}
+
+
 def shapes_of(images: np.ndarray, pixel_size: float) -> dict[str, np.ndarray]:
-    """Return the observables of the table above but ``image_pt``, ``_mass``, ``_tau21`` and ``_pixels``, (N,) each."""
+    """Return the observables from ``image_pixel_1`` to ``image_tilt`` in the table above, (N,) each."""
     images = np.asarray(images, dtype=np.float64)
     n = images.shape[1]
     flat = images.reshape(len(images), -1)
@@ -144,6 +156,7 @@ def shapes_of(images: np.ndarray, pixel_size: float) -> dict[str, np.ndarray]:
 _DESCRIPTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "image_pt": ("GeV", "transverse momentum of the image"),
     "image_mass": ("GeV", "mass of the image"),
+    **{f"image_cone_{tenths}": ("GeV", f"transverse momentum less than 0.{tenths} from the muon") for tenths in CONES},
     "image_tau21": ("1", "2- over 1-subjettiness of the image"),
     "image_pixels": ("1", "number of pixels above 0"),
     **{f"image_pixel_{i}": ("GeV", f"transverse momentum of the {n} pixel") for i, n in _HARDEST.items()},

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import count, islice
 from os import PathLike
@@ -18,14 +19,15 @@ import xarray as xr
 
 from simulacra.compressed import is_compressed, unpack
 from simulacra.events import make_events, variable
-from simulacra.observables.jet_images import IMAGE_OF, PIXEL_SIZE
+from simulacra.observables.jet_images import IMAGE_OF, MUONS, PIXEL_SIZE
 from simulacra.simulators.pythia_clouds import Clouds
 from simulacra.simulators.pythia_errors import PythiaError
 from simulacra.simulators.pythia_images import images_of_collisions, positions_of
 from simulacra.simulators.pythia_jets import jets_of_collisions, one_after_the_other
 from simulacra.simulators.pythia_lhe import LheFile, lhe_variations
+from simulacra.simulators.pythia_muons import PileUp, muon_images_of_collisions
 from simulacra.simulators.pythia_selections import kept_of_collisions
-from simulacra.simulators.pythia_settings import Parameter, PythiaSettings
+from simulacra.simulators.pythia_settings import Parameter, PythiaSettings, VisibleSettings
 from simulacra.simulators.pythia_variations import Variation
 from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
 from simulacra.store import Chunk, WriteSummary, write_store
@@ -126,7 +128,7 @@ class CollisionTask:
                 of_mixture = (number,) if len(parts) > 1 else ()
                 variables, of_pythia = _variables(part, runs_of(part, self.seed, share, *of_mixture))
                 pieces.append(variables)
-        image = settings.image
+        image, image_of = settings.image or settings.muon, "jets" if settings.muon is None else MUONS
         return make_events(
             in_turn(pieces) | ({} if image is None else positions_of(image)),
             simulator="pythia",
@@ -137,7 +139,7 @@ class CollisionTask:
             first_event=chunk.start,
             process=settings.process or ("LHE" if settings.lhe else "of a card"),
             **({} if settings.jet_class is None else {"particle": settings.jet_class}),
-            **({} if image is None else {IMAGE_OF: "jets", PIXEL_SIZE: image.pixel_size}),
+            **({} if image is None else {IMAGE_OF: image_of, PIXEL_SIZE: image.pixel_size}),
             shower=settings.shower,
             pythia8mc_version=version("pythia8mc"),
         )
@@ -153,6 +155,9 @@ def _variables(settings: PythiaSettings, runs: list[Run]) -> tuple[dict[str, xr.
         failures = _Failures(text)
         if settings.image is not None:
             variables = _selected(images_of_collisions, pythia, settings, runs, failures)
+        elif settings.muon is not None:
+            around_muons = partial(muon_images_of_collisions, pile_up=_pile_up(settings, runs[0]))
+            variables = _selected(around_muons, pythia, settings, runs, failures)
         elif settings.jet is not None:
             variables = _selected(jets_of_collisions, pythia, settings, runs, failures)
         elif settings.several_jets is not None or settings.visible_particles is not None:
@@ -171,6 +176,19 @@ def _variables(settings: PythiaSettings, runs: list[Run]) -> tuple[dict[str, xr.
             values, units=parameter.units, long_name=f"Pythia's {parameter.key}", role="condition"
         )
     return variables, pythia.version
+
+
+def _pile_up(settings: PythiaSettings, run: Run) -> PileUp | None:
+    """Return the collisions that a chunk's images are overlaid with; None without pile-up."""
+    muon = settings.muon
+    if muon is None or not muon.pile_up:
+        return None
+    of_collisions, of_choice = run.seeds.spawn(2)
+    kept = VisibleSettings(min_pt=muon.min_particle, max_abs_eta=muon.max_abs_eta + muon.pixels * muon.pixel_size)
+    minimum_bias = PythiaSettings(process="pile-up", visible=kept)
+    variables, _ = _variables(minimum_bias, [Run(0, muon.pile_up_collisions, of_collisions, ())])
+    library = {name: one for name, one in variables.items() if "particle" in one.dims}
+    return PileUp(library, np.random.default_rng(of_choice))
 
 
 def in_turn(pieces: Sequence[Mapping[str, xr.Variable]]) -> dict[str, xr.Variable]:
@@ -358,8 +376,9 @@ def write_collisions(
 
 def _bytes_of(settings: PythiaSettings) -> int:
     """Return the size of an event before compression."""
-    if settings.image is not None:
-        return 4 * settings.image.pixels**2
+    image = settings.image or settings.muon
+    if image is not None:
+        return 4 * image.pixels**2
     if settings.jet is not None:
         # three coordinates of each particle and whether there is one
         return (3 * 4 + 1) * settings.jet.particles

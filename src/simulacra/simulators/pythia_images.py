@@ -12,7 +12,7 @@ from simulacra.events import variable
 from simulacra.observables.image_preparation import leading_jet_images
 from simulacra.observables.jet_images import SIGNAL, image_variables, signal_variable
 from simulacra.simulators.pythia_jets import PARTICLES, selected_collisions
-from simulacra.simulators.pythia_settings import JetImageSettings, PythiaSettings
+from simulacra.simulators.pythia_settings import JetImageSettings, MuonImageSettings, PythiaSettings
 
 if TYPE_CHECKING:
     from simulacra.simulators.pythia_instance import PythiaInstance
@@ -51,7 +51,7 @@ def images_of_collisions(
     return found
 
 
-def positions_of(image: JetImageSettings) -> dict[str, xr.Variable]:
+def positions_of(image: JetImageSettings | MuonImageSettings) -> dict[str, xr.Variable]:
     """Return the positions of the pixels of all images, by the names of the two coordinates."""
     found = image_variables(np.zeros((0, image.pixels, image.pixels)), image.pixel_size)
     return {name: one for name, one in found.items() if "event" not in one.dims}

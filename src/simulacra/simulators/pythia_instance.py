@@ -18,6 +18,7 @@ import numpy as np
 import pythia8mc
 
 from simulacra.compressed import is_compressed, unpack
+from simulacra.observables.muon_images import MUON
 from simulacra.simulators.pythia_errors import PythiaError
 from simulacra.simulators.pythia_processes import HardParticle, process_named
 from simulacra.simulators.pythia_settings import PythiaSettings, card_lines
@@ -188,6 +189,12 @@ class PythiaInstance:
         pz += map(particle.pz, final)
         energy += map(particle.e, final)
         return len(final)
+
+    def has_muon(self, min_pt: float, max_abs_eta: float) -> bool:
+        """Return whether there is a final muon of this transverse momentum [GeV] or more within a pseudorapidity."""
+        event = self._pythia.event
+        muons = (event[place] for place, one in enumerate(map(pythia8mc.Particle.id, event)) if abs(one) == MUON)
+        return any(one.isFinal() and one.pT() >= min_pt and abs(one.eta()) < max_abs_eta for one in muons)
 
     def weights(self) -> list[float]:
         """Return Pythia's weight of the event and that of each variation."""

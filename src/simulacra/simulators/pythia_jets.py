@@ -94,11 +94,16 @@ def selected_collisions(
         piece = select(clouds.variables(found, pythia.charges))
         kept = next(iter(piece.values())).sizes["event"]
         without = 0 if kept else without + size
-        if without >= MOST_WITHOUT:
-            raise PythiaError(f"{without} collisions in a row have no {wanted} or the process's (PhaseSpace:pTHatMin)")
+        check_without(without, wanted)
         pieces.append(piece)
         found += kept
     return one_after_the_other(pieces)
+
+
+def check_without(without: int, wanted: str) -> None:
+    """Raise :class:`PythiaError` if too many collisions in a row are without what is wanted; it says what to change."""
+    if without >= MOST_WITHOUT:
+        raise PythiaError(f"{without} collisions in a row have no {wanted} or the process's (PhaseSpace:pTHatMin)")
 
 
 def one_after_the_other(pieces: Sequence[Mapping[str, xr.Variable]]) -> dict[str, xr.Variable]:

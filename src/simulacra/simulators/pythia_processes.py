@@ -24,9 +24,10 @@ class Process(BaseModel):
     """A process: its description, the largest number of particles, and the lines of Pythia settings.
 
     A process of jets also says what its jets come from (``jet_class``) and which are taken (``leading_jet``, the
-    fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`). A process of images of jets says
+    fields of :class:`~simulacra.simulators.pythia_settings.LeadingJetSettings`). A process of images says
     whether they are signal or background (``signal``) and how they are made (``jet_image``, the fields of
-    :class:`~simulacra.simulators.pythia_settings.JetImageSettings`). ``multi_jet`` and ``visible`` are the fields of
+    :class:`~simulacra.simulators.pythia_settings.JetImageSettings`; or ``muon_image``, those of
+    :class:`~simulacra.simulators.pythia_settings.MuonImageSettings`). ``multi_jet`` and ``visible`` are the fields of
     the settings of these names. A ``mixture`` names other processes, which make its events in turn. ``hard`` leaves out
     collisions before their showers.
     """
@@ -41,6 +42,7 @@ class Process(BaseModel):
     leading_jet: dict[str, float] | None = None
     signal: Literal["background", "signal"] | None = None
     jet_image: dict[str, float | str] | None = None
+    muon_image: dict[str, float] | None = None
     hard: HardParticle | None = None
     multi_jet: dict[str, float] | None = None
     visible: dict[str, float] | None = None

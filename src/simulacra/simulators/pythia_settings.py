@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,35 @@ class JetImageSettings(CheckedSettings):
         return self
 
 
+class MuonImageSettings(CheckedSettings):
+    """The image of the calorimeter around the hardest muon of each collision (arXiv:2102.02278), with pile-up.
+
+    Taken are collisions whose hardest muon up to the pseudorapidity ``max_abs_eta`` has a transverse momentum of
+    ``min_pt`` to ``max_pt`` [GeV]. Visible particles of more than ``min_particle`` [GeV], but not muons, make
+    the image. Pixels below ``min_pixel`` [GeV] become 0, and images without any pixel are left out. Pile-up is a
+    Poisson number of mean ``pile_up`` of minimum-bias collisions, drawn from ``pile_up_collisions`` that are simulated
+    for each chunk and process.
+    """
+
+    min_pt: Annotated[FiniteFloat, Field(ge=0)] = 10.0
+    max_pt: Annotated[FiniteFloat, Field(gt=0)] = 40.0
+    max_abs_eta: Annotated[FiniteFloat, Field(gt=0, le=4)] = 2.1
+    min_particle: Annotated[FiniteFloat, Field(ge=0)] = 0.2
+    min_pixel: Annotated[FiniteFloat, Field(ge=0)] = 0.5
+    pixels: Annotated[int, Field(ge=3, le=200)] = 33
+    pixel_size: Annotated[FiniteFloat, Field(gt=0)] = 0.025
+    pile_up: Annotated[FiniteFloat, Field(ge=0, le=2000)] = 50.0
+    pile_up_collisions: Annotated[int, Field(ge=1, le=100_000)] = 1000
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_pt >= self.max_pt:
+            raise ValueError(f"the lowest transverse momentum {self.min_pt:g} GeV is not below {self.max_pt:g} GeV")
+        if self.pixels * self.pixel_size > 2 * math.pi:
+            raise ValueError(f"{self.pixels} pixels of {self.pixel_size:g} are more than the whole circle")
+        return self
+
+
 class MultiJetSettings(CheckedSettings):
     """The hardest anti-kT jets of each collision that has enough of them, without their particles.
 
@@ -185,6 +215,7 @@ class PythiaSettings(CheckedSettings):
     (:mod:`simulacra.observables.relative_jets`), and takes collisions until enough have such a jet; processes of jets,
     such as ``top-jets``, bring their own. ``jet_image`` makes each event the image of its leading jet
     (:mod:`simulacra.observables.jet_images`); processes of images, such as ``jet-images``, bring their own.
+    ``muon_image``, which ``muon-images`` brings, makes each event the image of the calorimeter around a muon.
     ``multi_jet`` and ``visible``, which the processes ``multi-jets`` and ``pile-up`` bring, keep jets without
     particles, and particles as transverse momenta and directions.
     """
@@ -200,6 +231,7 @@ class PythiaSettings(CheckedSettings):
     jets: JetSettings | None = None
     leading_jet: LeadingJetSettings | None = None
     jet_image: JetImageSettings | None = None
+    muon_image: MuonImageSettings | None = None
     multi_jet: MultiJetSettings | None = None
     visible: VisibleSettings | None = None
     lhe: Path | None = None
@@ -240,6 +272,8 @@ class PythiaSettings(CheckedSettings):
     def _check_selection(self) -> None:
         kept = {
             "leading jets": self.jet,
+            "images of leading jets": self.image,
+            "calorimeters around muons": self.muon,
             "several jets without particles": self.several_jets,
             "visible particles": self.visible_particles,
         }
@@ -277,6 +311,11 @@ class PythiaSettings(CheckedSettings):
     def image(self) -> JetImageSettings | None:
         """How the image of the leading jet is made, None if events are no images; what is not set is the process's."""
         return self._of_process("jet_image", JetImageSettings)
+
+    @property
+    def muon(self) -> MuonImageSettings | None:
+        """How the image around the hardest muon is made, None if events are none; what is not set is the process's."""
+        return self._of_process("muon_image", MuonImageSettings)
 
     @property
     def signal(self) -> str | None:
@@ -320,6 +359,7 @@ class PythiaSettings(CheckedSettings):
         selections = {
             "leading_jet": self.jet,
             "jet_image": self.image,
+            "muon_image": self.muon,
             "multi_jet": self.several_jets,
             "visible": self.visible_particles,
         }
