@@ -26,7 +26,7 @@ from benchmarks.stages import run_stage
 from scipy.stats import wasserstein_distance
 
 import simulacra
-from simulacra.observables.jet_images import IMAGE, PIXEL_SIZE, SIGNAL, image_observables_of
+from simulacra.observables.jet_images import IMAGE, PIXEL_SIZE, SIGNAL, image_observables
 from simulacra.simulators.pythia import write_collisions
 from simulacra.simulators.pythia_settings import PythiaSettings
 from simulacra.statistics.classifiers.classifier import Method, classify
@@ -37,21 +37,51 @@ from simulacra.trained import TrainedGenerator
 
 __all__ = ["draw", "measure"]
 
+
+@dataclass(frozen=True)
+class Truth:
+    """What images of a process are compared by: distances of observables, by their names in the table.
+
+    ``per_class`` is the number of images of a class in each of two samples that are compared.
+    """
+
+    observables: Mapping[str, str]
+    per_class: int
+    chunk_size: int
+
+
 #: models, those that are shipped are judged; and the processes of their truths
 MODELS: Final[Mapping[str, str]] = {
     "jet-images-lagan": "jet-images",
     "jet-images-sarm": "jet-images",
     "muon-images-sarm": "muon-images",
 }
-#: trainings used 5201
+#: trainings used 5201 and 5301
 SEED: Final = 5211
-#: images of a class in each of two samples that are compared, and how often twice as many are divided at random
-PER_CLASS, DIVISIONS = 2_500, 4
-OBSERVABLES: Final = {
-    "W1 of mass [GeV]": "image_mass",
-    "W1 of pT [GeV]": "image_pt",
-    "W1 of tau21 [1e-3]": "image_tau21",
-    "W1 of pixels hit": "image_pixels",
+#: how often twice as many images as are compared are divided at random
+DIVISIONS: Final = 4
+#: by process; images around muons are dearer, and take their pile-up from what a chunk simulates
+TRUTHS: Final[Mapping[str, Truth]] = {
+    "jet-images": Truth(
+        {
+            "W1 of mass [GeV]": "image_mass",
+            "W1 of pT [GeV]": "image_pt",
+            "W1 of tau21 [1e-3]": "image_tau21",
+            "W1 of pixels hit": "image_pixels",
+        },
+        per_class=2_500,
+        chunk_size=1000,
+    ),
+    "muon-images": Truth(
+        {
+            "W1 of mass [GeV]": "image_mass",
+            "W1 of pT [GeV]": "image_pt",
+            "W1 of pT less than 0.2 from the muon [GeV]": "image_cone_2",
+            "W1 of pixels hit": "image_pixels",
+        },
+        per_class=2_500,
+        chunk_size=2000,
+    ),
 }
 UNITS: Final = {"W1 of tau21 [1e-3]": 1e-3}
 INTENSITIES: Final = "W1 of pixel intensities [GeV]"
@@ -73,8 +103,8 @@ class ImageSample:
 
     @classmethod
     def of(cls, events: xr.Dataset) -> Self:
-        images = events[IMAGE].values
-        return cls(images, events["signal"].values, image_observables_of(images, float(events.attrs[PIXEL_SIZE])))
+        observables = {str(name): one.values for name, one in image_observables(events).data_vars.items()}
+        return cls(events[IMAGE].values, events["signal"].values, observables)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -95,6 +125,9 @@ class ImageSample:
         return np.sqrt(self.image.reshape(len(self), -1))
 
 
+Distance = Callable[[ImageSample, ImageSample], float]
+
+
 def measure(folder: Path, scale: float) -> dict[str, Any]:
     """Judge and time each model that is shipped, next to truth against truth.
 
@@ -109,21 +142,25 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": [], "models": {}, "truth": {}}
     for process in dict.fromkeys(MODELS[model.name] for model in judged):
         events = simulated(folder, process, scale)
-        truth = ImageSample.of(events)
-        halves = divided(truth.signal, scale)
-        chance = run_stage(folder, f"{process}-truth", lambda *_: _numbers(truth, truth, halves, 1.0))  # noqa: B023
+        truth, n = ImageSample.of(events), per_class(process, scale)
+        distances, halves = distances_of(process), divided(truth.signal, n)
+        chance = run_stage(
+            folder,
+            f"{process}-truth",
+            lambda *_: _numbers(truth, truth, halves, 1.0, distances),  # noqa: B023
+        )
         size = float(events.attrs[PIXEL_SIZE])
-        found["truth"][process] = _drawn(truth, size) | {"seconds": float(events.attrs["seconds_per_event"])}
+        found["truth"][process] = _drawn(truth, size, process) | {"seconds": float(events.attrs["seconds_per_event"])}
         for model in (one for one in judged if MODELS[one.name] == process):
             made = ImageSample.of(model.sample(len(truth), seed=1, signal=truth.signal))
-            pairs = [(one[0], two[0]) for one, two in zip(halves, divided(made.signal, scale, seed=2), strict=True)]
+            pairs = [(one[0], two[0]) for one, two in zip(halves, divided(made.signal, n, seed=2), strict=True)]
             # Halves of one sample overlap, which makes their spread too small by this factor.
             numbers = run_stage(
                 folder,
                 f"{process}-{model.name}-{model.weights_sha256[:8]}",
-                lambda *_: _numbers(truth, made, pairs, math.sqrt(2)),  # noqa: B023
+                lambda *_: _numbers(truth, made, pairs, math.sqrt(2), distances),  # noqa: B023
             )
-            found["models"][model.name] = _drawn(made, size) | {"process": process}
+            found["models"][model.name] = _drawn(made, size, process) | {"process": process}
             found["rows"].append(asdict(_row(model, numbers, chance, scale)))
     return found
 
@@ -133,19 +170,19 @@ def simulated(folder: Path, process: str, scale: float) -> xr.Dataset:
     path = folder / f"{process}.zarr"
     if not path.exists():
         settings = PythiaSettings.model_validate({"process": process})
-        write_collisions(path, settings, seed=SEED, n_events=4 * per_class(scale), chunk_size=1000)
+        n_events, chunk_size = 4 * per_class(process, scale), TRUTHS[process].chunk_size
+        write_collisions(path, settings, seed=SEED, n_events=n_events, chunk_size=chunk_size)
     return open_events(path).load()
 
 
-def per_class(scale: float) -> int:
+def per_class(process: str, scale: float) -> int:
     """Return the number of images of a class in a sample."""
-    return max(100, round(PER_CLASS * scale))
+    return max(100, round(TRUTHS[process].per_class * scale))
 
 
-def divided(signal: np.ndarray, scale: float, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the rows of random divisions into two samples with equally many images of each class."""
-    n, rng = per_class(scale), np.random.default_rng(seed)
-    found = []
+def divided(signal: np.ndarray, n: int, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the rows of random divisions into two samples with ``n`` images of each class."""
+    found, rng = [], np.random.default_rng(seed)
     for _ in range(DIVISIONS):
         drawn = [rng.permutation(np.flatnonzero(signal == place)[: 2 * n]) for place in range(len(SIGNAL.choices))]
         found.append((np.concatenate([rows[:n] for rows in drawn]), np.concatenate([rows[n:] for rows in drawn])))
@@ -153,7 +190,11 @@ def divided(signal: np.ndarray, scale: float, seed: int = 1) -> list[tuple[np.nd
 
 
 def _numbers(
-    truth: ImageSample, other: ImageSample, pairs: list[tuple[np.ndarray, np.ndarray]], factor: float
+    truth: ImageSample,
+    other: ImageSample,
+    pairs: list[tuple[np.ndarray, np.ndarray]],
+    factor: float,
+    distances: Mapping[str, Distance],
 ) -> dict[str, Any]:
     """Return each number by name: value, error, number of images of each sample.
 
@@ -163,13 +204,15 @@ def _numbers(
         rows of the truth and of the others that are compared.
     factor:
         error of one comparison over the spread of these.
+    distances:
+        of observables, by name.
     """
     found: dict[str, tuple[float, float, int]] = {}
     taken = [(truth.take(one), other.take(two)) for one, two in pairs]
     for place, name in enumerate(SIGNAL.choices):
         classes = [tuple(sample.of_class(place) for sample in pair) for pair in taken]
         n = len(classes[0][0])
-        for text, distance in _distances().items():
+        for text, distance in distances.items():
             values = np.array([distance(*pair) for pair in classes])
             found[f"{name}: {text}"] = float(values.mean()), factor * float(values.std(ddof=1)), n
     first, second = taken[0]
@@ -184,11 +227,13 @@ def _numbers(
     return {"numbers": found}
 
 
-def _distances() -> dict[str, Callable[[ImageSample, ImageSample], float]]:
-    def of(key: str, unit: float) -> Callable[[ImageSample, ImageSample], float]:
+def distances_of(process: str) -> dict[str, Distance]:
+    """Return the distances that images of a process are judged by."""
+
+    def of(key: str, unit: float) -> Distance:
         return lambda one, two: float(wasserstein_distance(one.observables[key], two.observables[key])) / unit
 
-    found = {text: of(key, UNITS.get(text, 1.0)) for text, key in OBSERVABLES.items()}
+    found = {text: of(key, UNITS.get(text, 1.0)) for text, key in TRUTHS[process].observables.items()}
     return found | {
         INTENSITIES: lambda one, two: float(wasserstein_distance(one.image[one.image > 0], two.image[two.image > 0]))
     }
@@ -205,12 +250,12 @@ def told_apart(taught: ImageSample, judged: ImageSample, seed: int = 1) -> tuple
     return accuracy, math.sqrt(accuracy * (1 - accuracy) / len(judged)), len(judged)
 
 
-def _drawn(sample: ImageSample, pixel_size: float) -> dict[str, Any]:
+def _drawn(sample: ImageSample, pixel_size: float, process: str) -> dict[str, Any]:
     by_class = {name: sample.of_class(place) for place, name in enumerate(SIGNAL.choices)}
     values = {name: one.observables | {"intensity": one.image[one.image > 0]} for name, one in by_class.items()}
     counts = {name: len(one) for name, one in by_class.items()}
     means = mean_images({name: one.image for name, one in by_class.items()})
-    return {"histograms": histograms(values, counts), "means": means, "pixel_size": pixel_size}
+    return {"histograms": histograms(values, counts, process), "means": means, "pixel_size": pixel_size}
 
 
 def _row(model: TrainedGenerator, numbers: Mapping[str, Any], chance: Mapping[str, Any], scale: float) -> Row:

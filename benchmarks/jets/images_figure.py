@@ -15,13 +15,23 @@ from simulacra.whole_files import write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
 
-#: what is drawn, with the edges of its bins, and whether both axes are logarithmic
-SHOWN: Final[Mapping[str, tuple[str, np.ndarray, bool]]] = {
-    "image_mass": ("Mass [GeV]", np.linspace(0, 200, 41), False),
-    "image_pt": ("Transverse momentum [GeV]", np.linspace(200, 440, 41), False),
-    "image_tau21": ("τ21", np.linspace(0, 1, 41), False),
-    "image_pixels": ("Pixels above 0", np.linspace(0, 250, 26), False),
-    "intensity": ("Pixel intensity [GeV]", np.geomspace(1e-3, 300, 34), True),
+Shown = Mapping[str, tuple[str, np.ndarray, bool]]
+#: what is drawn of a process, with the edges of its bins, and whether both axes are logarithmic
+SHOWN: Final[Mapping[str, Shown]] = {
+    "jet-images": {
+        "image_mass": ("Mass [GeV]", np.linspace(0, 200, 41), False),
+        "image_pt": ("Transverse momentum [GeV]", np.linspace(200, 440, 41), False),
+        "image_tau21": ("τ21", np.linspace(0, 1, 41), False),
+        "image_pixels": ("Pixels above 0", np.linspace(0, 250, 26), False),
+        "intensity": ("Pixel intensity [GeV]", np.geomspace(1e-3, 300, 34), True),
+    },
+    "muon-images": {
+        "image_mass": ("Mass [GeV]", np.linspace(0, 20, 41), False),
+        "image_pt": ("Transverse momentum [GeV]", np.linspace(0, 100, 41), False),
+        "image_cone_2": ("Less than 0.2 from the muon [GeV]", np.linspace(0, 60, 41), False),
+        "image_pixels": ("Pixels above 0", np.linspace(0, 60, 31), False),
+        "intensity": ("Pixel intensity [GeV]", np.geomspace(0.5, 50, 34), True),
+    },
 }
 #: mean content of a pixel up to which the colours reach down [GeV]
 FAINTEST: Final = 1e-3
@@ -29,13 +39,13 @@ MARGINS: Final = {"left": 0.19, "right": 0.98, "bottom": 0.2, "top": 0.88, "hspa
 
 
 def histograms(
-    values: Mapping[str, Mapping[str, np.ndarray]], counts: Mapping[str, int]
+    values: Mapping[str, Mapping[str, np.ndarray]], counts: Mapping[str, int], process: str
 ) -> dict[str, dict[str, dict[str, list[float]]]]:
     """Return shares in bins and their errors, by class and observable; the outer bins hold what lies beyond."""
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
     for name, columns in values.items():
         found[name] = {}
-        for key, (_, edges, _) in SHOWN.items():
+        for key, (_, edges, _) in SHOWN[process].items():
             share = np.histogram(np.clip(columns[key], edges[0], edges[-1]), edges)[0] / max(len(columns[key]), 1)
             # Pixels of one image are not independent: the error is that of as many images.
             error = np.sqrt(share * (1 - share) / max(counts[name], 1))
@@ -60,10 +70,10 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     with new_figure(12.5, sum(heights), fitted=False) as figure:
         figure.set_facecolor("white")
         blocks = np.atleast_1d(figure.subfigures(len(parts), 1, height_ratios=heights))
-        for block, (_, samples) in zip(blocks, parts, strict=True):
+        for block, (process, samples) in zip(blocks, parts, strict=True):
             upper, lower = block.subfigures(2, 1, height_ratios=[2.5 * len(samples), 5.2])
             _means(upper, samples)
-            _histograms(lower, samples)
+            _histograms(lower, samples, SHOWN[process])
         write_whole(path, svg_of(figure).decode("utf-8"))
 
 
@@ -95,11 +105,11 @@ def _means(part: SubFigure, samples: Mapping[str, Any]) -> None:
             part.colorbar(mesh, ax=one, label="mean pT [GeV]")
 
 
-def _histograms(part: SubFigure, samples: Mapping[str, Any]) -> None:
+def _histograms(part: SubFigure, samples: Mapping[str, Any], shown: Shown) -> None:
     """Draw the observables of both classes, the background's above the signal's."""
-    rows = part.subfigures(2, len(SHOWN))
+    rows = part.subfigures(2, len(shown))
     for row, kind in zip(rows, ("background", "signal"), strict=True):
-        for place, (key, (text, edges, logarithmic)) in enumerate(SHOWN.items()):
+        for place, (key, (text, edges, logarithmic)) in enumerate(shown.items()):
             top, bottom = row[place].subplots(2, 1, sharex=True, height_ratios=[2.2, 1], gridspec_kw=MARGINS)
             binned = [
                 Binned(name, *(np.array(one["histograms"][kind][key][what]) for what in ("share", "error")))

@@ -21,7 +21,7 @@ def truth() -> ImageSample:
 
 
 def test_halves_have_equally_many_of_each_class_and_no_image_twice(truth: ImageSample) -> None:
-    for one, two in divided(truth.signal, 0.04):
+    for one, two in divided(truth.signal, 200):
         assert len(one) == len(two) == 400
         assert truth.signal[one].sum() == truth.signal[two].sum() == 200
         assert not set(one) & set(two)
@@ -38,12 +38,12 @@ def test_classes_are_told_as_often_as_they_differ(truth: ImageSample) -> None:
 
 
 def test_a_wrong_model_is_further_away_and_the_figure_shows_it(truth: ImageSample, tmp_path: Path) -> None:
-    distance = images._distances()["W1 of mass [GeV]"]
+    distance = images.distances_of("jet-images")["W1 of mass [GeV]"]
     same, wrong = (ImageSample.of(toy_images(400, 5, size=9, far=far)) for far in (0.6, 0.2))
     assert distance(truth.of_class(1), wrong.of_class(1)) > 2 * distance(truth.of_class(1), same.of_class(1))
     found = {
-        "truth": {"jet-images": images._drawn(truth, 0.1)},
-        "models": {"wrong": images._drawn(wrong, 0.1) | {"process": "jet-images"}},
+        "truth": {"jet-images": images._drawn(truth, 0.1, "jet-images")},
+        "models": {"wrong": images._drawn(wrong, 0.1, "jet-images") | {"process": "jet-images"}},
     }
     images.draw(found, tmp_path / "figure.svg")
     text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
@@ -72,3 +72,19 @@ def test_the_page_has_each_model_beside_pythia_or_says_that_nothing_was_measured
     assert "| Pythia 8 |  |  | 40,000 |" in jet_images.times(found)
     for written in (jet_images.judged, jet_images.times):
         assert written({"jets": {"clouds": {}}}) == written({}) == jet_images.MISSING
+
+
+def test_images_around_muons_are_judged_by_what_is_near_the_muon(tmp_path: Path) -> None:
+    def sample(seed: int, far: float = 0.6) -> ImageSample:
+        events = toy_images(400, seed, size=33, pixel_size=0.025, far=far / 4)
+        return ImageSample.of(events.assign_attrs(image_of="muons"))
+
+    truth, wrong = sample(1), sample(3, far=0.9)
+    distances = images.distances_of("muon-images")
+    assert not any("tau21" in name for name in distances)
+    distance = distances["W1 of pT less than 0.2 from the muon [GeV]"]
+    assert distance(truth.of_class(1), wrong.of_class(1)) > 2 * distance(truth.of_class(1), sample(2).of_class(1))
+    drawn = images._drawn(truth, 0.025, "muon-images")
+    assert set(drawn["histograms"]["signal"]) == {"image_mass", "image_pt", "image_cone_2", "image_pixels", "intensity"}
+    images.draw({"truth": {"muon-images": drawn}, "models": {}}, tmp_path / "figure.svg")
+    assert (tmp_path / "figure.svg").read_text(encoding="utf-8").count('id="axes_') > 2 * 5
