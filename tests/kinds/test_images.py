@@ -73,6 +73,21 @@ def test_tensors_are_the_images_and_their_classes() -> None:
     assert images.description["pixel_size"] == 0.1
 
 
+def test_images_around_muons_are_reflected_at_random_and_images_of_jets_are_not() -> None:
+    events = toy_images(400, size=9)
+    batch = Images(events).tensors(events)
+    rng = torch.Generator().manual_seed(1)
+    assert (Images(events).augment(batch, rng)["image"] == batch["image"]).all()
+    muons = Images(events.assign_attrs(image_of="muons"))
+    found = muons.augment(batch, rng)
+    assert (found["conditions"] == batch["conditions"]).all()
+    each = [batch["image"].flip(axes) for axes in ((), (1,), (2,), (1, 2))]
+    same = torch.stack([(found["image"] == one).flatten(1).all(dim=1) for one in each])
+    assert same.any(dim=0).all()
+    # A quarter of the images each, within five standard deviations.
+    assert ((same.sum(dim=1) - 100).abs() < 45).all()
+
+
 def test_a_modules_output_becomes_events_with_positions() -> None:
     events = toy_images(6, size=9)
     made = to_variables(events["image"].values, Images(events).description)

@@ -14,7 +14,7 @@ from simulacra.events import SOURCE, EventsError, validate
 from simulacra.kinds.description import columns_of, describe
 from simulacra.kinds.sampled import sampled
 from simulacra.kinds.validation import EventValidation
-from simulacra.observables.jet_images import IMAGE, IMAGE_OF, PIXEL_SIZE, SIGNAL, image_variables, shapes_of
+from simulacra.observables.jet_images import IMAGE, IMAGE_OF, MUONS, PIXEL_SIZE, SIGNAL, image_variables, shapes_of
 
 if TYPE_CHECKING:
     import torch
@@ -76,6 +76,22 @@ class Images:
             "image": torch.as_tensor(events[IMAGE].values.astype(np.float32)),
             "conditions": columns_of(events, tuple(CONDITIONS)),
         }
+
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the batch, of muons with images reflected at random in azimuth and pseudorapidity.
+
+        Reflections of collisions of equal beams are as likely as they are. Images of jets are turned and mirrored to
+        one orientation.
+        """
+        if self.description.get(IMAGE_OF) != MUONS:
+            return dict(batch)
+        import torch
+
+        image = batch["image"]
+        for axis in (1, 2):
+            chosen = (torch.rand(len(image), 1, 1, generator=rng) < 0.5).to(image.device)
+            image = torch.where(chosen, image.flip(axis), image)
+        return {**batch, "image": image}
 
     def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge a model by the shapes of its images: not by mass, transverse momentum, tau21 or numbers of pixels."""

@@ -72,9 +72,9 @@ class Trainer:
         """Return ``image`` (N, n, n) [GeV] and ``conditions`` (N, 1), 1 for the signal."""
         return self.images.tensors(events)
 
-    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return the batch: images that were rotated and flipped have no symmetry left."""
-        return dict(batch)
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the batch, with images around muons reflected at random."""
+        return self.images.augment(batch, rng)
 
     def log_likelihood(self, module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the log-likelihood of each image of a batch, (N,)."""
