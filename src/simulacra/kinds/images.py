@@ -78,20 +78,26 @@ class Images:
         }
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-        """Return the batch, of muons with images reflected at random in azimuth and pseudorapidity.
-
-        Reflections of collisions of equal beams are as likely as they are. Images of jets are turned and mirrored to
-        one orientation.
-        """
-        if self.description.get(IMAGE_OF) != MUONS:
-            return dict(batch)
+        """Return the batch, each image replaced by one of those that are as likely (:meth:`alike`)."""
         import torch
 
-        image = batch["image"]
-        for axis in (1, 2):
-            chosen = (torch.rand(len(image), 1, 1, generator=rng) < 0.5).to(image.device)
-            image = torch.where(chosen, image.flip(axis), image)
-        return {**batch, "image": image}
+        alike = self.alike(batch["image"])
+        if len(alike) == 1:
+            return dict(batch)
+        event = torch.arange(alike.shape[1])
+        return {**batch, "image": alike[torch.randint(len(alike), event.shape, generator=rng), event]}
+
+    def alike(self, image: Tensor) -> Tensor:
+        """Return images (N, n, n) and those that are as likely, (R, N, n, n).
+
+        Around muons these are the reflections in azimuth and pseudorapidity, since the beams are equal: R = 4. Images
+        of jets were turned and mirrored to one orientation: R = 1.
+        """
+        if self.description.get(IMAGE_OF) != MUONS:
+            return image[None]
+        import torch
+
+        return torch.stack([image, image.flip(1), image.flip(2), image.flip(1, 2)])
 
     def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge a model by the shapes of its images: not by mass, transverse momentum, tau21 or numbers of pixels."""

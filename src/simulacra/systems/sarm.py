@@ -65,7 +65,7 @@ class Trainer:
         self.images = Images(events)
         self.description = self.images.description
         model: Any = build(settings, self.description)
-        model.fit(self.images.tensors(events)["image"])
+        model.fit(self.images.alike(self.images.tensors(events)["image"]).flatten(0, 1))
         self.family = MaximumLikelihood(model, self, average_decay=settings.average_decay)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
