@@ -47,7 +47,6 @@ class Truth:
 
     observables: Mapping[str, str]
     per_class: int
-    chunk_size: int
 
 
 #: models, those that are shipped are judged; and the processes of their truths
@@ -60,7 +59,7 @@ MODELS: Final[Mapping[str, str]] = {
 SEED: Final = 5211
 #: how often twice as many images as are compared are divided at random
 DIVISIONS: Final = 4
-#: by process; images around muons are dearer, and take their pile-up from what a chunk simulates
+#: by process; images around muons are dearer
 TRUTHS: Final[Mapping[str, Truth]] = {
     "jet-images": Truth(
         {
@@ -70,7 +69,6 @@ TRUTHS: Final[Mapping[str, Truth]] = {
             "W1 of pixels hit": "image_pixels",
         },
         per_class=2_500,
-        chunk_size=1000,
     ),
     "muon-images": Truth(
         {
@@ -79,8 +77,7 @@ TRUTHS: Final[Mapping[str, Truth]] = {
             "W1 of pT less than 0.2 from the muon [GeV]": "image_cone_2",
             "W1 of pixels hit": "image_pixels",
         },
-        per_class=2_500,
-        chunk_size=2000,
+        per_class=1_500,
     ),
 }
 UNITS: Final = {"W1 of tau21 [1e-3]": 1e-3}
@@ -170,8 +167,7 @@ def simulated(folder: Path, process: str, scale: float) -> xr.Dataset:
     path = folder / f"{process}.zarr"
     if not path.exists():
         settings = PythiaSettings.model_validate({"process": process})
-        n_events, chunk_size = 4 * per_class(process, scale), TRUTHS[process].chunk_size
-        write_collisions(path, settings, seed=SEED, n_events=n_events, chunk_size=chunk_size)
+        write_collisions(path, settings, seed=SEED, n_events=4 * per_class(process, scale), chunk_size=1000)
     return open_events(path).load()
 
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import count, islice
 from os import PathLike
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 CHUNK_SIZE: Final = 2500
 """Events a chunk."""
+PILE_UP_SEED: Final = 50
+"""Of the collisions that images around muons are overlaid with, whatever the seed of the images."""
 VINCIA_ALPHA_S: Final = 0.136
 """The highest alphaS(mZ) in the MSbar scheme allowed for Vincia; its default is 0.118."""
 
@@ -179,16 +181,25 @@ def _variables(settings: PythiaSettings, runs: list[Run]) -> tuple[dict[str, xr.
 
 
 def _pile_up(settings: PythiaSettings, run: Run) -> PileUp | None:
-    """Return the collisions that a chunk's images are overlaid with; None without pile-up."""
+    """Return the pile-up of a run's images; None without it."""
     muon = settings.muon
     if muon is None or not muon.pile_up:
         return None
-    of_collisions, of_choice = run.seeds.spawn(2)
-    kept = VisibleSettings(min_pt=muon.min_particle, max_abs_eta=muon.max_abs_eta + muon.pixels * muon.pixel_size)
-    minimum_bias = PythiaSettings(process="pile-up", visible=kept)
-    variables, _ = _variables(minimum_bias, [Run(0, muon.pile_up_collisions, of_collisions, ())])
-    library = {name: one for name, one in variables.items() if "particle" in one.dims}
-    return PileUp(library, np.random.default_rng(of_choice))
+    reach = muon.max_abs_eta + muon.pixels * muon.pixel_size
+    library = _library(muon.pile_up_collisions, muon.min_particle, reach)
+    return PileUp(library, np.random.default_rng(run.seeds.spawn(1)[0]))
+
+
+@lru_cache(maxsize=1)
+def _library(n_collisions: int, min_pt: float, max_abs_eta: float) -> dict[str, np.ndarray]:
+    """Return minimum-bias collisions, (N, P) each: the same for all seeds and chunks.
+
+    With libraries of their own, samples would differ by how active the collisions in each happen to be on average.
+    """
+    kept = VisibleSettings(min_pt=min_pt, max_abs_eta=max_abs_eta)
+    run = Run(0, n_collisions, np.random.SeedSequence(PILE_UP_SEED), ())
+    variables, _ = _variables(PythiaSettings(process="pile-up", visible=kept), [run])
+    return {name: one.values for name, one in variables.items() if "particle" in one.dims}
 
 
 def in_turn(pieces: Sequence[Mapping[str, xr.Variable]]) -> dict[str, xr.Variable]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class PileUp:
     """A library of collisions (:mod:`simulacra.observables.visible_particles`), and what draws from it."""
 
-    library: Mapping[str, xr.Variable]
+    library: Mapping[str, np.ndarray]
     rng: np.random.Generator
 
 
@@ -104,9 +104,8 @@ def _images(
         pixel_size=muon.pixel_size,
     )
     if pile_up is not None:
-        library = {name: one.values for name, one in pile_up.library.items()}
         image += pile_up_images(
-            library,
+            pile_up.library,
             muons.eta,
             pile_up.rng,
             mean=muon.pile_up,

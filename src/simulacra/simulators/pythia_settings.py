@@ -148,8 +148,8 @@ class MuonImageSettings(CheckedSettings):
     Taken are collisions whose hardest muon up to the pseudorapidity ``max_abs_eta`` has a transverse momentum of
     ``min_pt`` to ``max_pt`` [GeV]. Visible particles of more than ``min_particle`` [GeV], but not muons, make
     the image. Pixels below ``min_pixel`` [GeV] become 0, and images without any pixel are left out. Pile-up is a
-    Poisson number of mean ``pile_up`` of minimum-bias collisions, drawn from ``pile_up_collisions`` that are simulated
-    for each chunk and process.
+    Poisson number of mean ``pile_up`` of minimum-bias collisions, drawn from ``pile_up_collisions`` that are the same
+    for all seeds.
     """
 
     min_pt: Annotated[FiniteFloat, Field(ge=0)] = 10.0
@@ -160,7 +160,7 @@ class MuonImageSettings(CheckedSettings):
     pixels: Annotated[int, Field(ge=3, le=200)] = 33
     pixel_size: Annotated[FiniteFloat, Field(gt=0)] = 0.025
     pile_up: Annotated[FiniteFloat, Field(ge=0, le=2000)] = 50.0
-    pile_up_collisions: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    pile_up_collisions: Annotated[int, Field(ge=1, le=100_000)] = 2000
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
