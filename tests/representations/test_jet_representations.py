@@ -7,8 +7,17 @@ import pytest
 import torch
 
 from simulacra.kinds.jets import Jets
+from simulacra.observables.energy_flow import energy_flow_polynomials
 from simulacra.observables.jet_clouds import jet_observables_of
-from simulacra.representations.jet_attributes import ATTRIBUTES, JetAttributes, axes_of, prongs, relative_mass
+from simulacra.representations.count_scores import CountScores
+from simulacra.representations.jet_attributes import (
+    ATTRIBUTES,
+    JetAttributes,
+    axes_of,
+    prongs,
+    relative_mass,
+    triangle,
+)
 from simulacra.representations.jet_particles import JetParticles
 from toy_jets import N_CLASSES, toy_jets
 
@@ -28,7 +37,7 @@ def jets() -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def fitted(jets: dict[str, torch.Tensor]) -> tuple[JetAttributes, JetParticles]:
     attributes, particles = JetAttributes(PARTICLES, N_CLASSES), JetParticles(N_CLASSES)
-    attributes.fit(jets["attributes"], jets["conditions"][:, 0], rng())
+    attributes.fit(jets["attributes"], jets["conditions"][:, 0])
     particles.fit(jets["cloud"], jets["conditions"][:, 0])
     return attributes, particles
 
@@ -64,6 +73,34 @@ def test_a_jet_of_one_particle_has_prongs_without_a_share() -> None:
     shares, axes = prongs(cloud)
     assert shares[0].tolist() == [1.0, 0.0, 0.0]
     torch.testing.assert_close(axes[0], cloud[0, :1, :2].expand(3, 2))
+
+
+def test_the_triangle_is_that_of_the_energy_flow_polynomials(jets: dict[str, torch.Tensor]) -> None:
+    cloud = jets["cloud"].numpy().astype(np.float64)
+    apart = np.hypot(*(cloud[:, :, None, i] - cloud[:, None, :, i] for i in (0, 1)))
+    expected = energy_flow_polynomials(cloud[..., 2], apart, degree=3)["triangle"]
+    np.testing.assert_allclose(triangle(jets["cloud"]).numpy(), expected, rtol=1e-4, atol=1e-12)
+
+
+def test_numbers_own_scores_of_just_their_probability() -> None:
+    counts = torch.tensor([1.0] + [4.0] * 3 + [6.0] * 96 + [2.0] * 50 + [3.0] * 50)
+    kind = torch.tensor([0.0] * 100 + [1.0] * 100)
+    scores = CountScores(6, 3)
+    scores.fit(counts, kind)
+    drawn = scores(counts, kind, torch.rand(len(counts), generator=rng()))
+    assert scores.inverse(drawn, kind).tolist() == counts.tolist()
+    normal = torch.randn(200_000, generator=rng(2))
+    made = scores.inverse(normal, torch.zeros(len(normal)))
+    for number, share in ((1, 0.01), (2, 0.0), (3, 0.0), (4, 0.03), (5, 0.0), (6, 0.96)):
+        assert float((made == number).float().mean()) == pytest.approx(share, abs=2e-3)
+
+
+def test_a_number_that_did_not_occur_has_a_finite_score() -> None:
+    scores = CountScores(6, 2)
+    scores.fit(torch.tensor([2.0, 4.0]), torch.zeros(2))
+    found = scores(torch.tensor([1.0, 3.0, 6.0]), torch.zeros(3), torch.full((3,), 0.5))
+    assert bool(torch.isfinite(found).all())
+    assert bool((found.diff() > 0).all())
 
 
 def test_the_axes_follow_from_the_attributes(jets: dict[str, torch.Tensor]) -> None:

@@ -114,13 +114,16 @@ def test_the_sums_of_a_collision_are_imposed_on_its_particles() -> None:
     batch = trainer.tensors(toy_collisions(300, seed=5))
     representation = trainer.family.average.representation
     again = attributes_of(representation.inverse(batch["points"], batch["attributes"]))
-    torch.testing.assert_close(again, batch["attributes"], rtol=1e-3, atol=2e-3)
+    torch.testing.assert_close(again, batch["attributes"], rtol=1e-3, atol=4e-3)
     # Particles of any directions and transverse momenta get the sums; where two particles cannot, they come close.
     full = batch["attributes"][:, 0] > 8
     made = attributes_of(representation.inverse(torch.randn_like(batch["points"]), batch["attributes"]))[full]
     wanted = batch["attributes"][full]
     assert float((made[:, 0] == wanted[:, 0]).float().mean()) == 1.0
     assert float(((made[:, 1:3] - wanted[:, 1:3]).abs() < 0.02 + 0.02 * wanted[:, 1:3]).float().mean()) > 0.8
+    off = (made[:, 6:8] - wanted[:, 6:8]).abs().amax(dim=1)
+    # Of a dozen particles in any directions it cannot always be; without the imposing the median is 0.37.
+    assert float(off.median()) < 0.06
 
 
 def test_grouped_clouds_have_the_same_velocity() -> None:

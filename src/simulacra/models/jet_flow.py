@@ -59,21 +59,21 @@ class JetFlow(nn.Module):
         self.attributes = JetAttributes(particles, classes)
         self.representation = JetParticles(classes)
         context = classes + 1
-        self.jets = Velocity(ATTRIBUTES, context, JET_WIDTH, JET_BLOCKS)
+        self.jets = Velocity(ATTRIBUTES - 1, context + 2, JET_WIDTH, JET_BLOCKS)
         within = context + ATTRIBUTES + 2 * PRONGS + 1
         self.particles = CloudVelocity(particles, FEATURES, within, width, blocks, pooled)
         self.steps = {"jets": jet_steps, "particles": particle_steps}
         self.solver = solver
         self.latent = ATTRIBUTES + self.particles.latent
 
-    def fit(self, cloud: Tensor, attributes: Tensor, conditions: Tensor, rng: torch.Generator) -> None:
-        """Fit the representations to clouds (N, P, 3), attributes (N, 13) and conditions (N, 2)."""
+    def fit(self, cloud: Tensor, attributes: Tensor, conditions: Tensor) -> None:
+        """Fit the representations to clouds (N, P, 3), attributes (N, 14) and conditions (N, 2)."""
         jet_class = conditions[:, 0]
         if len(jet_class.unique()) == 1:
             # The quantiles depend on the class: of one class, they are those of two that are alike.
             cloud, attributes = (torch.cat([one, one]) for one in (cloud, attributes))
             jet_class = torch.cat([jet_class, jet_class + 1])
-        self.attributes.fit(attributes, jet_class, rng)
+        self.attributes.fit(attributes, jet_class)
         self.representation.fit(cloud, jet_class)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
@@ -83,7 +83,11 @@ class JetFlow(nn.Module):
         jet's pseudorapidity, and its mass [TeV].
         """
         context = self.context(conditions)
-        scores = self.transport("jets", noise[:, :ATTRIBUTES], context)
+        # The score of the multiplicity is normal noise, which makes its distribution exact.
+        first = noise[:, :1]
+        number = self.attributes.multiplicity.inverse(first[:, 0], conditions[:, 0])
+        rest = self.transport("jets", noise[:, 1:ATTRIBUTES], self.context_of_rest(context, first, number))
+        scores = torch.cat([first, rest], dim=1)
         wrong = scores.isnan().any(dim=1, keepdim=True)
         scores = scores.masked_fill(wrong, 0.0)
         attributes = self.attributes.inverse(scores, conditions[:, 0])
@@ -109,18 +113,23 @@ class JetFlow(nn.Module):
     def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return what a stage learns and its context.
 
-        Batches hold ``points`` (N, P, 3), ``attributes`` (N, 13) and ``conditions`` (N, 2) in physical units.
+        Batches hold ``points`` (N, P, 3), ``attributes`` (N, 14) and ``conditions`` (N, 2) in physical units.
         """
         conditions, attributes = batch["conditions"], batch["attributes"]
         context = self.context(conditions)
         scores = self.attributes(attributes, conditions[:, 0], rng)
         if stage == "jets":
-            return scores, context
+            return scores[:, 1:], self.context_of_rest(context, scores[:, :1], attributes[:, 0])
         return batch["points"].flatten(1), self.context_within(context, scores, attributes)
 
     def context(self, conditions: Tensor) -> Tensor:
         """Return the conditions (N, 2) as columns of order 1, (N, classes + 1)."""
         return context_of(conditions, self.classes, (self.low, self.high))
+
+    def context_of_rest(self, context: Tensor, score: Tensor, number: Tensor) -> Tensor:
+        """Return the context of all but the multiplicity: that of the jet, the multiplicity's score, and empty places."""
+        empty = torch.log1p((self.particles_per_jet - number).clamp(min=0.0))
+        return torch.cat([context, score, empty[:, None]], dim=1)
 
     def context_within(self, context: Tensor, scores: Tensor, attributes: Tensor) -> Tensor:
         """Return the context of the particles: that of the jet, its scores, its axes, and the share of taken places."""

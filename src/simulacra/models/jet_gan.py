@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simulacra.networks.message_passing import CloudCritic, CloudGenerator
-from simulacra.representations.conditional_quantiles import ConditionalQuantiles, open_uniform
+from simulacra.representations.conditional_quantiles import ConditionalQuantiles
+from simulacra.representations.count_scores import CountScores
 from simulacra.representations.jet_attributes import context_of, relative_mass, relative_mass_squared
 from simulacra.representations.jet_particles import FEATURES, JetParticles, by_falling_pt
 
@@ -73,13 +74,14 @@ class JetGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.particles_per_jet, self.classes, self.pt_range = particles, classes, pt_range
-        self.quantiles = ConditionalQuantiles(torch.zeros(DRAWN, dtype=torch.long), max(classes, 2))
+        self.multiplicity = CountScores(particles, max(classes, 2))
+        self.quantiles = ConditionalQuantiles(torch.zeros(DRAWN - 1, dtype=torch.long), max(classes, 2))
         self.representation = JetParticles(classes)
         self.network = CloudGenerator(latent, FEATURES, classes + 1, edge_widths, node_width, hidden=hidden)
         self.register_buffer("left_out", torch.zeros(classes, TERMS))
         self.latent = DRAWN + particles * latent
 
-    def fit(self, cloud: Tensor, jet: Tensor, conditions: Tensor, rng: torch.Generator) -> None:
+    def fit(self, cloud: Tensor, jet: Tensor, conditions: Tensor) -> None:
         """Fit to clouds (N, P, 3), multiplicity, mass over pT and pseudorapidity (N, 3), and conditions (N, 2)."""
         jet_class = conditions[:, 0]
         number, mass, eta = jet.unbind(dim=1)
@@ -92,8 +94,8 @@ class JetGenerator(nn.Module):
             found = torch.linalg.pinv(terms[rows].double()) @ more[rows].double()
             self.left_out[kind] = found.to(self.left_out)
         residual = more - (terms * self.left_out[jet_class.long()]).sum(dim=1)
-        # Multiplicities are spread over their unit.
-        drawn = torch.stack([number + open_uniform(number, rng), residual.exp(), eta.exp()], dim=1)
+        self.multiplicity.fit(number, jet_class)
+        drawn = torch.stack([residual.exp(), eta.exp()], dim=1)
         if len(jet_class.unique()) == 1:
             # The quantiles depend on the class: of one class, they are those of two that are alike.
             cloud, drawn = (torch.cat([one, one]) for one in (cloud, drawn))
@@ -124,9 +126,10 @@ class JetGenerator(nn.Module):
     def drawn(self, noise: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return multiplicities, residuals of the mass and pseudorapidities, (N,) each, of noise (N, latent)."""
         scores = noise[:, :DRAWN].clamp(-FURTHEST_DRAWN, FURTHEST_DRAWN)
-        number, residual, exponential = self.quantiles.inverse(scores, conditions[:, :1]).unbind(dim=1)
+        number = self.multiplicity.inverse(scores[:, 0], conditions[:, 0])
+        residual, exponential = self.quantiles.inverse(scores[:, 1:], conditions[:, :1]).unbind(dim=1)
         tiny = torch.finfo(exponential.dtype).tiny
-        return number.floor().clamp(1, self.particles_per_jet), residual, exponential.clamp(min=tiny).log()
+        return number, residual, exponential.clamp(min=tiny).log()
 
     def points(self, noise: Tensor, number: Tensor, conditions: Tensor) -> Tensor:
         """Return the particles' points (N, P, 3) of noise (N, latent) and multiplicities (N,); 0 of absent ones."""

@@ -90,7 +90,7 @@ class PileUpFlow(nn.Module):
         return {"collisions": self.collisions, "particles": self.particles}
 
     def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return what a stage learns and its context, of ``points`` (N, P, 4) and ``attributes`` (N, 5)."""
+        """Return what a stage learns and its context, of ``points`` (N, P, 4) and ``attributes`` (N, 8)."""
         attributes = batch["attributes"]
         scores = self.attributes(attributes, rng)
         if stage == "collisions":

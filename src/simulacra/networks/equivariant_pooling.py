@@ -81,7 +81,8 @@ class CloudVelocity(nn.Module):
         per_particle = 1.0 / (share * self.particles).clamp(min=1.0)
         # The context itself too: the layer then compares a particle with the axes of the jet.
         shift = self.first_shift(torch.cat([pooled, context], dim=1))
-        h = functional.silu(self.first(cloud) + shift[:, None])
+        # What is the same for all particles of a cloud, biases too, is added once for each cloud.
+        h = functional.silu(functional.linear(cloud, self.first.weight) + (shift + self.first.bias)[:, None])
         absent = (1.0 - there) * FAR
         layers = (self.pools, self.onwards, self.norms, self.blocks, self.groupings, self.seen)
         for pool, onward, norm, block, grouping, seen in zip(*layers, strict=True):
@@ -91,8 +92,9 @@ class CloudVelocity(nn.Module):
             total = torch.bmm(there, h).squeeze(1)
             every = torch.cat([total * per_particle, total / self.particles, means.flatten(1), pooled], dim=1)
             pooled = pooled + functional.silu(pool(every))
-            own = torch.bmm(sees.softmax(dim=2), seen(means) + onward(pooled)[:, None])
-            h = h + functional.silu(block(normed) + own)
+            # A particle's shares of the groups add to 1: the bias of the block may as well come by the groups.
+            own = torch.bmm(sees.softmax(dim=2), seen(means) + (onward(pooled) + block.bias)[:, None])
+            h = h + functional.silu(functional.linear(normed, block.weight) + own)
         velocity: Tensor = (self.last(h) * there.transpose(1, 2)).flatten(1)
         return velocity
 

@@ -21,6 +21,8 @@ ROUNDS: Final = 3
 MOST: Final = 4.0
 MOST_TURN: Final = 0.5
 LEAST: Final = 1e-9
+#: of few particles, whose elongation can hardly be changed: the least determinant by which is divided
+LEAST_ROOM: Final = 0.02
 #: share of the range of pseudorapidities that is left free at each end, where its score would be infinite
 EDGE: Final = 1e-6
 
@@ -30,7 +32,7 @@ class CollisionParticles(nn.Module):
 
     Azimuths are relative to the vector sum of the transverse momenta. The score of pT is that among all particles, and
     that of eta would be normal for a flat distribution up to the detector's end. The inverse gives clouds of the
-    requested multiplicity, summed pT in both halves of the detector, and length of the vector sum.
+    requested multiplicity, summed pT in both halves of the detector, length of the vector sum, and elongation.
     """
 
     lowest: Tensor
@@ -65,7 +67,7 @@ class CollisionParticles(nn.Module):
         return points * there[..., None]
 
     def inverse(self, points: Tensor, attributes: Tensor) -> Tensor:
-        """Return clouds (N, P, 3) of points (N, P, 4) and attributes (N, 5); those beyond the multiplicity are 0."""
+        """Return clouds (N, P, 3) of points (N, P, 4) and attributes (N, 8); those beyond the multiplicity are 0."""
         place = torch.arange(points.shape[1], device=points.device)
         there = (place < attributes[:, :1]).to(points.dtype)
         scores = points[..., 0].clamp(-FURTHEST, FURTHEST).reshape(-1, 1)
@@ -81,6 +83,7 @@ class CollisionParticles(nn.Module):
         x, y = x / length * pt, y / length * pt
         ahead = (eta > 0).to(pt.dtype)
         for _ in range(ROUNDS):
+            x, y = self._elongated(x, y, attributes[:, 6:8])
             x, y = self._balanced(x, y, attributes[:, 3:4])
             x, y = self._scaled(x, y, there * ahead, attributes[:, 1:2])
             x, y = self._scaled(x, y, there * (1.0 - ahead), attributes[:, 2:3])
@@ -88,6 +91,26 @@ class CollisionParticles(nn.Module):
         pt = (x.square() + y.square()).sqrt()
         phi = torch.atan2(y, torch.where(there > 0, x, 1.0))
         return torch.stack([pt * there, eta * there, phi * there], dim=2)
+
+    @staticmethod
+    def _elongated(x: Tensor, y: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn momenta so that the means of cos(2 phi) and sin(2 phi), weighted by pT, are ``wanted`` (N, 2).
+
+        The angles are the smallest that do so to first order, a combination of sin(2 phi) and cos(2 phi) of each.
+        """
+        square = (x.square() + y.square()).clamp(min=LEAST**2)
+        weight = square.sqrt()
+        weight = weight / weight.sum(dim=1, keepdim=True)
+        cos, sin = (x.square() - y.square()) / square, 2 * x * y / square
+        both = torch.stack([(weight * cos).sum(dim=1), (weight * sin).sum(dim=1)], dim=1)
+        lack = (wanted - both) / 2
+        ss, cc, sc = ((weight * one).sum(dim=1) for one in (sin.square(), cos.square(), sin * cos))
+        determinant = (ss * cc - sc.square()).clamp(min=LEAST_ROOM)
+        along = (cc * lack[:, 0] + sc * lack[:, 1]) / determinant
+        across = (sc * lack[:, 0] + ss * lack[:, 1]) / determinant
+        along, across = (one.clamp(-MOST_TURN, MOST_TURN)[:, None] for one in (along, across))
+        turn = across * cos - along * sin
+        return x * torch.cos(turn) - y * torch.sin(turn), x * torch.sin(turn) + y * torch.cos(turn)
 
     @staticmethod
     def _balanced(x: Tensor, y: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simulacra.representations.conditional_quantiles import ConditionalQuantiles, open_uniform
+from simulacra.representations.count_scores import CountScores
 
 #: multiplicity, mass over pT, pseudorapidity; of the particles kept: summed pT, mass over pT, centre in eta and phi; of
-#: the second and third prong: their shares of pT, and where they are beside the first, in eta and phi
-ATTRIBUTES: Final = 13
+#: the second and third prong: their shares of pT, and where they are beside the first, in eta and phi; and the triangle
+ATTRIBUTES: Final = 14
 #: those that are signed, and their widths, in whose unit the quantiles of exponentials are taken
 SIGNED: Final = {2: 1.0, 5: 0.02, 6: 0.02, 9: 0.1, 10: 0.1, 11: 0.1, 12: 0.1}
 #: those that change their sign in a mirror
@@ -26,6 +27,8 @@ ALONG_PHI: Final = (6, 10, 12)
 PRONGS: Final = 3
 DIVISIONS: Final = 8
 LEAST: Final = 1e-12
+#: jets whose pairs of particles are in memory at a time
+SLICE: Final = 2048
 #: share of a training sample's range by which attributes may lie beyond it
 BEYOND: Final = 0.1
 
@@ -51,7 +54,7 @@ def relative_mass_squared(eta: Tensor, phi: Tensor, pt: Tensor) -> Tensor:
 
 
 def attributes_of(cloud: Tensor, jet: Tensor) -> Tensor:
-    """Return the attributes of jets, (N, 13).
+    """Return the attributes of jets, (N, 14).
 
     Parameters
     ----------
@@ -66,7 +69,24 @@ def attributes_of(cloud: Tensor, jet: Tensor) -> Tensor:
     mass = relative_mass(eta, phi, pt)
     shares, axes = prongs(cloud)
     beside = (axes[:, 1:] - axes[:, :1]).flatten(1)
-    return torch.cat([jet, torch.stack([total, mass, *centres], dim=1), shares[:, 1:], beside], dim=1)
+    sums = torch.stack([total, mass, *centres], dim=1)
+    return torch.cat([jet, sums, shares[:, 1:], beside, triangle(cloud)[:, None]], dim=1)
+
+
+def triangle(cloud: Tensor) -> Tensor:
+    """Return the energy flow polynomial of a triangle (arXiv:1712.07124) of clouds (N, P, 3), (N,).
+
+    It is the sum over all triples of particles of pT times pT times pT times the three distances between them, which
+    is large where a jet has three hard prongs or more.
+    """
+    found = []
+    for some in cloud.split(SLICE):
+        weight = some[..., 2].sqrt()
+        # Not by the product of matrices, which loses the digits of small distances.
+        distance = torch.cdist(some[..., :2], some[..., :2], compute_mode="donot_use_mm_for_euclid_dist")
+        pairs = weight[:, :, None] * distance * weight[:, None]
+        found.append((torch.bmm(pairs, pairs) * pairs).sum(dim=(1, 2)))
+    return torch.cat(found) if found else cloud.new_zeros(0)
 
 
 def prongs(cloud: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,8 +113,8 @@ def prongs(cloud: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def axes_of(attributes: Tensor) -> Tensor:
-    """Return the axes (N, 3, 2) of the prongs relative to the centre, from attributes (N, 13)."""
-    beside = attributes[:, 9:].unflatten(1, (PRONGS - 1, 2))
+    """Return the axes (N, 3, 2) of the prongs relative to the centre, from attributes (N, 14)."""
+    beside = attributes[:, 9:13].unflatten(1, (PRONGS - 1, 2))
     first = -(attributes[:, 7:9, None] * beside).sum(dim=1, keepdim=True)
     return torch.cat([first, first + beside], dim=1)
 
@@ -108,7 +128,7 @@ def context_of(conditions: Tensor, classes: int, pt_range: tuple[float, float]) 
 
 
 class JetAttributes(nn.Module):
-    """Attributes (N, 13) as nearly standard normal scores (N, 13) of the jets of their class.
+    """Attributes (N, 14) as nearly standard normal scores (N, 14) of the jets of their class.
 
     Parameters
     ----------
@@ -124,36 +144,38 @@ class JetAttributes(nn.Module):
 
     def __init__(self, particles: int, classes: int) -> None:
         super().__init__()
-        self.particles = particles
-        self.quantiles = ConditionalQuantiles(torch.zeros(ATTRIBUTES, dtype=torch.long), max(classes, 2))
+        self.multiplicity = CountScores(particles, max(classes, 2))
+        self.quantiles = ConditionalQuantiles(torch.zeros(ATTRIBUTES - 1, dtype=torch.long), max(classes, 2))
         self.register_buffer("scales", torch.tensor(list(SIGNED.values())), persistent=False)
         self.register_buffer("lowest", torch.zeros(ATTRIBUTES))
         self.register_buffer("highest", torch.ones(ATTRIBUTES))
 
-    def fit(self, attributes: Tensor, jet_class: Tensor, rng: torch.Generator) -> None:
-        """Fit to attributes (N, 13) of jets of the classes (N,)."""
+    def fit(self, attributes: Tensor, jet_class: Tensor) -> None:
+        """Fit to attributes (N, 14) of jets of the classes (N,)."""
         beyond = BEYOND * (attributes.amax(dim=0) - attributes.amin(dim=0))
         self.lowest.copy_(attributes.amin(dim=0) - beyond)
         self.highest.copy_(attributes.amax(dim=0) + beyond)
-        self.quantiles.fit(self._positive(attributes, rng), jet_class[:, None])
+        self.multiplicity.fit(attributes[:, 0], jet_class)
+        self.quantiles.fit(self._positive(attributes), jet_class[:, None])
 
     def forward(self, attributes: Tensor, jet_class: Tensor, rng: torch.Generator) -> Tensor:
-        """Return the scores (N, 13) of attributes (N, 13); multiplicities are spread over their unit."""
-        positive = self._positive(attributes, rng)
-        found: Tensor = self.quantiles(positive, jet_class[:, None], open_uniform(positive, rng))
-        return found
+        """Return the scores (N, 14) of attributes (N, 14); those of multiplicities and zeros are drawn."""
+        number = self.multiplicity(attributes[:, 0], jet_class, open_uniform(attributes[:, 0], rng))
+        positive = self._positive(attributes)
+        rest = self.quantiles(positive, jet_class[:, None], open_uniform(positive, rng))
+        return torch.cat([number[:, None], rest], dim=1)
 
     def inverse(self, scores: Tensor, jet_class: Tensor) -> Tensor:
-        """Return the attributes (N, 13) of scores (N, 13): multiplicities are whole, from 1 to the number of places."""
-        found = self.quantiles.inverse(scores, jet_class[:, None])
-        number = found[:, :1].floor().clamp(1, self.particles)
+        """Return the attributes (N, 14) of scores (N, 14): multiplicities are whole, from 1 to the number of places."""
+        number = self.multiplicity.inverse(scores[:, 0], jet_class)[:, None]
+        found = torch.cat([number, self.quantiles.inverse(scores[:, 1:], jet_class[:, None])], dim=1)
         made = found.clone()
         made[:, list(SIGNED)] = found[:, list(SIGNED)].clamp(LEAST, 1 / LEAST).log() * self.scales
         # No further than a little beyond the training sample: what comes of a score of 30 would not be finite.
         return torch.cat([number, made.clamp(self.lowest, self.highest)[:, 1:]], dim=1)
 
-    def _positive(self, attributes: Tensor, rng: torch.Generator) -> Tensor:
+    def _positive(self, attributes: Tensor) -> Tensor:
+        """Return all attributes but the multiplicity, the signed ones as exponentials, (N, 13)."""
         found = attributes.clone()
-        found[:, 0] += open_uniform(attributes[:, 0], rng)
         found[:, list(SIGNED)] = (attributes[:, list(SIGNED)] / self.scales).exp()
-        return found
+        return found[:, 1:]

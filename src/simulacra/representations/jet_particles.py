@@ -51,7 +51,7 @@ class JetParticles(nn.Module):
         self.quantiles.fit(cloud[..., 2][there][:, None], jet_class[:, None].expand_as(there)[there][:, None])
 
     def forward(self, cloud: Tensor, attributes: Tensor, jet_class: Tensor) -> Tensor:
-        """Return points (N, P, 3) of clouds and their attributes (N, 13); 0 of absent particles."""
+        """Return points (N, P, 3) of clouds and their attributes (N, 14); 0 of absent particles."""
         there = cloud[..., 2] > 0
         points = torch.zeros_like(cloud)
         kind = jet_class[:, None].expand_as(there)[there][:, None]

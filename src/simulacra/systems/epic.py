@@ -67,17 +67,16 @@ class Trainer:
         )
 
     def _untrained(self, events: xr.Dataset) -> PointFamily:
-        import torch
 
         from simulacra.generators.flow_matching import FlowMatching
 
         model: Any = build(self.settings, self.description)
         fitted = self.jets.tensors(events.isel(event=slice(0, MOST_FITTED)))
-        model.fit(**fitted, rng=torch.Generator().manual_seed(0))
+        model.fit(**fitted)
         return FlowMatching(model, average_decay=self.settings.average_decay)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``points`` (N, P, 3), ``attributes`` (N, 13) and ``conditions`` (N, 2) in physical units."""
+        """Return ``points`` (N, P, 3), ``attributes`` (N, 14) and ``conditions`` (N, 2) in physical units."""
         import torch
 
         physical = self.jets.tensors(events)

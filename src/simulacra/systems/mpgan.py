@@ -65,8 +65,6 @@ class Trainer:
 
     def __init__(self, settings: Settings, events: xr.Dataset) -> None:
         """Build the networks and fit the representations to ``events``, the training part."""
-        import torch
-
         from simulacra.generators.adversarial import Adversarial
         from simulacra.models.jet_gan import JetGame, JetOpponent
 
@@ -81,7 +79,7 @@ class Trainer:
             hidden=settings.hidden,
         )
         fitted = self.jets.physical(events.isel(event=slice(0, MOST_FITTED)))
-        generator.fit(**fitted, rng=torch.Generator().manual_seed(0))
+        generator.fit(**fitted)
         critic.fit(fitted["cloud"][..., :2], fitted["cloud"][..., 2])
         self.family: Adversarial = Adversarial(
             generator,

@@ -1,9 +1,10 @@
 """Minimum-bias collisions for pile-up, one by one, as clouds of visible particles (pGAN: arXiv:1912.02748).
 
-The number of particles is generated, as are the sums of their transverse momenta in both halves of the detector and
-their balance; no azimuth is preferred by construction. The papers train a GAN. Here both stages, the collision as a
-whole and its particles, learn by flow matching with equivariant pooling (:mod:`simulacra.systems.epic`), which needs no
-balance of opponents. :func:`simulacra.pile_up` overlays collisions, N of the Poisson distribution of a given mean.
+The number of particles is generated, as are the sums of their transverse momenta in both halves of the detector, their
+balance and their elongation; no azimuth is preferred by construction. The papers train a GAN. Here both stages, the
+collision as a whole and its particles, learn by flow matching with equivariant pooling (:mod:`simulacra.systems.epic`),
+which needs no balance of opponents. :func:`simulacra.pile_up` overlays collisions, N of the Poisson distribution of a
+given mean.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class Trainer:
         return FlowMatching(model, average_decay=self.settings.average_decay)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``points`` (N, P, 4), ``attributes`` (N, 5) and ``conditions`` (N, 0)."""
+        """Return ``points`` (N, P, 4), ``attributes`` (N, 8) and ``conditions`` (N, 0)."""
         import torch
 
         from simulacra.representations.collision_attributes import attributes_of
@@ -131,11 +132,14 @@ class Trainer:
         """Mirror each collision along the beam and across its axis with probability 1/2."""
         import torch
 
+        from simulacra.representations.collision_attributes import ACROSS, HALVES
+
         points, attributes = batch["points"].clone(), batch["attributes"].clone()
         along, across = (torch.rand(2, len(points), generator=rng) < 0.5).to(points.device)
         points[..., 1] *= torch.where(along, -1.0, 1.0)[:, None]
         points[..., 3] *= torch.where(across, -1.0, 1.0)[:, None]
-        attributes[along] = attributes[along][:, [0, 2, 1, 3, 4]]
+        attributes[along] = attributes[along][:, HALVES]
+        attributes[across, ACROSS] *= -1
         return dict(batch) | {"points": points, "attributes": attributes}
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
