@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def student_of(
-    settings: Any, description: dict[str, Any], build: Callable[[Any, Mapping[str, Any]], Any], alike: Sequence[str]
+    settings: Any,
+    description: dict[str, Any],
+    build: Callable[[Any, Mapping[str, Any]], Any],
+    alike: Sequence[str],
+    taught_with: Mapping[str, Any] | None = None,
 ) -> Distillation:
     """Return the student of a trained model: its weights and representation, with other steps.
 
@@ -25,6 +29,8 @@ def student_of(
         returns the module of settings and a description.
     alike:
         names of the settings that both have in common.
+    taught_with:
+        settings of the teacher that are replaced while it teaches, such as fewer steps.
 
     Raises
     ------
@@ -47,6 +53,7 @@ def student_of(
             "which starts as a copy of a flow-matching teacher"
         )
     description["condition_ranges"] = metadata["description"]["condition_ranges"]
+    taught = taught.model_copy(update=dict(taught_with or {}))
     teacher, student = build(taught, description), build(settings, description)
     weights = {name: tensor for name, tensor in weights.items() if not is_condition(name)}
     for module in (teacher, student):

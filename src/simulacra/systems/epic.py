@@ -38,12 +38,14 @@ class Settings(CheckedSettings):
     """Settings of jets by equivariant pooling.
 
     ``particles`` is the largest number of particles of a jet; softer ones are left out. With a ``teacher``, a run
-    folder or a model file of this system, its steps are distilled into the fewer steps given here.
+    folder or a model file of this system, its steps are distilled into the fewer steps given here. ``teacher_steps``
+    are those that it takes in each stage while it teaches; if not given, as many as it was trained to take.
     """
 
     kind: Literal["epic"] = "epic"
     particles: Annotated[int, Field(ge=2, le=1000)] = 30
     teacher: str | None = None
+    teacher_steps: Annotated[int | None, Field(ge=1, le=1000)] = None
     width: Annotated[int, Field(ge=1, le=1024)] = 80
     blocks: Annotated[int, Field(ge=1, le=64)] = 5
     pooled: Annotated[int, Field(ge=1, le=1024)] = 48
@@ -62,8 +64,12 @@ class Trainer:
         self.jets = Jets(events, settings.particles)
         self.description = self.jets.description
         alike = ("particles", "width", "blocks", "pooled")
+        steps = settings.teacher_steps
+        taught_with = {"jet_steps": steps, "particle_steps": steps} if steps else {}
         self.family: PointFamily = (
-            student_of(settings, self.description, build, alike) if settings.teacher else self._untrained(events)
+            student_of(settings, self.description, build, alike, taught_with)
+            if settings.teacher
+            else self._untrained(events)
         )
 
     def _untrained(self, events: xr.Dataset) -> PointFamily:
