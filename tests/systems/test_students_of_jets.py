@@ -33,3 +33,7 @@ def test_a_student_starts_as_its_trained_teacher(tmp_path: Path) -> None:
     conditions = torch.tensor([[k % 5, 900.0 + 10 * k] for k in range(20)])
     with torch.inference_mode():
         torch.testing.assert_close(student(noise, conditions), teacher.module(noise, conditions))
+    # Of the steps of its training it may take fewer while it teaches.
+    settings = settings.model_copy(update={"teacher_steps": 1})
+    (taught_by,) = epic.Trainer(settings, events).family._teacher
+    assert taught_by.steps == {"jets": 1, "particles": 1}

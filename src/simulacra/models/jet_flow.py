@@ -127,7 +127,7 @@ class JetFlow(nn.Module):
         return context_of(conditions, self.classes, (self.low, self.high))
 
     def context_of_rest(self, context: Tensor, score: Tensor, number: Tensor) -> Tensor:
-        """Return the context of all but the multiplicity: that of the jet, the multiplicity's score, and empty places."""
+        """Return the context of all but the multiplicity: that of the jet, its score, and the empty places."""
         empty = torch.log1p((self.particles_per_jet - number).clamp(min=0.0))
         return torch.cat([context, score, empty[:, None]], dim=1)
 
