@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from benchmarks.tables import table
@@ -12,10 +13,13 @@ from simulacra.wording import with_error
 RUNTIMES: Final = {"sample": "`sample` from Python", "torch": "torch", "onnx": "ONNX Runtime"}
 
 
-def clouds(found: dict[str, Any]) -> str:
+MISSING: Final = '`make bench-jets ARGS="--only clouds"` has not been run.'
+
+
+def clouds(found: Mapping[str, Any]) -> str:
     """Return a table for each model: its numbers by class, each beside that of truth against truth."""
     parts = []
-    for name, model in found["clouds"]["models"].items():
+    for name, model in _models(found).items():
         judged = model["judged"]
         quantities = list(dict.fromkeys(one["name"] for one in judged))
         rows = []
@@ -25,7 +29,12 @@ def clouds(found: dict[str, Any]) -> str:
             label = "all classes" if sample == "all" else sample
             rows.append((label, f"{max(n):,}", *(_beside(here.get(what), max(n)) for what in quantities)))
         parts.append(f"`{name}` / Pythia against itself:\n\n{table(('jets', 'n', *quantities), rows)}")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) or MISSING
+
+
+def _models(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what was measured of each model; nothing if the stage has not run."""
+    return found.get("jets", {}).get("clouds", {}).get("models", {})
 
 
 def _beside(one: dict[str, Any] | None, n: int) -> str:
@@ -36,10 +45,11 @@ def _beside(one: dict[str, Any] | None, n: int) -> str:
     return said if one["events"] == n else f"{said} (n = {one['events']:,})"
 
 
-def times(found: dict[str, Any]) -> str:
+def times(found: Mapping[str, Any]) -> str:
     """Return the time per jet in each runtime."""
-    models = found["clouds"]["models"]
-    rows = []
+    models, rows = _models(found), []
+    if not models:
+        return MISSING
     for name, model in models.items():
         time = model["microseconds"]
         rows.append((f"`{name}`", *(with_error(time[key]["median"], time[key]["error"]) for key in RUNTIMES)))
@@ -47,9 +57,9 @@ def times(found: dict[str, Any]) -> str:
     return table((f"µs per jet, one thread, batch {batch:,}", *RUNTIMES.values()), rows)
 
 
-def tagger(found: dict[str, Any]) -> str:
+def tagger(found: Mapping[str, Any]) -> str:
     """Return what taggers of generated jets reach on real ones, beside taggers of real jets."""
-    here = found["tagger"]
+    here = found["jets"]["tagger"]
     models = here["models"]
     rows = [
         (name, with_error(*value), *(with_error(*numbers[name]) for numbers in models.values()))
