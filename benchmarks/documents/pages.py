@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.documents import jet_images, jets, judges, reweighting, shipped, showers, speed
+from benchmarks.documents import jet_images, jets, judges, parton_shower, reweighting, shipped, showers, speed
 from benchmarks.showers.tables import page_of
 
 ROOT: Final = Path(__file__).parents[2]
@@ -23,6 +23,7 @@ PAGES: Final[Mapping[str, Tables]] = {
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
     "docs/jet_images.md": {"judged images": jet_images.judged, "times of images": jet_images.times},
     "docs/jets.md": {"clouds": jets.clouds, "times of clouds": jets.times},
+    "docs/parton_shower.md": {"showers": parton_shower.judged},
     "docs/judges.md": {
         "planted failures": judges.failures,
         "false alarms": judges.false_alarms,
