@@ -82,7 +82,10 @@ def _means(part: SubFigure, samples: Mapping[str, Any]) -> None:
     from matplotlib.colors import LogNorm, SymLogNorm
 
     grid = part.subplots(
-        len(samples), 3, squeeze=False, gridspec_kw={"left": 0.06, "right": 0.94, "bottom": 0.1, "top": 0.92}
+        len(samples),
+        3,
+        squeeze=False,
+        gridspec_kw={"left": 0.06, "right": 0.94, "bottom": 0.1, "top": 0.92, "hspace": 0.4},
     )
     for axes, (name, sample) in zip(grid, samples.items(), strict=True):
         background, signal = (np.array(sample["means"][one]) for one in ("background", "signal"))
