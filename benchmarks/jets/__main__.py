@@ -58,20 +58,26 @@ def main() -> None:
             (folder / "results" / f"{name}.json").unlink(missing_ok=True)
     output: Path = arguments.output if arguments.scale == 1.0 else folder
     path = output / "jets.json"
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    record = _record(path)
     for name in wanted:
         try:
             found = run_stage(folder, name, STAGES[name].measure, arguments.scale)
         except NothingShippedError as nothing:
             print(f"{name} is left out: {nothing}")
             continue
-        record[name] = found | {"processor": processor()}
+        # Read again, for another stage may have been measured meanwhile.
+        record = _record(path) | {name: found | {"processor": processor()}}
         write_record(path, record)
         STAGES[name].draw(found, output / f"jets-{name}.svg")
     Console(width=max(shutil.get_terminal_size().columns, 160)).print(
         table_of(row for name in STAGES if name in record for row in record[name]["rows"]).printed()
     )
     print(f"written to {path}")
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """Return the results so far, by stage."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 if __name__ == "__main__":
