@@ -19,7 +19,7 @@ import xarray as xr
 
 from simulacra.compressed import is_compressed, unpack
 from simulacra.events import make_events, variable
-from simulacra.observables.jet_images import IMAGE_OF, MUONS, PIXEL_SIZE
+from simulacra.observables.jet_images import IMAGE_OF, MUONS, PIXEL_SIZE, SIGNAL, signal_variable
 from simulacra.simulators.pythia_clouds import Clouds
 from simulacra.simulators.pythia_errors import PythiaError
 from simulacra.simulators.pythia_images import images_of_collisions, positions_of
@@ -249,7 +249,11 @@ def _selected(
     pieces = [
         events_of(_collisions(pythia, settings, run, failures), pythia, settings, run.start, run.stop) for run in runs
     ]
-    return one_after_the_other(pieces)
+    variables = one_after_the_other(pieces)
+    if settings.signal is not None:
+        place = SIGNAL.place_of(settings.signal)
+        variables["signal"] = signal_variable(np.full(runs[-1].stop - runs[0].start, place))
+    return variables
 
 
 def _collisions(pythia: PythiaInstance, settings: PythiaSettings, run: Run, failures: _Failures) -> Iterator[int]:

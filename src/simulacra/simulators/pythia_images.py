@@ -10,7 +10,7 @@ import xarray as xr
 
 from simulacra.events import variable
 from simulacra.observables.image_preparation import leading_jet_images
-from simulacra.observables.jet_images import SIGNAL, image_variables, signal_variable
+from simulacra.observables.jet_images import image_variables
 from simulacra.simulators.pythia_jets import PARTICLES, selected_collisions
 from simulacra.simulators.pythia_settings import JetImageSettings, MuonImageSettings, PythiaSettings
 
@@ -38,7 +38,7 @@ def images_of_collisions(
     image = settings.image
     if image is None:
         raise ValueError("the settings ask for no image")
-    found = selected_collisions(
+    return selected_collisions(
         collisions,
         pythia,
         settings,
@@ -46,9 +46,6 @@ def images_of_collisions(
         lambda found: _images(found, image, pythia),
         f"leading jet of {image.min_pt:g} to {image.max_pt:g} GeV after trimming: change this range (jet_image)",
     )
-    if settings.signal is not None:
-        found["signal"] = signal_variable(np.full(stop - start, SIGNAL.place_of(settings.signal)))
-    return found
 
 
 def positions_of(image: JetImageSettings | MuonImageSettings) -> dict[str, xr.Variable]:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.events import variable
-from simulacra.observables.jet_images import SIGNAL, image_variables, signal_variable
+from simulacra.observables.jet_images import image_variables
 from simulacra.observables.muon_images import calorimeter_images, hardest_muons, pile_up_images
 from simulacra.simulators.pythia_jets import PARTICLES, check_without, selected_collisions
 from simulacra.simulators.pythia_settings import MuonImageSettings, PythiaSettings
@@ -59,7 +59,7 @@ def muon_images_of_collisions(
         f"muon of {muon.min_pt:g} to {muon.max_pt:g} GeV, |eta| < {muon.max_abs_eta:g}, with a pixel of "
         f"{muon.min_pixel:g} GeV or more: change these (muon_image)"
     )
-    found = selected_collisions(
+    return selected_collisions(
         _with_muons(collisions, pythia, muon, wanted),
         pythia,
         settings,
@@ -67,9 +67,6 @@ def muon_images_of_collisions(
         lambda found: _images(found, muon, pythia, pile_up),
         wanted,
     )
-    if settings.signal is not None:
-        found["signal"] = signal_variable(np.full(stop - start, SIGNAL.place_of(settings.signal)))
-    return found
 
 
 def _with_muons(

@@ -93,9 +93,9 @@ class Trainer:
             average_decay=settings.average_decay,
         )
 
-    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return the batch: the images are turned and mirrored to one orientation."""
-        return dict(batch)
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the batch, with images around muons reflected at random."""
+        return self.images.augment(batch, rng)
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge the averaged generator by the shapes of its images, which reports do not show first."""
