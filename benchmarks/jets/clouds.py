@@ -1,7 +1,7 @@
 """Generators of jets as clouds of particles: judged as JetNet's are, by classifiers, and timed.
 
-Jets of a model are compared with Pythia's, and Pythia's with Pythia's, always as many with as many: 7,500 of each
-class, and 37,500 of all classes together. There are twice as many of each. Values are means over random divisions of
+Jets of a model are compared with Pythia's, and Pythia's with Pythia's, always as many with as many: 10,000 of each
+class, and 50,000 of all classes together. There are twice as many of each. Values are means over random divisions of
 these into halves; errors are the spread of one comparison. A model's jets have classes and transverse momenta drawn as
 in its training sample; all else is generated.
 """

@@ -20,7 +20,7 @@ Rows = dict[str, np.ndarray]
 SEED: Final = 4102
 PARTICLES: Final = 30
 #: jets of a class in each of two samples that are compared, and how often twice as many are divided at random
-PER_CLASS, DIVISIONS = 7_500, 4
+PER_CLASS, DIVISIONS = 10_000, 4
 #: by which more jets are generated, whose classes are drawn, so that there are enough of each
 SURPLUS: Final = 1.1
 

@@ -66,3 +66,14 @@ def test_noise_is_paired_in_order_of_its_first_feature(network: CloudVelocity) -
         expected = plain[row, :number][plain[row, :number, 0].argsort(descending=True)]
         torch.testing.assert_close(paired[row, :number], expected)
         assert not paired[row, number:].any()
+
+
+def test_hard_particles_count_more_if_asked() -> None:
+    angle = torch.zeros(2, 1)
+    even = CloudVelocity(PLACES, FEATURES, context=3, width=8, blocks=1).precision(angle)
+    assert even.shape == (2, PLACES * FEATURES)
+    assert bool((even == 1).all())
+    weights = CloudVelocity(PLACES, FEATURES, context=3, width=8, blocks=1, emphasis=0.5).precision(angle)
+    assert float(weights.mean()) == pytest.approx(1)
+    by_place = weights[0].unflatten(0, (PLACES, FEATURES))[:, 0]
+    torch.testing.assert_close(by_place / by_place[0], torch.arange(1.0, PLACES + 1) ** -0.5)

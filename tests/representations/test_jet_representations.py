@@ -38,7 +38,7 @@ def jets() -> dict[str, torch.Tensor]:
 def fitted(jets: dict[str, torch.Tensor]) -> tuple[JetAttributes, JetParticles]:
     attributes, particles = JetAttributes(PARTICLES, N_CLASSES), JetParticles(N_CLASSES)
     attributes.fit(jets["attributes"], jets["conditions"][:, 0])
-    particles.fit(jets["cloud"], jets["conditions"][:, 0])
+    particles.fit(jets["cloud"], jets["attributes"], jets["conditions"][:, 0])
     return attributes, particles
 
 
@@ -127,6 +127,33 @@ def test_particles_come_back(jets: dict[str, torch.Tensor], fitted: tuple[JetAtt
     points = fitted[1](jets["cloud"], jets["attributes"], kind)
     assert (points[jets["cloud"][..., 2] == 0] == 0).all()
     torch.testing.assert_close(fitted[1].inverse(points, jets["attributes"], kind), jets["cloud"], rtol=1e-3, atol=1e-5)
+
+
+def test_points_are_nearly_normal_in_each_class(
+    jets: dict[str, torch.Tensor], fitted: tuple[JetAttributes, JetParticles]
+) -> None:
+    kind = jets["conditions"][:, 0]
+    points = fitted[1](jets["cloud"], jets["attributes"], kind)
+    for one in range(N_CLASSES):
+        inside = points[kind == one][jets["cloud"][kind == one][..., 2] > 0]
+        # The clouds of 400 jets, whose particles are not independent: four errors or more.
+        assert inside[:, 0].mean().abs() < 0.05
+        assert inside[:, 0].std() == pytest.approx(1, abs=0.05)
+        assert inside[:, 1:].square().mean() == pytest.approx(1, abs=0.08)
+
+
+def test_no_point_is_beyond_the_furthest_particle_or_above_the_hardest(
+    jets: dict[str, torch.Tensor], fitted: tuple[JetAttributes, JetParticles]
+) -> None:
+    kind = jets["conditions"][:, 0]
+    points = 10 * torch.randn(jets["cloud"].shape, generator=rng(3))
+    angles, pt = fitted[1].particles(points, torch.ones(points.shape[:2]), kind)
+    about = jets["cloud"][..., :2] - jets["attributes"][:, None, 5:7]
+    distance = about.norm(dim=2) * (jets["cloud"][..., 2] > 0)
+    for one in range(N_CLASSES):
+        here = kind == one
+        assert float(angles[here].norm(dim=2).max()) == pytest.approx(float(distance[here].max()), rel=1e-4)
+        assert float(pt[here].max()) == pytest.approx(float(jets["cloud"][here][..., 2].max()), rel=1e-4)
 
 
 def test_sums_are_imposed_on_any_points(

@@ -44,7 +44,7 @@ class Distillation(PointFamily):
 
         Only the shape of ``points`` is used; the target is the teacher.
         """
-        noise = torch.randn(points.shape, generator=rng).to(points)
+        noise = network.paired(torch.randn(points.shape, generator=rng).to(points), context)
         with torch.no_grad():
             target = self._teacher[0].transport(stage, noise, context)
         # What is validated is the averaged student.

@@ -11,13 +11,15 @@ from simulacra.generators.flow_matching import Solver, transport
 from simulacra.networks.equivariant_pooling import CloudVelocity
 from simulacra.networks.velocity import Velocity
 from simulacra.representations.jet_attributes import ATTRIBUTES, PRONGS, JetAttributes, axes_of, context_of
-from simulacra.representations.jet_particles import FEATURES, JetParticles, points_of_angles
+from simulacra.representations.jet_particles import FEATURES, JetParticles
 
 #: of the network of the jets
 JET_WIDTH = 128
 JET_BLOCKS = 4
 #: jets are given their masses in this unit [GeV], in which an output's numbers are of one order
 MASS_UNIT = 1000.0
+#: how much more hard particles count in training
+EMPHASIS = 0.5
 
 
 class JetFlow(nn.Module):
@@ -61,7 +63,7 @@ class JetFlow(nn.Module):
         context = classes + 1
         self.jets = Velocity(ATTRIBUTES - 1, context + 2, JET_WIDTH, JET_BLOCKS)
         within = context + ATTRIBUTES + 2 * PRONGS + 1
-        self.particles = CloudVelocity(particles, FEATURES, within, width, blocks, pooled)
+        self.particles = CloudVelocity(particles, FEATURES, within, width, blocks, pooled, emphasis=EMPHASIS)
         self.steps = {"jets": jet_steps, "particles": particle_steps}
         self.solver = solver
         self.latent = ATTRIBUTES + self.particles.latent
@@ -74,7 +76,7 @@ class JetFlow(nn.Module):
             cloud, attributes = (torch.cat([one, one]) for one in (cloud, attributes))
             jet_class = torch.cat([jet_class, jet_class + 1])
         self.attributes.fit(attributes, jet_class)
-        self.representation.fit(cloud, jet_class)
+        self.representation.fit(cloud, attributes, jet_class)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map noise (N, latent) and conditions (N, 2), class and pT [GeV], to jets (N, 3 P + 2).
@@ -91,7 +93,7 @@ class JetFlow(nn.Module):
         wrong = scores.isnan().any(dim=1, keepdim=True)
         scores = scores.masked_fill(wrong, 0.0)
         attributes = self.attributes.inverse(scores, conditions[:, 0])
-        within = self.context_within(context, scores, attributes)
+        within = self.context_within(conditions, scores, attributes)
         points = self.transport("particles", noise[:, ATTRIBUTES:], within)
         # What is NaN has no place among quantiles, and becomes NaN again at the end.
         wrong = wrong | points.isnan().any(dim=1, keepdim=True)
@@ -120,7 +122,7 @@ class JetFlow(nn.Module):
         scores = self.attributes(attributes, conditions[:, 0], rng)
         if stage == "jets":
             return scores[:, 1:], self.context_of_rest(context, scores[:, :1], attributes[:, 0])
-        return batch["points"].flatten(1), self.context_within(context, scores, attributes)
+        return batch["points"].flatten(1), self.context_within(conditions, scores, attributes)
 
     def context(self, conditions: Tensor) -> Tensor:
         """Return the conditions (N, 2) as columns of order 1, (N, classes + 1)."""
@@ -131,7 +133,7 @@ class JetFlow(nn.Module):
         empty = torch.log1p((self.particles_per_jet - number).clamp(min=0.0))
         return torch.cat([context, score, empty[:, None]], dim=1)
 
-    def context_within(self, context: Tensor, scores: Tensor, attributes: Tensor) -> Tensor:
+    def context_within(self, conditions: Tensor, scores: Tensor, attributes: Tensor) -> Tensor:
         """Return the context of the particles: that of the jet, its scores, its axes, and the share of taken places."""
-        axes = points_of_angles(axes_of(attributes)).flatten(1)
-        return torch.cat([context, scores, axes, attributes[:, :1] / self.particles_per_jet], dim=1)
+        axes = self.representation.points_of_angles(axes_of(attributes), conditions[:, 0]).flatten(1)
+        return torch.cat([self.context(conditions), scores, axes, attributes[:, :1] / self.particles_per_jet], dim=1)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from simulacra.networks.message_passing import CloudCritic, CloudGenerator
 from simulacra.representations.conditional_quantiles import ConditionalQuantiles
 from simulacra.representations.count_scores import CountScores
-from simulacra.representations.jet_attributes import context_of, relative_mass, relative_mass_squared
+from simulacra.representations.jet_attributes import ATTRIBUTES, context_of, relative_mass, relative_mass_squared
 from simulacra.representations.jet_particles import FEATURES, JetParticles, by_falling_pt
 
 #: what is drawn of a jet: its multiplicity, what lacks of its mass, and the exponential of its pseudorapidity
@@ -20,8 +20,6 @@ DRAWN: Final = 3
 #: noise beyond which nothing changes: of what is drawn of a jet, one number in 10^5 is further out; of particles, none
 FURTHEST_DRAWN: Final = 4.5
 FURTHEST_NOISE: Final = 8.0
-#: largest points of angles: 3.0, while particles of jets have less (azimuths pi at most)
-FURTHEST_POINT: Final = 3.7
 #: below which the mass of the particles over pT is not resolved
 LEAST_MASS: Final = 1e-4
 #: jets are given their masses in this unit [GeV], in which an output's numbers are of one order
@@ -101,7 +99,8 @@ class JetGenerator(nn.Module):
             cloud, drawn = (torch.cat([one, one]) for one in (cloud, drawn))
             jet_class = torch.cat([jet_class, jet_class + 1])
         self.quantiles.fit(drawn, jet_class[:, None])
-        self.representation.fit(cloud, jet_class)
+        # Angles about the jet's axis: the centre is what comes of the particles.
+        self.representation.fit(cloud, torch.zeros(len(cloud), ATTRIBUTES), jet_class)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map noise (N, latent) and conditions (N, 2), class and pT [GeV], to jets (N, 3 P + 2).
@@ -143,8 +142,6 @@ class JetGenerator(nn.Module):
 
     def physical(self, points: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
         """Return angles (N, P, 2) and pT (N, P) relative to the jet of points (N, P, 3)."""
-        angles = points[..., 1:].clamp(-FURTHEST_POINT, FURTHEST_POINT)
-        points = torch.cat([points[..., :1], angles], dim=2)
         return self.representation.particles(points, present(points), conditions[:, 0])
 
     def context(self, conditions: Tensor) -> Tensor:

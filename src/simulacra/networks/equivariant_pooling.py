@@ -38,19 +38,34 @@ class CloudVelocity(nn.Module):
         length of the global vector.
     groups:
         number of weighted means of a layer.
+    emphasis:
+        in training, squared errors count by the place of a particle to the power of minus this. A jet's mass and prongs
+        depend mostly on its hardest particles, which come first.
     """
 
     harmonics: Tensor
     place: Tensor
+    weights: Tensor
 
     def __init__(
-        self, particles: int, features: int, context: int, width: int, blocks: int, pooled: int = 32, groups: int = 4
+        self,
+        particles: int,
+        features: int,
+        context: int,
+        width: int,
+        blocks: int,
+        pooled: int = 32,
+        groups: int = 4,
+        emphasis: float = 0.0,
     ) -> None:
         super().__init__()
         self.particles, self.features, self.groups = particles, features, groups
         self.size = self.latent = particles * features
         self.register_buffer("harmonics", 2.0 * torch.arange(1, HARMONICS + 1))
         self.register_buffer("place", (torch.arange(particles) + 0.5) / particles, persistent=False)
+        weights = torch.arange(1.0, particles + 1) ** -emphasis
+        weights = (weights / weights.mean()).repeat_interleave(features)
+        self.register_buffer("weights", weights[None], persistent=False)
         self.embed = nn.Sequential(
             nn.Linear(context + 2 * HARMONICS, 2 * width), nn.SiLU(), nn.Linear(2 * width, pooled), nn.SiLU()
         )
@@ -99,8 +114,8 @@ class CloudVelocity(nn.Module):
         return velocity
 
     def precision(self, angle: Tensor) -> Tensor:
-        """Return weights of squared errors, (N, 1): 1."""
-        return torch.ones_like(angle)
+        """Return weights of squared errors, (N, P features), of mean 1."""
+        return self.weights.expand(len(angle), -1)
 
     def paired(self, noise: Tensor, context: Tensor) -> Tensor:
         """Return noise whose particles fall in their first feature, as those of the data do; absent ones are 0.

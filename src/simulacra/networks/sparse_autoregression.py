@@ -24,6 +24,12 @@ from simulacra.networks.logistic_mixture import NUMBERS, draw, log_density
 FEATURES: Final = 3
 #: what the gates depend on directly: that it is there, its score
 DIRECT: Final = 2
+#: steepness in a sum of values over that of the mean image, and the highest threshold; of the sum itself, and of the
+#: second moment about the centre, in half widths of the image
+OF_THE_SUM: Final = (15.0, 1.5)
+OF_THE_SPREAD: Final = (60.0, 0.4)
+#: bound of these numbers: beyond all images of the training, where a sum is too large already, they say the same
+MOST_STEEP: Final = 3.0
 
 
 def spiral(size: int) -> Tensor:
@@ -154,8 +160,9 @@ class SparseAutoregression(nn.Module):
         super().__init__()
         entries = len(places)
         self.start, self.entries, self.later = start, entries, entries - start
-        self.initial = nn.Parameter(0.1 * torch.randn(classes, width))
-        weights = _first_weights(places, width)
+        weights, initial = _first_weights(places, classes, width)
+        self.initial = nn.Parameter(initial)
+        self.steep = _steep(width)
         if start:
             self.earlier = nn.Parameter(weights[:start].flatten(0, 1))
         self.embedding = nn.Parameter(weights[start:].flatten(1))
@@ -171,6 +178,9 @@ class SparseAutoregression(nn.Module):
         mixture = nn.Linear(value_width, NUMBERS * components)
         self.values = nn.Sequential(nn.GELU(), mixture)
         with torch.no_grad():
+            # What is steep is large too.
+            dense = next(layer for layer in (*self.hidden, self.readout) if isinstance(layer, nn.Linear))
+            dense.weight[:, : self.steep] /= MOST_STEEP
             # Apart at the beginning, or all components would learn the same.
             mixture.bias[components : 2 * components] = torch.linspace(-2.0, 2.0, components)
 
@@ -208,7 +218,7 @@ class SparseAutoregression(nn.Module):
         # A sum over the first entries as a matrix product is faster than cumsum.
         states = state[:, None] + torch.ones(steps.shape[1], steps.shape[1]).to(steps).tril() @ steps
         used = torch.arange(states.shape[1], device=states.device) <= count[:, None]
-        read = self.readout(self.hidden(states[used]))
+        read = self._read(states[used])
         first = torch.cumsum(count + 1, dim=0) - (count + 1)
         rows = first[:, None] + before
         logits = read[:, : self.later].gather(0, rows) + direct
@@ -257,7 +267,7 @@ class SparseAutoregression(nn.Module):
 
         def step(pixels: Tensor, scores: Tensor, state: Tensor, direct: Tensor, last: Tensor) -> tuple[Tensor, ...]:
             """Find the next entry above 0 of each event, draw it, and add it to the state."""
-            read = self.readout(self.hidden(state))
+            read = self._read(state)
             above = (read[:, : self.later] + direct > threshold) & (place[:, self.start : -1] > last)
             found, entry = above.any(dim=1, keepdim=True), above.to(torch.int32).argmax(dim=1, keepdim=True)
             near = self.near[entry[:, 0]]
@@ -287,6 +297,12 @@ class SparseAutoregression(nn.Module):
                 carried = step(*carried)
         return carried[0][:, :-1], carried[1][:, :-1]
 
+    def _read(self, state: Tensor) -> Tensor:
+        """Return what states (..., width) say of all later entries: their gates, and what their scores depend on."""
+        steep, rest = state.split([self.steep, state.shape[-1] - self.steep], dim=-1)
+        read: Tensor = self.readout(self.hidden(torch.cat([MOST_STEEP * torch.tanh(steep / MOST_STEEP), rest], dim=-1)))
+        return read
+
     def _given_earlier(self, features: Tensor, kind: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the state (N, width) and the direct part of the gates (N, P), given the entries before ``start``."""
         if not self.start:
@@ -295,12 +311,30 @@ class SparseAutoregression(nn.Module):
         return state, features[..., :DIRECT].flatten(1) @ weights
 
 
-def _first_weights(places: Tensor, width: int) -> Tensor:
-    """Return weights (E, FEATURES, width) that sum values to random combinations of low moments of the image."""
+def _first_weights(places: Tensor, classes: int, width: int) -> tuple[Tensor, Tensor]:
+    """Return weights (E, FEATURES, width) of the entries in the state, and a state to begin with, (classes, width).
+
+    The weights sum values to random combinations of low moments of the image. Some numbers of the state are steep in
+    the sum of the values and in their second moment about the centre, each beginning at another threshold: what is
+    still to come depends on what is there to a few per cent, which weights of order 1 learn last.
+    """
     entries = len(places)
     weights = torch.randn(entries, FEATURES, width) / math.sqrt(FEATURES * 20)
+    initial = 0.1 * torch.randn(classes, width)
     middle = (places.max() + places.min()).to(torch.get_default_dtype()) / 2
     y, x = ((places - middle) / middle.clamp(min=1)).unbind(dim=1)
     moments = torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y], dim=1)
     weights[:, 2] = moments @ torch.randn(moments.shape[1], width)
-    return weights
+    every = slice(0, _steep(width) // 3 * 2), slice(_steep(width) // 3 * 2, _steep(width))
+    for units, moment, (steepness, highest) in zip(
+        every, (moments[:, 0], x * x + y * y), (OF_THE_SUM, OF_THE_SPREAD), strict=True
+    ):
+        weights[:, :, units] *= 0.1
+        weights[:, 2, units] = steepness * moment[:, None]
+        initial[:, units] = -steepness * torch.linspace(0.0, highest, units.stop - units.start)
+    return weights, initial
+
+
+def _steep(width: int) -> int:
+    """Return how many numbers of a state are steep in sums of values, two thirds in the first moment."""
+    return width * 3 // 8
