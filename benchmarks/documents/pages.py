@@ -8,7 +8,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.documents import jet_images, jets, judges, parton_shower, pile_up, reweighting, shipped, showers, speed
+from benchmarks.documents import (
+    jet_images,
+    jets,
+    judges,
+    parton_shower,
+    pile_up,
+    qcd_templates,
+    reweighting,
+    shipped,
+    showers,
+    speed,
+)
 from benchmarks.showers.tables import page_of
 
 ROOT: Final = Path(__file__).parents[2]
@@ -22,13 +33,18 @@ PAGES: Final[Mapping[str, Tables]] = {
     "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
     "docs/jet_images.md": {"judged images": jet_images.judged, "times of images": jet_images.times},
-    "docs/jets.md": {"clouds": jets.clouds, "times of clouds": jets.times},
+    "docs/jets.md": {"clouds": jets.clouds, "times of clouds": jets.times, "tagger": jets.tagger},
     "docs/parton_shower.md": {"showers": parton_shower.judged},
     "docs/pile_up.md": {
         "events of pile-up": pile_up.events,
         "jets under pile-up": pile_up.jets,
         "libraries": pile_up.libraries,
         "cost": pile_up.cost,
+    },
+    "docs/qcd_templates.md": {
+        "closure": qcd_templates.closure,
+        "sizes": qcd_templates.sizes,
+        "beyond": qcd_templates.beyond,
     },
     "docs/judges.md": {
         "planted failures": judges.failures,

@@ -53,6 +53,7 @@ class Truth:
 MODELS: Final[Mapping[str, str]] = {
     "jet-images-lagan": "jet-images",
     "jet-images-sarm": "jet-images",
+    "muon-images-lagan": "muon-images",
     "muon-images-sarm": "muon-images",
 }
 #: trainings used 5201 and 5301

@@ -29,7 +29,7 @@ MODEL: Final = "qcd-jet-mass"
 SEED, POOL_SEED = 5102, 5101
 EVENTS, POOL = 15_000, 20_000
 #: jets of a pseudo-experiment's training part, how many such experiments, and steps of training
-SIZES: Final = ((1_000, 8, 200), (10_000, 2, 600))
+SIZES: Final = ((300, 8, 200), (1_000, 8, 400), (10_000, 2, 2_000))
 MEMBERS: Final = 4
 EDGES: Final = np.array([0, 120, 160, 200, 240, 280, 320, 380, 460, 600], dtype=float)
 MASS_EDGES: Final = np.array([0, 60, 100, 140, 180, 220, 260, 320, 400], dtype=float)
@@ -145,6 +145,12 @@ def _sampled(generator: TrainedGenerator, asked: Mapping[str, np.ndarray], n: in
         return generator.sample(n, seed=3, **asked)["jet_mass"].values.astype(np.float64)
 
 
+def _of_all(members: Sequence[TrainedGenerator], asked: Mapping[str, np.ndarray], n: int) -> np.ndarray:
+    """Return a mass for each of n jets [GeV], from each member in turn: all see other jets of one sample."""
+    masses = np.stack([_sampled(member, asked, n) for member in members])
+    return masses[np.arange(n) % len(members), np.arange(n)]
+
+
 def _summed(events: xr.Dataset) -> np.ndarray:
     return np.where(events["present"].values, events["jet_mass"].values, 0).sum(axis=1, dtype=np.float64)
 
@@ -207,14 +213,14 @@ def _of_size(
     pairs, signal = with_jets(truth, 2, 2), with_jets(truth, 3)
     distances: dict[str, list[float]] = {"model": [], "histogram": []}
     sums: dict[str, list[float]] = {"model": [], "histogram": []}
-    covered: dict[str, list[float]] = {"two jets": [], "three jets or more": []}
+    covered: dict[str, list[np.ndarray]] = {"two jets": [], "three jets or more": []}
     for number in range(times):
         jets = pool.isel(event=slice(number * n, (number + 1) * n))
         members = load_members(_trained(folder / f"{number}", jets, steps))
         # Of training and validation part: both methods see all jets that an ensemble sees.
         used = xr.concat([simulacra.take_part(jets, part) for part in ("train", "validation")], "event")
         histogram = HistogramTemplate(used)
-        distances["model"].append(wasserstein_distance(_sampled(members[0], asked, len(mass)), mass))
+        distances["model"].append(wasserstein_distance(_of_all(members, asked, len(mass)), mass))
         distances["histogram"].append(
             wasserstein_distance(histogram.draw(*(asked[name] for name in ("jet_pt", "jet_eta")), rng), mass)
         )
@@ -224,11 +230,11 @@ def _of_size(
             found = _predicted(members, own, edges)
             seen = np.histogram(_summed(own), edges)[0]
             inside = np.abs(seen - found["predicted"].values) <= found["error"].values
-            covered[name].append(float(inside[found["predicted"].values > 5].mean()))
+            covered[name].append(inside[found["predicted"].values > 5])
         row, place = np.nonzero(signal["present"].values)
         of_signal = [signal[name].values[row, place] for name in ("jet_pt", "jet_eta")]
         made = {
-            "model": _sampled(members[0], dict(zip(("jet_pt", "jet_eta"), of_signal, strict=True)), len(row)),
+            "model": _of_all(members, dict(zip(("jet_pt", "jet_eta"), of_signal, strict=True)), len(row)),
             "histogram": histogram.draw(*of_signal, rng),
         }
         for name, one in made.items():
@@ -241,13 +247,19 @@ def _of_size(
         "members": MEMBERS,
         "distances": {name: _mean(values) for name, values in distances.items()},
         "summed_distances": {name: _mean(values) for name, values in sums.items()},
-        "coverage": {name: _mean(values) for name, values in covered.items()},
+        "coverage": {name: _share(bins) for name, bins in covered.items()},
     }
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float]:
     """Return the mean over pseudo-experiments, and its error."""
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def _share(bins: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return the share of bins that hold, and its error: by the experiments, but at least that of independent bins."""
+    mean, error = _mean([float(one.mean()) for one in bins])
+    return mean, max(error, float(np.sqrt(mean * (1 - mean) / sum(map(len, bins)))))
 
 
 def _extrapolation(folder: Path, pool: xr.Dataset, control: xr.Dataset) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 Kansal et al., Particle Cloud Generation with Message Passing Generative Adversarial Networks (JetNet's first model).
 From the paper: two layers of message passing between all particles in generator and critic, masks for jets of fewer
-particles, multiplicities from the training distribution, least squares, a critic that learns three times faster.
+particles, multiplicities from the training distribution, least squares.
 
 Different here: one network for all classes, given class and transverse momentum; smaller networks, as two processor
 cores cannot give it the paper's 2,000 epochs; particles as normal scores, to which the generator adds
 (:class:`~simulacra.representations.jet_particles.JetParticles`); a critic that also sees the particles' momenta, and
 the jet's mass, summed momentum and centre; a gradient penalty in place of dropout in the critic; the moving average of
-the generator's weights; messages divided by the number of places.
+the generator's weights; messages divided by the number of places; equal learning rates.
 """
 
 from __future__ import annotations
