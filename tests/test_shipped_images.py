@@ -14,7 +14,9 @@ WITH_GRAPH = [name for name in IMAGES if graph_beside(WEIGHTS / f"{name}.safeten
 
 
 def test_the_promised_generators_are_shipped() -> None:
-    assert {f"{images}-images-{system}" for images in ("jet", "muon") for system in ("lagan", "sarm")} <= set(WITH_GRAPH)
+    assert {f"{images}-images-{system}" for images in ("jet", "muon") for system in ("lagan", "sarm")} <= set(
+        WITH_GRAPH
+    )
 
 
 @pytest.fixture(params=IMAGES)
