@@ -40,7 +40,7 @@ def naive_images(model: SparseImages, noise: Tensor, conditions: Tensor) -> Tens
         for i in range(int(scale.later)):
             features = model.features_of(pixels)[:, : int(scale.entries)]
             state = scale.initial[kind] + features.flatten(1) @ embedding
-            read = scale.readout(scale.hidden(state))
+            read = scale.read(state)
             logits = read[:, : scale.later] + features[..., :DIRECT].flatten(1) @ direct
             padded = torch.nn.functional.pad(features[..., :DIRECT], (0, 0, 0, 1))
             there = padded[:, scale.near[i]].transpose(1, 2).flatten(1)

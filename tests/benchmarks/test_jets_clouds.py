@@ -100,15 +100,15 @@ def test_the_nearest_jet_is_found_without_all_distances(jets: JetSample) -> None
 
 def test_halves_are_disjoint_and_of_equal_classes() -> None:
     kind = np.arange(900) % len(JET_CLASS.choices)
-    for halves in truth.divided(kind, 0.008):
+    for halves in truth.divided(kind, 0.006):
         assert all(len(half[name]) == 60 for half in halves for name in JET_CLASS.choices)
         assert all(set(kind[half[name]]) == {place} for half in halves for place, name in enumerate(JET_CLASS.choices))
         assert len(halves[0]["all"]) == 300
         assert not set(halves[0]["all"]) & set(halves[1]["all"])
-    first, second = (truth.divided(kind, 0.008)[i][0]["all"] for i in (0, 1))
+    first, second = (truth.divided(kind, 0.006)[i][0]["all"] for i in (0, 1))
     assert set(first) != set(second)
     with pytest.raises(ValueError, match="60 jets of the class gluon, fewer than 120"):
-        truth.divided(kind[:300], 0.008)
+        truth.divided(kind[:300], 0.006)
 
 
 def test_the_tables_set_each_number_beside_the_truth() -> None:

@@ -218,7 +218,7 @@ class SparseAutoregression(nn.Module):
         # A sum over the first entries as a matrix product is faster than cumsum.
         states = state[:, None] + torch.ones(steps.shape[1], steps.shape[1]).to(steps).tril() @ steps
         used = torch.arange(states.shape[1], device=states.device) <= count[:, None]
-        read = self._read(states[used])
+        read = self.read(states[used])
         first = torch.cumsum(count + 1, dim=0) - (count + 1)
         rows = first[:, None] + before
         logits = read[:, : self.later].gather(0, rows) + direct
@@ -267,7 +267,7 @@ class SparseAutoregression(nn.Module):
 
         def step(pixels: Tensor, scores: Tensor, state: Tensor, direct: Tensor, last: Tensor) -> tuple[Tensor, ...]:
             """Find the next entry above 0 of each event, draw it, and add it to the state."""
-            read = self._read(state)
+            read = self.read(state)
             above = (read[:, : self.later] + direct > threshold) & (place[:, self.start : -1] > last)
             found, entry = above.any(dim=1, keepdim=True), above.to(torch.int32).argmax(dim=1, keepdim=True)
             near = self.near[entry[:, 0]]
@@ -297,7 +297,7 @@ class SparseAutoregression(nn.Module):
                 carried = step(*carried)
         return carried[0][:, :-1], carried[1][:, :-1]
 
-    def _read(self, state: Tensor) -> Tensor:
+    def read(self, state: Tensor) -> Tensor:
         """Return what states (..., width) say of all later entries: their gates, and what their scores depend on."""
         steep, rest = state.split([self.steep, state.shape[-1] - self.steep], dim=-1)
         read: Tensor = self.readout(self.hidden(torch.cat([MOST_STEEP * torch.tanh(steep / MOST_STEEP), rest], dim=-1)))
