@@ -210,3 +210,14 @@ def test_rows_that_were_not_judged_are_left_out() -> None:
     some = replace(some, truth_rows=np.arange(300), generated_rows=np.arange(300))
     findings, _ = judge_failures(truth, generated, some, np.random.default_rng(1))
     assert {(f.n_truth, f.n_generated) for f in findings} == {(300, 300)}
+
+
+def test_a_feature_of_one_value_is_of_no_importance() -> None:
+    rng = np.random.default_rng(1)
+    features = np.column_stack([rng.normal(size=400), np.zeros(400)])
+    features[200:, 0] += 1.0
+    labels = np.repeat([0, 1], 200)
+    both = [Events(features[half::2], labels[half::2], np.full(200, 1 / 100)) for half in (0, 1)]
+    found, _ = importances(*both, ("moved", "constant"), rng)
+    (constant,) = [one for one in found if one.feature == "constant"]
+    assert (constant.drop, constant.alone, constant.p_value) == (0.0, 0.5, 1.0)

@@ -117,7 +117,7 @@ class Jets:
     def _cloud(self, events: xr.Dataset) -> np.ndarray:
         """Return eta, phi and pT of the hardest particles, (N, P, 3) float32; 0 where there is none."""
         kept = hardest_particles(events[[*PARTICLE_VARIABLES, "present"]], self.particles)
-        there = kept["present"].values & (kept["pt_rel"].values > 0)
+        there = kept["present"].values.astype(bool) & (kept["pt_rel"].values > 0)
         cloud = np.stack([np.where(there, kept[name].values, 0) for name in PARTICLE_VARIABLES], axis=2).astype(
             np.float32
         )

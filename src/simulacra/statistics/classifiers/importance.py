@@ -77,6 +77,10 @@ def importances(
     found = []
     for feature, name in enumerate(names):
         area, without = area_and_influence(scores[1 + feature], measure.labels, measure.weights)
+        if np.ptp(measure.features[:, feature]) == 0:
+            # Of the same value for all: what rounding leaves is no difference.
+            found.append(Importance(name, 0.0, 0.0, 0.5, 0.0, 1.0))
+            continue
         alone = _alone(train, measure, feature)
         of_one, of_one_influence = area_and_influence(alone, measure.labels, measure.weights)
         error = standard_error(influence - without)
