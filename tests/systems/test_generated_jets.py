@@ -90,6 +90,7 @@ def test_conditions_that_no_jet_has_are_refused(generator: TrainedGenerator) -> 
         ("pt_rel", 0.0, "'pt_rel' is 0 for particle 0 of event 3"),
         ("pt_rel", np.nan, "'pt_rel' is nan in event 3"),
         ("phi_rel", 9.0, "'phi_rel' is 9 for particle 0 of event 3, .*from -pi to pi"),
+        ("eta_rel", 50.0, "'eta_rel' is 50 for particle 0 of event 3, .*from -20 to 20"),
         ("present", False, "event 3 is one of 1 jets without particles, .*leave them out"),
         ("jet_pt", 0.0, "'jet_pt' is 0 GeV in event 3, one of 1 such jets: it must be above 0"),
         ("jet_pt", -4.0, "'jet_pt' is a negative energy, -4.0 GeV, in event 3"),

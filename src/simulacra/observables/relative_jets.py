@@ -42,6 +42,9 @@ _VARIABLES: Final[dict[str, tuple[str, Role, str]]] = {
     "jet_class": (JET_CLASS.units, "condition", JET_CLASS.long_name),
 }
 
+#: largest difference of pseudorapidities, which no two particles of one jet have
+FURTHEST_ETA: Final = 20.0
+
 
 def jet_variable(values: np.ndarray, name: str) -> xr.Variable:
     """Return a variable of jets in relative coordinates, (N, P) or (N,), by its name in the table above."""
@@ -140,15 +143,17 @@ def refuse_impossible_jets(events: xr.Dataset) -> None:
     ------
     simulacra.events.EventsError
         if a jet has no particles or a transverse momentum of 0, or a particle has a transverse momentum of 0 or less,
-        or an azimuth beyond pi; the message names the first one, their number, and what to do.
+        an azimuth beyond pi, or a pseudorapidity that none can have; the message names the first one, their number, and
+        what to do.
     """
     if "present" not in events:
         raise EventsError("missing mask 'present', which tells how many particles each jet has")
     there, index = events["present"].values.astype(bool), events["event"].values
-    pt, phi = events["pt_rel"].values, events["phi_rel"].values
+    pt, phi, eta = (events[name].values for name in ("pt_rel", "phi_rel", "eta_rel"))
     impossible = {
         "pt_rel": (~(pt > 0) & there, "above 0"),
         "phi_rel": (~(np.abs(phi) <= np.float32(np.pi)) & there, "from -pi to pi [rad]"),
+        "eta_rel": (~(np.abs(eta) <= FURTHEST_ETA) & there, f"from -{FURTHEST_ETA:g} to {FURTHEST_ETA:g}"),
     }
     for name, (wrong, allowed) in impossible.items():
         if wrong.any():
