@@ -93,7 +93,7 @@ class JetFlow(nn.Module):
         wrong = scores.isnan().any(dim=1, keepdim=True)
         scores = scores.masked_fill(wrong, 0.0)
         attributes = self.attributes.inverse(scores, conditions[:, 0])
-        within = self.context_within(conditions, scores, attributes)
+        within = self.context_within(context, conditions[:, 0], scores, attributes)
         points = self.transport("particles", noise[:, ATTRIBUTES:], within)
         # What is NaN has no place among quantiles, and becomes NaN again at the end.
         wrong = wrong | points.isnan().any(dim=1, keepdim=True)
@@ -122,7 +122,7 @@ class JetFlow(nn.Module):
         scores = self.attributes(attributes, conditions[:, 0], rng)
         if stage == "jets":
             return scores[:, 1:], self.context_of_rest(context, scores[:, :1], attributes[:, 0])
-        return batch["points"].flatten(1), self.context_within(conditions, scores, attributes)
+        return batch["points"].flatten(1), self.context_within(context, conditions[:, 0], scores, attributes)
 
     def context(self, conditions: Tensor) -> Tensor:
         """Return the conditions (N, 2) as columns of order 1, (N, classes + 1)."""
@@ -133,7 +133,7 @@ class JetFlow(nn.Module):
         empty = torch.log1p((self.particles_per_jet - number).clamp(min=0.0))
         return torch.cat([context, score, empty[:, None]], dim=1)
 
-    def context_within(self, conditions: Tensor, scores: Tensor, attributes: Tensor) -> Tensor:
+    def context_within(self, context: Tensor, jet_class: Tensor, scores: Tensor, attributes: Tensor) -> Tensor:
         """Return the context of the particles: that of the jet, its scores, its axes, and the share of taken places."""
-        axes = self.representation.points_of_angles(axes_of(attributes), conditions[:, 0]).flatten(1)
-        return torch.cat([self.context(conditions), scores, axes, attributes[:, :1] / self.particles_per_jet], dim=1)
+        axes = self.representation.points_of_angles(axes_of(attributes), jet_class).flatten(1)
+        return torch.cat([context, scores, axes, attributes[:, :1] / self.particles_per_jet], dim=1)

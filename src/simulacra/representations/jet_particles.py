@@ -7,7 +7,6 @@ would count much in energy flow polynomials.
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import torch
@@ -47,7 +46,7 @@ class JetParticles(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         nodes = torch.arange(-FURTHEST_MOMENTUM, FURTHEST_MOMENTUM + SPACING / 2, SPACING, dtype=torch.float64)
-        normal = 0.5 * torch.erfc(-nodes / math.sqrt(2))
+        normal = torch.special.ndtr(nodes)
         # The lowest and the highest of the sample, whatever its size.
         normal[0], normal[-1] = 0.0, 1.0
         self.momenta = ClassQuantiles(normal, -FURTHEST_MOMENTUM, SPACING, max(classes, 2))
