@@ -60,7 +60,7 @@ MODELS: Final[Mapping[str, str]] = {
 SEED: Final = 5211
 #: how often twice as many images as are compared are divided at random
 DIVISIONS: Final = 4
-#: by process; images around muons are dearer
+#: by process
 TRUTHS: Final[Mapping[str, Truth]] = {
     "jet-images": Truth(
         {
@@ -69,7 +69,7 @@ TRUTHS: Final[Mapping[str, Truth]] = {
             "W1 of tau21 [1e-3]": "image_tau21",
             "W1 of pixels hit": "image_pixels",
         },
-        per_class=2_500,
+        per_class=5_000,
     ),
     "muon-images": Truth(
         {
@@ -78,7 +78,7 @@ TRUTHS: Final[Mapping[str, Truth]] = {
             "W1 of pT less than 0.2 from the muon [GeV]": "image_cone_2",
             "W1 of pixels hit": "image_pixels",
         },
-        per_class=1_500,
+        per_class=5_000,
     ),
 }
 UNITS: Final = {"W1 of tau21 [1e-3]": 1e-3}
