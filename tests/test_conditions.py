@@ -97,6 +97,7 @@ NUMBER = Condition("1", "number of collisions", kind="integer", positive=True)
     [
         (CLASS, "top", {2}),
         (CLASS, "gluon, top", {0, 2}),
+        (CLASS, "light_quark", {1}),
         (NUMBER, "5", {5}),
         (NUMBER, "uniform:2:5", {2, 3, 4, 5}),
     ],

@@ -369,7 +369,7 @@ def test_positions_may_be_negative_but_must_be_finite(five: TrainedGenerator) ->
     five.sample(2, seed=1, **INSIDE | {"impact_y": -3.0})
 
 
-@pytest.mark.parametrize("energy", [0.5, 200.0, "log:0.01:50", np.array([50.0, 5000.0])])
+@pytest.mark.parametrize("energy", [0.5, 200.0, "log:0.02:50", np.array([50.0, 5000.0])])
 def test_energies_out_of_the_trained_range_are_warned_of(generator: TrainedGenerator, energy: Any) -> None:
     expected = r"'incident_energy' from .* GeV reaches outside the trained range of 1 to 100 GeV: 'toy' extrapolates"
     with pytest.warns(ExtrapolationWarning, match=expected) as said:

@@ -187,6 +187,8 @@ class Condition:
         """
         if name.isdecimal() and int(name) < len(self.choices):
             return int(name)
+        # As flag_meanings spells it, without spaces.
+        name = next((one for one in self.choices if one.replace(" ", "_") == name), name)
         if name not in self.choices:
             raise ValueError(f"'{name}' is not one of the choices {', '.join(self.choices)}")
         return self.choices.index(name)

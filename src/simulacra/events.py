@@ -359,6 +359,9 @@ def _validate_values(name: str, array: xr.Variable, index: np.ndarray) -> None:
     values = array.values
     if values.dtype.kind not in NUMBERS:
         raise EventsError(f"variable '{name}' holds {values.dtype}, not {_wanted(values)}")
+    if "flag_values" in array.attrs and "flag_masks" not in array.attrs:
+        meanings = str(array.attrs.get("flag_meanings", "")).split()
+        refuse_other_choices(name, values, np.ravel(array.attrs["flag_values"]), meanings, index)
     is_energy = array.attrs["units"] in ENERGY_UNITS and array.attrs["role"] in ("condition", "feature")
     if is_energy and values.size and np.minimum.reduce(values, None) >= 0 and np.maximum.reduce(values, None) < np.inf:
         return
@@ -380,6 +383,22 @@ def _validate_values(name: str, array: xr.Variable, index: np.ndarray) -> None:
                 f"variable '{name}' is a negative energy, {values[tuple(place)]} {array.attrs['units']}, in event "
                 f"{index[place[0]]}{_at(array, place)}"
             )
+
+
+def refuse_other_choices(
+    name: str, values: np.ndarray, choices: np.ndarray, meanings: Sequence[str], index: np.ndarray
+) -> None:
+    """Refuse values (N, ...) that are none of the ``choices``, whose names are ``meanings`` (EventsError)."""
+    wrong = ~np.isin(values, choices)
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        named = len(meanings) == len(choices)
+        known = ", ".join(f"{one} ({meanings[i]})" if named else str(one) for i, one in enumerate(choices))
+        raise EventsError(
+            f"'{name}' is {values[tuple(place)]:g} in event {index[place[0]]}, one of "
+            f"{np.count_nonzero(wrong.reshape(len(wrong), -1).any(axis=1)):,} such events: it must be {known}; leave "
+            "those events out, or correct them"
+        )
 
 
 def _validate_masks(events: xr.Dataset) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -83,6 +84,28 @@ def step_progress(label: str, *, show: bool) -> Iterator[Progress]:
     """Show the steps of a job, the completed share and the time left."""
     with ProgressBar(label, 1.0, show=show, counted=False) as bar:
         yield lambda step, share: bar.update(share, label=step)
+
+
+@contextlib.contextmanager
+def waiting(label: str) -> Iterator[None]:
+    """Show that a job runs whose length is not known, and for how long; without a terminal its name after 5 s."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        late = threading.Timer(5.0, lambda: console.print(f"{label} ...", markup=False, soft_wrap=True))
+        late.daemon = True
+        late.start()
+        try:
+            yield
+        finally:
+            late.cancel()
+        return
+    columns = progress.SpinnerColumn(), progress.TextColumn("{task.description}"), progress.TimeElapsedColumn()
+    with progress.Progress(*columns, console=console, transient=True) as bar:
+        bar.add_task(label, total=None)
+        yield
 
 
 @contextlib.contextmanager

@@ -402,7 +402,7 @@ def test_impossible_energies_are_refused_before_a_store_is_begun(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("energy", ["5000", "log:0.001:50", "uniform:1:101"])
+@pytest.mark.parametrize("energy", ["5000", "log:0.02:50", "uniform:1:101"])
 def test_energies_out_of_the_trained_range_are_warned_of_once(trained_run: Path, tmp_path: Path, energy: str) -> None:
     options = ["-n", 30, "--batch-size", 10, f"--energy={energy}", "--quiet"]
     result = simulacra_command("generate", trained_run, *options, tmp_path / "out.zarr")
@@ -411,6 +411,17 @@ def test_energies_out_of_the_trained_range_are_warned_of_once(trained_run: Path,
     assert said.count("warning: ") == 1
     assert "GeV reaches outside the trained range of 1 to 100 GeV" in said
     assert open_events(tmp_path / "out.zarr", check=True).sizes["event"] == 30
+
+
+def test_an_impossible_condition_of_another_sample_is_named_by_its_event(trained_run: Path, tmp_path: Path) -> None:
+    showers = toy_showers(20)
+    showers["incident_energy"].values[3] = 1e6
+    write_events(showers, tmp_path / "like.zarr")
+    result = simulacra_command("generate", trained_run, "--like", tmp_path / "like.zarr", tmp_path / "out.zarr")
+    assert result.exit_code == 2
+    said = one_line(result.stderr)
+    assert "like.zarr': 'incident_energy' is 1e+06 GeV in event 3: it must be from 0.01 to 10000" in said
+    assert not (tmp_path / "out.zarr").exists()
 
 
 def test_a_condition_that_the_generator_does_not_know_is_refused(trained_run: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import simulacra
 from simulacra.events import names
 from simulacra.formats import FormatError, format_of, jetnet, read
 from simulacra.observables import observe
@@ -57,6 +58,21 @@ def test_a_file_comes_back_bit_for_bit(tmp_path: Path, dtype: str, width: int) -
             np.testing.assert_array_equal(file[name], values, strict=True)
 
 
+def test_files_of_known_classes_are_joined_as_the_page_says(tmp_path: Path) -> None:
+    for one in "tg":
+        write_file(tmp_path / f"{one}.hdf5")
+    files = [read(tmp_path / f"{one}.hdf5", particle=one) for one in "tg"]
+    jets = xr.concat(files, "event", combine_attrs="drop_conflicts")
+    simulacra.write(jets.assign_coords(event=range(jets.sizes["event"])), tmp_path / "jets.zarr")
+    kept = open_events(tmp_path / "jets.zarr")
+    assert kept["jet_class"].values.tolist() == [2] * 7 + [0] * 7
+    assert kept["event"].values.tolist() == list(range(14))
+    simulacra.write(kept.load(), tmp_path / "jets.h5", "jetnet")
+    assert read(tmp_path / "jets.h5")["jet_class"].values.tolist() == [2] * 7 + [0] * 7
+    assert "jet_class" not in read(tmp_path / "g.hdf5"), "unless the reader is told"
+    assert "jet_class" not in read(tmp_path / "g.hdf5", particle="charm")
+
+
 def test_the_columns_are_the_variables_of_the_convention(tmp_path: Path) -> None:
     content = write_file(tmp_path / "g.hdf5")
     events = read(tmp_path / "g.hdf5")
@@ -100,7 +116,7 @@ def test_generated_jets_need_neither_jet_features_nor_a_mask(tmp_path: Path) -> 
     with h5py.File(tmp_path / "generated.h5", "a") as file:
         file["particle_features"][...] = content
     events = read(tmp_path / "generated.h5", particle="gluon")
-    assert sorted(events.data_vars) == ["eta_rel", "phi_rel", "present", "pt_rel"]
+    assert sorted(events.data_vars) == ["eta_rel", "jet_class", "phi_rel", "present", "pt_rel"]
     np.testing.assert_array_equal(events["present"], content[..., 2] != 0)
     observed = observe(events)
     assert observed["unphysical_particles"].values[:2].tolist() == [1, 0]

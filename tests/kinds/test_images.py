@@ -29,7 +29,7 @@ WRONG: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
         lambda e: e.assign(signal=e["signal"] + (e["event"] == 7) * 2).assign(
             signal=lambda x: x["signal"].assign_attrs(e["signal"].attrs)
         ),
-        r"'signal' is 3 in event 7: it must be 0 \(background\) or 1",
+        r"'signal' is 3 in event 7, one of 1 such events: it must be 0 \(background\), 1 \(signal\)",
     ),
     "empty": (
         lambda e: e.assign(image=(e["image"].dims, np.zeros_like(e["image"].values), e["image"].attrs)),

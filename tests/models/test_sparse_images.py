@@ -205,6 +205,9 @@ def test_what_cannot_be_an_image_is_refused() -> None:
     for wrong in (2.0, -1.0, 0.5):
         with pytest.raises(ValueError, match="a class is not one of 0 to 1"):
             model.log_prob(image, torch.full((2, 1), wrong))
+    with pytest.raises(ValueError, match=r"classes must be \(2, 1\), not \(2,\)"):
+        model.log_prob(image, CLASSES[:, 0])
+    torch.testing.assert_close(model.log_prob(image.double(), CLASSES), model.log_prob(image, CLASSES))
     image[0, 0, 0] = 1e9
     found = model.log_prob(image, CLASSES)
     assert found[0] == -torch.inf

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import Result
+from typer.testing import CliRunner
 
 import simulacra
 from multi_jet_events import toy_collisions
+from simulacra.cli import main
 from simulacra.events import EventsError, take_part, validate
 from simulacra.systems import pile_up as system
 from simulacra.trained import TrainedGenerator
@@ -40,6 +43,21 @@ def test_a_library_is_overlaid_with_poisson_numbers(generator: TrainedGenerator)
     expected = numbers.sum() * library["particle_pt"].values.sum(axis=1).mean()
     assert pt.sum() == pytest.approx(expected, rel=0.05)
     assert set(np.unique(pt[there])) <= set(np.unique(library["particle_pt"].values))
+
+
+def test_the_command_takes_a_library_too(tmp_path: Path) -> None:
+    def simulacra_command(*arguments: object) -> Result:
+        return CliRunner().invoke(main.app, [str(argument) for argument in arguments])
+
+    library = toy_collisions(50)
+    simulacra.write(library, tmp_path / "library.zarr")
+    result = simulacra_command("pile-up", tmp_path / "library.zarr", tmp_path / "events.zarr", "-n", 5, "--mean", 8)
+    assert result.exit_code == 0, result.stderr
+    expected = simulacra.pile_up(library, 8, 5, seed=1)
+    np.testing.assert_array_equal(simulacra.read(tmp_path / "events.zarr")["particle_pt"], expected["particle_pt"])
+    refused = simulacra_command("pile-up", tmp_path / "none.zarr", tmp_path / "x.zarr", "-n", 5, "--mean", 8)
+    assert refused.exit_code == 2
+    assert "none.zarr" in refused.stderr
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["generated", "library"])

@@ -46,6 +46,7 @@ def export(
     conditions, such as an energy of 0, it returns NaN.
     """
     from simulacra.deploy.onnx import OPSET, Precision
+    from simulacra.progress import waiting
     from simulacra.trained import TrainedGenerator, load
     from simulacra.workflows.export import export as export_model
 
@@ -60,7 +61,8 @@ def export(
         _write_graph(trained)
         return
     path = output or Path(f"{trained.name}.onnx")
-    parity = export_model(trained, path, batch=batch, precision=cast("Precision", precision))
+    with waiting(f"exporting {trained.name} and comparing the file with torch"):
+        parity = export_model(trained, path, batch=batch, precision=cast("Precision", precision))
     typer.echo(
         f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}: "
         f"{_agreement(parity, LARGEST_VALUE if isinstance(trained, TrainedGenerator) else 'the score')}"
@@ -76,10 +78,12 @@ def _agreement(parity: Parity, scale: str) -> str:
 
 def _write_graph(trained: TrainedGenerator) -> None:
     from simulacra.deploy.graphs import graph_beside, write_graph
+    from simulacra.progress import waiting
     from simulacra.workflows.export import drawn_conditions
 
     path = graph_beside(trained.path)
-    parity = write_graph(trained.module, path, trained.weights_sha256, drawn_conditions(trained))
+    with waiting(f"exporting {trained.name} and comparing the graph with torch"):
+        parity = write_graph(trained.module, path, trained.weights_sha256, drawn_conditions(trained))
     typer.echo(
         f"graph of {trained.name} in {path}, {path.stat().st_size / 1e3:.0f} kB: {_agreement(parity, LARGEST_VALUE)}"
     )

@@ -23,8 +23,8 @@ import xarray as xr
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import Column, dataset, opened, values, write_file
 from simulacra.formats.metadata import file_attributes
-from simulacra.formats.provenance import file_provenance, to_events, write_group
-from simulacra.observables.relative_jets import JET_NAMES, jet_variable
+from simulacra.formats.provenance import GROUP, file_provenance, to_events, write_group
+from simulacra.observables.relative_jets import JET_CLASS, JET_NAMES, jet_variable
 from simulacra.units import in_convention
 
 PARTICLES: Final = "particle_features"
@@ -41,7 +41,8 @@ def read(
     Parameters
     ----------
     particle:
-        origin of the jets: "g", "q", "t", "w" or "z", or any other name. The file's name is not used.
+        origin of the jets: "g", "q", "t", "w" or "z", or any other name. The file's name is not used. Jets of one of
+        the five get it as ``jet_class``, which generators of jets need.
     start, stop:
         the first jet, and the one after the last (None: all).
 
@@ -73,7 +74,12 @@ def read(
             jets = values(file, JETS, (n, len(JET_VARIABLES)), rows)
             for i, name in enumerate(JET_VARIABLES):
                 variables[name] = jet_variable(np.ascontiguousarray(jets[:, i]), name)
-        return to_events(file, n, rows, variables, _attributes(file, particle), known=(PARTICLES, JETS))
+        attributes = _attributes(file, particle)
+        # Jets of several classes that were written here have theirs in the group.
+        if attributes.get("particle") in JET_CLASS.choices and GROUP not in file:
+            place = JET_CLASS.place_of(attributes["particle"])
+            variables["jet_class"] = jet_variable(np.full(stop - start, place, np.int32), "jet_class")
+        return to_events(file, n, rows, variables, attributes, known=(PARTICLES, JETS))
 
 
 def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -46,7 +46,7 @@ def write(
     Raises
     ------
     FormatError
-        if the format is unknown, something is there, or the format has no place for the events.
+        if the format is unknown, something is there, there are no events, or the format has no place for the events.
     simulacra.events.EventsError
         if the events break the conventions.
 
@@ -69,6 +69,8 @@ def write(
         raise FormatError(
             f"'{path}' exists: choose another path, or overwrite it (--overwrite; overwrite=True in Python)"
         )
+    if "event" in events.dims and not events.sizes["event"]:
+        raise FormatError(f"there are no events to write to '{path}'")
     takes_overwrite = name not in ("single_file", "hepmc")
     _WRITERS[name](events, path, **({"overwrite": overwrite} if takes_overwrite else {}))
     return path

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.conditions import Condition, Distribution
-from simulacra.events import SOURCE, EventsError
+from simulacra.events import SOURCE, EventsError, refuse_other_choices
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +45,9 @@ def describe(
         where = f"'{events.encoding[SOURCE]}'" if SOURCE in events.encoding else "the training sample"
         raise EventsError(f"the model's condition '{missing[0]}' is not in {where}, which holds {held}")
     for name in used:
-        _refuse_other_choices(name, events, conditions[name])
+        if choices := conditions[name].choices:
+            places = np.arange(len(choices))
+            refuse_other_choices(name, events[name].values, places, choices, events["event"].values)
     held_out = json.loads(events.attrs.get("hold_out", "[]"))
     asked = {name: _asked_of_the_simulator(name, events) for name in used if conditions[name].kind == "float"}
     forms = {name: drawn.form for name, drawn in asked.items() if drawn is not None and drawn.low < drawn.high}
@@ -61,21 +63,6 @@ def describe(
         "seconds_per_event": float(events.attrs["seconds_per_event"]),
         **({"hold_out": held_out} if held_out else {}),
     }
-
-
-def _refuse_other_choices(name: str, events: xr.Dataset, condition: Condition) -> None:
-    """Refuse values of a choice that are not the position of one (EventsError)."""
-    if condition.kind != "choice":
-        return
-    values = events[name].values
-    wrong = ~np.isin(values, np.arange(len(condition.choices)))
-    if wrong.any():
-        place = int(np.flatnonzero(wrong)[0])
-        known = ", ".join(f"{i} ({choice})" for i, choice in enumerate(condition.choices))
-        raise EventsError(
-            f"'{name}' is {values[place]:g} in event {events['event'].values[place]}, and in {int(wrong.sum()) - 1} "
-            f"others of no known class: it must be {known}; leave those events out, or correct them"
-        )
 
 
 def _asked_of_the_simulator(name: str, events: xr.Dataset) -> Distribution | None:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.conditions import Condition
-from simulacra.events import validate
+from simulacra.events import EventsError, validate
 from simulacra.kinds.description import columns_of, describe
 from simulacra.kinds.sampled import sampled
 from simulacra.kinds.validation import EventValidation
@@ -81,6 +81,11 @@ class Jets:
     """
 
     def __init__(self, events: xr.Dataset, particles: int) -> None:
+        if "jet_class" not in events:
+            raise EventsError(
+                "missing condition 'jet_class'; for a file in JetNet's layout, simulacra.read(path, particle='t') sets "
+                "it (g, q, t, w or z), and docs/jets.md joins several such files"
+            )
         validate(events, conditions=tuple(CONDITIONS), features=(*PARTICLE_VARIABLES, "jet_eta", "jet_mass"))
         refuse_impossible_jets(events)
         self.particles = particles

@@ -125,12 +125,15 @@ class SparseImages(nn.Module):
         Raises
         ------
         ValueError
-            if images have another shape, a pixel is negative or not finite, or a class does not exist.
+            if images or classes have another shape, a pixel is negative or not finite, or a class does not exist.
         """
         if image.dim() != 3 or image.shape[1:] != (self.size, self.size):
             raise ValueError(f"images must be (N, {self.size}, {self.size}), not {tuple(image.shape)}")
         if not bool((torch.isfinite(image) & (image >= 0)).all()):
             raise ValueError("a pixel is negative or not finite: pixels are transverse momenta [GeV], 0 for none")
+        if conditions.shape != (len(image), 1):
+            raise ValueError(f"classes must be ({len(image)}, 1), not {tuple(conditions.shape)}")
+        image = image.to(self.centre.dtype)
         kind = conditions[:, 0].to(torch.int64)
         if not bool(((kind >= 0) & (kind < self.classes) & (kind == conditions[:, 0])).all()):
             raise ValueError(f"a class is not one of 0 to {self.classes - 1}")

@@ -44,6 +44,8 @@ _VARIABLES: Final[dict[str, tuple[str, Role, str]]] = {
 
 #: largest difference of pseudorapidities, which no two particles of one jet have
 FURTHEST_ETA: Final = 20.0
+#: how far below 0 rounding of single particles makes the mass of a light jet, as a share of its transverse momentum
+ROUNDED_MASS: Final = 1e-3
 
 
 def jet_variable(values: np.ndarray, name: str) -> xr.Variable:
@@ -142,38 +144,53 @@ def refuse_impossible_jets(events: xr.Dataset) -> None:
     Raises
     ------
     simulacra.events.EventsError
-        if a jet has no particles or a transverse momentum of 0, or a particle has a transverse momentum of 0 or less,
-        an azimuth beyond pi, or a pseudorapidity that none can have; the message names the first one, their number, and
-        what to do.
+        if a jet is impossible (:func:`what_is_impossible`).
+    """
+    if found := what_is_impossible(events):
+        raise EventsError(found)
+
+
+def what_is_impossible(events: xr.Dataset) -> str:
+    """Return what is impossible in jets in relative coordinates, how often, and what to do; "" if nothing is.
+
+    That is a jet without particles, of a transverse momentum of 0, or of a negative mass; a particle of a transverse
+    momentum of 0 or less, an azimuth beyond pi, or a pseudorapidity that none can have.
     """
     if "present" not in events:
-        raise EventsError("missing mask 'present', which tells how many particles each jet has")
+        return "missing mask 'present', which tells how many particles each jet has"
     there, index = events["present"].values.astype(bool), events["event"].values
     pt, phi, eta = (events[name].values for name in ("pt_rel", "phi_rel", "eta_rel"))
-    impossible = {
+    of_particles = {
         "pt_rel": (~(pt > 0) & there, "above 0"),
         "phi_rel": (~(np.abs(phi) <= np.float32(np.pi)) & there, "from -pi to pi [rad]"),
         "eta_rel": (~(np.abs(eta) <= FURTHEST_ETA) & there, f"from -{FURTHEST_ETA:g} to {FURTHEST_ETA:g}"),
     }
-    for name, (wrong, allowed) in impossible.items():
+    for name, (wrong, allowed) in of_particles.items():
         if wrong.any():
             event, particle = np.argwhere(wrong)[0]
-            found = events[name].values[event, particle]
-            raise EventsError(
-                f"'{name}' is {found:g} for particle {particle} of event {index[event]}, one of "
-                f"{np.count_nonzero(wrong):,} such particles: it must be {allowed}; correct them, or set "
-                "'present' to False there"
+            return (
+                f"'{name}' is {events[name].values[event, particle]:g} for particle {particle} of event "
+                f"{index[event]}, one of {np.count_nonzero(wrong):,} such particles: it must be {allowed}; correct "
+                "them, or set 'present' to False there"
             )
     empty = ~there.any(axis=1)
     if empty.any():
-        raise EventsError(
+        return (
             f"event {index[np.flatnonzero(empty)[0]]} is one of {np.count_nonzero(empty):,} jets without particles, "
             "which nothing can be learned from: leave them out, with "
             "events.isel(event=events['present'].values.any(axis=1))"
         )
-    if "jet_pt" in events and (none := ~(events["jet_pt"].values > 0)).any():
-        place = np.flatnonzero(none)[0]
-        raise EventsError(
-            f"'jet_pt' is {events['jet_pt'].values[place]:g} GeV in event {index[place]}, one of "
-            f"{np.count_nonzero(none):,} such jets: it must be above 0; leave those events out"
-        )
+    of_jets = {}
+    if "jet_pt" in events:
+        of_jets["jet_pt"] = (~(events["jet_pt"].values > 0), "above 0")
+        if "jet_mass" in events:
+            least = -ROUNDED_MASS * events["jet_pt"].values
+            of_jets["jet_mass"] = (events["jet_mass"].values < least, "0 or more, but for rounding")
+    for name, (wrong, allowed) in of_jets.items():
+        if wrong.any():
+            place = np.flatnonzero(wrong)[0]
+            return (
+                f"'{name}' is {events[name].values[place]:g} GeV in event {index[place]}, one of "
+                f"{np.count_nonzero(wrong):,} such jets: it must be {allowed}; leave those events out"
+            )
+    return ""

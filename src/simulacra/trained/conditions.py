@@ -22,6 +22,12 @@ TOGETHER: Final = 2**20
 Value = float | str | Distribution | Choice | np.ndarray
 
 
+#: no events are made farther from the trained range: a factor for positive conditions, widths of the range for others
+FAR: Final = 100.0
+#: the extremes of a sample are a little inside the range that it comes from: shares of that range
+SLACK: Final = {"empirical": 1e-3}
+
+
 class ExtrapolationWarning(UserWarning):
     """Events were requested at conditions outside the trained range."""
 
@@ -207,7 +213,8 @@ class TrainedConditions:
             value = float(value)
         except OverflowError:
             value = np.inf
-        if not (SMALLEST_NORMAL < value < LARGEST_SINGLE) or self.declared[name].whole:
+        least, most = self._reach(name)
+        if not (max(SMALLEST_NORMAL, least) < value < min(LARGEST_SINGLE, most)) or self.declared[name].whole:
             self._refuse(name, np.full(n, value), first)
         return np.full(n, value, np.float32)
 
@@ -226,6 +233,10 @@ class TrainedConditions:
         if one.kind == "choice":
             wrong = wrong | (single < 0) | (single >= len(one.choices))
             need = f"one of {', '.join(one.choices)}, or its position"
+        else:
+            least, most = self._reach(name)
+            if not wrong.any() and (far := (column < least) | (column > most)).any():
+                wrong, need = far, f"from {least:g} to {most:g}: farther out the model means nothing"
         if wrong.any():
             i = int(np.flatnonzero(wrong)[0])
             unit = "" if one.units == "1" else f" {one.units}"
@@ -234,11 +245,19 @@ class TrainedConditions:
                 f"(trained from {low:g} to {high:g}{unit})"
             )
 
+    def _reach(self, name: str) -> tuple[float, float]:
+        """Return the lowest and the highest value of a condition that is not absurdly far from the trained range."""
+        low, high = self.ranges[name]
+        if self.declared[name].positive:
+            return low / FAR, high * FAR
+        beyond = FAR * (high - low) if high > low and not self.declared[name].whole else np.inf
+        return low - beyond, high + beyond
+
     def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
         """Warn if a range of conditions reaches outside the trained one."""
         for name, (lowest, highest) in asked.items():
             low, high = self.ranges[name]
-            slack = 1e-6 * (high - low)
+            slack = SLACK.get(self.declared[name].kind, 1e-6) * (high - low)
             if lowest < low - slack or highest > high + slack:
                 units = "" if (given := self.declared[name].units) == "1" else f" {given}"
                 warnings.warn(

@@ -165,7 +165,7 @@ class Generation:
         """
         from simulacra.store import refuse_source
         from simulacra.trained import ExtrapolationWarning, load_members
-        from simulacra.workflows.submission import LIKE, events_like, span, store_beside
+        from simulacra.workflows.submission import LIKE, events_like, resolved, span, store_beside
 
         if self.runtime not in RUNTIMES:
             raise ValueError(f"--runtime is one of {', '.join(RUNTIMES)}, not '{self.runtime}'")
@@ -201,6 +201,12 @@ class Generation:
             name: span(value, name, tuple(texts)) if value.startswith(LIKE) else trained.conditions.parse(name, value)
             for name, value in texts.items()
         }
+        if self.like is not None:
+            taken_over = resolved(taken, 0, n_events)
+            try:
+                trained.conditions.columns(n_events, self.seed, 0, taken_over)
+            except ValueError as error:
+                raise ValueError(f"'{self.like}': {error}") from None
         for bound in ("low", "high"):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExtrapolationWarning)

@@ -120,7 +120,8 @@ def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.
     conditions: dict[str, Any] = {}
     for condition in members[0].trained_range:
         if condition not in truth:
-            raise ValueError(f"the truth has no condition '{condition}', which '{name}' needs to draw events")
+            hint = "; --particle names the class of the jets in a JetNet file" if condition == "jet_class" else ""
+            raise ValueError(f"the truth has no condition '{condition}', which '{name}' needs to draw events{hint}")
         conditions[condition] = truth[condition].values[rows]
     return [
         _quietly(member, len(rows), seed=seed + 1_000 + number, **conditions) for number, member in enumerate(members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -39,7 +40,7 @@ def pile_up(
     ----------
     source:
         a generator of collisions (``pile_up``): a shipped name, a run folder or the generator; or a library, collisions
-        as visible particles (``simulacra.read``), which are drawn with replacement.
+        as visible particles or their store or file, which are drawn with replacement.
     mean:
         mean number of collisions in an event, 0 to 2000.
     n_events:
@@ -74,8 +75,10 @@ def pile_up(
     ('event', 'particle')
     """
     from simulacra.events import make_events, variable
+    from simulacra.formats import read
     from simulacra.observables.visible_particles import particle_variable
     from simulacra.settings import whole_number
+    from simulacra.workflows.judged_events import is_generator
 
     n_events = whole_number(n_events, "the number of events", 1)
     seed, first_event = whole_number(seed, "the seed"), whole_number(first_event, "the first event's index")
@@ -84,6 +87,8 @@ def pile_up(
     begin = time.perf_counter()
     numbers = _numbers(float(mean), seed, first_event + n_events)
     before, numbers = int(numbers[:first_event].sum()), numbers[first_event:]
+    if isinstance(source, str | os.PathLike) and Path(source).exists() and not is_generator(os.fspath(source)):
+        source = read(source)
     collisions = _Library(source, seed) if isinstance(source, xr.Dataset) else _Generated(source, seed)
     pieces = [
         _overlaid(collisions.some(range(start, stop), before, numbers, first_event), numbers[start:stop])

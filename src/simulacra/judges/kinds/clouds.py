@@ -8,22 +8,25 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
-from simulacra.events import names
+from simulacra.events import EventsError, names
 from simulacra.formats.jetnet import in_common
 from simulacra.judges.kinds.kind import Kind
 from simulacra.judges.limits import area, uses_of
 from simulacra.judges.samples import Cloud, JudgeError
 from simulacra.observables.particle_numbers import KINDS, NEUTRINOS, is_kind
-from simulacra.observables.relative_jets import hardest_particles
+from simulacra.observables.relative_jets import hardest_particles, what_is_impossible
 from simulacra.wording import listed
 
 
 def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], list[str]]:
-    """Return jets with as many particles, and without the variables that any sample lacks; other clouds as they are."""
+    """Return jets with as many particles, and without the variables that any sample lacks; other clouds as they are.
+
+    Impossible jets are refused in the truth. A generator may make some: they are judged, and said to be there.
+    """
     lacking: dict[str, None] = {}
     for other in samples[1:]:
         lacking |= dict.fromkeys(in_common(samples[0], other)[2])
-    warnings = []
+    warnings = _impossible_jets(samples)
     if lacking:
         warnings.append(
             f"Judged without {listed(tuple(lacking))} of the jets, which some of the samples lack: only quantities "
@@ -40,6 +43,19 @@ def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], li
             f"{max(places)}."
         )
     return alike, warnings
+
+
+def _impossible_jets(samples: Sequence[xr.Dataset]) -> list[str]:
+    """Return warnings about impossible jets in generated samples; refuse those of the truth, the first one."""
+    if not all("pt_rel" in events and "phi_rel" in events and "eta_rel" in events for events in samples):
+        return []
+    if found := what_is_impossible(samples[0]):
+        raise EventsError(f"the truth: {found}")
+    return [
+        f"A generated sample holds impossible jets: {found}."
+        for one in samples[1:]
+        if (found := what_is_impossible(one))
+    ]
 
 
 def _unpacked(events: xr.Dataset) -> dict[str, Any]:
