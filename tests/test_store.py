@@ -433,7 +433,7 @@ def test_a_fault_is_told_with_the_store_whatever_was_chosen_of_it(tmp_path: Path
     ):
         with pytest.raises(EventsError, match=rf"^'{path}': variable 'shower' is nan in event 12 at cell 3"):
             validate(chosen)
-    with pytest.raises(StoreError, match=rf"'{path}': variable 'shower' is nan"):
+    with pytest.raises(EventsError, match=rf"'{path}': variable 'shower' is nan"):
         write_events(opened, tmp_path / "copy.zarr")
     with pytest.raises(EventsError, match=rf"^'{path}': missing feature 'active'"):
         validate(opened, features=["active"])

@@ -58,5 +58,5 @@ def _times(rows: list[Mapping[str, Any]], truth: Mapping[str, Any]) -> str:
         )
         for row in rows
     ]
-    heads = ("one thread", "training images", "minutes of training", "µs an image")
+    heads = ("one thread", "training images", "minutes to its checkpoint", "µs an image")
     return table(heads, [*lines, ("Pythia 8", "", "", f"{1e6 * truth['seconds']:,.0f}")])

@@ -12,7 +12,7 @@ from events_of_every_kind import lists, masked_fields, variable_stars
 from simulacra.events import EventsError, coordinate_of, mask_of, names, slots, uncertainty_of, validate
 from simulacra.formats import read, single_file
 from simulacra.observables import observe
-from simulacra.store import StoreError, open_events, write_events
+from simulacra.store import open_events, write_events
 
 KINDS = {"stars": variable_stars, "fields": masked_fields, "lists": lists}
 
@@ -73,5 +73,5 @@ def test_what_is_wrong_with_a_file_or_a_store_is_named_by_it(tmp_path: Path) -> 
     zarr.open_array(tmp_path / "events.zarr" / "magnitude_error", mode="r+").attrs["of"] = "brightness"
     with pytest.raises(EventsError, match=r"events\.zarr': the uncertainty 'magnitude_error' is of 'brightness'"):
         open_events(tmp_path / "events.zarr", check=True)
-    with pytest.raises(StoreError, match="the uncertainty 'magnitude_error' is of 'magnitude': its attribute 'of'"):
+    with pytest.raises(EventsError, match="the uncertainty 'magnitude_error' is of 'magnitude': its attribute 'of'"):
         write_events(events.drop_vars("magnitude"), tmp_path / "again.zarr")

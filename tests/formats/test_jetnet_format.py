@@ -70,7 +70,10 @@ def test_files_of_known_classes_are_joined_as_the_page_says(tmp_path: Path) -> N
     simulacra.write(kept.load(), tmp_path / "jets.h5", "jetnet")
     assert read(tmp_path / "jets.h5")["jet_class"].values.tolist() == [2] * 7 + [0] * 7
     assert "jet_class" not in read(tmp_path / "g.hdf5"), "unless the reader is told"
-    assert "jet_class" not in read(tmp_path / "g.hdf5", particle="charm")
+    with pytest.warns(UserWarning, match=r"jets of 'top' get no 'jet_class', .* g \(gluon\), .* t \(top quark\)"):
+        assert "jet_class" not in read(tmp_path / "g.hdf5", particle="top")
+    with pytest.raises(FormatError, match="holds jets of 'gluon', not only of 'top quark'"):
+        read(tmp_path / "jets.h5", particle="t")
 
 
 def test_the_columns_are_the_variables_of_the_convention(tmp_path: Path) -> None:

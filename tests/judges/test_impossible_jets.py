@@ -7,7 +7,6 @@ import pytest
 import simulacra
 from simulacra.events import EventsError
 from simulacra.judges.kinds.clouds import KIND
-from simulacra.store import StoreError
 from toy_jets import toy_jets
 
 PLANTED: dict[str, tuple[float, str]] = {
@@ -49,9 +48,16 @@ def test_a_class_that_does_not_exist_is_refused(truth: bool) -> None:
 
 
 def test_such_events_are_not_written(tmp_path: Any) -> None:
-    with pytest.raises(StoreError, match="'jet_class' is 7 in event 5"):
-        simulacra.write(planted("jet_class", 7), tmp_path / "jets.zarr")
-    with pytest.raises(EventsError, match="'jet_class' is 7 in event 5"):
-        simulacra.write(planted("jet_class", 7), tmp_path / "jets.h5")
-    assert not (tmp_path / "jets.zarr").exists()
-    assert not (tmp_path / "jets.h5").exists()
+    for name in ("jets.zarr", "jets.h5"):
+        with pytest.raises(EventsError, match="'jet_class' is 7 in event 5"):
+            simulacra.write(planted("jet_class", 7), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["phi_rel", "eta_rel", "pt_rel", "present"])
+def test_a_missing_variable_of_jets_is_named(name: str) -> None:
+    for truth in (True, False):
+        wrong, right = toy_jets(300).drop_vars(name), toy_jets(300, 2)
+        said = f"{'the truth' if truth else 'a generated sample'}: missing '{name}' of jets"
+        with pytest.raises(EventsError, match=said):
+            simulacra.judge(*((wrong, right) if truth else (right, wrong)), progress=False)

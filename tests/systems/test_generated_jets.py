@@ -70,6 +70,15 @@ def test_beyond_the_trained_range_they_are_possible_too(generator: TrainedGenera
         refuse_impossible({str(name): array.variable for name, array in events.data_vars.items()})
 
 
+def test_azimuths_are_within_half_a_turn(generator: TrainedGenerator) -> None:
+    output = np.zeros((2, 3 * 12 + 2), np.float32)
+    output[:, 12:14] = [[4.0, -7.0], [0.3, -3.0]]
+    output[:, 24:26] = 0.5
+    phi = generator.variables_of(output)["phi_rel"].values
+    np.testing.assert_allclose(phi[:, :2], [[4.0 - 2 * np.pi, 2 * np.pi - 7.0], [0.3, -3.0]], rtol=1e-6)
+    assert (phi[:, 2:] == 0).all()
+
+
 def test_conditions_that_no_jet_has_are_refused(generator: TrainedGenerator) -> None:
     for given, said in (
         ({"jet_class": "tops"}, "'jet_class'.*gluon, light quark, top quark, W boson, Z boson"),

@@ -91,7 +91,7 @@ def test_no_collision_is_an_empty_event(generator: TrainedGenerator) -> None:
 
 def test_what_makes_no_sense_is_refused(generator: TrainedGenerator) -> None:
     library = toy_collisions(10)
-    for mean in (-1, np.nan, np.inf, 1e9, True):
+    for mean in (-1, np.nan, np.inf, 1e9, True, "5"):
         with pytest.raises(ValueError, match="the mean number of collisions is from 0 to 2000"):
             simulacra.pile_up(library, mean, 2, seed=1)
     with pytest.raises(ValueError, match="the number of events"):
@@ -102,6 +102,8 @@ def test_what_makes_no_sense_is_refused(generator: TrainedGenerator) -> None:
         simulacra.pile_up(library, 20, 2, seed=1, places=3)
     with pytest.raises(EventsError, match="the library of collisions is empty"):
         simulacra.pile_up(library.isel(event=slice(0)), 1, 1, seed=1)
+    with pytest.raises(EventsError, match="the library holds pile-up, events of several collisions"):
+        simulacra.pile_up(simulacra.pile_up(library, 5, 3, seed=1), 5, 3, seed=1)
     with pytest.raises(EventsError, match="the library of collisions lacks"):
         simulacra.pile_up(library.drop_vars("particle_phi"), 1, 1, seed=1)
     with pytest.raises(ValueError, match="'calo-eplus' is of the system showerflow"):

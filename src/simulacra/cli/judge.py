@@ -99,7 +99,10 @@ def judge(
         ),
     ] = 0.01,
     particle: Annotated[
-        str | None, typer.Option("--particle", help="Incident particle, if the file does not name it.")
+        str | None,
+        typer.Option(
+            "--particle", help="Incident particle, or origin of jets (g, q, t, w, z), if a file does not name it."
+        ),
     ] = None,
     binning: Annotated[Path | None, typer.Option("--binning", help="Binning XML of CaloChallenge files.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,

@@ -37,7 +37,10 @@ def refine(
         ),
     ] = False,
     particle: Annotated[
-        str | None, typer.Option("--particle", help="Incident particle, if the file does not name it.")
+        str | None,
+        typer.Option(
+            "--particle", help="Incident particle, or origin of jets (g, q, t, w, z), if a file does not name it."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers, also of the events.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,

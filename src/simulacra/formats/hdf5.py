@@ -96,7 +96,7 @@ def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...], *, kinds:
     # An empty dataset of HDF5 has no shape at all.
     there = found.shape
     if there is None or len(there) != len(shape) or any(n not in (None, m) for n, m in zip(shape, there, strict=True)):
-        expected = ", ".join("N" if n is None else str(n) for n in shape)
+        expected = ", ".join(("N" if i == 0 else "any") if n is None else str(n) for i, n in enumerate(shape))
         raise FormatError(f"'{file.filename}': expected '{name}' of the shape ({expected}), found {there}")
     return found
 

@@ -14,6 +14,7 @@ of jets count such particles. Values of absent particles are not changed. A file
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, Final
 
 import h5py
@@ -24,12 +25,12 @@ from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import Column, dataset, opened, values, write_file
 from simulacra.formats.metadata import file_attributes
 from simulacra.formats.provenance import GROUP, file_provenance, to_events, write_group
-from simulacra.observables.relative_jets import JET_CLASS, JET_NAMES, jet_variable
+from simulacra.observables.relative_jets import JET_CLASS, JET_NAMES, OF_PARTICLES, jet_variable
 from simulacra.units import in_convention
 
 PARTICLES: Final = "particle_features"
 JETS: Final = "jet_features"
-PARTICLE_VARIABLES: Final = ("eta_rel", "phi_rel", "pt_rel")
+PARTICLE_VARIABLES: Final = OF_PARTICLES
 JET_VARIABLES: Final = ("jet_pt", "jet_eta", "jet_mass", "particle_number")
 
 
@@ -51,6 +52,11 @@ def read(
     FormatError
         if the file is truncated, a dataset is missing or of a wrong shape, a value is NaN, a mask is neither 0 nor 1, a
         jet's pt is negative, or the file is of another particle.
+
+    Warns
+    -----
+    UserWarning
+        if ``particle`` is none of the five classes.
     """
     with opened(path) as file:
         found = dataset(file, PARTICLES, (None, None, None))
@@ -79,7 +85,22 @@ def read(
         if attributes.get("particle") in JET_CLASS.choices and GROUP not in file:
             place = JET_CLASS.place_of(attributes["particle"])
             variables["jet_class"] = jet_variable(np.full(stop - start, place, np.int32), "jet_class")
-        return to_events(file, n, rows, variables, attributes, known=(PARTICLES, JETS))
+        elif particle is not None and jet_name(particle) not in JET_CLASS.choices:
+            known = ", ".join(f"{letter} ({name})" for letter, name in JET_NAMES.items())
+            warnings.warn(
+                f"'{file.filename}': jets of '{particle}' get no 'jet_class', which is given to those of {known}",
+                stacklevel=2,
+            )
+        events = to_events(file, n, rows, variables, attributes, known=(PARTICLES, JETS))
+    if particle is not None and "jet_class" in events and jet_name(particle) in JET_CLASS.choices:
+        other = np.unique(
+            events["jet_class"].values[events["jet_class"].values != JET_CLASS.place_of(jet_name(particle))]
+        )
+        if len(other):
+            raise FormatError(
+                f"'{path}' holds jets of '{JET_CLASS.choices[int(other[0])]}', not only of '{jet_name(particle)}'"
+            )
+    return events
 
 
 def write(events: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -16,7 +16,13 @@ from simulacra.kinds.description import columns_of, describe
 from simulacra.kinds.sampled import sampled
 from simulacra.kinds.validation import EventValidation
 from simulacra.observables.jet_clouds import jet_observables_of
-from simulacra.observables.relative_jets import JET_CLASS, hardest_particles, jet_variable, refuse_impossible_jets
+from simulacra.observables.relative_jets import (
+    JET_CLASS,
+    OF_PARTICLES,
+    hardest_particles,
+    jet_variable,
+    refuse_impossible_jets,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +36,7 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
 }
 #: attributes of the training sample that generated jets also have
 CARRIES: Final = ()
-PARTICLE_VARIABLES: Final = ("eta_rel", "phi_rel", "pt_rel")
+PARTICLE_VARIABLES: Final = OF_PARTICLES
 #: observables by which a checkpoint is chosen: not those that are reported (mass, particles, energy flow, Frechet)
 CHOSEN_BY: Final = (
     "multiplicity",
@@ -55,6 +61,9 @@ def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str
     particles = output[:, :-2].reshape(len(output), len(PARTICLE_VARIABLES), -1)
     columns = {name: np.ascontiguousarray(particles[:, i]) for i, name in enumerate(PARTICLE_VARIABLES)}
     columns["present"] = columns["pt_rel"] > 0
+    # Far below the trained transverse momenta jets are wider than half a turn.
+    if (beyond := np.abs(columns["phi_rel"]) > np.pi).any():
+        columns["phi_rel"][beyond] = (columns["phi_rel"][beyond] + np.pi) % np.float32(2 * np.pi) - np.pi
     columns |= {"jet_eta": output[:, -2].copy(), "jet_mass": 1000 * output[:, -1]}
     return {name: jet_variable(values, name) for name, values in columns.items()}
 

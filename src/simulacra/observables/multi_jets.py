@@ -21,6 +21,7 @@ import xarray as xr
 from simulacra.events import EventsError, names, validate, variable
 from simulacra.observables.jets import cluster_jets
 from simulacra.observables.relative_jets import jet_variable
+from simulacra.settings import whole_number
 
 #: particles beyond this pseudorapidity are not clustered
 MAX_ABS_ETA: Final = 5.0
@@ -83,6 +84,7 @@ def with_jets(events: xr.Dataset, fewest: int = 1, most: int | None = None) -> x
         if ``fewest`` is below 1 or above ``most``.
     """
     check(events)
+    fewest, most = whole_number(fewest, "fewest"), None if most is None else whole_number(most, "most")
     if fewest < 1 or (most is not None and fewest > most):
         raise ValueError(f"a region has at least 1 jet and no empty range, not {fewest} to {most}")
     number = events["present"].values.sum(axis=1)

@@ -42,6 +42,8 @@ _VARIABLES: Final[dict[str, tuple[str, Role, str]]] = {
     "jet_class": (JET_CLASS.units, "condition", JET_CLASS.long_name),
 }
 
+#: what a particle of a jet is described by
+OF_PARTICLES: Final = ("eta_rel", "phi_rel", "pt_rel")
 #: largest difference of pseudorapidities, which no two particles of one jet have
 FURTHEST_ETA: Final = 20.0
 #: how far below 0 rounding of single particles makes the mass of a light jet, as a share of its transverse momentum

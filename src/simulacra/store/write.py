@@ -36,6 +36,8 @@ INDEX_BYTES: Final = 8
 MOST_COMPRESSION: Final = 50.0
 #: endings of files that hold events but are no stores
 FILE_ENDINGS: Final = (".h5", ".hdf5", ".hepmc")
+#: events of at most so many bytes are checked before a store is begun
+CHECKED_FIRST: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,7 @@ def write_store(
     KeyboardInterrupt
         with the number of events that are kept.
     """
-    path = path_of(path, "the store")
-    if path.suffix in FILE_ENDINGS:
-        store = path.with_suffix(".zarr")
-        raise ValueError(
-            f"'{path}' would be a Zarr store, which is a folder: name it '{store}'. Then "
-            f"simulacra.write(simulacra.open_events('{store}'), '{path}') writes the events into such a file"
-        )
+    path = _refuse_file(path_of(path, "the store"))
     if whole_number(workers, "the number of workers") < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
     plan = Plan.make(n_events, chunk_size, fingerprint)
@@ -156,11 +152,13 @@ def write_events(
     n_events = events.sizes.get("event", 0)
     if not n_events:
         raise ValueError("there are no events to write")
-    validate(events.drop_vars(list(events.data_vars)))
+    path = _refuse_file(Path(path))
+    # Wrong events are refused before anything is written; large ones chunk by chunk.
+    validate(events if events.nbytes <= CHECKED_FIRST else events.drop_vars(list(events.data_vars)))
     bytes_per_event = sum(a.dtype.itemsize * a.size // n_events for a in events.variables.values() if "event" in a.dims)
     several = chunk_size or int(max(1, min(n_events, CHUNK_BYTES // max(1, bytes_per_event))))
     plan = Plan.make(n_events, several, {"written": uuid.uuid4().hex} if fingerprint is None else fingerprint)
-    make = _Make(Path(path), plan, lambda chunk: events.isel(event=slice(chunk.start, chunk.stop)), contiguous=False)
+    make = _Make(path, plan, lambda chunk: events.isel(event=slice(chunk.start, chunk.stop)), contiguous=False)
     return _write(
         make,
         processes=0,
@@ -170,6 +168,17 @@ def write_events(
         overwrite=overwrite,
         start_over=fingerprint is None,
     )
+
+
+def _refuse_file(path: Path) -> Path:
+    """Return the path of a store; refuse one that ends like a file (ValueError)."""
+    if path.suffix in FILE_ENDINGS:
+        store = path.with_suffix(".zarr")
+        raise ValueError(
+            f"'{path}' would be a Zarr store, which is a folder: name it '{store}'. Then "
+            f"simulacra.write(simulacra.open_events('{store}'), '{path}') writes the events into such a file"
+        )
+    return path
 
 
 @dataclass(frozen=True)

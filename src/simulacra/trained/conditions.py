@@ -24,6 +24,7 @@ Value = float | str | Distribution | Choice | np.ndarray
 
 #: no events are made farther from the trained range: a factor for positive conditions, widths of the range for others
 FAR: Final = 100.0
+FAR_WIDTHS: Final = 10.0
 #: the extremes of a sample are a little inside the range that it comes from: shares of that range
 SLACK: Final = {"empirical": 1e-3}
 
@@ -250,7 +251,7 @@ class TrainedConditions:
         low, high = self.ranges[name]
         if self.declared[name].positive:
             return low / FAR, high * FAR
-        beyond = FAR * (high - low) if high > low and not self.declared[name].whole else np.inf
+        beyond = FAR_WIDTHS * (high - low) if high > low and not self.declared[name].whole else np.inf
         return low - beyond, high + beyond
 
     def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:

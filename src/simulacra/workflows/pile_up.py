@@ -82,7 +82,7 @@ def pile_up(
 
     n_events = whole_number(n_events, "the number of events", 1)
     seed, first_event = whole_number(seed, "the seed"), whole_number(first_event, "the first event's index")
-    if isinstance(mean, bool) or not 0 <= float(mean) <= MOST:
+    if isinstance(mean, bool | str) or not 0 <= float(mean) <= MOST:
         raise ValueError(f"the mean number of collisions is from 0 to {MOST:g}, not {mean}")
     begin = time.perf_counter()
     numbers = _numbers(float(mean), seed, first_event + n_events)
@@ -189,6 +189,11 @@ class _Library:
             held = f"lacks {missing}" if missing else "is empty"
             raise EventsError(
                 f"the library of collisions {held}: simulacra simulate pythia --process pile-up makes one"
+            )
+        if "collisions" in library:
+            raise EventsError(
+                "the library holds pile-up, events of several collisions, and not single ones: "
+                "simulacra simulate pythia --process pile-up makes these"
             )
         validate(library)
         self._pt, self._eta, self._phi, self._there = _arrays(library)

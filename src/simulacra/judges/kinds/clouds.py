@@ -14,8 +14,13 @@ from simulacra.judges.kinds.kind import Kind
 from simulacra.judges.limits import area, uses_of
 from simulacra.judges.samples import Cloud, JudgeError
 from simulacra.observables.particle_numbers import KINDS, NEUTRINOS, is_kind
-from simulacra.observables.relative_jets import hardest_particles, what_is_impossible
+from simulacra.observables.relative_jets import OF_PARTICLES, hardest_particles, what_is_impossible
 from simulacra.wording import listed
+
+
+def _is_jet(events: xr.Dataset) -> bool:
+    """Return whether events are jets in relative coordinates, perhaps without one of their variables."""
+    return sum(name in events.data_vars for name in OF_PARTICLES) > 1
 
 
 def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], list[str]]:
@@ -47,8 +52,11 @@ def _jets_in_common(samples: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], li
 
 def _impossible_jets(samples: Sequence[xr.Dataset]) -> list[str]:
     """Return warnings about impossible jets in generated samples; refuse those of the truth, the first one."""
-    if not all("pt_rel" in events and "phi_rel" in events and "eta_rel" in events for events in samples):
+    if not any(_is_jet(events) for events in samples):
         return []
+    for number, events in enumerate(samples):
+        if missing := [name for name in (*OF_PARTICLES, "present") if name not in events]:
+            raise EventsError(f"{'a generated sample' if number else 'the truth'}: missing '{missing[0]}' of jets")
     if found := what_is_impossible(samples[0]):
         raise EventsError(f"the truth: {found}")
     return [
@@ -86,7 +94,7 @@ def _unpacked(events: xr.Dataset) -> dict[str, Any]:
 
 
 KIND: Final = Kind(
-    holds=lambda events: "present" in events.data_vars and "particle" in events["present"].dims,
+    holds=lambda events: ("present" in events.data_vars and "particle" in events["present"].dims) or _is_jet(events),
     generality=1,
     uses=uses_of(
         "particle by particle",
