@@ -118,6 +118,9 @@ class Condition:
         whether it must be above 0.
     choices:
         the names of a choice.
+    decides:
+        whether conditions that are not asked for follow this one when it is: they are then those of one of the 16
+        training events nearest to it, and not of any. It must be positive, and is compared by its logarithm.
     """
 
     units: str
@@ -125,6 +128,7 @@ class Condition:
     kind: ConditionKind = "float"
     positive: bool = False
     choices: tuple[str, ...] = ()
+    decides: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ConditionKind):
@@ -141,6 +145,8 @@ class Condition:
                 f"'{self.long_name}': the names of a choice are a tuple of different texts of one line without commas, "
                 f"none of them a number or '{EMPIRICAL}', not {self.choices!r}"
             )
+        if self.decides and not (self.kind == "empirical" and self.positive):
+            raise ValueError(f"'{self.long_name}': only a positive empirical condition can decide others")
         if self.kind == "choice" and self.positive:
             raise ValueError(f"'{self.long_name}': a choice cannot be positive, because its first position is 0")
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import xarray as xr
 
 from simulacra.compressed import is_compressed
-from simulacra.formats import calochallenge, calogan, flat_showers, hepmc, jetnet, single_file
+from simulacra.formats import asas, calochallenge, calogan, flat_showers, hepmc, jetnet, ogle, single_file
 from simulacra.formats.binning import Binning
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import opened
@@ -17,7 +17,7 @@ from simulacra.formats.particles import geant4_name
 from simulacra.settings import path_of
 from simulacra.store import open_events
 
-Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc", "jetnet"]
+Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc", "jetnet", "ogle", "asas"]
 
 #: the datasets that identify each layout
 _LAYOUTS: Final[Mapping[Format, frozenset[str]]] = {
@@ -25,6 +25,7 @@ _LAYOUTS: Final[Mapping[Format, frozenset[str]]] = {
     "calochallenge": frozenset({"incident_energies", "showers"}),
     "flat_showers": frozenset({"energy", "showers"}),
     "jetnet": frozenset({jetnet.PARTICLES}),
+    "ogle": frozenset({ogle.CURVES, ogle.CATALOGUE}),
 }
 
 
@@ -42,6 +43,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     # A damaged file that is called HepMC is one: the message says what is wrong with it.
     if hepmc.is_hepmc(path) or any(suffix.startswith(".hepmc") for suffix in path.suffixes):
         return "hepmc"
+    if asas.is_archive(path):
+        return "asas"
     if is_compressed(path):
         raise FormatError(f"'{path}' is compressed, and is not a HepMC file: unpack it first")
     with opened(path) as file:
@@ -61,7 +64,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
             return fitting[0]
         raise FormatError(
             f"'{path}' holds {sorted(there)}: expected 'energy' and 'layer_0' to 'layer_2' (CaloGAN), "
-            "'incident_energies' and 'showers' (CaloChallenge), 'energy' and 'showers', or 'particle_features' (JetNet)"
+            "'incident_energies' and 'showers' (CaloChallenge), 'energy' and 'showers', 'particle_features' (JetNet), "
+            "or 'light_curves' and 'fundamental_mode' (OGLE)"
         )
 
 
@@ -111,6 +115,10 @@ def read(
             return jetnet.read(path, particle=particle)
         case "hepmc":
             events = hepmc.read(path)
+        case "ogle":
+            events = ogle.read(path)
+        case "asas":
+            events = asas.read(path)
         case "single_file":
             events = single_file.read(path)
         case "store":

@@ -28,6 +28,7 @@ nothing and a ratio over 0 are 0, never NaN.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -167,34 +168,61 @@ def _structure_function(values: np.ndarray, there: np.ndarray, times: np.ndarray
     return np.asarray(sums / np.maximum(counts, 1))
 
 
-def _folded(
+@dataclass(frozen=True)
+class FourierFit:
+    """Harmonics of folded series: amplitudes and phases [rad] of each, (N, 4), and the fitted values, (N, L)."""
+
+    amplitude: np.ndarray
+    phase: np.ndarray
+    fitted: np.ndarray
+
+
+def fourier_fit(
     values: np.ndarray, there: np.ndarray, cycles: np.ndarray, uncertainty: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """Return the Fourier amplitude, ratios and phases of series at times in periods, (N,) each."""
-    number = there.sum(axis=1)
+) -> FourierFit:
+    """Fit four harmonics to series by least squares, weighted by their uncertainties.
+
+    Parameters
+    ----------
+    values, there, uncertainty:
+        as in :func:`series_observables`, (N, L).
+    cycles:
+        times in periods, (N, L).
+    """
     weights = weights_of(there, uncertainty)
     centre = (weights * values).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-300)
-    values = np.where(there, values - centre[:, None], 0.0)
+    deviation = np.where(there, values - centre[:, None], 0.0)
     angle = 2 * np.pi * np.where(there, cycles % 1.0, 0.0)
     waves = [wave(k * angle) for k in range(1, HARMONICS + 1) for wave in (np.cos, np.sin)]
     design = np.stack([np.ones_like(angle), *waves], axis=2)
     weighted = design * weights[:, :, None]
     matrix = np.swapaxes(weighted, 1, 2) @ design
-    moments = (weighted * values[:, :, None]).sum(axis=1)
+    moments = (weighted * deviation[:, :, None]).sum(axis=1)
     # where the phases leave a gap the shortest solution, not the one that swings widest
-    fitted = (np.linalg.pinv(matrix, rcond=1e-10, hermitian=True) @ moments[:, :, None])[:, :, 0]
-    cosine, sine = fitted[:, 1::2], fitted[:, 2::2]
-    amplitude, phase = np.hypot(cosine, sine), np.arctan2(-sine, cosine)
+    found = (np.linalg.pinv(matrix, rcond=1e-10, hermitian=True) @ moments[:, :, None])[:, :, 0]
+    cosine, sine = found[:, 1::2], found[:, 2::2]
+    fitted = np.where(there, (design @ found[:, :, None])[:, :, 0] + centre[:, None], 0.0)
+    return FourierFit(np.hypot(cosine, sine), np.arctan2(-sine, cosine), fitted)
+
+
+def _folded(
+    values: np.ndarray, there: np.ndarray, cycles: np.ndarray, uncertainty: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return the Fourier amplitude, ratios and phases of series at times in periods, (N,) each."""
+    number = there.sum(axis=1)
+    fit = fourier_fit(values, there, cycles, uncertainty)
+    amplitude, phase = fit.amplitude, fit.phase
     enough = number >= FEWEST_FOLDED
-    varies = enough & (amplitude[:, 0] > np.sqrt(negligible(values)))
+    spread = np.where(there, values - (values.sum(axis=1) / np.maximum(number, 1))[:, None], 0.0)
+    varies = enough & (amplitude[:, 0] > np.sqrt(negligible(spread)))
     found = {"fourier_amplitude": np.where(enough, amplitude[:, 0], 0.0)}
     for k in (2, 3):
         found[f"r{k}1"] = _ratio(amplitude[:, k - 1], amplitude[:, 0], varies)
         found[f"phi{k}1"] = np.where(varies, (phase[:, k - 1] - k * phase[:, 0]) % (2 * np.pi), 0.0)
     if uncertainty is not None:
-        residual = np.where(there, values - (design @ fitted[:, :, None])[:, :, 0], 0.0)
+        residual = np.where(there, values - fit.fitted, 0.0)
         pulls = np.divide(residual, uncertainty, out=np.zeros_like(residual), where=there)
-        freedom = np.maximum(number - design.shape[2], 1)
+        freedom = np.maximum(number - (2 * HARMONICS + 1), 1)
         found["fourier_chi_square"] = np.where(enough, (pulls**2).sum(axis=1) / freedom, 0.0)
     return found
 

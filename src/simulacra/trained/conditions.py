@@ -18,6 +18,8 @@ LARGEST_SINGLE: Final = float(np.finfo(np.float32).max)
 LARGEST_WHOLE: Final = 2**24
 #: the stream of random numbers that chooses a training event, whose conditions are used together
 TOGETHER: Final = 2**20
+#: training events from which conditions are drawn that follow another one
+NEAREST: Final = 16
 
 Value = float | str | Distribution | Choice | np.ndarray
 
@@ -149,8 +151,10 @@ class TrainedConditions:
         ValueError
             if a value is invalid, not finite, or not above 0 although it must be.
         """
-        columns = {}
-        for i, (name, given) in enumerate(asked.items()):
+        columns: dict[str, np.ndarray] = {}
+        # Those that decide others come first.
+        order = sorted(enumerate(asked.items()), key=lambda pair: not self.declared[pair[1][0]].decides)
+        for i, (name, given) in order:
             value = given
             if isinstance(value, bool | np.bool_):
                 raise ValueError(  # noqa: TRY004 - as for any other value
@@ -160,7 +164,11 @@ class TrainedConditions:
                 columns[name] = self._same_for_all(name, value, n, first)
                 continue
             if isinstance(value, str):
-                value = self._rows(name, n, seed, first) if value == EMPIRICAL else self.parse(name, value)
+                value = (
+                    self._rows(name, n, seed, first, self._near(asked, columns))
+                    if value == EMPIRICAL
+                    else self.parse(name, value)
+                )
             if isinstance(value, Distribution | Choice):
                 drawn = [value.draw(BLOCK, random_numbers(seed, CONDITION, i, b)) for b in blocks_of(first, n)]
                 skipped = first % BLOCK
@@ -169,19 +177,39 @@ class TrainedConditions:
                 column = self._given(name, value, n)
             self._refuse(name, column, first)
             columns[name] = column.astype(np.float32)
-        return columns
+        return {name: columns[name] for name in asked}
 
-    def _rows(self, name: str, n: int, seed: int, first: int) -> np.ndarray:
-        """Return a condition of training events drawn at random, (n,): the same events for each condition."""
+    def _near(self, asked: Mapping[str, Value], columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Return the training events nearest to what decides other conditions, (n, NEAREST); None if that is drawn."""
+        for name, column in columns.items():
+            drawn = isinstance(asked[name], str) and asked[name] == EMPIRICAL
+            if self.declared[name].decides and not drawn and name in self.empirical:
+                kept = np.log(self.empirical[name].astype(np.float64))
+                wanted, which = np.unique(np.log(column.astype(np.float64)), return_inverse=True)
+                number = min(NEAREST, len(kept))
+                # One of many at a time, for the distances of all would not fit.
+                nearest = [np.argsort(np.abs(kept - one), kind="stable")[:number] for one in wanted]
+                return np.stack(nearest)[which]
+        return None
+
+    def _rows(self, name: str, n: int, seed: int, first: int, near: np.ndarray | None) -> np.ndarray:
+        """Return a condition of training events drawn at random, (n,): the same events for each condition.
+
+        Parameters
+        ----------
+        near:
+            the training events to draw from for each event, (n, K); any of them if None.
+        """
         try:
             kept = self._empirical(name)
         except ValueError as error:
             raise ValueError(f"'{name}': {error}") from None
-        draws = [
-            random_numbers(seed, CONDITION, TOGETHER, b).integers(len(kept), size=BLOCK) for b in blocks_of(first, n)
-        ]
+        many = len(kept) if near is None else near.shape[1]
+        draws = [random_numbers(seed, CONDITION, TOGETHER, b).integers(many, size=BLOCK) for b in blocks_of(first, n)]
         skipped = first % BLOCK
-        return np.asarray(kept[np.concatenate(draws)[skipped : skipped + n]], dtype=np.float64)
+        rows = np.concatenate(draws)[skipped : skipped + n]
+        rows = rows if near is None else near[np.arange(n), rows]
+        return np.asarray(kept[rows], dtype=np.float64)
 
     def _given(self, name: str, value: Any, n: int) -> np.ndarray:
         if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
