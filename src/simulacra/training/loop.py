@@ -45,7 +45,8 @@ class Trainee(Protocol):
     """What a system gives to the loop.
 
     A system may also have ``last_layer()``, which returns the current weights of its last layer by their names in the
-    model's file, for the snapshots of :mod:`~simulacra.generators.last_layer`.
+    model's file, for the snapshots of :mod:`~simulacra.generators.last_layer`; and ``typical(events)``, which returns
+    events whose conditions the model file keeps in the place of the training events'.
     """
 
     family: Any
@@ -136,7 +137,10 @@ def train(
     with nullcontext() if fabric.global_rank == 0 else warnings.catch_warnings(action="ignore"):
         batch_size = batch_size_of(settings, n_events)
     digest = checkpoint.data_hash(tensors)
-    conditions = empirical_conditions(training, trainee.description.get("empirical_conditions", ()))
+    typical = getattr(trainee, "typical", None)
+    conditions = empirical_conditions(
+        training if typical is None else typical(training), trainee.description.get("empirical_conditions", ())
+    )
     tensors = {name: fabric.to_device(tensor) for name, tensor in tensors.items()}
     family = fabric.setup_module(trainee.family)
     optimizers: dict[str, Any] = {

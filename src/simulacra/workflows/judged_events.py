@@ -105,12 +105,15 @@ def is_generator(name: str) -> bool:
 def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.Dataset]:
     """Return events at the truth's conditions, as many as it has, from a generator or each member of an ensemble.
 
+    Generated stars are measured at the times and with the errors of the true ones.
+
     Raises
     ------
     ValueError
         if the truth lacks a condition that the generator needs.
     """
     from simulacra.judges.samples import some_rows
+    from simulacra.observables.light_curves import is_cycle, measured_like
     from simulacra.trained import load_members
 
     members = load_members(name)
@@ -123,9 +126,13 @@ def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.
             hint = "; --particle names the class of the jets in a JetNet file" if condition == "jet_class" else ""
             raise ValueError(f"the truth has no condition '{condition}', which '{name}' needs to draw events{hint}")
         conditions[condition] = truth[condition].values[rows]
-    return [
+    made = [
         _quietly(member, len(rows), seed=seed + 1_000 + number, **conditions) for number, member in enumerate(members)
     ]
+    if not is_cycle(made[0]) or is_cycle(truth):
+        return made
+    stars = truth.isel(event=rows)
+    return [measured_like(events, stars, seed + 2_000 + number) for number, events in enumerate(made)]
 
 
 def _quietly(member: TrainedGenerator, n: int, **options: Any) -> xr.Dataset:
