@@ -60,6 +60,9 @@ bench-inference: $(INSTALLED) ## set up, then time torch, ONNX Runtime and 8-bit
 bench-jets: $(INSTALLED) ## set up, then simulate jets and judge every system of jets on them (ARGS="--only clouds")
 	$(BIN)/python -m benchmarks.jets $(ARGS)
 
+bench-sky: $(INSTALLED) ## set up, then judge every system of the sky on surveys' data in ../shared/data (ARGS="--only stars")
+	$(BIN)/python -m benchmarks.sky $(ARGS)
+
 docs-tables: $(INSTALLED) ## set up, then write the tables of README.md and docs/ from benchmarks/results (ARGS=--check)
 	$(BIN)/python -m benchmarks.documents $(ARGS)
 

@@ -26,8 +26,8 @@ from benchmarks.jets.distances import (
     w1_mass,
     w1_particles,
 )
-from benchmarks.jets.rows import Judged, NothingShippedError, Row
 from benchmarks.jets.truth import Rows, divided, generated, simulated
+from benchmarks.rows import Judged, NothingShippedError, Row
 from benchmarks.stages import run_stage
 
 import simulacra

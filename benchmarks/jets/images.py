@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import numpy as np
 import xarray as xr
 from benchmarks.jets.images_figure import draw, histograms, mean_images
-from benchmarks.jets.rows import Judged, NothingShippedError, Row
+from benchmarks.rows import Judged, NothingShippedError, Row
 from benchmarks.stages import run_stage
 from scipy.stats import wasserstein_distance
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import xarray as xr
 from benchmarks.jets.parton_shower_figure import EDGES, draw
-from benchmarks.jets.rows import Judged, NothingShippedError, Row
+from benchmarks.rows import Judged, NothingShippedError, Row
 from scipy.stats import wasserstein_distance
 
 import simulacra

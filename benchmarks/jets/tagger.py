@@ -18,8 +18,8 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 from benchmarks.jets.clouds import minutes_of, models
-from benchmarks.jets.rows import Judged, Row
 from benchmarks.jets.truth import Rows, divided, generated, simulated
+from benchmarks.rows import Judged, Row
 from benchmarks.stages import run_stage
 
 from simulacra.kinds.jets import PARTICLE_VARIABLES

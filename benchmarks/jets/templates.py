@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 import xarray as xr
-from benchmarks.jets.rows import Judged, Row
-from benchmarks.jets.wasserstein import with_bootstrap_error
+from benchmarks.rows import Judged, Row
+from benchmarks.wasserstein import with_bootstrap_error
 from scipy.stats import wasserstein_distance
 
 import simulacra

@@ -61,7 +61,7 @@ class StarCurves(nn.Module):
         self.autoencoder = CurveAutoencoder(
             context, code=code, points=points, width=width, blocks=blocks, architecture=architecture
         )
-        self.prior = SplineFlow(code, context, transforms=3, bins=6, width=32)
+        self.prior = SplineFlow(code, context, transforms=2, bins=6, width=32)
         self.latent = code
         self.register_buffer("centre", torch.zeros(len(self.numbers)))
         self.register_buffer("scale", torch.ones(len(self.numbers)))

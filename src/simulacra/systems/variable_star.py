@@ -57,7 +57,7 @@ class Settings(CheckedSettings):
     points: Literal[32, 64, 128, 256, 512] = 64
     width: Annotated[int, Field(ge=1, le=1024)] = 16
     blocks: Annotated[int, Field(ge=1, le=10)] = 4
-    observations: Annotated[int, Field(ge=18, le=100_000)] = 256
+    observations: Annotated[int, Field(ge=18, le=100_000)] = 128
     code_weight: Annotated[float, Field(gt=0)] = 1.0
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
 

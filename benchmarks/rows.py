@@ -1,4 +1,4 @@
-"""Rows of the table of jets: a model, what it learned from, its judged numbers beside truth against truth, its time."""
+"""Rows of a benchmark's table: a model, what it learned from, its judged numbers beside truth against truth, time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from benchmarks.tables import Table
 from simulacra.wording import with_error
 
 
-class NothingShippedError(Exception):
-    """No model of a stage is shipped, so there is nothing to measure."""
+class LeftOutError(Exception):
+    """What a stage needs is not there, so there is nothing to measure."""
+
+
+class NothingShippedError(LeftOutError):
+    """No model of a stage is shipped."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,10 @@ class Row:
         return asdict(self)
 
 
-def table_of(rows: Iterable[Mapping[str, Any]]) -> Table:
+def table_of(name: str, rows: Iterable[Mapping[str, Any]]) -> Table:
     """Return the one table of all rows, given as their records: a line for each judged number."""
     table = Table(
-        "Jets: models on unseen events",
+        f"{name.capitalize()}: models on unseen events",
         ("system", "model", "trained on", "minutes", "judged", "n", "model", "truth", "goal", "µs an event"),
     )
     for row in rows:
