@@ -161,6 +161,24 @@ def measured_like(cycles: xr.Dataset, stars: xr.Dataset, seed: int) -> xr.Datase
     )
 
 
+def measured_in_survey(cycles: xr.Dataset, stars: xr.Dataset, seed: int) -> xr.Dataset:
+    """Return generated cycles at the times and errors of observed stars of about their brightness, at random phases.
+
+    Parameters
+    ----------
+    cycles:
+        generated stars.
+    stars:
+        observed stars; each generated one is measured as the one of the nearest mean magnitude.
+    seed:
+        of epochs and noise.
+    """
+    bright = stars["mean_magnitude"].values
+    rows = [int(np.argmin(np.abs(bright - one))) for one in cycles["mean_magnitude"].values]
+    times, errors, there = (stars[name].values[rows] for name in ("time", "magnitude_error", "observed"))
+    return measured(cycles, times, errors, there.astype(bool), seed=seed)
+
+
 def measured(
     cycles: xr.Dataset,
     time: np.ndarray,
@@ -206,7 +224,7 @@ def measured(
     for name, one, wrong in (("time", time, ~np.isfinite(time)), ("magnitude_error", error, ~(error > 0))):
         if (wrong & there).any():
             row, place = np.argwhere(wrong & there)[0]
-            need = "finite" if name == "time" else "above 0"
+            need = {"time": "finite"}.get(name, "above 0")
             raise EventsError(f"'{name}' is {one[row, place]} for star {row}, observation {place}: it must be {need}")
     rng = np.random.default_rng(seed)
     start = rng.uniform(0, 1, len(period)) * period if epoch is None else np.asarray(epoch, dtype=np.float64)

@@ -83,13 +83,22 @@ def judged_of(
         events = drawn_for(truth, generated, most=most, seed=seed)
         generator = generated
     else:
-        events = members_in(read(generated))
+        events = [_measured(one, truth, seed) for one in members_in(read(generated))]
     if generator is not None:
         trained = load_members(generator)[0]
         if hold_out is not None:
             check_hold_out(trained, hold_out, list(trained.trained_range))
     run = trained.path.parent if trained is not None and (trained.path.parent / "metrics.jsonl").is_file() else None
     return Judged(events[0], tuple(events[1:]), trained, run)
+
+
+def _measured(events: xr.Dataset, truth: xr.Dataset, seed: int) -> xr.Dataset:
+    """Return events; generated stars as the survey of true ones would measure them."""
+    from simulacra.observables.light_curves import is_cycle, is_light_curve, measured_in_survey
+
+    if is_cycle(events) and is_light_curve(truth) and not is_cycle(truth):
+        return measured_in_survey(events, truth, seed + 2_000)
+    return events
 
 
 def is_generator(name: str) -> bool:
@@ -113,7 +122,7 @@ def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.
         if the truth lacks a condition that the generator needs.
     """
     from simulacra.judges.samples import some_rows
-    from simulacra.observables.light_curves import is_cycle, measured_like
+    from simulacra.observables.light_curves import is_cycle, is_light_curve, measured_like
     from simulacra.trained import load_members
 
     members = load_members(name)
@@ -129,7 +138,7 @@ def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.
     made = [
         _quietly(member, len(rows), seed=seed + 1_000 + number, **conditions) for number, member in enumerate(members)
     ]
-    if not is_cycle(made[0]) or is_cycle(truth):
+    if not is_cycle(made[0]) or not is_light_curve(truth) or is_cycle(truth):
         return made
     stars = truth.isel(event=rows)
     return [measured_like(events, stars, seed + 2_000 + number) for number, events in enumerate(made)]
