@@ -19,6 +19,7 @@ from benchmarks.documents import (
     shipped,
     showers,
     speed,
+    variable_stars,
 )
 from benchmarks.showers.tables import page_of
 
@@ -45,6 +46,12 @@ PAGES: Final[Mapping[str, Tables]] = {
         "closure": qcd_templates.closure,
         "sizes": qcd_templates.sizes,
         "beyond": qcd_templates.beyond,
+    },
+    "docs/variable_stars.md": {
+        "stars": variable_stars.judged,
+        "codes": variable_stars.codes,
+        "periods": variable_stars.bins,
+        "interpolation": variable_stars.interpolation,
     },
     "docs/judges.md": {
         "planted failures": judges.failures,

@@ -48,7 +48,7 @@ STEPS: Final = 3_000
 #: generated samples over which distances are averaged
 SAMPLES: Final = 5
 RESAMPLED: Final = 100
-SCAN: Final = np.geomspace(2.2, 40, 60)
+SCAN: Final = np.geomspace(2.2, 32, 60)
 #: cycles of the progression that are drawn
 SHOWN: Final = (3.0, 4.5, 6.5, 8.0, 9.5, 11.0, 13.0, 16.0)
 #: training stars whose conditions give the medians at a period
@@ -104,6 +104,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         *judged,
     ]
     row = Row("variable_star", MODEL, int(metadata["events"]), metadata["seconds"] / 60, tuple(rows), *_time(generator))
+    bins, progression = _bins(test, truth, made, others, null), _progression(generator, training)
     return {
         "rows": [row.as_record()],
         "distances": distances,
@@ -113,9 +114,9 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
             "model": _spread(test, made),
             "normal_codes": _spread(test, normal),
         },
-        "bins": _bins(test, truth, made, others, null),
+        "bins": bins,
         "amplitude": amplitude,
-        "progression": _progression(generator, training),
+        "progression": progression | {"away": _away_from_medians(progression, bins)},
         "interpolation": _interpolation(folder / "without-band", stars, generator, scale),
     }
 
@@ -300,8 +301,9 @@ def _progression(generator: TrainedGenerator, training: xr.Dataset) -> dict[str,
     module: Any = generator.module
     rows = torch.as_tensor(np.stack([cycles[name].values for name in generator.trained_range], axis=1))
     with torch.no_grad():
-        # The centre of the codes of a star of 5 d, and no other than this one.
-        middle = module.prior(torch.zeros(1, module.latent), module.context(rows[22:23]))
+        # The centre of the codes of stars of 5 d, and no other than this one.
+        five = int(np.argmin(np.abs(SCAN - 5)))
+        middle = module.prior(torch.zeros(1, module.latent), module.context(rows[five : five + 1]))
         output = module.curves(middle.expand(len(rows), -1), rows).numpy()
     found = cycles.assign(magnitude=(cycles["magnitude"].dims, output[:, 0], cycles["magnitude"].attrs))
     parameters = fourier(found)
@@ -313,6 +315,21 @@ def _progression(generator: TrainedGenerator, training: xr.Dataset) -> dict[str,
             {"period": float(SCAN[k]), "magnitude": (output[k, 0] - output[k, 0].mean()).tolist()} for k in shown
         ],
     }
+
+
+def _away_from_medians(progression: Mapping[str, Any], bins: list[dict[str, Any]]) -> dict[str, float]:
+    """Return how far one code's parameters are from the medians of test stars, in their half widths, over the bins."""
+    found = {}
+    for name in FOURIER:
+        apart = []
+        for row in bins:
+            if not SCAN[0] <= row["period"] <= SCAN[-1]:
+                continue
+            low, middle, high = row[name]["truth"]
+            scanned = progression[name][int(np.argmin(np.abs(SCAN - row["period"])))]
+            apart.append(float(np.abs(_away(name, np.array([scanned]), middle))[0]) / ((high - low) / 2))
+        found[name] = float(np.median(apart))
+    return found
 
 
 def _interpolation(folder: Path, stars: xr.Dataset, whole: TrainedGenerator, scale: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import xarray as xr
 from multi_jet_events import toy_collisions, toy_multi_jets
 from simulacra import reference
 from simulacra.observables.multi_jets import single_jets
+from simulacra.systems.variable_star import toy_stars
 from system_checks import CHECKS, Case, case_of
 from tiny_calogan import FIVE, SYSTEM, toy_showers
 from toy_images import toy_images
@@ -17,6 +18,7 @@ from toy_jets import toy_jets
 
 EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "particle_steps": 1}
 LAGAN = {"kind": "lagan", "latent": 8, "channels": (2, 2, 2), "critic_channels": (2, 2, 2)}
+STARS = {"kind": "variable_star", "code": 2, "width": 8, "blocks": 2, "observations": 20, "points": 32}
 PILE_UP = {"kind": "pile_up", "particles": 12, "width": 8, "blocks": 1, "pooled": 4, "collision_steps": 1}
 MPGAN = {"kind": "mpgan", "latent": 3, "edge_widths": (4,), "critic_edge_widths": (4, 4), "node_width": 8, "hidden": 4}
 
@@ -51,6 +53,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "lagan": [
         (LAGAN, toy_images(300, size=9)),
         (LAGAN | {"observable_matching": 0.0, "power": 3, "flipped_class": 0.0}, toy_images(300, size=12)),
+    ],
+    "variable_star": [
+        (STARS | {"architecture": "recurrent", "classes": True}, toy_stars(300, seed=1, observations=32)),
+        (STARS | {"colour": False}, toy_stars(300, seed=1, observations=32).drop_vars(["colour", "stellar_class"])),
     ],
     "pile_up": [
         (PILE_UP, toy_collisions(400)),

@@ -69,11 +69,12 @@ class StarCurves(nn.Module):
         self.register_buffer("phase", phase, persistent=False)
 
     @torch.no_grad()
-    def fit(self, conditions: Tensor) -> None:
-        """Fit the standardisation to conditions (N, C) of the training stars."""
+    def fit(self, observations: Tensor, conditions: Tensor) -> None:
+        """Fit the standardisation to conditions (N, C) of the training stars, and a regression to their curves."""
         columns = self._columns(conditions)
         self.centre.copy_(columns.mean(dim=0))
         self.scale.copy_(columns.std(dim=0).clamp(min=1e-3))
+        self.autoencoder.fit(observations, self.context(conditions))
 
     def context(self, conditions: Tensor) -> Tensor:
         """Return what the networks are told of conditions (N, C) in physical units, (N, context)."""

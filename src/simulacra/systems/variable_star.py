@@ -72,14 +72,14 @@ class Trainer:
     """The autoencoder and the flow of its codes in training."""
 
     def __init__(self, settings: Settings, events: xr.Dataset) -> None:
-        """Build the networks, and standardise the conditions of ``events``, the training part."""
+        """Build the networks, and fit the representation to ``events``, the training part."""
         from simulacra.generators.variational import Variational
 
         check(events, settings.conditions)
         self.settings = settings
         self.description = describe(events, CONDITIONS, settings.conditions, CARRIES)
         model: Any = build(settings, self.description)
-        model.fit(columns_of(events, settings.conditions))
+        model.fit(**self.tensors(events))
         self.family = Variational(
             model, average_decay=settings.average_decay, code_weight=settings.code_weight, prior="prior"
         )
