@@ -6,6 +6,7 @@ import numpy as np
 
 from simulacra.judges.kinds.find import kind_of
 from simulacra.judges.kinds.light_curves import BINS, folded
+from simulacra.judges.unpacking import sample_of
 from simulacra.systems.variable_star import toy_stars
 
 
@@ -31,3 +32,18 @@ def test_an_empty_bin_lies_between_its_neighbours() -> None:
     high = np.where(there, stars["magnitude"].values, -np.inf).max(axis=1)
     assert (curves >= low[:, None] - 1e-6).all()
     assert (curves <= high[:, None] + 1e-6).all()
+
+
+def test_samples_of_which_one_lacks_a_constant_condition_are_joined() -> None:
+    rng = np.random.default_rng(1)
+    stars = toy_stars(220, seed=5, observations=40)
+    stars["stellar_class"][:] = 5
+    one, two = (
+        sample_of(events, "stars", most_events=220, rng=rng) for events in (stars, stars.drop_vars("stellar_class"))
+    )
+    for first, second in ((one, two), (two, one)):
+        joined = first.joined(second)
+        assert sorted(joined.conditions) == sorted(two.conditions)
+        assert all(len(values) == 440 for values in joined.conditions.values())
+        assert joined.cells is not None
+        assert joined.cells.shape == (440, BINS)

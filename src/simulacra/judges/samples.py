@@ -117,7 +117,8 @@ class Sample:
         )
 
     def joined(self, further: Sample) -> Sample:
-        """Return these events followed by further ones."""
+        """Return these events followed by further ones, with the conditions that both have."""
+        both = [name for name in self.conditions if name in further.conditions]
         cells, cloud = self.cells, self.cloud
         if cells is not None and further.cells is not None:
             cells = np.concatenate([cells, further.cells])
@@ -133,7 +134,7 @@ class Sample:
             self,
             cells=cells,
             cloud=cloud,
-            conditions={name: np.concatenate([v, further.conditions[name]]) for name, v in self.conditions.items()},
+            conditions={name: np.concatenate([self.conditions[name], further.conditions[name]]) for name in both},
             observables={name: np.concatenate([v, further.observables[name]]) for name, v in self.observables.items()},
             weights=np.concatenate([self.weights, further.weights]),
             # Indices of two samples may be the same.
