@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import xarray as xr
 from benchmarks.rows import Judged, LeftOutError, NothingShippedError, Row
-from benchmarks.sky.stars_figure import draw
+from benchmarks.sky.stars_figure import LABELS, draw
 from benchmarks.wasserstein import on_circle
 from scipy.stats import wasserstein_distance
 
@@ -33,6 +33,7 @@ from simulacra.events import take_part
 from simulacra.observables import observe
 from simulacra.observables.light_curves import measured_like
 from simulacra.observables.periods import curve_of
+from simulacra.systems import variable_star
 from simulacra.trained import TrainedGenerator, shipped
 
 __all__ = ["draw", "measure"]
@@ -88,7 +89,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
     rows = [
         *(
             Judged(
-                f"W1 of {name}{' [rad]' if 'phi' in name else ''}",
+                f"W1 of {LABELS[name]}",
                 *distances[name]["model"],
                 *distances[name]["truth"],
                 test.sizes["event"],
@@ -96,7 +97,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
             for name in FOURIER
         ),
         Judged(
-            "fitted over asked amplitude, standard deviation",
+            "fitted over asked amplitude, half of the central 68 %",
             *amplitude["model"]["spread"],
             *amplitude["truth"]["spread"],
             test.sizes["event"],
@@ -109,6 +110,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         "rows": [row.as_record()],
         "distances": distances,
         "normal_codes": of_normal,
+        "divergence": _divergence(generator, training, test),
         "spread": {
             "truth": _spread(test, [truth]),
             "model": _spread(test, made),
@@ -183,6 +185,22 @@ def _of_normal_codes(generator: TrainedGenerator, stars: xr.Dataset, seed: int) 
         output = module.curves(code, rows).numpy()
     attributes: dict[str, Any] = {"settings": {}, "seed": seed, "first_event": 0, "seconds_per_event": 0.0}
     return generator.to_events(output, columns, {}, **attributes)
+
+
+def _divergence(generator: TrainedGenerator, training: xr.Dataset, stars: xr.Dataset) -> dict[str, float]:
+    """Return how far the codes of observed stars are from those of the flow, and from normal ones [nat per star]."""
+    settings = variable_star.Settings.model_validate(generator.metadata["experiment"]["system"])
+    tensors = variable_star.Trainer(settings, training).tensors(stars)
+    module: Any = generator.module
+    context = module.context(tensors["conditions"])
+    with torch.no_grad():
+        mean, log_width = module.autoencoder.encode(tensors["observations"], context)
+        noise = torch.randn(50, *mean.shape, generator=torch.Generator().manual_seed(1))
+        code = mean + log_width.exp() * noise
+        own = torch.distributions.Normal(mean, log_width.exp()).log_prob(code).sum(dim=2)
+        normal = torch.distributions.Normal(0.0, 1.0).log_prob(code).sum(dim=2)
+        flow = torch.stack([module.prior.log_prob(one, context) for one in code])
+    return {"flow": float((own - flow).mean()), "normal": float((own - normal).mean())}
 
 
 def _amplitudes(stars: xr.Dataset, made: xr.Dataset) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def _parameter(axes: Any, found: Mapping[str, Any], name: str) -> None:
     """Draw medians and central 68 % in bins of the period, of observed and generated stars, and the scanned code."""
     bins = found["bins"]
     period = np.array([row["period"] for row in bins])
+    medians = np.array([])
     for k, (which, label) in enumerate((("truth", "OGLE, test stars"), ("model", "generated"))):
         low, middle, high = np.array([row[name][which] for row in bins]).T
         middle = _continuous(name, middle)
@@ -54,14 +55,15 @@ def _parameter(axes: Any, found: Mapping[str, Any], name: str) -> None:
             capsize=2, markersize=4, label=label,
         )  # fmt: skip
         if k == 0:
-            anchor = middle[0]
-    scanned = _continuous(name, np.array(found["progression"][name]), anchor)
+            medians = middle
+    scanned = np.array(found["progression"][name])
+    if name.startswith("phi"):
+        # A phase and a turn more are the same: the one nearer to the stars' is drawn.
+        near = np.interp(np.log(found["progression"]["period"]), np.log(period), medians)
+        scanned = scanned + 2 * np.pi * np.round((near - scanned) / (2 * np.pi))
     axes.plot(found["progression"]["period"], scanned, color="C3", linewidth=1, label="one code")
 
 
-def _continuous(name: str, values: np.ndarray, anchor: float | None = None) -> np.ndarray:
-    """Return phases without jumps of a turn, near ``anchor`` at first."""
-    if not name.startswith("phi"):
-        return values
-    whole = np.unwrap(values)
-    return whole if anchor is None else whole + 2 * np.pi * np.round((anchor - whole[0]) / (2 * np.pi))
+def _continuous(name: str, values: np.ndarray) -> np.ndarray:
+    """Return phases without jumps of a turn."""
+    return np.unwrap(values) if name.startswith("phi") else values

@@ -280,3 +280,16 @@ def test_arrays_are_judged_by_their_values_and_rows_are_those_of_the_samples(
     assert judges == ["classifier_auc", "classifier_information"] * 4
     assert all(finding.p_value is not None and finding.p_value < 1e-3 for finding in findings)
     assert findings[1].units == "bit"
+
+
+def test_pairs_are_in_one_fold_so_that_knowing_one_does_not_tell_of_the_other() -> None:
+    rng = np.random.default_rng(5)
+    # Each event is known by its condition, which its partner has too; nothing tells the samples apart.
+    condition = rng.normal(size=(300, 3))
+    first, second = (np.concatenate([condition, rng.normal(size=(300, 1))], axis=1) for _ in range(2))
+    divided, together = (classify(first, second, "trees", seed=1, paired=paired) for paired in (False, True))
+    assert divided.auc < 0.5 - 3 * divided.uncertainty
+    # False alarm 1e-3.
+    assert abs(together.auc - 0.5) < 3.3 * together.uncertainty
+    with pytest.raises(ValueError, match="300 and 299 events are no pairs"):
+        classify(first, second[:299], "trees", paired=True)

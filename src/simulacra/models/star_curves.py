@@ -22,8 +22,8 @@ class StarCurves(nn.Module):
     """Map noise and conditions to a cycle of a star: the module of a checkpoint and of an ONNX file.
 
     A curve is the mean magnitude and, times the amplitude, what the decoder makes of a code. Codes are those that a
-    conditional flow makes of noise, which learned the codes of the training stars: the autoencoder alone would need
-    codes that are normal at each condition, and theirs are not.
+    conditional flow makes of noise, which learned the codes of the training stars: those of an autoencoder need not be
+    normal at given conditions.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ encoder and a decoder of temporal convolutions or recurrent ones, a code of 4 to
 makes a function of the phase and not a sequence of observations, so that a star is simulated at any survey's times and
 errors (:func:`simulacra.observables.light_curves.measured`); the likelihood is weighted by the errors; phase 0 is the
 maximum of the first harmonic, so that no code is spent on when a star was seen; convolutions are circular; and codes
-are drawn from a flow that learned those of the training stars at given conditions, for they are not normal there.
+are drawn from a flow that learned those of the training stars at given conditions, whatever ``code_weight``.
 """
 
 from __future__ import annotations

@@ -53,8 +53,9 @@ def judge_separability(
 ) -> tuple[list[Finding], tuple[Roc, ...]]:
     """Train classifiers on the observables, on values of fixed shape (such as showers' cells) and on clouds.
 
-    Equal numbers of truth and generated events are used. Truth against truth is measured between ``truth`` and
-    ``second_truth``, at the same sizes if that has enough events; without it between the halves of ``truth``. The rows
+    Equal numbers of truth and generated events are used, pairs of equal conditions together (:func:`paired`). Truth
+    against truth is measured between ``truth`` and ``second_truth``, at the same sizes if that has enough events;
+    without it between the halves of ``truth``. The rows
     in the judged classifications refer to ``truth`` and ``generated``.
 
     Parameters
@@ -66,6 +67,9 @@ def judge_separability(
     rng = np.random.default_rng(seed)
     n = min(len(truth), len(generated))
     rows = rng.permutation(len(truth))[:n], rng.permutation(len(generated))[:n]
+    if paired(truth, generated):
+        # Pairs stay together, here and in the folds.
+        rows = rows[0], rows[0]
     judged = truth.take(rows[0]), generated.take(rows[1])
     if second_truth is None:
         halves = rng.permutation(len(truth))
@@ -170,6 +174,7 @@ def _told(
             generated_weights=second.weights,
             seed=seed,
             protocol=protocol if method == "perceptron" else "cross-validation",
+            paired=paired(first, second),
         )
     # Sets of particles are slow to train on; beyond this the error is small.
     one, two = (sample.take(np.arange(min(len(sample), MOST_CLOUDS))) for sample in (first, second))
@@ -184,7 +189,16 @@ def _told(
         truth_weights=one.weights,
         generated_weights=two.weights,
         seed=seed,
+        paired=paired(one, two),
     )
+
+
+def paired(first: Sample, second: Sample) -> bool:
+    """Return whether events at equal places have equal conditions that vary, as a generator's at those of the truth."""
+    names = [name for name in first.moving if name in second.conditions]
+    # In single precision, in which generators are given them.
+    both = [[one.conditions[name].astype(np.float32) for name in names] for one in (first, second)]
+    return bool(names) and all(np.array_equal(one, two) for one, two in zip(*both, strict=True))
 
 
 def _findings(roc: Roc, what: str, truth_label: str) -> list[Finding]:

@@ -89,6 +89,7 @@ def classify(
     seed: int = 0,
     perceptron: Perceptron | None = None,
     protocol: TrainingProtocol = "cross-validation",
+    paired: bool = False,
 ) -> Classification:
     """Train classifiers and return how well they tell generated events from truth.
 
@@ -109,6 +110,9 @@ def classify(
         settings of the perceptron, if not the protocol's.
     protocol:
         "cross-validation", or "calochallenge", for perceptrons only.
+    paired:
+        whether truth and generated events are pairs in their order, such as of equal conditions, which cross-validation
+        must not divide.
 
     Raises
     ------
@@ -127,7 +131,7 @@ def classify(
     if protocol != "cross-validation":
         raise ValueError(f"no protocol '{protocol}'; there are cross-validation and calochallenge")
     effort = effort_for(min(len(truth), len(generated)))
-    plan = cross_validation(labels, folds or effort.folds, repetitions or effort.repetitions, rng)
+    plan = cross_validation(labels, folds or effort.folds, repetitions or effort.repetitions, rng, paired=paired)
     member_seed = int(rng.integers(2**31))
     if method == "perceptron":
         settings = perceptron or (LARGE_SAMPLES if len(labels) >= 2 * MANY_EVENTS else Perceptron())

@@ -67,6 +67,7 @@ def classify_clouds(
     generated_weights: np.ndarray | None = None,
     settings: DeepSets | None = None,
     seed: int = 0,
+    paired: bool = False,
 ) -> Classification:
     """Train deep sets and return how well they tell generated clouds of particles from truth.
 
@@ -80,6 +81,8 @@ def classify_clouds(
         non-negative weight of each event, (N,) and (M,).
     seed:
         of the folds, the initial weights and the order of the batches.
+    paired:
+        as in :func:`~simulacra.statistics.classifiers.classifier.classify`.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def classify_clouds(
     conditions = _conditions((truth_conditions, n), (generated_conditions, m))
     labels, weights, balanced = labelled(n, m, truth_weights, generated_weights)
     rng = np.random.default_rng(seed)
-    plan = cross_validation(labels, settings.folds, settings.repetitions, rng)
+    plan = cross_validation(labels, settings.folds, settings.repetitions, rng, paired=paired)
     clouds = _Clouds.of(np.concatenate([first, second]), np.concatenate([here, there]), conditions)
     scores = [_trained(clouds, labels, balanced, member, settings, int(rng.integers(2**31))) for member in plan.members]
     return classification_of("deep_sets", plan, scores, labels, weights)

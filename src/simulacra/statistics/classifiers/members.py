@@ -76,13 +76,21 @@ class Plan:
         return gathered
 
 
-def cross_validation(labels: np.ndarray, folds: int, repetitions: int, rng: np.random.Generator) -> Plan:
+def cross_validation(
+    labels: np.ndarray, folds: int, repetitions: int, rng: np.random.Generator, *, paired: bool = False
+) -> Plan:
     """Return a plan whose folds have equal numbers of events of each label, (N,), up to one.
+
+    Parameters
+    ----------
+    paired:
+        whether the events of both labels are pairs in their order, such as of equal conditions: both of a pair are then
+        in one fold. Otherwise a classifier that knows one of them from training takes the other for it.
 
     Raises
     ------
     ValueError
-        if there are fewer than two events of each sample per fold.
+        if there are fewer than two events of each sample per fold, or pairs of different numbers.
     """
     counts = np.bincount(labels, minlength=2)
     if folds < 2 or min(counts) < 2 * folds:
@@ -90,7 +98,9 @@ def cross_validation(labels: np.ndarray, folds: int, repetitions: int, rng: np.r
             f"{folds} folds (at least 2) need at least {2 * folds} events of each sample, "
             f"not {counts[0]} and {counts[1]}"
         )
-    fold = np.stack([_stratified(labels, folds, rng) for _ in range(repetitions)])
+    if paired and counts[0] != counts[1]:
+        raise ValueError(f"{counts[0]} and {counts[1]} events are no pairs")
+    fold = np.stack([_stratified(labels, folds, rng, paired) for _ in range(repetitions)])
     members = [
         Member(rng.permutation(np.flatnonzero(row != k)), np.flatnonzero(row == k))
         for row in fold
@@ -124,10 +134,13 @@ def single_split(
     return Member(training, np.concatenate([validation, judged]), validation), judged
 
 
-def _stratified(labels: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+def _stratified(labels: np.ndarray, folds: int, rng: np.random.Generator, paired: bool) -> np.ndarray:
     """Return a fold for each event, (N,), with equal numbers of each label, up to one."""
     fold = np.empty(len(labels), dtype=np.int64)
     for label in (0, 1):
         rows = np.flatnonzero(labels == label)
-        fold[rows] = rng.permutation(np.arange(len(rows)) % folds)
+        if label and paired:
+            fold[rows] = fold[labels == 0]
+        else:
+            fold[rows] = rng.permutation(np.arange(len(rows)) % folds)
     return fold
