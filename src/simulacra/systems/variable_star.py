@@ -228,7 +228,7 @@ def toy_stars(n: int, seed: int, *, observations: int = 128) -> xr.Dataset:
     amplitude = rng.choice(np.linspace(0.2, 0.8, 7), n)
     sine = rng.integers(2, size=n).astype(bool)
     time = np.sort(rng.uniform(0, 400, (n, observations)), axis=1)
-    there = np.arange(observations) < rng.integers(observations // 2, observations + 1, n)[:, None]
+    there = np.arange(observations) < rng.integers(max(18, observations // 2), observations + 1, n)[:, None]
     angle = 2 * np.pi * (time / period[:, None] + rng.uniform(0, 1, (n, 1)))
     second = np.where(sine, 0.0, 0.4)[:, None] * np.cos(2 * angle + 4.0 + 0.5 * np.log(period)[:, None])
     error = rng.uniform(0.005, 0.02, (n, observations))

@@ -66,7 +66,7 @@ class ConvolutionalSettings(NetworkSettings):
         """Return networks that see the "values" of the arrays or their "observables"."""
         from simulacra.judges.kinds.find import kind_of
 
-        if kind_of(events) not in ("arrays", "images"):
+        if kind_of(events) not in ("arrays", "images", "light_curves"):
             return {}
         roles = {str(name): array.attrs.get("role") for name, array in events.data_vars.items()}
         arrays = [name for name, role in roles.items() if role in SEEN and events[name].ndim > 1]
