@@ -152,3 +152,10 @@ def test_a_positive_choice_and_too_large_integers_are_refused() -> None:
 def test_a_distribution_is_read_again_to_the_last_bit() -> None:
     for found in (Distribution("log", 0.1, 1 / 3), Distribution("fixed", 1 / 7, 1 / 7)):
         assert Distribution.parse(found.exact) == found
+
+
+def test_only_a_positive_number_of_the_sample_can_decide_others() -> None:
+    assert Condition("d", "period", kind="empirical", positive=True, decides=True).decides
+    for wrong in ({"kind": "float", "positive": True}, {"kind": "empirical"}):
+        with pytest.raises(ValueError, match="'period': only a positive empirical condition can decide others"):
+            Condition("d", "period", decides=True, **wrong)
