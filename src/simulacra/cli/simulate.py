@@ -246,6 +246,40 @@ def hemispheres(
 
 
 @app.command()
+def fields(
+    out: Annotated[Path, typer.Argument(help="The store to write, such as fields.zarr.")],
+    n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of fields.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same fields, with any number of workers.")],
+    form: Annotated[str, typer.Option(help="gaussian or lognormal.")] = "gaussian",
+    amplitude: Annotated[str, typer.Option(help=f"Power at k = 0.5 rad per pixel: {DRAWN}.")] = "0.3",
+    spectral_index: Annotated[str, typer.Option(help=f"Index of the power spectrum: {DRAWN}.")] = "-1.5",
+    pixels: Annotated[int, typer.Option(min=4, help="Number of pixels along an axis.")] = 64,
+    axes: Annotated[int, typer.Option(min=1, max=3, help="Number of axes.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Fields per chunk.")] = 256,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
+) -> None:
+    """Make Gaussian or lognormal random fields, whose likelihood is known. A killed run continues."""
+    from simulacra.workflows.simulate import simulate
+
+    summary = simulate(
+        "fields",
+        out,
+        n_events,
+        seed=seed,
+        workers=workers,
+        chunk_size=chunk_size,
+        overwrite=overwrite,
+        form=form,
+        amplitude=amplitude,
+        spectral_index=spectral_index,
+        pixels=pixels,
+        axes=axes,
+    )
+    _say(summary, f"{form} fields", "per field")
+
+
+@app.command()
 def detector(
     particles: Annotated[Path, typer.Argument(help="Store of particles, such as one from simulate pythia.")],
     out: Annotated[Path, typer.Argument(help="The store to write, such as seen.zarr.")],

@@ -91,12 +91,13 @@ class EquivariantFieldFlow(nn.Module):
         self.control: nn.Sequential | None = None
         if conditions:
             last = nn.Linear(hidden, layers * width)
-            nn.init.zeros_(last.weight)
+            # nearly no dependence on the conditions at first
+            nn.init.normal_(last.weight, std=1e-3)
             nn.init.zeros_(last.bias)
             self.control = nn.Sequential(
                 nn.Linear(conditions, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), last
             )
-        self._set_shape(shape)
+        self.set_shape(shape)
 
     @property
     def latent(self) -> int:
@@ -112,10 +113,11 @@ class EquivariantFieldFlow(nn.Module):
         if len(shape) != len(self.shape):
             raise ValueError(f"the fields have {len(self.shape)} axes; {tuple(shape)} has {len(shape)}")
         other = copy.deepcopy(self)
-        other._set_shape(shape)
+        other.set_shape(shape)
         return other
 
-    def _set_shape(self, shape: Sequence[int]) -> None:
+    def set_shape(self, shape: Sequence[int]) -> None:
+        """Make this the flow of fields of another shape."""
         self.shape = tuple(int(n) for n in shape)
         for axis, n in enumerate(self.shape):
             rows = torch.as_tensor(waves(n, self.boundary)[0], dtype=torch.float32)
@@ -185,13 +187,13 @@ class EquivariantFieldFlow(nn.Module):
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map noise (N, n1 n2 ...) and conditions (N, C) to fields (N, n1, ...)."""
-        field = noise.unflatten(1, self.shape)
+        field = self._as_fields(noise)
         every = self._at(conditions)
         for layer in reversed(range(self.layers)):
             parameters = every[:, layer]
             field = self._filtered(field, (-self._log_kernel(parameters)).exp())
             flat = from_scores(field.flatten(1), self._spline(parameters), self.low[layer], self.high[layer])
-            field = flat.unflatten(1, self.shape)
+            field = self._as_fields(flat)
         return field
 
     def _at(self, conditions: Tensor) -> Tensor:
@@ -199,22 +201,26 @@ class EquivariantFieldFlow(nn.Module):
         if self.control is None:
             return self.base.expand(len(conditions), *self.base.shape)
         given = (conditions - self.centre) / self.scale
-        return self.base + self.control(given).unflatten(1, self.base.shape)
+        changed: Tensor = self.base + self.control(given).unflatten(1, self.base.shape)
+        return changed
 
     def _spline(self, parameters: Tensor) -> UnitSpline:
         return UnitSpline.of(parameters[:, None, self.knots + 1 :])
 
     def _mapped(self, field: Tensor, parameters: Tensor, layer: int) -> tuple[Tensor, Tensor]:
         score, slope = to_scores(field.flatten(1), self._spline(parameters), self.low[layer], self.high[layer])
-        return score.unflatten(1, self.shape), slope
+        return self._as_fields(score), slope
 
     def _log_kernel(self, parameters: Tensor) -> Tensor:
         """Return log T of each wave, (N, n1, ...)."""
-        return (parameters[:, : self.knots + 1] @ self.basis.T).unflatten(1, self.shape)
+        return self._as_fields(parameters[:, : self.knots + 1] @ self.basis.T)
 
     def _filtered(self, field: Tensor, kernel: Tensor) -> Tensor:
         matrices = self._waves()
         return along_axes(along_axes(field, matrices) * kernel, [matrix.T for matrix in matrices])
+
+    def _as_fields(self, flat: Tensor) -> Tensor:
+        return flat.reshape(-1, *self.shape)
 
     def _waves(self) -> list[Tensor]:
         return [getattr(self, f"waves_{axis}") for axis in range(len(self.shape))]

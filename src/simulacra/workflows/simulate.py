@@ -10,7 +10,7 @@ from simulacra.settings import path_of
 if TYPE_CHECKING:
     from simulacra.store import WriteSummary
 
-Simulator = Literal["geant4", "pythia", "shower", "hemispheres", "detector"]
+Simulator = Literal["geant4", "pythia", "shower", "hemispheres", "fields", "detector"]
 
 
 def simulate(
@@ -32,7 +32,8 @@ def simulate(
     ----------
     simulator:
         "geant4", "pythia", "shower", a toy parton shower with a known kernel, "hemispheres", Pythia's showers of gluons
-        without hadrons, or "detector", a parametric detector for the particles of another store.
+        without hadrons, "fields", random fields whose likelihood is known, or "detector", a parametric detector for the
+        particles of another store.
     output:
         the store to write.
     n_events:
@@ -53,7 +54,8 @@ def simulate(
         fields of :class:`~simulacra.simulators.geant4.Geant4Settings` (``geometry``, ``particle``, ``energy``, ...) or
         :class:`~simulacra.simulators.pythia_settings.PythiaSettings` (``process``, ``vary``, ...),
         :class:`~simulacra.simulators.parton_shower.PartonShowerSettings` (``parton_energy``, ...) or
-        :class:`~simulacra.simulators.pythia_partons.PythiaPartonSettings` (``gluon_energy``, ...); for "detector",
+        :class:`~simulacra.simulators.pythia_partons.PythiaPartonSettings` (``gluon_energy``, ...) or
+        :class:`~simulacra.simulators.random_fields.RandomFieldSettings` (``form``, ...); for "detector",
         ``settings``: the name of a shipped detector or a TOML file.
 
     Raises
@@ -103,6 +105,11 @@ def simulate(
 
         of_gluons = _checked(PythiaPartonSettings, settings)
         return write_pythia_partons(output, of_gluons, n_events=n_events, **common, **sized)
+    if simulator == "fields":
+        from simulacra.simulators.random_fields import RandomFieldSettings, write_random_fields
+
+        of_fields = _checked(RandomFieldSettings, settings)
+        return write_random_fields(output, of_fields, n_events=n_events, **common, **sized)
     names = ", ".join(get_args(Simulator)[:-1])
     raise ValueError(f"there is no simulator '{simulator}': there are {names} and detector")
 

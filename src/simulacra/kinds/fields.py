@@ -1,0 +1,124 @@
+"""The common part of systems of fields on a grid: conditions, tensors, checks, validation by their observables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+
+from simulacra.conditions import Condition
+from simulacra.events import SOURCE, EventsError, names, validate, variable
+from simulacra.kinds.description import columns_of, describe
+from simulacra.kinds.sampled import sampled
+from simulacra.kinds.validation import EventValidation
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from simulacra.statistics.validation import Validation
+
+CONDITIONS: Final[Mapping[str, Condition]] = {
+    "amplitude": Condition("1", "amplitude of the power spectrum", positive=True),
+    "spectral_index": Condition("1", "index of the power spectrum"),
+    "omega_m": Condition("1", "density of matter in units of the critical one", positive=True),
+    "sigma_8": Condition("1", "amplitude of fluctuations on 8 Mpc/h", positive=True),
+    "n_s": Condition("1", "index of the primordial spectrum", positive=True),
+    "hubble": Condition("1", "Hubble constant in 100 km/s/Mpc", positive=True),
+    "redshift": Condition("1", "redshift", kind="empirical"),
+}
+CARRIES: Final = ()
+#: a field has at least so many pixels along an axis
+FEWEST: Final = 4
+#: number of fields of the validation part that are judged
+MOST_VALIDATED: Final = 1_000
+
+
+class Fields:
+    """The training fields of a system.
+
+    Parameters
+    ----------
+    events:
+        the training part; their only array is the field, (event, x), (event, x, y) or (event, x, y, z).
+
+    Attributes
+    ----------
+    name:
+        of the field's variable.
+    used:
+        names of the conditions that the events hold.
+    shape:
+        of a field.
+    description:
+        of the training sample, with ``field``: all that :func:`to_variables` needs.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        if there is none or more than one array, it has a mask, more than three axes or fewer than four pixels along
+        one, all its pixels are equal, or a condition has the value of none of its choices.
+    """
+
+    def __init__(self, events: xr.Dataset) -> None:
+        validate(events)
+        where = f"'{events.encoding[SOURCE]}': " if SOURCE in events.encoding else ""
+        arrays = [name for name in names(events, "feature") if events[name].ndim > 1]
+        if len(arrays) != 1:
+            raise EventsError(f"{where}one array is learned, a field; the events hold {arrays or 'none'}")
+        self.name = arrays[0]
+        field = events[self.name]
+        if masks := [name for name in names(events, "mask") if events[name].ndim > 1]:
+            raise EventsError(f"{where}'{self.name}' has the mask {masks[0]}: fill the masked pixels, or cut them off")
+        self.shape = tuple(int(n) for n in field.shape[1:])
+        if len(self.shape) > 3 or min(self.shape) < FEWEST:
+            raise EventsError(
+                f"{where}'{self.name}' has the shape {self.shape}: fields have 1 to 3 axes of at least {FEWEST} pixels"
+            )
+        if not float(field.values.std()) > 0:
+            raise EventsError(f"{where}all pixels of '{self.name}' are equal: there is nothing to learn")
+        self.used = tuple(name for name in CONDITIONS if name in events)
+        axes = [str(axis) for axis in field.dims[1:]]
+        places = {axis: events[axis] for axis in axes if axis in events.coords}
+        self.description = describe(events, CONDITIONS, self.used, CARRIES) | {
+            "field": {
+                "name": self.name,
+                "shape": list(self.shape),
+                "axes": axes,
+                "attributes": {key: field.attrs[key] for key in ("units", "long_name", "signed") if key in field.attrs},
+                "first": {axis: float(place[0]) for axis, place in places.items()},
+                "step": {axis: float(np.diff(place.values).mean()) for axis, place in places.items()},
+                "place": {axis: {key: str(v) for key, v in place.attrs.items()} for axis, place in places.items()},
+            }
+        }
+        self.validation = EventValidation(self.used, weighted=False)
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``field`` (N, n1, ...) and ``conditions`` (N, C)."""
+        import torch
+
+        field = torch.as_tensor(events[self.name].values.astype(np.float32))
+        return {"field": field, "conditions": columns_of(events, self.used)}
+
+    def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
+        """Judge a model by the observables of its fields: moments, extremes, power spectrum."""
+        some = events[[self.name, *self.used]].isel(event=slice(MOST_VALIDATED))
+        made = to_variables(sampled(model, columns_of(some, self.used), rng), self.description)
+        return self.validation.check(some, some[list(self.used)].assign({self.name: made[self.name]}))
+
+
+def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:
+    """Return the event variables of a module's output, fields (N, n1, ...), and the positions of their pixels."""
+    field = description["field"]
+    found = {field["name"]: variable(output, *field["axes"], role="feature", **field["attributes"])}
+    for axis, first in field["first"].items():
+        n = output.shape[1 + field["axes"].index(axis)]
+        found[axis] = xr.Variable(axis, first + field["step"][axis] * np.arange(n), field["place"][axis])
+    return found
+
+
+def shape_of(description: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the shape of the training fields."""
+    return tuple(int(n) for n in description["field"]["shape"])

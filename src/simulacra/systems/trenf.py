@@ -1,0 +1,131 @@
+"""Fields by a translation- and rotation-equivariant normalizing flow, with exact likelihoods (TRENF): arXiv:2202.05282.
+
+From the paper: layers of a filter by the length of the wave vector and a monotonic spline of single pixels, both
+functions of the conditions. Different here: the logarithm of a filter is a spline, so that it cannot cross 0; the first
+layer begins as the quantiles of single pixels and the power spectrum of the training fields; and fields that end at
+their edges are made of cosines, which do not join one edge to the opposite one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import xarray as xr
+from pydantic import Field
+
+from simulacra.kinds.fields import CARRIES, CONDITIONS, Fields, shape_of, to_variables
+from simulacra.settings import CheckedSettings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from simulacra.statistics.validation import Validation
+
+__all__ = ["CARRIES", "CONDITIONS", "MAKES", "Settings", "Trainer", "build", "example", "fold", "to_variables"]
+
+MAKES: Final = "events"
+#: number of fields whose likelihood is computed at once in validation
+AT_A_TIME: Final = 64
+
+
+class Settings(CheckedSettings):
+    """Settings of an equivariant flow.
+
+    ``boundary`` is "periodic", or "open" for fields that end at their edges. ``layers`` is the number of layers,
+    ``knots`` that of the knots of a filter, ``pieces`` that of the pieces of a spline, ``hidden`` the width of the
+    network of the conditions.
+    """
+
+    kind: Literal["trenf"] = "trenf"
+    boundary: Literal["periodic", "open"] = "periodic"
+    layers: Annotated[int, Field(ge=1, le=32)] = 3
+    knots: Annotated[int, Field(ge=4, le=64)] = 12
+    pieces: Annotated[int, Field(ge=2, le=64)] = 12
+    hidden: Annotated[int, Field(ge=1, le=1024)] = 32
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+
+
+class Trainer:
+    """An equivariant flow in training: the family, its tensors, augmentation and validation."""
+
+    def __init__(self, settings: Settings, events: xr.Dataset) -> None:
+        """Build the flow, and fit the first layer to ``events``, the training part."""
+        from simulacra.generators.maximum_likelihood import MaximumLikelihood
+
+        self.fields = Fields(events)
+        self.description = self.fields.description
+        model: Any = build(settings, self.description)
+        model.fit(*self.tensors(events).values())
+        self.family = MaximumLikelihood(model, self, average_decay=settings.average_decay)
+
+    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
+        """Return ``field`` (N, n1, ...) and ``conditions`` (N, C)."""
+        return self.fields.tensors(events)
+
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return the batch: shifted, turned and mirrored fields are as likely by construction."""
+        return dict(batch)
+
+    def log_likelihood(self, module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the log-likelihood per pixel of each field of a batch, (N,)."""
+        found: Tensor = module.log_prob(batch["field"], batch["conditions"])  # type: ignore[operator]
+        return found / batch["field"][0].numel()
+
+    def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
+        """Judge the averaged model by its negative log-likelihood per pixel: reports show other numbers.
+
+        ``observables`` is the distance of the fields' observables, with its alarm.
+        """
+        import torch
+
+        from simulacra.statistics.validation import Validation
+
+        tensors, module = self.tensors(events), self.family.average
+        device = next(module.parameters()).device
+        with torch.inference_mode():
+            pieces = [
+                self.log_likelihood(module, {"field": field.to(device), "conditions": c.to(device)})
+                for field, c in zip(*(one.split(AT_A_TIME) for one in tensors.values()), strict=True)
+            ]
+        score = -float(torch.cat(pieces).double().mean())
+        seen = self.fields.validate(module, events, rng)
+        return Validation({"score": score, "observables": seen.values["score"]}, alarm=seen.alarm)
+
+
+def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
+    """Return the untrained module that a checkpoint fills: (noise, conditions) -> fields."""
+    from simulacra.models.equivariant_field_flow import EquivariantFieldFlow
+
+    return EquivariantFieldFlow(
+        shape_of(description),
+        len(description["condition_ranges"]),
+        layers=settings.layers,
+        knots=settings.knots,
+        pieces=settings.pieces,
+        hidden=settings.hidden,
+        boundary=settings.boundary,
+    )
+
+
+def fold(module: nn.Module) -> nn.Module:
+    """Return the trained module for use, which is the module itself."""
+    return module
+
+
+def example(folder: Path) -> dict[str, Any]:
+    """Return a small experiment, on lognormal fields that are simulated into the folder."""
+    from simulacra.simulators.random_fields import RandomFieldSettings, write_random_fields
+
+    settings = RandomFieldSettings(
+        form="lognormal", pixels=12, amplitude="uniform:0.1:0.3", spectral_index="uniform:-2:-1"
+    )
+    write_random_fields(folder / "fields.zarr", settings, seed=1, n_events=600, progress=False)
+    return {
+        "name": "example-trenf",
+        "data": {"path": str(folder / "fields.zarr")},
+        "system": {"kind": "trenf", "layers": 2, "knots": 5, "pieces": 6, "hidden": 8},
+        "training": {"steps": 4, "batch_size": 64, "validate_every": 2, "checkpoint_every": 2, "accelerator": "cpu"},
+    }
