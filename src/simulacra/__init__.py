@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from simulacra.workflows.generate import generate
     from simulacra.workflows.jet_mass import summed_jet_mass
     from simulacra.workflows.judge import judge
+    from simulacra.workflows.patches import patches
     from simulacra.workflows.pile_up import pile_up
     from simulacra.workflows.refine import refine
     from simulacra.workflows.reweight import reweight
@@ -53,6 +54,7 @@ _HOMES = {
     "load": "trained",
     "observe": "observables",
     "open_events": "store",
+    "patches": "workflows.patches",
     "pile_up": "workflows.pile_up",
     "read": "formats",
     "refine": "workflows.refine",
@@ -89,6 +91,7 @@ __all__ = [
     "load",
     "observe",
     "open_events",
+    "patches",
     "pile_up",
     "read",
     "refine",

@@ -50,6 +50,8 @@ ROLES: Final = ("condition", "feature", "weight", "mask", "uncertainty", "coordi
 REQUIRED_ATTRIBUTES: Final = ("simulator", "simulator_version", "seed", "settings", "seconds_per_event")
 #: numpy's kinds of real numbers, including booleans
 NUMBERS: Final = "biuf"
+#: a label of events that are not independent: a whole number of 0 or more, of the role "mask"
+GROUP: Final = "group"
 #: the key under which xarray stores the source of a dataset
 SOURCE: Final = "source"
 ENERGY_UNITS: Final = ("eV", "keV", "MeV", "GeV", "TeV")
@@ -499,5 +501,10 @@ def part_of(index: np.ndarray) -> np.ndarray:
 
 
 def take_part(events: xr.Dataset, part: Part) -> xr.Dataset:
-    """Return the events of one part of the split."""
-    return events.isel(event=np.flatnonzero(part_of(events["event"].values) == part))
+    """Return the events of one part of the split.
+
+    Events with the same number in the label :data:`GROUP` are in the same part: those of one field, one simulation or
+    one region of the sky are not independent.
+    """
+    of = GROUP if GROUP in events.data_vars and events[GROUP].dims == ("event",) else "event"
+    return events.isel(event=np.flatnonzero(part_of(events[of].values) == part))

@@ -20,6 +20,7 @@ from simulacra.cli.endings import end, warn_in_one_line
 COMMANDS: Final = (
     "simulate",
     "single-jets",
+    "patches",
     "train",
     "generate",
     "pile-up",

@@ -9,7 +9,17 @@ from typing import Final, Literal
 import xarray as xr
 
 from simulacra.compressed import is_compressed
-from simulacra.formats import asas, calochallenge, calogan, flat_showers, hepmc, jetnet, ogle, single_file
+from simulacra.formats import (
+    asas,
+    calochallenge,
+    calogan,
+    flat_showers,
+    hepmc,
+    jetnet,
+    ogle,
+    single_file,
+    surface_density,
+)
 from simulacra.formats.binning import Binning
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import opened
@@ -17,7 +27,18 @@ from simulacra.formats.particles import geant4_name
 from simulacra.settings import path_of
 from simulacra.store import open_events
 
-Format = Literal["store", "calogan", "calochallenge", "flat_showers", "single_file", "hepmc", "jetnet", "ogle", "asas"]
+Format = Literal[
+    "store",
+    "calogan",
+    "calochallenge",
+    "flat_showers",
+    "single_file",
+    "hepmc",
+    "jetnet",
+    "ogle",
+    "asas",
+    "surface_density",
+]
 
 #: the datasets that identify each layout
 _LAYOUTS: Final[Mapping[Format, frozenset[str]]] = {
@@ -26,6 +47,7 @@ _LAYOUTS: Final[Mapping[Format, frozenset[str]]] = {
     "flat_showers": frozenset({"energy", "showers"}),
     "jetnet": frozenset({jetnet.PARTICLES}),
     "ogle": frozenset({ogle.CURVES, ogle.CATALOGUE}),
+    "surface_density": frozenset({surface_density.DENSITY, surface_density.REDSHIFT}),
 }
 
 
@@ -65,7 +87,7 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         raise FormatError(
             f"'{path}' holds {sorted(there)}: expected 'energy' and 'layer_0' to 'layer_2' (CaloGAN), "
             "'incident_energies' and 'showers' (CaloChallenge), 'energy' and 'showers', 'particle_features' (JetNet), "
-            "or 'light_curves' and 'fundamental_mode' (OGLE)"
+            "'light_curves' and 'fundamental_mode' (OGLE), or 'density' and 'redshift' (N-body planes)"
         )
 
 
@@ -119,6 +141,8 @@ def read(
             events = ogle.read(path)
         case "asas":
             events = asas.read(path)
+        case "surface_density":
+            events = surface_density.read(path)
         case "single_file":
             events = single_file.read(path)
         case "store":

@@ -1,0 +1,102 @@
+"""N-body planes: what is read, damage, and the patches that are cut from them."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import simulacra
+from simulacra.cli import main
+from simulacra.events import part_of, take_part
+from simulacra.formats import FormatError, format_of, read
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "lensing" / "surface_density.h5"
+
+
+def planes(path: Path, n: int = 8, side: int = 20, **changed: object) -> Path:
+    rng = np.random.default_rng(1)
+    content = {
+        "density": rng.normal(size=(n, side, side)).astype("f2"),
+        "redshift": np.linspace(2, 0.01, n).astype("f4"),
+    } | changed
+    with h5py.File(path, "w") as file:
+        for name, values in content.items():
+            if name == "angle_deg":
+                continue
+            if values is not None:
+                file[name] = values
+        if content.get("angle_deg", 2.0) is not None:
+            file.attrs["angle_deg"] = content.get("angle_deg", 2.0)
+        file.attrs["omega_m"] = 0.26
+    return path
+
+
+def test_planes_are_fields_at_a_redshift(tmp_path: Path) -> None:
+    path = planes(tmp_path / "planes.h5")
+    assert format_of(path) == "surface_density"
+    events = read(path)
+    assert events["density"].dims == ("event", "x", "y")
+    assert events["density"].dtype == np.float32
+    assert float(events["x"][1] - events["x"][0]) == pytest.approx(0.1)
+    np.testing.assert_allclose(events["redshift"], np.linspace(2, 0.01, 8), rtol=1e-6)
+    assert '"omega_m": 0.26' in events.attrs["settings"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"density": np.zeros((3, 5, 6), "f4")}, r"'density' must be square planes \(planes, n, n\), not \(3, 5, 6\)"),
+        ({"redshift": np.zeros(7, "f4")}, "'redshift'"),
+        ({"redshift": np.full(8, -1, "f4")}, "'redshift' is -1 in plane 0"),
+        ({"density": np.full((8, 20, 20), np.nan, "f4")}, r"'density' is nan in plane 0 at \(0, 0\), one of 3,200"),
+        ({"density": np.full((8, 20, 20), 1e20, "f4")}, r"'density' is 1e\+20 in plane 0"),
+        ({"angle_deg": None}, "the attribute 'angle_deg' is nan, not the width"),
+        ({"angle_deg": -1.0}, "the attribute 'angle_deg' is -1.0, not the width"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, changed: dict[str, object], said: str) -> None:
+    with pytest.raises(FormatError, match=said):
+        read(planes(tmp_path / "planes.h5", **changed))
+
+
+def test_patches_of_one_group_are_in_one_part(tmp_path: Path) -> None:
+    planes(tmp_path / "planes.h5", n=40)
+    options = ["--size", "6", "--together", "4", "--left-out", "1"]
+    result = CliRunner().invoke(main.app, ["patches", str(tmp_path / "planes.h5"), str(tmp_path / "p.zarr"), *options])
+    assert result.exit_code == 0, result.output
+    found, whole = simulacra.open_events(tmp_path / "p.zarr").load(), read(tmp_path / "planes.h5")
+    assert found.sizes == {"event": 30 * 9, "x": 6, "y": 6}
+    np.testing.assert_array_equal(found["density"][10], whole["density"][1, :6, 6:12])
+    np.testing.assert_array_equal(found["density"][27], whole["density"][4, :6, :6])
+    assert found["group"].values.tolist() == np.repeat(np.arange(10), 27).tolist()
+    assert float(found["redshift"][27]) == pytest.approx(float(whole["redshift"][4]))
+    parts = {part: take_part(found, part) for part in ("train", "validation", "test")}
+    assert sum(part.sizes["event"] for part in parts.values()) == 270
+    for name, part in parts.items():
+        assert set(part_of(np.unique(part["group"].values))) <= {name}
+    coarse = simulacra.patches(whole, 4, coarsen=2, border=1)
+    assert coarse.sizes == {"event": 40 * 4, "x": 4, "y": 4}
+    expected = whole["density"].values[0, 1:9, 1:9].reshape(4, 2, 4, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(coarse["density"][0], expected, rtol=1e-5)
+    assert float(coarse["x"][1] - coarse["x"][0]) == pytest.approx(0.2)
+    again = simulacra.patches(whole, 6)
+    assert again.sizes["event"] == 360
+    for wrong, said in (
+        ({"size": 21}, "a patch of 21 pixels is larger"),
+        ({"size": 6, "together": 2, "left_out": 2}, "nothing would remain"),
+        ({"size": 3}, "the size of a patch"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            simulacra.patches(whole, **wrong)
+    with pytest.raises(ValueError, match="patches are cut from one array"):
+        simulacra.patches(whole.drop_vars("density"), 6)
+
+
+@pytest.mark.skipif(not SHARED.is_file(), reason=f"the N-body planes are not at {SHARED}")
+def test_the_real_planes_are_read() -> None:
+    events = read(SHARED)
+    assert events["density"].shape == (48, 510, 510)
+    assert events["density"].values.std(axis=(1, 2)) == pytest.approx(np.ones(48), abs=1e-3)
+    assert float(events["redshift"].max()) == pytest.approx(2.04, abs=0.01)
