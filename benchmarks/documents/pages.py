@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.documents import (
+    fields,
     jet_images,
     jets,
     judges,
@@ -33,6 +34,7 @@ PAGES: Final[Mapping[str, Tables]] = {
     "docs/showers.md": {"front": lambda found: page_of(found["showers"])},
     "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
+    "docs/fields.md": {"known": fields.known, "planes": fields.planes, "densities": fields.densities},
     "docs/jet_images.md": {"judged images": jet_images.judged, "times of images": jet_images.times},
     "docs/jets.md": {"clouds": jets.clouds, "times of clouds": jets.times, "tagger": jets.tagger},
     "docs/parton_shower.md": {"showers": parton_shower.judged},

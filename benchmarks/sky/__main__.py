@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from benchmarks.sky import stars
+from benchmarks.sky import fields, stars
 from benchmarks.staged import run
 
-STAGES: Final[Mapping[str, ModuleType]] = {"stars": stars}
+STAGES: Final[Mapping[str, ModuleType]] = {"stars": stars, "fields": fields}
 
 if __name__ == "__main__":
     run("sky", STAGES, __doc__)

@@ -61,19 +61,18 @@ def test_damage_is_named(tmp_path: Path, changed: dict[str, object], said: str) 
         read(planes(tmp_path / "planes.h5", **changed))
 
 
-def test_patches_of_one_group_are_in_one_part(tmp_path: Path) -> None:
+def test_patches_of_one_field_are_in_one_part(tmp_path: Path) -> None:
     planes(tmp_path / "planes.h5", n=40)
-    options = ["--size", "6", "--together", "4", "--left-out", "1"]
-    result = CliRunner().invoke(main.app, ["patches", str(tmp_path / "planes.h5"), str(tmp_path / "p.zarr"), *options])
+    arguments = ["patches", str(tmp_path / "planes.h5"), str(tmp_path / "p.zarr"), "--size", "6"]
+    result = CliRunner().invoke(main.app, arguments)
     assert result.exit_code == 0, result.output
     found, whole = simulacra.open_events(tmp_path / "p.zarr").load(), read(tmp_path / "planes.h5")
-    assert found.sizes == {"event": 30 * 9, "x": 6, "y": 6}
+    assert found.sizes == {"event": 40 * 9, "x": 6, "y": 6}
     np.testing.assert_array_equal(found["density"][10], whole["density"][1, :6, 6:12])
-    np.testing.assert_array_equal(found["density"][27], whole["density"][4, :6, :6])
-    assert found["group"].values.tolist() == np.repeat(np.arange(10), 27).tolist()
-    assert float(found["redshift"][27]) == pytest.approx(float(whole["redshift"][4]))
+    assert found["group"].values.tolist() == np.repeat(np.arange(40), 9).tolist()
+    assert float(found["redshift"][27]) == pytest.approx(float(whole["redshift"][3]))
     parts = {part: take_part(found, part) for part in ("train", "validation", "test")}
-    assert sum(part.sizes["event"] for part in parts.values()) == 270
+    assert sum(part.sizes["event"] for part in parts.values()) == 360
     for name, part in parts.items():
         assert set(part_of(np.unique(part["group"].values))) <= {name}
     coarse = simulacra.patches(whole, 4, coarsen=2, border=1)
@@ -81,17 +80,35 @@ def test_patches_of_one_group_are_in_one_part(tmp_path: Path) -> None:
     expected = whole["density"].values[0, 1:9, 1:9].reshape(4, 2, 4, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(coarse["density"][0], expected, rtol=1e-5)
     assert float(coarse["x"][1] - coarse["x"][0]) == pytest.approx(0.2)
-    again = simulacra.patches(whole, 6)
-    assert again.sizes["event"] == 360
     for wrong, said in (
         ({"size": 21}, "a patch of 21 pixels is larger"),
-        ({"size": 6, "together": 2, "left_out": 2}, "nothing would remain"),
+        ({"size": 10, "by": "place"}, "of 2 x 2 places none is left for training"),
+        ({"size": 6, "by": "colour"}, "by field or by place"),
         ({"size": 3}, "the size of a patch"),
     ):
         with pytest.raises(ValueError, match=said):
             simulacra.patches(whole, **wrong)
     with pytest.raises(ValueError, match="patches are cut from one array"):
         simulacra.patches(whole.drop_vars("density"), 6)
+
+
+def test_patches_of_one_place_are_in_one_part_with_a_margin(tmp_path: Path) -> None:
+    whole = read(planes(tmp_path / "planes.h5", n=5, side=40))
+    found = simulacra.patches(whole, 5, by="place")
+    places = np.unique(found["group"].values)
+    of = dict(zip(places.tolist(), part_of(places).tolist(), strict=True))
+    assert set(of.values()) == {"train", "validation", "test"}
+    assert 8 < len(places) < 64
+    for one in places:
+        for other in places:
+            touch = max(abs(one // 8 - other // 8), abs(one % 8 - other % 8)) == 1
+            assert not touch or of[one] == of[other]
+    place = int(places[-1])
+    row, column = 5 * (place // 8), 5 * (place % 8)
+    np.testing.assert_array_equal(
+        found["density"].values[found["group"].values == place],
+        whole["density"].values[:, row : row + 5, column : column + 5],
+    )
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason=f"the N-body planes are not at {SHARED}")

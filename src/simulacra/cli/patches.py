@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from simulacra.workflows.patches import By
 
 
 def patches(
@@ -14,22 +17,20 @@ def patches(
     size: Annotated[int, typer.Option(min=4, help="Number of pixels along an axis of a patch.")],
     coarsen: Annotated[int, typer.Option(min=1, help="Pixels along an axis whose mean becomes one, first.")] = 1,
     border: Annotated[int, typer.Option(min=0, help="Pixels to cut off at each edge before that.")] = 0,
-    together: Annotated[
-        int, typer.Option(min=1, help="Successive fields whose patches are in the same part of the split.")
-    ] = 1,
-    left_out: Annotated[
-        int, typer.Option("--left-out", min=0, help="Last fields of each such group to leave out.")
-    ] = 0,
+    by: Annotated[
+        str, typer.Option(help="What is never in two parts of the split: a field, or a place of all fields.")
+    ] = "field",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
     """Cut fields into patches that do not overlap, for training on them.
 
-    Patches of one field are never in two parts of the split.
+    Patches of one field are never in two parts of the split. Planes of one line of sight share structure: with --by
+    place, patches of one place are never in two parts, and places that touch another part are left out.
     """
     from simulacra.formats import read
     from simulacra.store import write_events
     from simulacra.workflows.patches import patches as cut
 
-    found = cut(read(fields).load(), size, coarsen=coarsen, border=border, together=together, left_out=left_out)
+    found = cut(read(fields).load(), size, coarsen=coarsen, border=border, by=cast("By", by))
     write_events(found, output, overwrite=overwrite)
     typer.echo(f"{found.sizes['event']:,} patches of {size} x {size} pixels in {output}")

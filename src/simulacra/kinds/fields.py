@@ -12,7 +12,7 @@ from simulacra.conditions import Condition
 from simulacra.events import SOURCE, EventsError, names, validate, variable
 from simulacra.kinds.description import columns_of, describe
 from simulacra.kinds.sampled import sampled
-from simulacra.kinds.validation import EventValidation
+from simulacra.kinds.validation import EventValidation, observables_of
 
 if TYPE_CHECKING:
     import torch
@@ -93,7 +93,7 @@ class Fields:
                 "place": {axis: {key: str(v) for key, v in place.attrs.items()} for axis, place in places.items()},
             }
         }
-        self.validation = EventValidation(self.used, weighted=False)
+        self.validation = EventValidation(self.used, _observed, weighted=False)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
         """Return ``field`` (N, n1, ...) and ``conditions`` (N, C)."""
@@ -107,6 +107,11 @@ class Fields:
         some = events[[self.name, *self.used]].isel(event=slice(MOST_VALIDATED))
         made = to_variables(sampled(model, columns_of(some, self.used), rng), self.description)
         return self.validation.check(some, some[list(self.used)].assign({self.name: made[self.name]}))
+
+
+def _observed(events: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the observables of fields; exact zeros are none of a field's."""
+    return {name: values for name, values in observables_of(events).items() if not name.endswith("share_of_zeros")}
 
 
 def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str, xr.Variable]:

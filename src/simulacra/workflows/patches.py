@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -12,15 +12,16 @@ from simulacra.settings import whole_number
 if TYPE_CHECKING:
     import xarray as xr
 
+By = Literal["field", "place"]
 
-def patches(
-    fields: xr.Dataset, size: int, *, coarsen: int = 1, border: int = 0, together: int = 1, left_out: int = 0
-) -> xr.Dataset:
-    """Cut fields into patches that do not overlap, and label those of one group of fields.
 
-    The split into training, validation and test part goes by these labels (``group``), so that patches of one field are
-    never in two parts. Neighbouring planes of a simulation share structure: ``together`` puts several in one group, and
-    ``left_out`` drops the last ones of each group.
+def patches(fields: xr.Dataset, size: int, *, coarsen: int = 1, border: int = 0, by: By = "field") -> xr.Dataset:
+    """Cut fields into patches that do not overlap, and label those that are not independent.
+
+    The split into training, validation and test part goes by these labels (``group``). By "field", patches of one field
+    are never in two parts. By "place", patches of one place are never in two parts, whatever their field: planes of one
+    line of sight share structure, which fields apart would not separate. Places that touch one of a later part
+    (training, validation, test) are left out, so that no structure crosses a border.
 
     Parameters
     ----------
@@ -33,10 +34,8 @@ def patches(
         are rounding.
     border:
         number of pixels to cut off at each edge first, where simulations have artefacts.
-    together:
-        number of successive fields in a group.
-    left_out:
-        how many of the last fields of a group are left out.
+    by:
+        what keeps patches together.
 
     Returns
     -------
@@ -46,24 +45,25 @@ def patches(
     Raises
     ------
     ValueError
-        if there is no such array, a patch is larger than a field, or nothing of a group is left.
+        if there is no such array, a patch is larger than a field, or no place is left of the training part.
 
     Examples
     --------
     >>> import simulacra
     >>> from simulacra.simulators.random_fields import RandomFieldSettings, simulate_random_fields
-    >>> fields = simulate_random_fields(RandomFieldSettings(pixels=20), seed=1, n_events=6)
-    >>> found = simulacra.patches(fields, 8, together=3, left_out=1)
+    >>> fields = simulate_random_fields(RandomFieldSettings(pixels=20), seed=1, n_events=3)
+    >>> found = simulacra.patches(fields, 8)
     >>> found["field"].shape, found["group"].values[::4].tolist()
-    ((16, 8, 8), [0, 0, 1, 1])
+    ((12, 8, 8), [0, 1, 2])
     """
     import xarray as xr
 
     from simulacra.events import GROUP, names, validate, variable
 
-    size = whole_number(size, "the size of a patch", 4)
-    coarsen, border = whole_number(coarsen, "coarsen", 1), whole_number(border, "the border")
-    together, left_out = whole_number(together, "together", 1), whole_number(left_out, "left_out")
+    size, coarsen = whole_number(size, "the size of a patch", 4), whole_number(coarsen, "coarsen", 1)
+    border = whole_number(border, "the border")
+    if by not in get_args(By):
+        raise ValueError(f"patches are kept together by field or by place, not by {by!r}")
     validate(fields)
     arrays = [name for name in names(fields, "feature") if fields[name].ndim > 1]
     if len(arrays) != 1 or fields[arrays[0]].ndim != 3:
@@ -72,25 +72,20 @@ def patches(
     values = _coarse(field.values[:, border:, border:][:, : -border or None, : -border or None], coarsen)
     if min(values.shape[1:]) < size:
         raise ValueError(f"a patch of {size} pixels is larger than a field, which has {values.shape[1:]}")
-    if left_out >= together:
-        raise ValueError(f"of groups of {together}, {left_out} fields cannot be left out: nothing would remain")
-    place = np.arange(len(field))
-    kept = place[place % together < together - left_out]
-    rows, columns = (n // size for n in values.shape[1:])
-    values = values[kept][:, : rows * size, : columns * size]
-    values = values.reshape(len(kept), rows, size, columns, size).swapaxes(2, 3).reshape(-1, size, size)
-    again = rows * columns
+    n, (rows, columns) = len(field), (side // size for side in values.shape[1:])
+    values = values[:, : rows * size, : columns * size]
+    values = values.reshape(n, rows, size, columns, size).swapaxes(2, 3).reshape(n, rows * columns, size, size)
+    places = _apart(rows, columns) if by == "place" else np.arange(rows * columns)
+    label = np.broadcast_to(places if by == "place" else np.arange(n)[:, None], (n, len(places)))
     axes = [str(axis) for axis in field.dims[1:]]
     variables = {
-        str(field.name): xr.Variable(("event", *axes), values, field.attrs),
+        str(field.name): xr.Variable(("event", *axes), values[:, places].reshape(-1, size, size), field.attrs),
         **{
-            name: xr.Variable("event", np.repeat(fields[name].values[kept], again), fields[name].attrs)
+            name: xr.Variable("event", np.repeat(fields[name].values, len(places)), fields[name].attrs)
             for name in (*names(fields, "condition"), *names(fields, "weight"))
             if fields[name].ndim == 1
         },
-        GROUP: variable(
-            np.repeat(kept // together, again), units="1", long_name="which patches are not independent", role="mask"
-        ),
+        GROUP: variable(label.ravel(), units="1", long_name="which patches are not independent", role="mask"),
     }
     coordinates = {
         axis: xr.Variable(
@@ -99,18 +94,29 @@ def patches(
         for axis in axes
         if axis in fields.coords
     }
-    found = xr.Dataset(variables, coords={"event": np.arange(len(values)), **coordinates}, attrs=fields.attrs)
-    settings = json.loads(fields.attrs["settings"]) | {
-        "patch": size,
-        "coarsen": coarsen,
-        "border": border,
-        "together": together,
-        "left_out": left_out,
-    }
+    found = xr.Dataset(variables, coords={"event": np.arange(label.size), **coordinates}, attrs=fields.attrs)
+    settings = json.loads(fields.attrs["settings"]) | {"patch": size, "coarsen": coarsen, "border": border, "by": by}
     found.attrs["settings"] = json.dumps(settings, sort_keys=True)
-    found.attrs["seconds_per_event"] = float(fields.attrs["seconds_per_event"]) / again
+    found.attrs["seconds_per_event"] = float(fields.attrs["seconds_per_event"]) / len(places)
     validate(found)
     return found
+
+
+def _apart(rows: int, columns: int) -> np.ndarray:
+    """Return the places, row by row, that touch none of a later part of the split."""
+    from simulacra.events import SPLIT, part_of
+
+    order = [part for part, _ in SPLIT]
+    part = np.array([order.index(one) for one in part_of(np.arange(rows * columns))]).reshape(rows, columns)
+    around = np.pad(part, 1, constant_values=-1)
+    highest = np.max([around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
+    kept = np.flatnonzero((highest == part).ravel())
+    if not (part.ravel()[kept] == order.index("train")).any():
+        raise ValueError(
+            f"of {rows} x {columns} places none is left for training: cut smaller patches, or keep them together by "
+            "field"
+        )
+    return kept
 
 
 def _coarse(values: np.ndarray, block: int) -> np.ndarray:
