@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from simulacra.trained import ExtrapolationWarning, TrainedGenerator, TrainedScore, load, shipped
     from simulacra.workflows.export import export
     from simulacra.workflows.fit import fit
+    from simulacra.workflows.fit_field import fit_field
     from simulacra.workflows.generate import generate
     from simulacra.workflows.jet_mass import summed_jet_mass
     from simulacra.workflows.judge import judge
@@ -47,6 +48,7 @@ _HOMES = {
     "TrainedScore": "trained",
     "export": "workflows.export",
     "fit": "workflows.fit",
+    "fit_field": "workflows.fit_field",
     "fit_reweighter": "reweighting",
     "generate": "workflows.generate",
     "judge": "workflows.judge",
@@ -84,6 +86,7 @@ __all__ = [
     "__version__",
     "export",
     "fit",
+    "fit_field",
     "fit_reweighter",
     "generate",
     "judge",

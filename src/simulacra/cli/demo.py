@@ -1,4 +1,4 @@
-"""``simulacra demo``: what Simulacra does, on Geant4 showers, Pythia's jets or its collisions, in a few minutes."""
+"""``simulacra demo``: what Simulacra does, on showers, jets, fields or collisions, in a few minutes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import typer
 
 def demo(
     what: Annotated[
-        Literal["showers", "jets", "reweighting"],
+        Literal["showers", "jets", "sky", "reweighting"],
         typer.Argument(
-            help="Compare two shower generators with Geant4, a generator of jets with Pythia, or reweight and fit "
-            "Pythia events."
+            help="Compare two shower generators with Geant4, one of jets with Pythia, one of fields with known fields, "
+            "or reweight and fit Pythia events."
         ),
     ] = "showers",
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the reports and the samples.")] = Path(
@@ -24,7 +24,7 @@ def demo(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")] = 1,
 ) -> None:
-    """Show what Simulacra does in a few minutes: judge generators of showers or jets, or reweight, judge and fit."""
+    """Show what Simulacra does in a few minutes: judge generators, or reweight, judge and fit."""
     if quick and what != "showers":
         raise ValueError(f"--quick is only for showers: the demo of {what} has no shorter form")
     if what == "reweighting":
@@ -36,6 +36,11 @@ def demo(
         from simulacra.cli import demo_jets
 
         demo_jets.demonstrate(output / "jets", seed)
+        return
+    if what == "sky":
+        from simulacra.cli import demo_sky
+
+        demo_sky.demonstrate(output / "sky", seed)
         return
     from simulacra.cli import demo_showers
 
