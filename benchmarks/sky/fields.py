@@ -40,7 +40,9 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         folder, f"fields-lognormal-{known.weights_sha256[:8]}", lambda *_: known_fields.lognormal(known, scale)
     )
     found: dict[str, Any] = {"gaussian": gaussian, "lognormal": lognormal}
-    rows = [_row("gaussian-fields", gaussian["training"], _known(gaussian), (float("nan"), float("nan")))]
+    of_gaussian = simulacra.load(folder / "gaussian-run")
+    assert isinstance(of_gaussian, TrainedGenerator)
+    rows = [_row("gaussian-fields", gaussian["training"], _known(gaussian), _microseconds(of_gaussian, scale))]
     rows += [_row(KNOWN, known.metadata["training"], _known(lognormal), _microseconds(known, scale))]
     if DATA.is_file():
         found["nbody"] = run_stage(
