@@ -34,7 +34,7 @@ def planes(found: dict[str, Any]) -> str:
     ]
     pixels = nbody["pixels"]
     lines.append(("W1 of pixels [σ]", with_error(*pixels["model"]), with_error(*pixels["truth"])))
-    return table(("", "`nbody-density`", "other planes"), lines)
+    return table(("", "`nbody-density`", "other places"), lines)
 
 
 def densities(found: dict[str, Any]) -> str:
@@ -44,10 +44,15 @@ def densities(found: dict[str, Any]) -> str:
         return "The N-body planes were not there."
     kinds = list(next(iter(nbody["anomalies"].values())))
     lines = [
-        (name, with_error(*density), *(with_error(*nbody["anomalies"][name][kind]) for kind in kinds))
+        (name, with_error(*density), *(_area(*nbody["anomalies"][name][kind]) for kind in kinds))
         for name, density in nbody["likelihoods"].items()
     ]
     return table(("", "log-likelihood a pixel", *(f"AUC, {kind}" for kind in kinds)), lines)
+
+
+def _area(value: float, error: float) -> str:
+    # The estimated error of a perfect separation is 0.
+    return with_error(value, error) if error else "1 (all patches)"
 
 
 def _with_error(one: Mapping[str, Any], prefix: str) -> str:

@@ -42,7 +42,7 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
         axes = figure.add_subplot(grid[row, 3])
         axes.imshow(np.arcsinh(np.array(drawn[which])), cmap="magma", vmin=-0.8, vmax=2.2)
         axes.set(xticks=[], yticks=[], title=title)
-    styles = (("truth", "k-", "N-body"), ("model", "C0-", "generated"), ("other", "k:", "N-body, other planes"))
+    styles = (("truth", "k-", "N-body"), ("model", "C0-", "generated"), ("other", "k:", "N-body, other places"))
     histogram, axes = drawn["histogram"], figure.add_subplot(grid[1, 0])
     middle = (np.array(histogram["edges"])[1:] + np.array(histogram["edges"])[:-1]) / 2
     for which, style, label in styles:
