@@ -21,7 +21,7 @@ def test_without_pythia_the_demo_says_what_to_install(monkeypatch: pytest.Monkey
 def test_an_unknown_demo_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(main.app, ["demo", "dancing", "-o", str(tmp_path / "demo")])
     assert result.exit_code == 2
-    assert "'dancing' is not one of 'showers', 'jets', 'reweighting'" in " ".join(
+    assert "'dancing' is not one of 'showers', 'jets', 'sky', 'reweighting'" in " ".join(
         result.stderr.replace("│", " ").split()
     )
     assert list(tmp_path.iterdir()) == []

@@ -42,4 +42,9 @@ def _unpacked(events: xr.Dataset) -> dict[str, Any]:
     return {"cells": curves, "shapes": {"folded": curves.shape[1:]}, "mask": ""}
 
 
-KIND: Final[Kind] = replace(ARRAYS, holds=is_light_curve, generality=1, unpacked=_unpacked)
+def _holds(events: xr.Dataset) -> bool:
+    """Return whether events are stars with a catalogue's mean magnitude and amplitude; other series are arrays."""
+    return is_light_curve(events) and {"mean_magnitude", "amplitude"} <= set(events.data_vars)
+
+
+KIND: Final[Kind] = replace(ARRAYS, holds=_holds, generality=1, unpacked=_unpacked)
