@@ -12,7 +12,6 @@ difference: LAGAN's own were recognised in 0.997 and 0.984 of the cases (arXiv:1
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import xarray as xr
 from benchmarks.jets.images_figure import draw, histograms, mean_images
 from benchmarks.rows import Judged, NothingShippedError, Row
+from benchmarks.sampling_time import microseconds
 from benchmarks.stages import run_stage
 from scipy.stats import wasserstein_distance
 
@@ -88,7 +88,7 @@ CLASSIFIERS: Final[Mapping[str, tuple[Method, str]]] = {
     "AUC, perceptron on pixels": ("perceptron", "pixels"),
 }
 TOLD_MADE, TOLD_REAL = "classes told, by trees of Pythia's images", "classes of Pythia's images told, by trees of it"
-BATCH, SECONDS, FEWEST = 1024, 3.0, 5
+BATCH, SECONDS = 1024, 3.0
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ def _row(model: TrainedGenerator, numbers: Mapping[str, Any], chance: Mapping[st
         truth, truth_error, _ = chance["numbers"][name]
         goal = "as with Pythia's" if name in (TOLD_MADE, TOLD_REAL) else ""
         judged.append(Judged(name, value, error, truth, truth_error, n, goal))
-    median, spread = _microseconds(model, scale)
+    median, spread = microseconds(model, BATCH, scale * SECONDS)
     return Row(
         system=model.kind,
         model=model.name,
@@ -272,16 +272,3 @@ def _row(model: TrainedGenerator, numbers: Mapping[str, Any], chance: Mapping[st
         microseconds=median,
         microseconds_error=spread,
     )
-
-
-def _microseconds(model: TrainedGenerator, scale: float) -> tuple[float, float]:
-    """Return the median time an image of calls of 1,024, and the error of this median, [µs]."""
-    model.sample(BATCH, seed=1)
-    times: list[float] = []
-    end = time.perf_counter() + scale * SECONDS
-    while len(times) < FEWEST or time.perf_counter() < end:
-        start = time.perf_counter()
-        model.sample(BATCH, seed=1)
-        times.append(1e6 * (time.perf_counter() - start) / BATCH)
-    low, median, high = np.quantile(times, [0.16, 0.5, 0.84])
-    return float(median), float(1.25 * (high - low) / 2 / math.sqrt(len(times)))

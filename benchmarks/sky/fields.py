@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from benchmarks.rows import Judged, NothingShippedError, Row
+from benchmarks.sampling_time import microseconds
 from benchmarks.sky import known_fields, nbody_fields
 from benchmarks.sky.fields_figure import draw
 from benchmarks.stages import run_stage
@@ -42,20 +42,32 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
     found: dict[str, Any] = {"gaussian": gaussian, "lognormal": lognormal}
     of_gaussian = simulacra.load(folder / "gaussian-run")
     assert isinstance(of_gaussian, TrainedGenerator)
-    rows = [_row("gaussian-fields", gaussian["training"], _known(gaussian), _microseconds(of_gaussian, scale))]
-    rows += [_row(KNOWN, known.metadata["training"], _known(lognormal), _microseconds(known, scale))]
+    rows = [
+        _row(
+            "gaussian-fields", gaussian["training"], _known(gaussian), microseconds(of_gaussian, BATCH, scale * SECONDS)
+        )
+    ]
+    rows += [_row(known, _known(lognormal), scale)]
     if DATA.is_file():
         found["nbody"] = run_stage(
             folder, f"fields-nbody-{nbody.weights_sha256[:8]}", lambda *_: nbody_fields.measure(nbody, DATA, scale)
         )
-        rows += [_row(NBODY, nbody.metadata["training"], _of_planes(found["nbody"]), _microseconds(nbody, scale))]
+        rows += [
+            _row(
+                NBODY,
+                nbody.metadata["training"],
+                _of_planes(found["nbody"]),
+                microseconds(nbody, BATCH, scale * SECONDS),
+            )
+        ]
     else:
         print(f"there are no N-body planes in {DATA}: they are left out")
     return found | {"rows": [row.as_record() for row in rows]}
 
 
-def _row(name: str, training: dict[str, Any], judged: tuple[Judged, ...], time_of: tuple[float, float]) -> Row:
-    return Row("trenf", name, int(training["events"]), training["seconds"] / 60, judged, *time_of)
+def _row(model: TrainedGenerator, judged: tuple[Judged, ...], scale: float) -> Row:
+    training, time = model.metadata["training"], microseconds(model, BATCH, scale * SECONDS)
+    return Row(model.kind, model.name, int(training["events"]), training["seconds"] / 60, judged, *time)
 
 
 def _known(found: dict[str, Any]) -> tuple[Judged, ...]:
@@ -111,16 +123,3 @@ def _of_planes(found: dict[str, Any]) -> tuple[Judged, ...]:
         other = found["anomalies"]["Gaussian"][kind]
         judged.append(Judged(f"AUC, {kind}, beside the Gaussian's", *area, *other, n))
     return tuple(judged)
-
-
-def _microseconds(model: TrainedGenerator, scale: float) -> tuple[float, float]:
-    """Return the median time a field of calls of 64, and the error of this median, [µs]."""
-    model.sample(BATCH, seed=1)
-    times: list[float] = []
-    end = time.perf_counter() + scale * SECONDS
-    while len(times) < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        model.sample(BATCH, seed=1)
-        times.append(1e6 * (time.perf_counter() - start) / BATCH)
-    low, median, high = np.quantile(times, [0.16, 0.5, 0.84])
-    return float(median), float(1.25 * (high - low) / 2 / np.sqrt(len(times)))

@@ -45,7 +45,7 @@ def test_the_demo_sets_a_generator_beside_pythia_in_one_screen(
 
     monkeypatch.setattr(demo_jets, "MODEL", str(tiny))
     monkeypatch.setattr(demo_jets, "_simulate", lambda _path, seed: toy_jets(300, seed + 1))
-    monkeypatch.setattr(demo_jets, "_judge", judge_toys)
+    monkeypatch.setattr(demo_jets, "judged", judge_toys)
     result = CliRunner().invoke(main.app, ["demo", "jets", "-o", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert len(result.stdout.splitlines()) <= 40

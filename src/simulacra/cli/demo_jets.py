@@ -6,13 +6,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from simulacra.cli.demo_screen import new_console, tell_verdicts
+from simulacra.cli.demo_screen import judged, new_console, tell_verdicts
 
 if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
 
-    from simulacra.judges.verdict import Verdict
     from simulacra.trained import TrainedGenerator
 
 MODEL: Final = "jets-epic"
@@ -67,7 +66,7 @@ def demonstrate(output: Path, seed: int) -> None:
     _tell_classes(console, truth, events)
 
     console.print("\n[bold]3  Judged beside Pythia[/]")
-    verdict = _judge(truth, events, generator, seed)
+    verdict = judged(truth, events, generator, seed)
     tell_verdicts(console, {generator.name: verdict}, "Pythia")
 
     from simulacra.reports import write
@@ -126,18 +125,3 @@ def _tell_classes(console: Console, truth: xr.Dataset, events: xr.Dataset) -> No
         cells = [with_error(float(x.mean()), float(x.std() / np.sqrt(len(x)))) for x in columns]
         table.add_row(f"   {name}", *cells)
     console.print(table)
-
-
-def _judge(truth: xr.Dataset, events: xr.Dataset, generator: TrainedGenerator, seed: int) -> Verdict:
-    from simulacra.judges import judge
-    from simulacra.progress import step_progress
-
-    with step_progress("judging", show=True) as tell:
-        return judge(
-            truth,
-            events,
-            generator=generator,
-            n_train=int(generator.metadata["training"]["events"]),
-            seed=seed,
-            progress=tell,
-        )

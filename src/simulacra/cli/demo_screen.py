@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import xarray as xr
     from rich.console import Console
 
     from simulacra.judges.verdict import Verdict
+    from simulacra.trained import TrainedGenerator
 
 WIDTH: Final = 100
 #: number of missed criteria that are printed of a verdict
@@ -22,6 +24,22 @@ def new_console() -> Console:
 
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+
+
+def judged(truth: xr.Dataset, events: xr.Dataset, generator: TrainedGenerator, seed: int) -> Verdict:
+    """Judge a generator's events beside the truth, with a progress bar."""
+    from simulacra.judges import judge
+    from simulacra.progress import step_progress
+
+    with step_progress("judging", show=True) as tell:
+        return judge(
+            truth,
+            events,
+            generator=generator,
+            n_train=int(generator.metadata["training"]["events"]),
+            seed=seed,
+            progress=tell,
+        )
 
 
 def tell_verdicts(console: Console, verdicts: Mapping[str, Verdict], truth: str) -> None:

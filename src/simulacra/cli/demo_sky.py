@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulacra.cli.demo_screen import new_console, tell_verdicts
+from simulacra.cli.demo_screen import judged, new_console, tell_verdicts
 
 if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
 
-    from simulacra.judges.verdict import Verdict
     from simulacra.trained import TrainedGenerator
 
 MODEL: Final = "lognormal-fields"
@@ -59,7 +58,7 @@ def demonstrate(output: Path, seed: int) -> None:
     _tell_likelihoods(console, generator, truth)
 
     console.print("\n[bold]4  Judged beside fresh fields[/]")
-    verdict = _judge(truth, events, generator, seed)
+    verdict = judged(truth, events, generator, seed)
     tell_verdicts(console, {generator.name: verdict}, "fresh fields")
 
     console.print("\n[bold]5  Next steps[/]")
@@ -119,18 +118,3 @@ def _tell_likelihoods(console: Console, generator: TrainedGenerator, truth: xr.D
             for short, name in (("A", "amplitude"), ("s", "spectral_index"))
         )
         console.print(f"   field {row}: {told}")
-
-
-def _judge(truth: xr.Dataset, events: xr.Dataset, generator: TrainedGenerator, seed: int) -> Verdict:
-    from simulacra.judges import judge
-    from simulacra.progress import step_progress
-
-    with step_progress("judging", show=True) as tell:
-        return judge(
-            truth,
-            events,
-            generator=generator,
-            n_train=int(generator.metadata["training"]["events"]),
-            seed=seed,
-            progress=tell,
-        )

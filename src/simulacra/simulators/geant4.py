@@ -18,7 +18,7 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.settings import CheckedSettings
 from simulacra.simulators import geant4_data
 from simulacra.simulators.geant4_data import HOW_TO_GET, Geant4Error
-from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
+from simulacra.simulators.simulation import DistributionText, check_seed, fingerprint_of, simulated
 from simulacra.store import Chunk, WriteSummary, write_store
 
 PhysicsList = Literal["auto", "FTFP_BERT", "electromagnetic"]
@@ -32,18 +32,6 @@ MAXIMAL_POLAR_ANGLE: Final = 1.4  # rad
 
 def _load_geometry(value: Any) -> Any:
     return CalorimeterGeometry.load(value) if isinstance(value, str | Path) else value
-
-
-def _text_of_distribution(value: Any) -> Any:
-    if isinstance(value, Distribution):
-        return value.exact
-    text = repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    if isinstance(text, str):
-        Distribution.parse(text)
-    return text
-
-
-DistributionText = Annotated[str, BeforeValidator(_text_of_distribution)]
 
 
 class Geant4Settings(CheckedSettings):

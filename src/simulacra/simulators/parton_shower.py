@@ -22,14 +22,14 @@ from typing import Annotated, Any, Final, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from simulacra.conditions import Distribution
 from simulacra.events import make_events, variable
 from simulacra.observables.lund import COUPLED, momenta_of
 from simulacra.settings import CheckedSettings
 from simulacra.simulators.parton_clouds import parton_variables
-from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
+from simulacra.simulators.simulation import DistributionText, check_seed, fingerprint_of, simulated
 from simulacra.store import Chunk, WriteSummary, write_store
 
 #: colour factor of a gluon
@@ -46,16 +46,6 @@ class ShowerError(ValueError):
     """A shower that cannot be stored; the message names the event and the remedy."""
 
 
-def text_of_distribution(value: Any) -> Any:
-    """Return a distribution as its text, and check it."""
-    if isinstance(value, Distribution):
-        return value.exact
-    text = repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    if isinstance(text, str):
-        Distribution.parse(text)
-    return text
-
-
 class PartonShowerSettings(CheckedSettings):
     """Settings of the toy shower.
 
@@ -66,7 +56,7 @@ class PartonShowerSettings(CheckedSettings):
     not for training.
     """
 
-    parton_energy: Annotated[str, BeforeValidator(text_of_distribution)]
+    parton_energy: DistributionText
     coupling: Annotated[float, Field(gt=0, le=1)] = 0.25
     largest_angle: Annotated[float, Field(gt=0, le=1)] = 0.4
     cutoff: Annotated[float, Field(gt=0)] = 1.0

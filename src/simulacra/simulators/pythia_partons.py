@@ -14,16 +14,16 @@ from typing import Annotated, Any, Final, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from simulacra.conditions import Distribution
 from simulacra.events import make_events, variable
 from simulacra.observables.lund import COUPLED
 from simulacra.settings import CheckedSettings
 from simulacra.simulators.parton_clouds import parton_variables
-from simulacra.simulators.parton_shower import ShowerError, text_of_distribution
+from simulacra.simulators.parton_shower import ShowerError
 from simulacra.simulators.pythia import require_package
-from simulacra.simulators.simulation import check_seed, fingerprint_of
+from simulacra.simulators.simulation import DistributionText, check_seed, fingerprint_of
 from simulacra.store import Chunk, WriteSummary, write_store
 
 CHUNK_SIZE: Final = 2500
@@ -47,7 +47,7 @@ class PythiaPartonSettings(CheckedSettings):
     of an event.
     """
 
-    gluon_energy: Annotated[str, BeforeValidator(text_of_distribution)]
+    gluon_energy: DistributionText
     cutoff: Annotated[float, Field(ge=0.4, le=10)] = 1.0
     max_partons: Annotated[int, Field(ge=2, le=4096)] = 48
 

@@ -14,6 +14,7 @@ from simulacra.conditions import Distribution
 from simulacra.settings import CheckedSettings
 from simulacra.simulators.pythia_processes import process_named, processes
 from simulacra.simulators.pythia_variations import Variation
+from simulacra.simulators.simulation import DistributionText
 
 Shower = Literal["simple", "vincia"]
 _Selection = TypeVar("_Selection", bound=CheckedSettings)
@@ -76,17 +77,7 @@ def _text_of_value(value: Any) -> Any:
     return repr(value) if isinstance(value, int | float) else value
 
 
-def _text_of_distribution(value: Any) -> Any:
-    if isinstance(value, Distribution):
-        return value.exact
-    text = repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    if isinstance(text, str):
-        Distribution.parse(text)
-    return text
-
-
 SettingText = Annotated[str, BeforeValidator(_text_of_value), Field(min_length=1)]
-DistributionText = Annotated[str, BeforeValidator(_text_of_distribution)]
 
 
 class JetSettings(CheckedSettings):

@@ -18,13 +18,12 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from simulacra.conditions import Distribution
 from simulacra.events import make_events, variable
 from simulacra.settings import CheckedSettings
-from simulacra.simulators.parton_shower import text_of_distribution
-from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
+from simulacra.simulators.simulation import DistributionText, check_seed, fingerprint_of, simulated
 from simulacra.store import Chunk, WriteSummary, write_store
 
 CHUNK_SIZE: Final = 256
@@ -42,8 +41,8 @@ class RandomFieldSettings(CheckedSettings):
     """
 
     form: Literal["gaussian", "lognormal"] = "gaussian"
-    amplitude: Annotated[str, BeforeValidator(text_of_distribution)] = "0.3"
-    spectral_index: Annotated[str, BeforeValidator(text_of_distribution)] = "-1.5"
+    amplitude: DistributionText = "0.3"
+    spectral_index: DistributionText = "-1.5"
     pixels: Annotated[int, Field(ge=4, le=4096)] = 64
     axes: Annotated[int, Field(ge=1, le=3)] = 2
 

@@ -7,12 +7,28 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import xarray as xr
+from pydantic import BeforeValidator
 
+from simulacra.conditions import Distribution
 from simulacra.settings import whole_number
 from simulacra.store import WriteSummary, open_events
+
+
+def _text_of_distribution(value: Any) -> Any:
+    """Return a distribution as its text, and check it."""
+    if isinstance(value, Distribution):
+        return value.exact
+    text = repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(text, str):
+        Distribution.parse(text)
+    return text
+
+
+#: a distribution in settings: a number, ``uniform:LOW:HIGH`` or ``log:LOW:HIGH``
+DistributionText = Annotated[str, BeforeValidator(_text_of_distribution)]
 
 
 def fingerprint_of(
