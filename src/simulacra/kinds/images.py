@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from simulacra.conditions import Condition
-from simulacra.events import SOURCE, EventsError, validate
+from simulacra.events import SOURCE, EventsError, refuse_other_choices, validate
 from simulacra.kinds.description import columns_of, describe
 from simulacra.kinds.sampled import sampled
 from simulacra.kinds.validation import EventValidation
@@ -137,11 +137,7 @@ def check(events: xr.Dataset) -> None:
             f"{where}{np.count_nonzero(empty)} images without any energy, such as event "
             f"{index[np.flatnonzero(empty)[0]]}: remove them"
         )
-    signal = events["signal"].values
-    if (wrong := ~np.isin(signal, range(len(SIGNAL.choices)))).any():
-        raise EventsError(
-            f"{where}'signal' is {signal[wrong][0]} in event {index[wrong][0]}: it must be 0 (background) or 1 (signal)"
-        )
+    refuse_other_choices("signal", events["signal"].values, np.arange(len(SIGNAL.choices)), SIGNAL.choices, index)
 
 
 def example(folder: Path, **system: Any) -> dict[str, Any]:
