@@ -64,7 +64,8 @@ class Parity:
     events:
         number of compared events.
     quantile_999:
-        99.9 % quantile of the differences, in units of the event's largest value.
+        99.9 % quantile of the differences, in units of the event's largest value; of events of one number in units of
+        the sample's largest.
     jumps:
         share of values that differ by more than 1e-5 of it.
     sums:
@@ -89,6 +90,9 @@ class Parity:
             raise ParityError(f"ONNX Runtime makes {made.shape}, torch {expected.shape}, or not all values are finite")
         flat, right = (x.reshape(len(x), -1).astype(np.float64) for x in (made, expected))
         scale = np.maximum(np.abs(right).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        if right.shape[1] == 1:
+            # One number an event, such as a logarithm of a ratio, may be near 0 by cancellation.
+            scale = np.full_like(scale, max(float(np.abs(right).max()), float(np.finfo(np.float32).tiny)))
         difference = np.abs(flat - right) / scale
         total = np.abs(right).sum(axis=1)
         sums = np.abs(flat.sum(axis=1) - right.sum(axis=1)) / np.maximum(total, np.finfo(np.float32).tiny)

@@ -18,6 +18,7 @@ from simulacra.formats import (
     jetnet,
     ogle,
     single_file,
+    star_table,
     surface_density,
 )
 from simulacra.formats.binning import Binning
@@ -38,6 +39,7 @@ Format = Literal[
     "ogle",
     "asas",
     "surface_density",
+    "star_table",
 ]
 
 #: the datasets that identify each layout
@@ -84,10 +86,13 @@ def format_of(path: str | os.PathLike[str]) -> Format:
             )
         if fitting:
             return fitting[0]
+        if star_table.is_pandas(file):
+            return "star_table"
         raise FormatError(
             f"'{path}' holds {sorted(there)}: expected 'energy' and 'layer_0' to 'layer_2' (CaloGAN), "
             "'incident_energies' and 'showers' (CaloChallenge), 'energy' and 'showers', 'particle_features' (JetNet), "
-            "'light_curves' and 'fundamental_mode' (OGLE), or 'density' and 'redshift' (N-body planes)"
+            "'light_curves' and 'fundamental_mode' (OGLE), 'density' and 'redshift' (N-body planes), or a table of stars "
+            "that pandas has written"
         )
 
 
@@ -143,6 +148,8 @@ def read(
             events = asas.read(path)
         case "surface_density":
             events = surface_density.read(path)
+        case "star_table":
+            events = star_table.read(path)
         case "single_file":
             events = single_file.read(path)
         case "store":

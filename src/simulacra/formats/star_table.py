@@ -1,0 +1,229 @@
+"""Tables of stars: HDF5 files written by pandas ("fixed" format), and FITS, VOTable, ECSV or CSV files (by astropy).
+
+A column is known by its name in Gaia's archive, in Pan-STARRS' or in files of streams: ``COLUMNS`` lists them.
+Positions are those of a window (``phi1``, ``phi2``, ``pm_phi1``, ``pm_phi2``) where the table holds them. A table with
+``ra``, ``dec``, ``pmra`` and ``pmdec`` only is rotated into a window whose centre and direction the caller gives.
+Galactic columns (``l``, ``b``) are not read. NaN, 1e20 and masked entries are missing values.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from simulacra.events import EventsError, make_events, with_source
+from simulacra.formats.errors import FormatError
+from simulacra.formats.hdf5 import opened
+from simulacra.observables.stars import POSITIONS, PROPER_MOTIONS, VARIABLES, star_column, window_frame
+
+#: names of the columns of each variable, the first that is there counts
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "phi1": ("phi1",),
+    "phi2": ("phi2",),
+    "proper_motion_phi1": ("proper_motion_phi1", "pm_phi1", "pm_phi1_cosphi2"),
+    "proper_motion_phi2": ("proper_motion_phi2", "pm_phi2"),
+    "parallax": ("parallax",),
+    "magnitude": ("magnitude", "phot_g_mean_mag", "g_mean_psf_mag", "mag"),
+    "colour": ("colour", "bp_rp", "color"),
+}
+#: differences of two columns that are a colour
+COLOURS: Final = (("g_mean_psf_mag", "i_mean_psf_mag"), ("phot_bp_mean_mag", "phot_rp_mean_mag"))
+IDENTIFIERS: Final = ("source_id", "SOURCE_ID", "id")
+_SKY: Final = ("ra", "dec", "pmra", "pmdec")
+_IN_WINDOW: Final = (*POSITIONS, *PROPER_MOTIONS)
+_ENDINGS: Final = (".fits", ".fit", ".fits.gz", ".vot", ".xml", ".ecsv", ".csv")
+#: values of this size and above stand for none
+MISSING: Final = 1e15
+
+
+def is_pandas(file: h5py.File) -> bool:
+    """Return whether an open HDF5 file holds a table that pandas has written in its "fixed" format."""
+    return bool(tables(file))
+
+
+def tables(file: h5py.File) -> list[str]:
+    """Return the names of the tables in an open file."""
+    return [name for name, group in file.items() if isinstance(group, h5py.Group) and "block0_items" in group]
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    table: str | None = None,
+    features: Sequence[str] | None = None,
+    complete: bool = False,
+    centre: tuple[float, float] | None = None,
+    angle: float = 90.0,
+) -> xr.Dataset:
+    """Read stars.
+
+    Parameters
+    ----------
+    table:
+        name of the table in an HDF5 file; needed if there are several.
+    features:
+        the variables to read besides positions and proper motions, of "parallax", "magnitude", "colour"; by default
+        all that are there.
+    complete:
+        leave out stars with a missing value, in place of an error.
+    centre, angle:
+        right ascension and declination of a window's centre [deg] and the position angle of its longitude [deg]
+        (:func:`~simulacra.observables.stars.window_frame`), for tables without window coordinates.
+
+    Raises
+    ------
+    FormatError
+        if the file is truncated or of an unknown type, the table is not there or is not told, a column is missing, an
+        identifier is there twice, or a value is missing and ``complete`` is not set. The message names the column, the
+        first star, and how many there are.
+    ImportError
+        without astropy, where it is needed.
+    """
+    path = Path(path)
+    found = _pandas(path, table) if h5py.is_hdf5(path) else _astropy(path, table)
+    where = f"'{path}'" + (f", table '{table}'" if table else "")
+    index = _identifiers(where, found)
+    columns = _columns(where, found, features, centre, angle)
+    missing = {name: ~(np.abs(values) < MISSING) for name, values in columns.items()}
+    wrong = np.any(list(missing.values()), axis=0)
+    if wrong.any() and not complete:
+        name = next(name for name, rows in missing.items() if rows.any())
+        rows = missing[name]
+        row = int(np.argmax(rows))
+        raise FormatError(
+            f"{where}: '{name}' of {int(rows.sum()):,} of {len(rows):,} stars is missing, first of star {index[row]} "
+            f"({columns[name][row]:g}): leave such stars out (complete=True; --complete), or leave '{name}' out "
+            "(features; --features)"
+        )
+    if wrong.all():
+        raise FormatError(f"{where}: no star has all of {', '.join(columns)}: leave some out (features; --features)")
+    try:
+        events = make_events(
+            {name: star_column(values[~wrong].astype(np.float64), name) for name, values in columns.items()},
+            simulator="",
+            simulator_version="not stated in the file",
+            seed=None,
+            settings={"format": "star_table", "table": table or "", "left_out": int(wrong.sum())},
+            seconds_per_event=float("nan"),
+        )
+        return with_source(events.assign_coords(event=index[~wrong]), path)
+    except EventsError as error:
+        raise FormatError(f"{where}: {error}") from error
+
+
+def _columns(
+    where: str,
+    found: Mapping[str, np.ndarray],
+    features: Sequence[str] | None,
+    centre: tuple[float, float] | None,
+    angle: float,
+) -> dict[str, np.ndarray]:
+    """Return the variables of the stars, (N,) each, by name."""
+    optional = [name for name in VARIABLES if name not in _IN_WINDOW]
+    if unknown := [name for name in features or () if name not in optional]:
+        raise ValueError(f"stars have no feature '{unknown[0]}'; there are {', '.join(optional)}")
+    columns = {name: _first(found, COLUMNS[name]) for name in VARIABLES}
+    if columns["colour"] is None:
+        pair = next((pair for pair in COLOURS if set(pair) <= set(found)), None)
+        columns["colour"] = None if pair is None else _difference(*(found[name] for name in pair))
+    if centre is not None:
+        if lacking := [name for name in _SKY if name not in found]:
+            held = ", ".join(sorted(found))
+            raise FormatError(f"{where}: a window needs the columns {', '.join(_SKY)}; '{lacking[0]}' is not in {held}")
+        columns |= window_frame(*(found[name] for name in _SKY), centre=centre, angle=angle)
+    needed = [*_IN_WINDOW, *(optional if features is None else features)]
+    there = {name: values for name in needed if (values := columns[name]) is not None}
+    for name in needed:
+        if name not in there and (name in _IN_WINDOW or features is not None):
+            hint = ""
+            if name in _IN_WINDOW and set(_SKY) <= set(found):
+                hint = "; say where the window is (centre, angle; --centre, --angle), for it holds 'ra' and 'dec'"
+            elif name in _IN_WINDOW and {"l", "b"} <= set(found):
+                hint = "; its columns 'l' and 'b' are Galactic: convert them to 'ra' and 'dec' (ICRS) first"
+            named = " or ".join(f"'{one}'" for one in COLUMNS[name])
+            raise FormatError(f"{where}: expected the column {named}; it holds {', '.join(sorted(found))}{hint}")
+    return there
+
+
+def _first(found: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray | None:
+    return next((found[name] for name in names if name in found), None)
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return a difference of magnitudes, NaN where one is missing: 1e20 minus 1e20 would look like a colour."""
+    there = (np.abs(first) < MISSING) & (np.abs(second) < MISSING)
+    return np.where(there, np.where(there, first, 0.0) - np.where(there, second, 0.0), np.nan)
+
+
+def _identifiers(where: str, found: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the index of each star, (N,): its identifier if the table has one."""
+    n = len(next(iter(found.values())))
+    index = _first(found, IDENTIFIERS)
+    if index is None:
+        return np.arange(n, dtype=np.int64)
+    index = index.astype(np.int64)
+    values, number = np.unique(index, return_counts=True)
+    if (number > 1).any():
+        raise FormatError(
+            f"{where}: the star {values[np.argmax(number > 1)]} is there {number.max()} times: keep one row of each"
+        )
+    return index
+
+
+def _pandas(path: Path, table: str | None) -> dict[str, np.ndarray]:
+    """Return the columns of numbers of a table; blocks of objects, which are pickled, are never read."""
+    with opened(path) as file:
+        there = tables(file)
+        if table is None and len(there) != 1:
+            raise FormatError(f"'{path}' holds {', '.join(there) or 'no'} tables: name one (table; --table)")
+        name = table or there[0]
+        if name not in there:
+            raise FormatError(f"'{path}' holds no table '{name}'; there are {', '.join(there) or 'none'}")
+        group = file[name]
+        found: dict[str, np.ndarray] = {}
+        for items in (key for key in group if key.endswith("_items")):
+            block = group.get(items.replace("_items", "_values"))
+            if not isinstance(block, h5py.Dataset) or block.dtype.kind not in "iuf" or block.ndim != 2:
+                continue
+            names = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in group[items][()]]
+            values = block[()]
+            if values.shape[1] != len(names):
+                raise FormatError(f"'{path}': '{name}/{items}' names {len(names)} columns of {values.shape[1]}")
+            found |= dict(zip(names, values.T, strict=True))
+    if not found or not len(next(iter(found.values()))):
+        raise FormatError(f"'{path}': the table '{name}' holds no numbers")
+    return found
+
+
+def _astropy(path: Path, table: str | None) -> dict[str, np.ndarray]:
+    """Return the columns of numbers of a file that astropy reads; masked entries are NaN."""
+    if not path.is_file():
+        raise FormatError(f"there is no file '{path}'")
+    if not path.name.lower().endswith(_ENDINGS):
+        raise FormatError(f"'{path}' is no table of stars: expected HDF5 of pandas, or one of {', '.join(_ENDINGS)}")
+    try:
+        from astropy.table import Table
+    except ImportError as error:
+        raise ImportError(
+            f"'{path}' is read by astropy, which is not installed: pip install 'simulacra[sky]'"
+        ) from error
+    options: dict[str, Any] = {} if table is None else {"table_id" if path.suffix in (".vot", ".xml") else "hdu": table}
+    try:
+        read = Table.read(path, **options)
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise FormatError(f"'{path}' is truncated, or no table ({error})") from error
+    found = {}
+    for name in read.colnames:
+        column = read[name]
+        if column.dtype.kind in "iuf" and column.ndim == 1:
+            masked = np.ma.getmaskarray(column)
+            found[name] = np.asarray(np.ma.filled(column.astype(np.float64), np.nan) if masked.any() else column)
+    if not found or not len(next(iter(found.values()))):
+        raise FormatError(f"'{path}' holds no columns of numbers")
+    return found

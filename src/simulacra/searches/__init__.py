@@ -1,0 +1,1 @@
+"""Searches for structures that no one has labelled: streams of stars."""
