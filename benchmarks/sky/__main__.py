@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from benchmarks.sky import fields, stars
+from benchmarks.sky import fields, stars, streams
 from benchmarks.staged import run
 
-STAGES: Final[Mapping[str, ModuleType]] = {"stars": stars, "fields": fields}
+STAGES: Final[Mapping[str, ModuleType]] = {"stars": stars, "fields": fields, "streams": streams}
 
 if __name__ == "__main__":
     run("sky", STAGES, __doc__)

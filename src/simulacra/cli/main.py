@@ -21,6 +21,8 @@ COMMANDS: Final = (
     "simulate",
     "single-jets",
     "patches",
+    "stars",
+    "find-streams",
     "train",
     "generate",
     "pile-up",

@@ -91,8 +91,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         raise FormatError(
             f"'{path}' holds {sorted(there)}: expected 'energy' and 'layer_0' to 'layer_2' (CaloGAN), "
             "'incident_energies' and 'showers' (CaloChallenge), 'energy' and 'showers', 'particle_features' (JetNet), "
-            "'light_curves' and 'fundamental_mode' (OGLE), 'density' and 'redshift' (N-body planes), or a table of stars "
-            "that pandas has written"
+            "'light_curves' and 'fundamental_mode' (OGLE), 'density' and 'redshift' (N-body planes), or a table "
+            "of stars that pandas has written"
         )
 
 

@@ -9,6 +9,7 @@ Galactic columns (``l``, ``b``) are not read. NaN, 1e20 and masked entries are m
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -215,8 +216,12 @@ def _astropy(path: Path, table: str | None) -> dict[str, np.ndarray]:
         ) from error
     options: dict[str, Any] = {} if table is None else {"table_id" if path.suffix in (".vot", ".xml") else "hdu": table}
     try:
-        read = Table.read(path, **options)
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        # Of a damaged file astropy reads what is there, and warns.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message="(?s).*(truncated|corrupted)")
+            read = Table.read(path, **options)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, Warning) as error:
         raise FormatError(f"'{path}' is truncated, or no table ({error})") from error
     found = {}
     for name in read.colnames:

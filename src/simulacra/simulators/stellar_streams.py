@@ -107,7 +107,7 @@ def _in_window(settings: StreamSettings, rng: np.random.Generator) -> dict[str, 
         from astropy import coordinates
         from astropy import units as u
         from gala.dynamics import mockstream
-        from gala.potential import Hamiltonian, MilkyWayPotential2022
+        from gala.potential import Hamiltonian, MilkyWayPotential
     except ImportError as error:
         raise ImportError("streams are made by gala, which is not installed: pip install 'simulacra[sky]'") from error
     frame = _frame(settings)
@@ -123,7 +123,7 @@ def _in_window(settings: StreamSettings, rng: np.random.Generator) -> dict[str, 
     galactocentric = coordinates.Galactocentric()
     start = dynamics.PhaseSpacePosition(cluster.transform_to(galactocentric).data)
     stripping = mockstream.FardalStreamDF(gala_modified=True, random_state=np.random.RandomState(rng.integers(2**31)))
-    maker = mockstream.MockStreamGenerator(stripping, Hamiltonian(MilkyWayPotential2022()))
+    maker = mockstream.MockStreamGenerator(stripping, Hamiltonian(MilkyWayPotential(version="v2")))
     stream, _ = maker.run(
         start, settings.mass * u.Msun, dt=-STEP * u.Myr, n_steps=int(settings.age / STEP), n_particles=2
     )

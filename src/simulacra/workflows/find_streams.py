@@ -1,0 +1,174 @@
+"""Streams of stars in a field, from a scan over proper motions to candidates."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from simulacra.settings import whole_number
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from simulacra.progress import Progress
+    from simulacra.searches.streams import RegionResult, SearchSettings, StreamSearch
+
+#: share of the work that ranks candidates, beside that of the scan
+RANKING: Final = 0.15
+
+
+def find_streams(
+    stars: xr.Dataset,
+    *,
+    settings: SearchSettings | Mapping[str, Any] | None = None,
+    searched: Sequence[str] = ("proper_motion_phi1", "proper_motion_phi2"),
+    width: float = 2.0,
+    step: float = 1.0,
+    side: float = 4.0,
+    features: Sequence[str] | None = None,
+    cuts: Mapping[str, tuple[float, float]] | None = None,
+    seed: int = 0,
+    folder: str | os.PathLike[str] | None = None,
+    progress: Progress | bool = True,
+) -> StreamSearch:
+    """Search a field of stars for a stream (Via Machinae, arXiv:2104.12789).
+
+    The signal regions are bands of the proper motions. In each, stars are selected by the ratio of their density to
+    what the side bands promise; a line among them is a candidate stream, and its chance is stated for all regions.
+
+    Parameters
+    ----------
+    stars:
+        events with ``phi1``, ``phi2`` [deg] and the proper motions [mas/yr], such as
+        :func:`simulacra.formats.star_table.read` returns; ``colour`` and ``magnitude`` [mag] are used if they are
+        there.
+    settings:
+        of the search, as fields of :class:`~simulacra.searches.streams.SearchSettings`.
+    searched, width, step, side:
+        the proper motions to scan, and the width, distance and side bands of regions [mas/yr].
+    features:
+        inputs of the densities; by default the other proper motion, and colour and magnitude.
+    cuts:
+        fiducial cuts, lowest and highest value by name, which select stars after the training.
+    seed:
+        of folds, networks and permutations.
+    folder:
+        where the result of each region is kept, so that a killed search continues.
+    progress:
+        whether to show a progress bar, or a function that is called with each step and the completed share.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        if the stars lack a variable or break the conventions.
+    ValueError
+        if no region holds enough stars, or a setting makes no sense.
+
+    Examples
+    --------
+    >>> import simulacra
+    >>> from simulacra.systems.via_machinae import toy_field
+    >>> found = simulacra.find_streams(
+    ...     toy_field(3000, seed=1, stream=150), settings={"ratio": {"method": "cwola"}}, progress=False
+    ... )
+    >>> found.found, str(found.best.region)
+    (True, 'proper_motion_phi2 3 to 5 mas/yr')
+    """
+    from simulacra.events import validate
+    from simulacra.progress import step_progress
+    from simulacra.searches.regions import scan
+    from simulacra.searches.streams import SearchSettings, combined, ranked, search_region, with_candidates
+
+    seed = whole_number(seed, "the seed")
+    if not isinstance(settings, SearchSettings):
+        settings = SearchSettings.model_validate(dict(settings or {}))
+    validate(stars)
+    regions = scan(stars, searched=searched, width=width, step=step, side=side)
+    said = {
+        "settings": settings.model_dump(mode="json"),
+        "features": None if features is None else list(features),
+        "cuts": {name: list(cut) for name, cut in (cuts or {}).items()},
+        "seed": seed,
+        "stars": _digest(stars),
+    }
+    with contextlib.ExitStack() as stack:
+        shown = progress if callable(progress) else stack.enter_context(step_progress("scan", show=progress))
+        results = []
+        for number, region in enumerate(regions):
+            begin, share = (1 - RANKING) * number / len(regions), (1 - RANKING) / len(regions)
+            text = f"region {number + 1} of {len(regions)}"
+            shown(text, begin)
+
+            def tell(part: float, text: str = text, begin: float = begin, share: float = share) -> None:
+                shown(text, begin + part * share)
+
+            def search(number: int = number, tell: Callable[[float], None] = tell) -> RegionResult:
+                return search_region(
+                    stars, regions[number], settings, seed=seed + 2 * number, features=features, cuts=cuts, tell=tell
+                )
+
+            kept = said | {"region": [region.searched, region.low, region.high, region.side]}
+            results.append(_kept(None if folder is None else Path(folder), kept, regions[number], search))
+        search_result = combined(results, stars, settings)
+        best = []
+        lines = [k for k in search_result.agreeing if results[k].line is not None]
+        for number, k in enumerate(lines):
+            shown("ranking candidates", 1 - RANKING + RANKING * number / len(lines))
+            best.append(ranked(stars, results[k], settings, seed=seed + 2 * k + 1, features=features))
+        shown("done", 1.0)
+    return with_candidates(search_result, best)
+
+
+def candidates_of(stars: xr.Dataset, found: StreamSearch) -> xr.Dataset:
+    """Return the candidate members as events, by falling ``score``, their ln R with positions."""
+    from simulacra.events import variable
+
+    some = stars.isel(event=found.candidates)
+    score = variable(
+        found.candidate_scores.astype(np.float32),
+        units="1",
+        long_name="ln R, the density of stars over that of the side bands",
+        role="feature",
+    )
+    return some.assign(score=score)
+
+
+def _digest(stars: xr.Dataset) -> str:
+    """Return a hash of the stars' values."""
+    found = hashlib.sha256()
+    for name in sorted(map(str, stars.data_vars)):
+        found.update(name.encode() + np.ascontiguousarray(stars[name].values).tobytes())
+    return found.hexdigest()
+
+
+def _kept(
+    folder: Path | None, said: Mapping[str, Any], region: Any, search: Callable[[], RegionResult]
+) -> RegionResult:
+    """Return the result of a region, from the folder if it is there."""
+    from simulacra.searches.lines import Line
+    from simulacra.searches.streams import RegionResult
+    from simulacra.whole_files import whole_file
+
+    if folder is None:
+        return search()
+    folder = folder / "regions"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+    path = folder / f"{name}.npz"
+    arrays = ("rows", "scores", "selected", "in_line", "votes")
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as file:
+            line = None if not file["line"].size else Line(**json.loads(str(file["line"][0])))
+            return RegionResult(region=region, line=line, **{one: file[one] for one in arrays})
+    found = search()
+    line_text = [] if found.line is None else [json.dumps(vars(found.line))]
+    with whole_file(path) as fresh, fresh.open("wb") as out:
+        np.savez(out, line=np.array(line_text, dtype=str), **{one: getattr(found, one) for one in arrays})
+    return found
