@@ -139,7 +139,7 @@ def _regions(found: StreamSearch) -> Chapter:
         "Signal regions",
         (
             text,
-            "Below the dashed line a stream is found. Chances below 1 in 1,000 are extrapolated (a Gumbel distribution).",
+            "A stream is found below the dashed line. Chances below 1 in 1,000 are extrapolated by a Gumbel law.",
             "The table lists the ten best regions.",
         ),
         pictures=(picture(drawn, "the chance of the best line of each signal region"),),
