@@ -110,10 +110,16 @@ def coverage(fits: dict[str, Any], k: int) -> tuple[float, float]:
     return 100 * float(share), 100 * float(np.sqrt(share * (1 - share) / len(inside)))
 
 
-def _of_planes(found: dict[str, Any]) -> tuple[Judged, ...]:
+def judged_statistics(found: dict[str, Any]) -> list[Judged]:
+    """Return the distances of the statistics of N-body patches, and that of their pixels."""
     n = int(found["n"])
     judged = [Judged(f"{name} [%]", *one["model"], *one["truth"], n) for name, one in found["statistics"].items()]
-    judged.append(Judged("W1 of pixels [σ]", *found["pixels"]["model"], *found["pixels"]["truth"], n))
+    return [*judged, Judged("W1 of pixels [σ]", *found["pixels"]["model"], *found["pixels"]["truth"], n)]
+
+
+def _of_planes(found: dict[str, Any]) -> tuple[Judged, ...]:
+    n = int(found["n"])
+    judged = judged_statistics(found)
     density = found["likelihoods"]
     judged += [
         Judged(f"log-likelihood a pixel, beside that of the {name}", *density["equivariant flow"], *density[name], n)

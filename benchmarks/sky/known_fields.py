@@ -54,7 +54,7 @@ def gaussian(folder: Path, scale: float) -> dict[str, Any]:
     assert isinstance(model, TrainedGenerator)
     fields = simulate_random_fields(RandomFieldSettings(**INSIDE), seed=SEED, n_events=max(20, round(400 * scale)))
     return {
-        **_differences(model, fields, "gaussian"),
+        **differences(model, fields, "gaussian"),
         "fits": {
             "flow": _fits_of_flow(model, fields),
             "exact": _fits(fields, lambda row: _exact(fields, row, "gaussian")),
@@ -77,7 +77,7 @@ def lognormal(model: TrainedGenerator, scale: float) -> dict[str, Any]:
     spectrum = _PowerSpectrum(learned)
     bands = np.log(power_spectra(fields["field"].values, bins=BINS))
     return {
-        **_differences(model, fields, "lognormal"),
+        **differences(model, fields, "lognormal"),
         "fits": {
             "flow": _fits_of_flow(model, fields),
             "exact": _fits(fields, lambda row: _exact(fields, row, "lognormal")),
@@ -124,7 +124,7 @@ def _fits(fields: xr.Dataset, likelihood: Callable[[int], LogLikelihood]) -> dic
     return {"off": np.array(off).tolist(), "errors": np.array(errors).tolist()}
 
 
-def _differences(model: TrainedGenerator, fields: xr.Dataset, form: str) -> dict[str, Any]:
+def differences(model: TrainedGenerator, fields: xr.Dataset, form: str) -> dict[str, Any]:
     """Return the learned minus the exact log-likelihood per pixel: mean, its error, and mean absolute value."""
     conditions = np.column_stack([fields[name].values for name in ("amplitude", "spectral_index")])
     with torch.inference_mode():

@@ -52,6 +52,16 @@ def measure(model: TrainedGenerator, path: Path, scale: float) -> dict[str, Any]
     """Return statistics of samples, likelihoods and anomalies, of patches of a place that no training saw."""
     patches = patches_of(path)
     training, validation, test = (take_part(patches, part) for part in ("train", "validation", "test"))  # type: ignore[arg-type]
+    flows = _flows(model, tensors(training), tensors(validation), scale)
+    return {
+        **samples(model, training, test),
+        "likelihoods": likelihoods(flows, test),
+        "anomalies": anomalies(flows, validation, test),
+    }
+
+
+def samples(model: TrainedGenerator, training: xr.Dataset, test: xr.Dataset) -> dict[str, Any]:
+    """Return the statistics of a model's samples beside those of the test patches and of other places' patches."""
     truth, planes = test["density"].values, blocks_of(test)
     made = np.stack(
         [
@@ -68,12 +78,9 @@ def measure(model: TrainedGenerator, path: Path, scale: float) -> dict[str, Any]
         for which, values in (("model", made), ("truth", other))
     }
     spread = [_resampled_distance(truth, values, planes, rng) / width for values in (made[0], other)]
-    flows = _flows(model, _tensors(training), _tensors(validation), scale)
     return {
         "statistics": statistics,
         "pixels": {"model": [pixels["model"], spread[0]], "truth": [pixels["truth"], spread[1]]},
-        "likelihoods": _likelihoods(flows, test),
-        "anomalies": _anomalies(flows, validation, test),
         "drawn": {
             "truth": truth[30].tolist(),
             "model": made[0, 30].tolist(),
@@ -84,7 +91,7 @@ def measure(model: TrainedGenerator, path: Path, scale: float) -> dict[str, Any]
     }
 
 
-def _tensors(patches: xr.Dataset) -> tuple[Tensor, Tensor]:
+def tensors(patches: xr.Dataset) -> tuple[Tensor, Tensor]:
     redshift = patches["redshift"].values.astype(np.float32)
     return torch.as_tensor(patches["density"].values), torch.as_tensor(redshift)[:, None]
 
@@ -199,18 +206,18 @@ def _gaussian(training: tuple[Tensor, Tensor], steps: int) -> EquivariantFieldFl
     return flow.eval()
 
 
-def _log_density(flow: Any, field: Tensor, conditions: Tensor) -> np.ndarray:
-    """Return log-densities per pixel, (N,)."""
+def log_density(flow: Any, field: Tensor, conditions: Tensor) -> np.ndarray:
+    """Return log-densities per pixel, (N,), or their parts if the flow returns parts, (N, parts)."""
     with torch.inference_mode():
         pieces = [flow(x, c) for x, c in zip(field.split(32), conditions.split(32), strict=True)]
     return np.asarray(torch.cat(pieces).double()) / math.prod(field.shape[1:])
 
 
-def _likelihoods(flows: Mapping[str, Any], test: xr.Dataset) -> dict[str, list[float]]:
+def likelihoods(flows: Mapping[str, Any], test: xr.Dataset) -> dict[str, list[float]]:
     """Return the mean log-density per pixel and its error, from the spread over planes."""
     found = {}
     for name, flow in flows.items():
-        each = _log_density(flow, *_tensors(test))
+        each = log_density(flow, *tensors(test))
         of_planes = [each[blocks_of(test) == one].mean() for one in np.unique(blocks_of(test))]
         found[name] = [float(each.mean()), float(np.std(of_planes, ddof=1) / np.sqrt(len(of_planes)))]
     return found
@@ -231,22 +238,30 @@ def planted(fields: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarra
     }
 
 
-def _anomalies(flows: Mapping[str, Any], validation: xr.Dataset, test: xr.Dataset) -> dict[str, dict[str, list[float]]]:
+def anomalies(flows: Mapping[str, Any], validation: xr.Dataset, test: xr.Dataset) -> dict[str, dict[str, list[float]]]:
     """Return how often a patch with a systematic is odder than one without: areas under the curve, and their errors.
 
-    Odd is a log-density far from what the redshift leads to expect, a straight line through the validation patches.
+    Odd is a log-density far from what the redshift leads to expect, a parabola through the validation patches. Of a
+    log-density in parts it is the sum of their squared distances, each in units of its spread over the validation
+    patches.
     """
     rng = np.random.default_rng(2)
     changed = planted(test["density"].values, rng)
     found: dict[str, dict[str, list[float]]] = {}
     for name, flow in flows.items():
-        field, redshift = _tensors(validation)
-        line = np.polyfit(redshift[:, 0].numpy(), _log_density(flow, field, redshift), 2)
-        conditions = _tensors(test)[1]
+        field, redshift = tensors(validation)
+        terms = np.vander(redshift[:, 0].numpy().astype(np.float64), 3)
+        parts = log_density(flow, field, redshift).reshape(len(field), -1)
+        line = np.linalg.lstsq(terms, parts, rcond=None)[0]
+        spread = (parts - terms @ line).std(axis=0)
+        conditions = tensors(test)[1]
+        expected = np.vander(conditions[:, 0].numpy().astype(np.float64), 3) @ line
 
-        def odd(values: np.ndarray, flow: Any = flow, line: Any = line, conditions: Any = conditions) -> np.ndarray:
-            density = _log_density(flow, torch.as_tensor(values.astype(np.float32)), conditions)
-            return np.abs(density - np.polyval(line, conditions[:, 0].numpy()))
+        def odd(
+            values: np.ndarray, flow: Any = flow, given: Any = conditions, mean: Any = expected, width: Any = spread
+        ) -> np.ndarray:
+            density = log_density(flow, torch.as_tensor(values.astype(np.float32)), given).reshape(mean.shape)
+            return np.asarray((((density - mean) / width) ** 2).sum(axis=1))
 
         clean = odd(test["density"].values)
         found[name] = {kind: _area(odd(values), clean) for kind, values in changed.items()}

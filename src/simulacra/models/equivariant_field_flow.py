@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import torch
@@ -13,18 +12,18 @@ from torch import Tensor, nn
 
 from simulacra.networks.radial_filters import (
     FURTHEST,
+    MOST_FITTED,
     Boundary,
     along_axes,
+    filtered,
     from_scores,
+    of_quantiles,
     spline_basis,
     to_scores,
     wave_numbers,
     waves,
 )
 from simulacra.networks.unit_spline import UnitSpline
-
-#: pixels to which the first map is fitted
-MOST_FITTED: Final = 2_000_000
 
 
 class EquivariantFieldFlow(nn.Module):
@@ -136,28 +135,16 @@ class EquivariantFieldFlow(nn.Module):
         if conditions.shape[1]:
             self.centre.copy_(conditions.mean(dim=0))
             self.scale.copy_(conditions.std(dim=0).clamp(min=1e-6))
-        pixels = field.flatten().double()
-        pixels = pixels[:: max(1, len(pixels) // MOST_FITTED)].sort().values
-        score = torch.linspace(-FURTHEST, FURTHEST, self.pieces + 1, dtype=torch.float64)
-        last = float(torch.special.ndtri(torch.tensor(1 - 0.5 / len(pixels), dtype=torch.float64)))
-        # Between the extremes of the sample: beyond them there are no quantiles.
-        reached = score.clamp(-last, last)
-        rank = (torch.special.ndtr(reached) * len(pixels)).long().clamp(0, len(pixels) - 1)
-        spread = float(pixels.std()) or 1.0
-        place = pixels[rank] + (score - reached) * spread
-        place = place + torch.linspace(0, 1e-4 * spread, len(place), dtype=torch.float64)
-        width, height = place.diff(), score.diff()
-        self.low[0], self.high[0] = place[0], place[-1]
-        steep = (height / height.sum()) / (width / width.sum())
-        slope = torch.cat([steep[:1], torch.sqrt(steep[:-1] * steep[1:]), steep[-1:]])
-        free = torch.cat([width.log(), height.log(), torch.log(torch.expm1(slope.clamp(1e-2, 30.0))) - 0.5413248546])
+        self.low[0], self.high[0], free = of_quantiles(field, self.pieces)
         self.base[0, self.knots + 1 :] = free.to(self.base)
         score, _ = self._mapped(field[: max(1, MOST_FITTED // self.latent)], self.base[None, 0], 0)
         power = along_axes(score, self._waves()).flatten(1).double().square().mean(dim=0)
         weight = self.basis.double()
         target = -0.5 * torch.log(power.clamp(min=1e-12))
         # The mean logarithm of the power of M waves is not that of its mean, but M is in the thousands.
-        self.base[0, : self.knots + 1] = torch.linalg.lstsq(weight, target[:, None]).solution[:, 0].to(self.base)
+        # A small grid has fewer wave numbers than the spline has knots: the solution of the smallest size.
+        found = torch.linalg.lstsq(weight, target[:, None], rcond=1e-6, driver="gelsd").solution[:, 0]
+        self.base[0, : self.knots + 1] = found.to(self.base)
 
     def log_prob(self, field: Tensor, conditions: Tensor) -> Tensor:
         """Return the log-density of fields (N, n1, ...) given their conditions (N, C), (N,).
@@ -216,8 +203,7 @@ class EquivariantFieldFlow(nn.Module):
         return self._as_fields(parameters[:, : self.knots + 1] @ self.basis.T)
 
     def _filtered(self, field: Tensor, kernel: Tensor) -> Tensor:
-        matrices = self._waves()
-        return along_axes(along_axes(field, matrices) * kernel, [matrix.T for matrix in matrices])
+        return filtered(field, kernel, self._waves())
 
     def _as_fields(self, flat: Tensor) -> Tensor:
         return flat.reshape(-1, *self.shape)

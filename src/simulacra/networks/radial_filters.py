@@ -24,6 +24,8 @@ Boundary = Literal["periodic", "open"]
 
 #: a map of pixels takes scores up to this
 FURTHEST: Final = 6.0
+#: pixels to which a map is fitted
+MOST_FITTED: Final = 2_000_000
 
 
 def waves(n: int, boundary: Boundary) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +70,11 @@ def along_axes(field: Tensor, matrices: Sequence[Tensor]) -> Tensor:
     return field
 
 
+def filtered(field: Tensor, kernel: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    """Return fields (N, n1, ...) whose waves, the rows of a matrix for each axis, are multiplied by a kernel."""
+    return along_axes(along_axes(field, matrices) * kernel, [matrix.T for matrix in matrices])
+
+
 def to_scores(x: Tensor, spline: UnitSpline, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     """Map values to scores by a monotonic spline between ``low`` and ``high``, and straight lines beyond.
 
@@ -99,3 +106,35 @@ def from_scores(score: Tensor, spline: UnitSpline, low: Tensor, high: Tensor) ->
     # Beyond the ends the slope is that of the end.
     place = place + (unit - inside) / spline.log_density(inside.round()).exp()
     return low + (high - low) * place
+
+
+def of_quantiles(pixels: Tensor, pieces: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the ends and the free parameters of the spline that gives a sample of pixels a normal distribution.
+
+    Parameters
+    ----------
+    pixels:
+        the sample, of any shape; at most two million of its values are used.
+    pieces:
+        number of pieces of the spline.
+
+    Returns
+    -------
+    tuple
+        ``low`` and ``high`` of :func:`to_scores`, and what :meth:`UnitSpline.of` takes, (3 pieces + 1,).
+    """
+    ordered = pixels.flatten().double()
+    ordered = ordered[:: max(1, len(ordered) // MOST_FITTED)].sort().values
+    score = torch.linspace(-FURTHEST, FURTHEST, pieces + 1, dtype=torch.float64)
+    last = float(torch.special.ndtri(torch.tensor(1 - 0.5 / len(ordered), dtype=torch.float64)))
+    # Between the extremes of the sample: beyond them there are no quantiles.
+    reached = score.clamp(-last, last)
+    rank = (torch.special.ndtr(reached) * len(ordered)).long().clamp(0, len(ordered) - 1)
+    spread = float(ordered.std()) or 1.0
+    place = ordered[rank] + (score - reached) * spread
+    place = place + torch.linspace(0, 1e-4 * spread, len(place), dtype=torch.float64)
+    width, height = place.diff(), score.diff()
+    steep = (height / height.sum()) / (width / width.sum())
+    slope = torch.cat([steep[:1], torch.sqrt(steep[:-1] * steep[1:]), steep[-1:]])
+    free = torch.cat([width.log(), height.log(), torch.log(torch.expm1(slope.clamp(1e-2, 30.0))) - 0.5413248546])
+    return place[0], place[-1], free

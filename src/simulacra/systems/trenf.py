@@ -15,20 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import xarray as xr
 from pydantic import Field
 
+from simulacra.kinds.field_training import FieldTrainer
 from simulacra.kinds.fields import CARRIES, CONDITIONS, Fields, shape_of, to_variables
 from simulacra.settings import CheckedSettings
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
-
-    from simulacra.statistics.validation import Validation
+    from torch import nn
 
 __all__ = ["CARRIES", "CONDITIONS", "MAKES", "Settings", "Trainer", "build", "example", "fold", "to_variables"]
 
 MAKES: Final = "events"
-#: number of fields whose likelihood is computed at once in validation
-AT_A_TIME: Final = 64
 
 
 class Settings(CheckedSettings):
@@ -48,51 +44,13 @@ class Settings(CheckedSettings):
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
 
-class Trainer:
-    """An equivariant flow in training: the family, its tensors, augmentation and validation."""
+class Trainer(FieldTrainer):
+    """An equivariant flow in training; shifted, turned and mirrored fields are as likely by construction."""
 
     def __init__(self, settings: Settings, events: xr.Dataset) -> None:
         """Build the flow, and fit the first layer to ``events``, the training part."""
-        from simulacra.generators.maximum_likelihood import MaximumLikelihood
-
-        self.fields = Fields(events)
-        self.description = self.fields.description
-        model: Any = build(settings, self.description)
-        model.fit(*self.tensors(events).values())
-        self.family = MaximumLikelihood(model, self, average_decay=settings.average_decay)
-
-    def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``field`` (N, n1, ...) and ``conditions`` (N, C)."""
-        return self.fields.tensors(events)
-
-    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return the batch: shifted, turned and mirrored fields are as likely by construction."""
-        return dict(batch)
-
-    def log_likelihood(self, module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the log-likelihood per pixel of each field of a batch, (N,)."""
-        found: Tensor = module.log_prob(batch["field"], batch["conditions"])  # type: ignore[operator]
-        return found / batch["field"][0].numel()
-
-    def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
-        """Judge the averaged model by its negative log-likelihood per pixel: reports show other numbers.
-
-        ``observables`` is the distance of the fields' observables, with its alarm.
-        """
-        import torch
-
-        from simulacra.statistics.validation import Validation
-
-        tensors, module = self.tensors(events), self.family.average
-        device = next(module.parameters()).device
-        with torch.inference_mode():
-            pieces = [
-                self.log_likelihood(module, {"field": field.to(device), "conditions": c.to(device)})
-                for field, c in zip(*(one.split(AT_A_TIME) for one in tensors.values()), strict=True)
-            ]
-        score = -float(torch.cat(pieces).double().mean())
-        seen = self.fields.validate(module, events, rng)
-        return Validation({"score": score, "observables": seen.values["score"]}, alarm=seen.alarm)
+        fields = Fields(events)
+        super().__init__(fields, events, build(settings, fields.description), average_decay=settings.average_decay)
 
 
 def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
