@@ -56,8 +56,8 @@ def gaussian(folder: Path, scale: float) -> dict[str, Any]:
     return {
         **differences(model, fields, "gaussian"),
         "fits": {
-            "flow": _fits_of_flow(model, fields),
-            "exact": _fits(fields, lambda row: _exact(fields, row, "gaussian")),
+            "flow": fits_of_flow(model, fields),
+            "exact": fits(fields, lambda row: _exact(fields, row, "gaussian")),
         },
         "fisher_error": np.sqrt(np.diag(np.linalg.inv(fisher_information((64, 64))))).tolist(),
         "training": model.metadata["training"],
@@ -79,9 +79,9 @@ def lognormal(model: TrainedGenerator, scale: float) -> dict[str, Any]:
     return {
         **differences(model, fields, "lognormal"),
         "fits": {
-            "flow": _fits_of_flow(model, fields),
-            "exact": _fits(fields, lambda row: _exact(fields, row, "lognormal")),
-            "power spectrum": _fits(fields, lambda row: lambda theta: spectrum.log_likelihood(bands[row], theta)),
+            "flow": fits_of_flow(model, fields),
+            "exact": fits(fields, lambda row: _exact(fields, row, "lognormal")),
+            "power spectrum": fits(fields, lambda row: lambda theta: spectrum.log_likelihood(bands[row], theta)),
         },
         "n": fields.sizes["event"],
     }
@@ -92,7 +92,7 @@ def _parameters(fields: xr.Dataset) -> np.ndarray:
     return np.column_stack([np.log(fields["amplitude"].values), fields["spectral_index"].values]).astype(np.float64)
 
 
-def _fits_of_flow(model: TrainedGenerator, fields: xr.Dataset) -> dict[str, Any]:
+def fits_of_flow(model: TrainedGenerator, fields: xr.Dataset) -> dict[str, Any]:
     """Return what ``simulacra.fit_field`` finds minus the truth, and its errors, of ln A and s, (N, 2) each."""
     found = simulacra.fit_field(model, fields, progress=False)
     amplitude = found["amplitude"].values
@@ -110,7 +110,7 @@ def _exact(fields: xr.Dataset, row: int, form: str) -> LogLikelihood:
     return lambda theta: float(log_likelihood(field, np.exp(theta[:1]), theta[1:], form=form)[0])
 
 
-def _fits(fields: xr.Dataset, likelihood: Callable[[int], LogLikelihood]) -> dict[str, Any]:
+def fits(fields: xr.Dataset, likelihood: Callable[[int], LogLikelihood]) -> dict[str, Any]:
     """Return estimates of all fields' parameters minus the truth, and their errors, (N, 2) each."""
     off, errors = [], []
     for row, truth in enumerate(_parameters(fields)):

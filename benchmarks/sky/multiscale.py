@@ -69,7 +69,7 @@ def _known(folder: Path, form: Literal["gaussian", "lognormal"], scale: float) -
         "data": {"path": str(path)},
         "system": {"kind": "multiscale_field"},
         "training": {
-            "steps": max(20, round(1_500 * scale)), "batch_size": 32, "learning_rate": 2e-3, "validate_every": 250,
+            "steps": max(20, round(1_000 * scale)), "batch_size": 32, "learning_rate": 3e-3, "validate_every": 250,
             "checkpoint_every": 250, "final_learning_rate": 0.02, "gradient_clipping": 5.0, "betas": (0.9, 0.99),
             "threads": 1, "accelerator": "cpu",
         },

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from simulacra.events import EventsError, validate, variable
@@ -15,6 +16,15 @@ def toy_fields(n: int = 30) -> xr.Dataset:
     return simulate_random_fields(RandomFieldSettings(pixels=6, amplitude="uniform:0.1:1"), seed=1, n_events=n)
 
 
+def masked(events: xr.Dataset, name: str = "seen", hidden: int | None = None) -> xr.Dataset:
+    """Return fields with a mask of two pixels, or of all of one field."""
+    observed = np.ones((events.sizes["event"], 6, 6), bool)
+    observed[:, 2, 3:5] = False
+    if hidden is not None:
+        observed[hidden] = False
+    return events.assign({name: variable(observed, "x", "y", units="1", long_name="seen", role="mask")})
+
+
 WRONG: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "none": (lambda e: e.drop_vars("field"), "one array is learned, a field; the events hold none"),
     "two": (lambda e: e.assign(other=e["field"]), r"the events hold \['field', 'other'\]"),
@@ -23,12 +33,13 @@ WRONG: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
         lambda e: e.assign(field=(e["field"] * 0).assign_attrs(e["field"].attrs)),
         "all pixels of 'field' are",
     ),
-    "masked": (
-        lambda e: e.assign(
-            seen=variable(np.ones((30, 6, 6), bool), "x", "y", units="1", long_name="seen", role="mask")
-        ),
-        "'field' has the mask seen: fill the masked pixels",
+    "masked": (masked, "'field' has a mask: train a system of kind trenf, fill the hidden pixels, or"),
+    "two masks": (lambda e: masked(masked(e), name="other"), "'field' has the masks other, seen: join them into one"),
+    "rows": (
+        lambda e: e.assign(seen=variable(np.ones((30, 6), bool), "x", units="1", long_name="seen", role="mask")),
+        r"the mask 'seen' has the dimensions \('event', 'x'\): a mask of pixels has those of 'field'",
     ),
+    "nothing seen": (lambda e: masked(e, hidden=7), "the mask 'seen' hides all pixels of event 7, one of 1 such"),
     "NaN": (
         lambda e: e.assign(field=e["field"].where(e["event"] != 3).assign_attrs(e["field"].attrs)),
         "nan in event 3",
@@ -41,6 +52,43 @@ def test_what_is_no_field_is_refused(wrong: str) -> None:
     change, said = WRONG[wrong]
     with pytest.raises(EventsError, match=said):
         Fields(change(toy_fields()))
+
+
+def test_a_mask_of_each_field_or_of_all_is_read() -> None:
+    events = toy_fields()
+    each = masked(events)
+    fields = Fields(each, masks=True)
+    assert fields.masked
+    observed = fields.tensors(each)["observed"]
+    assert observed.shape == (30, 6, 6)
+    assert int((~observed).sum()) == 60
+    whole = events.assign_coords(seen=(("x", "y"), each["seen"].values[0], {"role": "mask", "units": "1"}))
+    assert Fields(whole, masks=True).tensors(whole)["observed"].equal(observed)
+    assert not Fields(events, masks=True).masked
+    assert "observed" not in fields.tensors(events)
+
+
+def test_hidden_pixels_do_not_count_in_validation() -> None:
+    events = masked(toy_fields())
+    fields, model = Fields(events, masks=True), Same(events)
+    rng = torch.Generator().manual_seed(1)
+    hidden = events["field"].where(events["seen"], 1e4).assign_attrs(events["field"].attrs)
+    found = [fields.validate(model, one, rng).values["score"] for one in (events, events.assign(field=hidden))]
+    assert found[0] == pytest.approx(found[1])
+    assert found[0] < 0.05
+
+
+class Same(torch.nn.Module):
+    """A generator that returns the fields that it was given."""
+
+    latent = 36
+
+    def __init__(self, events: xr.Dataset) -> None:
+        super().__init__()
+        self.field = torch.nn.Parameter(torch.as_tensor(events["field"].values), requires_grad=False)
+
+    def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        return self.field
 
 
 def test_fields_come_back_with_their_axes_at_any_size() -> None:

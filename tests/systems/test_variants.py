@@ -9,7 +9,9 @@ import xarray as xr
 
 from multi_jet_events import toy_collisions, toy_multi_jets
 from simulacra import reference
+from simulacra.events import variable
 from simulacra.observables.multi_jets import single_jets
+from simulacra.simulators.random_fields import RandomFieldSettings, simulate_random_fields
 from simulacra.systems.variable_star import toy_stars
 from system_checks import CHECKS, Case, case_of
 from tiny_calogan import FIVE, SYSTEM, toy_showers
@@ -20,7 +22,22 @@ EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "p
 LAGAN = {"kind": "lagan", "latent": 8, "channels": (2, 2, 2), "critic_channels": (2, 2, 2)}
 STARS = {"kind": "variable_star", "code": 2, "width": 8, "blocks": 2, "observations": 20, "points": 32}
 PILE_UP = {"kind": "pile_up", "particles": 12, "width": 8, "blocks": 1, "pooled": 4, "collision_steps": 1}
+TRENF = {"kind": "trenf", "layers": 2, "knots": 5, "pieces": 6, "hidden": 8}
+MULTISCALE = {"kind": "multiscale_field", "scales": 1, "width": 4, "layers": 1, "knots": 5, "pieces": 6, "hidden": 8}
 MPGAN = {"kind": "mpgan", "latent": 3, "edge_widths": (4,), "critic_edge_widths": (4, 4), "node_width": 8, "hidden": 4}
+
+
+def toy_fields(n: int) -> xr.Dataset:
+    settings = RandomFieldSettings(pixels=8, amplitude="uniform:0.1:0.3", spectral_index="uniform:-2:-1")
+    return simulate_random_fields(settings, seed=1, n_events=n)
+
+
+def masked_fields(n: int) -> xr.Dataset:
+    """Return fields with a mask each, of a tenth of the pixels."""
+    observed = np.random.default_rng(1).random((n, 8, 8)) > 0.1
+    mask = variable(observed, "x", "y", units="1", long_name="whether a pixel is observed", role="mask")
+    return toy_fields(n).assign(observed=mask)
+
 
 VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "calogan": [
@@ -64,6 +81,11 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     ],
     "jet_mass_template": [
         ({"kind": "jet_mass_template", "width": 8, "bins": 4, "transforms": 2}, single_jets(toy_multi_jets(200))),
+    ],
+    "trenf": [(TRENF | {"boundary": boundary}, masked_fields(300)) for boundary in ("periodic", "open")],
+    "multiscale_field": [
+        (MULTISCALE | {"boundary": "open"}, toy_fields(200)),
+        (MULTISCALE, toy_fields(200)[["field"]]),
     ],
     "mpgan": [
         (MPGAN | {"particles": 12}, toy_jets(400)),

@@ -38,11 +38,15 @@ class FieldTrainer:
         from simulacra.generators.maximum_likelihood import MaximumLikelihood
 
         self.fields, self.description = fields, fields.description
-        model.fit(*self.tensors(events).values())
+        self.begin(model, self.tensors(events))
         self.family = MaximumLikelihood(model, self, average_decay=average_decay)
 
+    def begin(self, model: Any, tensors: Mapping[str, Tensor]) -> None:
+        """Fit what the model begins with to the training fields."""
+        model.fit(tensors["field"], tensors["conditions"])
+
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``field`` (N, n1, ...) and ``conditions`` (N, C)."""
+        """Return ``field`` (N, n1, ...), ``conditions`` (N, C) and, of masked fields, ``observed`` (N, n1, ...)."""
         return self.fields.tensors(events)
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
@@ -53,6 +57,10 @@ class FieldTrainer:
         """Return the log-likelihood per pixel of each field of a batch, (N,)."""
         found: Tensor = module.log_prob(batch["field"], batch["conditions"])  # type: ignore[operator]
         return found / batch["field"][0].numel()
+
+    def validated(self, module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the log-likelihood per pixel of each field of a batch of the validation part, (N,)."""
+        return self.log_likelihood(module, batch)
 
     def validate(self, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge the averaged model by its negative log-likelihood per pixel: reports show other numbers.
@@ -65,10 +73,10 @@ class FieldTrainer:
 
         tensors, module = self.tensors(events), self.family.average
         device = next(module.parameters()).device
-        with torch.inference_mode():
+        with torch.no_grad():
             pieces = [
-                self.log_likelihood(module, {"field": field.to(device), "conditions": c.to(device)})
-                for field, c in zip(*(one.split(AT_A_TIME) for one in tensors.values()), strict=True)
+                self.validated(module, {name: one.to(device) for name, one in zip(tensors, some, strict=True)})
+                for some in zip(*(one.split(AT_A_TIME) for one in tensors.values()), strict=True)
             ]
         score = -float(torch.cat(pieces).double().mean())
         seen = self.fields.validate(module, events, rng)

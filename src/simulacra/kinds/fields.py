@@ -32,6 +32,8 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
 CARRIES: Final = ()
 #: a field has at least so many pixels along an axis
 FEWEST: Final = 4
+#: name of a mask beside fields in validation
+MASK: Final = "observed_pixels"
 #: number of fields of the validation part that are judged
 MOST_VALIDATED: Final = 1_000
 
@@ -43,11 +45,15 @@ class Fields:
     ----------
     events:
         the training part; their only array is the field, (event, x), (event, x, y) or (event, x, y, z).
+    masks:
+        whether the system learns from masked fields.
 
     Attributes
     ----------
     name:
         of the field's variable.
+    masked:
+        whether the fields have a mask.
     used:
         names of the conditions that the events hold.
     shape:
@@ -58,11 +64,12 @@ class Fields:
     Raises
     ------
     simulacra.events.EventsError
-        if there is none or more than one array, it has a mask, more than three axes or fewer than four pixels along
-        one, all its pixels are equal, or a condition has the value of none of its choices.
+        if there is none or more than one array, it has a mask that is not of pixels or that the system does not learn
+        from, a field without any observed pixel, more than three axes or fewer than four pixels along one, all its
+        pixels are equal, or a condition has the value of none of its choices.
     """
 
-    def __init__(self, events: xr.Dataset) -> None:
+    def __init__(self, events: xr.Dataset, *, masks: bool = False) -> None:
         validate(events)
         where = f"'{events.encoding[SOURCE]}': " if SOURCE in events.encoding else ""
         arrays = [name for name in names(events, "feature") if events[name].ndim > 1]
@@ -70,14 +77,19 @@ class Fields:
             raise EventsError(f"{where}one array is learned, a field; the events hold {arrays or 'none'}")
         self.name = arrays[0]
         field = events[self.name]
-        if masks := [name for name in names(events, "mask") if events[name].ndim > 1]:
-            raise EventsError(f"{where}'{self.name}' has the mask {masks[0]}: fill the masked pixels, or cut them off")
+        observed = observed_pixels(events, self.name)
+        self.masked = observed is not None
+        if observed is not None and not masks:
+            raise EventsError(
+                f"{where}'{self.name}' has a mask: train a system of kind trenf, fill the hidden pixels, or cut them "
+                "off"
+            )
         self.shape = tuple(int(n) for n in field.shape[1:])
         if len(self.shape) > 3 or min(self.shape) < FEWEST:
             raise EventsError(
                 f"{where}'{self.name}' has the shape {self.shape}: fields have 1 to 3 axes of at least {FEWEST} pixels"
             )
-        if not float(field.values.std()) > 0:
+        if not float(field.values.std(where=True if observed is None else observed)) > 0:
             raise EventsError(f"{where}all pixels of '{self.name}' are equal: there is nothing to learn")
         self.used = tuple(name for name in CONDITIONS if name in events)
         axes = [str(axis) for axis in field.dims[1:]]
@@ -96,17 +108,64 @@ class Fields:
         self.validation = EventValidation(self.used, _observed, weighted=False)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``field`` (N, n1, ...) and ``conditions`` (N, C)."""
+        """Return ``field`` (N, n1, ...), ``conditions`` (N, C) and, of masked fields, ``observed`` (N, n1, ...)."""
         import torch
 
         field = torch.as_tensor(events[self.name].values.astype(np.float32))
-        return {"field": field, "conditions": columns_of(events, self.used)}
+        found = {"field": field, "conditions": columns_of(events, self.used)}
+        if (observed := observed_pixels(events, self.name)) is not None:
+            found["observed"] = torch.as_tensor(observed)
+        return found
 
     def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:
         """Judge a model by the observables of its fields: moments, extremes, power spectrum."""
-        some = events[[self.name, *self.used]].isel(event=slice(MOST_VALIDATED))
-        made = to_variables(sampled(model, columns_of(some, self.used), rng), self.description)
-        return self.validation.check(some, some[list(self.used)].assign({self.name: made[self.name]}))
+        some = events.isel(event=slice(MOST_VALIDATED))
+        observed = observed_pixels(some, self.name)
+        some = some[[self.name, *self.used]]
+        field = to_variables(sampled(model, columns_of(some, self.used), rng), self.description)[self.name]
+        made = some[list(self.used)].assign({self.name: field})
+        if observed is not None:
+            # Both have the same mask; the pixels that it hides do not count.
+            mask = variable(observed, *map(str, field.dims[1:]), units="1", long_name="observed pixels", role="mask")
+            some, made = (one.assign({MASK: mask}) for one in (some, made))
+        return self.validation.check(some, made)
+
+
+def observed_pixels(events: xr.Dataset, name: str) -> np.ndarray | None:
+    """Return which pixels of fields are observed, (N, n1, ...), or None if they have no mask.
+
+    A mask is a variable of the role "mask" with the field's dimensions, or one for all events: a coordinate of the
+    dataset with the attribute ``role``, "mask", and the dimensions of the pixels.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        if there is more than one mask, a mask has other dimensions, or hides all pixels of a field.
+    """
+    where = f"'{events.encoding[SOURCE]}': " if SOURCE in events.encoding else ""
+    dims = events[name].dims
+    masks = {
+        str(key): array
+        for key, array in events.variables.items()
+        if array.attrs.get("role") == "mask" and array.dims not in ((), ("event",))
+    }
+    if not masks:
+        return None
+    if len(masks) > 1:
+        raise EventsError(f"{where}'{name}' has the masks {', '.join(sorted(masks))}: join them into one")
+    key, mask = next(iter(masks.items()))
+    if mask.dims not in (dims, dims[1:]):
+        raise EventsError(
+            f"{where}the mask '{key}' has the dimensions {mask.dims}: a mask of pixels has those of '{name}', {dims}"
+        )
+    observed = np.broadcast_to(mask.values.astype(bool), events[name].shape)
+    if not (some := observed.reshape(len(observed), -1).any(axis=1)).all():
+        event = events["event"].values[np.flatnonzero(~some)[0]]
+        raise EventsError(
+            f"{where}the mask '{key}' hides all pixels of event {event}, one of {(~some).sum():,} such events: leave "
+            "them out"
+        )
+    return np.array(observed)
 
 
 def _observed(events: xr.Dataset) -> dict[str, np.ndarray]:

@@ -160,17 +160,48 @@ class EquivariantFieldFlow(nn.Module):
 
     def whitened(self, field: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the noise (N, n1, ...) that makes these fields, and the log-volume of the map, (N,)."""
+        score, slope = self.scores(field, conditions)
+        noise, log_volume, _ = self.whitened_scores(score, conditions)
+        return noise, log_volume + slope.flatten(1).sum(dim=1)
+
+    def scores(self, field: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores of fields by the first spline, and the logarithms of its slope, (N, n1, ...) each.
+
+        Raises
+        ------
+        ValueError
+            if the fields have another shape.
+        """
         if tuple(field.shape[1:]) != self.shape:
             raise ValueError(f"fields must be (N, {', '.join(map(str, self.shape))}), not {tuple(field.shape)}")
-        log_volume = field.new_zeros(len(field))
+        score, slope = self._mapped(field, self._at(conditions)[:, 0], 0)
+        return score, self._as_fields(slope)
+
+    def of_scores(self, score: Tensor, conditions: Tensor) -> Tensor:
+        """Return the fields whose scores by the first spline these are, (N, n1, ...)."""
+        flat = from_scores(score.flatten(1), self._spline(self._at(conditions)[:, 0]), self.low[0], self.high[0])
+        return self._as_fields(flat)
+
+    def whitened_scores(self, score: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the flow does after its first spline.
+
+        Returns
+        -------
+        tuple
+            the noise (N, n1, ...); the log-volume of the map from scores to noise, (N,); and the logarithm of the
+            kernel of the linear map next to it, (N, n1, ...): the product of the kernels and the splines' mean slopes.
+        """
         every = self._at(conditions)
-        for layer in range(self.layers):
-            parameters = every[:, layer]
-            field, slope = self._mapped(field, parameters, layer)
-            kernel = self._log_kernel(parameters)
-            log_volume = log_volume + slope.flatten(1).sum(dim=1) + kernel.flatten(1).sum(dim=1)
-            field = self._filtered(field, kernel.exp())
-        return field, log_volume
+        kernel = self._log_kernel(every[:, 0])
+        log_volume, linear = kernel.flatten(1).sum(dim=1), kernel
+        score = self._filtered(score, kernel.exp())
+        for layer in range(1, self.layers):
+            score, slope = self._mapped(score, every[:, layer], layer)
+            kernel = self._log_kernel(every[:, layer])
+            log_volume = log_volume + slope.sum(dim=1) + kernel.flatten(1).sum(dim=1)
+            linear = linear + kernel + slope.exp().mean(dim=1).log().reshape(-1, *(1 for _ in self.shape))
+            score = self._filtered(score, kernel.exp())
+        return score, log_volume, linear
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map noise (N, n1 n2 ...) and conditions (N, C) to fields (N, n1, ...)."""

@@ -73,18 +73,52 @@ def wave_numbers_of(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def log_likelihood(
-    field: np.ndarray, amplitude: np.ndarray, spectral_index: np.ndarray, form: str = "gaussian"
+    field: np.ndarray,
+    amplitude: np.ndarray,
+    spectral_index: np.ndarray,
+    form: str = "gaussian",
+    observed: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the exact log-density of fields (N, n, ...) at parameters (N,) each, (N,)."""
+    """Return the exact log-density of fields (N, n, ...) at parameters (N,) each, (N,).
+
+    ``observed``, (N, n, ...), is true where a pixel is observed: the log-density is then that of these pixels. With K
+    the inverse of the covariance of all pixels, the hidden ones h have the precision K_hh given the observed ones o,
+    and
+
+    .. math:: p(o) = p(o, h) / p(h | o)
+
+    at any h. A field takes a matrix of the number of hidden pixels squared.
+    """
     field = np.asarray(field, dtype=np.float64)
     axes = tuple(range(1, field.ndim))
     power = power_of(field.shape[1:], amplitude, spectral_index)
+    seen = np.ones(field.shape, dtype=bool) if observed is None else np.asarray(observed, dtype=bool)
     volume = np.zeros(len(field))
     if form == "lognormal":
-        volume = -np.log1p(field).sum(axis=axes)
-        field = np.log1p(field) + power.mean(axis=axes, keepdims=True) / 2
-    waves = np.abs(np.fft.fftn(field, axes=axes)) ** 2 / np.prod(field.shape[1:])
-    return np.asarray(volume - 0.5 * (waves / power + np.log(2 * np.pi * power)).sum(axis=axes))
+        logarithm = np.log1p(np.where(seen, field, 0.0))
+        volume = -logarithm.sum(axis=axes)
+        field = logarithm + power.mean(axis=axes, keepdims=True) / 2
+    field = np.where(seen, field, 0.0)
+    waves = np.fft.fftn(field, axes=axes)
+    squares = np.abs(waves) ** 2 / np.prod(field.shape[1:])
+    found = volume - 0.5 * (squares / power + np.log(2 * np.pi * power)).sum(axis=axes)
+    if observed is not None:
+        filtered = np.fft.ifftn(waves / power, axes=axes).real
+        kernels = np.fft.ifftn(1 / power, axes=axes).real
+        found += [_log_hidden(*one) for one in zip(seen, filtered, kernels, strict=True)]
+    return np.asarray(found)
+
+
+def _log_hidden(seen: np.ndarray, filtered: np.ndarray, kernel: np.ndarray) -> float:
+    """Return minus the log-density of hidden pixels that are 0, given the observed ones.
+
+    ``filtered`` is K times the field with hidden pixels of 0, and ``kernel`` a row of K, (n, ...) each.
+    """
+    places = np.argwhere(~seen)
+    precision = kernel[tuple(np.moveaxis((places[:, None] - places) % seen.shape, -1, 0))]
+    force = filtered[~seen]
+    pull = force @ np.linalg.solve(precision, force)
+    return float(0.5 * (pull - np.linalg.slogdet(precision)[1] + len(places) * np.log(2 * np.pi)))
 
 
 def fisher_information(shape: tuple[int, ...]) -> np.ndarray:

@@ -20,11 +20,17 @@ from simulacra.kinds.fields import CARRIES, CONDITIONS, Fields, shape_of, to_var
 from simulacra.settings import CheckedSettings
 
 if TYPE_CHECKING:
-    from torch import nn
+    import torch
+    from torch import Tensor, nn
 
 __all__ = ["CARRIES", "CONDITIONS", "MAKES", "Settings", "Trainer", "build", "example", "fold", "to_variables"]
 
 MAKES: Final = "events"
+#: masked fields to which the first layer is fitted, and how often
+MOST_COMPLETED: Final = 200
+ROUNDS: Final = 4
+#: samples of the hidden pixels in validation
+SAMPLES: Final = 2
 
 
 class Settings(CheckedSettings):
@@ -45,12 +51,58 @@ class Settings(CheckedSettings):
 
 
 class Trainer(FieldTrainer):
-    """An equivariant flow in training; shifted, turned and mirrored fields are as likely by construction."""
+    """An equivariant flow in training; shifted, turned and mirrored fields are as likely by construction.
+
+    Of masked fields, the hidden pixels are drawn given the observed ones each time a field is used. The gradient of the
+    log-likelihood of whole fields is then, on average, that of the observed pixels (Fisher's identity).
+    """
 
     def __init__(self, settings: Settings, events: xr.Dataset) -> None:
         """Build the flow, and fit the first layer to ``events``, the training part."""
-        fields = Fields(events)
-        super().__init__(fields, events, build(settings, fields.description), average_decay=settings.average_decay)
+        fields = Fields(events, masks=True)
+        model = build(settings, fields.description)
+        super().__init__(fields, events, model, average_decay=settings.average_decay)
+
+    def begin(self, model: Any, tensors: Mapping[str, Tensor]) -> None:
+        """Fit the first layer; hidden pixels begin as observed ones and are then drawn by the flow itself."""
+        import torch
+
+        if not self.fields.masked:
+            return super().begin(model, tensors)
+        rng = torch.Generator().manual_seed(1)
+        some = {name: one[:MOST_COMPLETED] for name, one in tensors.items()}
+        seen = some["field"][some["observed"]]
+        drawn = seen[torch.randint(len(seen), some["field"].shape, generator=rng)]
+        field = torch.where(some["observed"], some["field"], drawn)
+        for _ in range(ROUNDS):
+            model.fit(field, some["conditions"])
+            field = _completed(model, some, rng)
+        return None
+
+    def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the batch with hidden pixels drawn."""
+        if not self.fields.masked:
+            return dict(batch)
+        return {**batch, "field": _completed(self.family.average, batch, rng)}
+
+    def validated(self, module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the log-likelihood of the observed pixels, divided by their number, of each field, (N,)."""
+        import torch
+
+        from simulacra.models.masked_fields import MaskedFields
+
+        if not self.fields.masked:
+            return super().validated(module, batch)
+        field, observed = batch["field"], batch["observed"]
+        noise = torch.randn(SAMPLES, *field.shape, generator=torch.Generator().manual_seed(1)).to(field)
+        masked = MaskedFields(module, field, observed)  # type: ignore[arg-type]
+        return masked.log_prob(batch["conditions"], noise)[0] / observed.flatten(1).sum(dim=1)
+
+
+def _completed(module: Any, batch: Mapping[str, Tensor], rng: torch.Generator) -> Tensor:
+    from simulacra.models.masked_fields import MaskedFields
+
+    return MaskedFields(module, batch["field"], batch["observed"]).completed(batch["conditions"], rng)
 
 
 def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
