@@ -45,8 +45,11 @@ def test_of_a_gaussian_flow_the_likelihood_is_exact_with_one_sample(shape: tuple
     field, noise = (torch.randn(n, *shape, generator=rng).double() for n in (3, 3))
     # Hidden pixels may hold anything.
     field = torch.where(observed, field, 1e6)
-    found, error = MaskedFields(flow, field, observed).log_prob(conditions, noise[None])
+    masked = MaskedFields(flow, field, observed)
+    found, error = masked.log_prob(conditions, noise[None])
     assert error.tolist() == [0, 0, 0]
+    annealed, _ = masked.annealed_log_prob(conditions, rng, steps=3, chains=2)
+    torch.testing.assert_close(annealed, found)
     for row in range(3):
         seen = observed[row].flatten().numpy()
         of_seen = covariance(flow, conditions[row])[np.ix_(seen, seen)]
@@ -111,9 +114,15 @@ def test_of_another_flow_more_samples_tend_to_the_integral() -> None:
     density = flow.log_prob(every, torch.zeros(len(values), 0)).exp()
     expected = float(torch.log(torch.trapezoid(density, values)))
     noise = torch.randn(4000, 1, 6, generator=torch.Generator().manual_seed(1)).double()
-    found, error = MaskedFields(flow, field, observed).log_prob(torch.zeros(1, 0), noise)
+    masked = MaskedFields(flow, field, observed)
+    found, error = masked.log_prob(torch.zeros(1, 0), noise)
     assert 0 < float(error) < 0.05
     assert float(found) == pytest.approx(expected, abs=5 * float(error))
+    annealed, error = masked.annealed_log_prob(
+        torch.zeros(1, 0), torch.Generator().manual_seed(2), steps=20, chains=200
+    )
+    assert 0 < float(error) < 0.1
+    assert float(annealed) == pytest.approx(expected, abs=5 * float(error))
 
 
 def test_impossible_masks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 #: conditions (C,) to a log-likelihood and its statistical error
 LogLikelihood = Callable[[np.ndarray], tuple[float, float]]
+#: with a larger statistical error of a log-likelihood, few samples carry all the weight
+MOST_UNCERTAIN: Final = 0.5
 #: samples of the hidden pixels of a field
 SAMPLES: Final = 4
 #: differences for a covariance matrix: standard deviations of a step, and how often the steps are adapted
-REACH: Final = 1.5
+REACH: Final = 1.0
 ROUNDS: Final = 4
 
 
@@ -48,7 +50,8 @@ def fit_field(
     xarray.Dataset
         for each condition its value at the largest likelihood and ``NAME_error``, one standard deviation from the
         curvature there; ``log_likelihood`` at the maximum; and ``valid``, whether the fit converged inside the trained
-        range. Of masked fields also ``log_likelihood_error``, the statistical error of ``log_likelihood``.
+        range. Of masked fields also ``log_likelihood_error``, the statistical error of ``log_likelihood``; above 0.5
+        the fit is not valid, for a few samples of the hidden pixels carry all the weight.
 
     Raises
     ------
@@ -117,6 +120,9 @@ def fit_field(
 
             minuit = Minuit(twice, ranges.mean(axis=1), name=conditions)
             minuit.limits, minuit.errors = ranges.tolist(), np.ptp(ranges, axis=1) / 20
+            if mask is not None:
+                # The statistical noise of the likelihood would hide a nearer approach.
+                minuit.tol = 5
             minuit.migrad()
             if mask is None:
                 minuit.hesse()
@@ -129,7 +135,8 @@ def fit_field(
                 columns[f"{one}_error"].append(float(error))
             likelihoods.append(-float(minuit.fval) / 2)
             statistical.append(log_likelihood(np.asarray(minuit.values))[1])
-            valid.append(bool(minuit.valid and not minuit.fmin.has_parameters_at_limit))
+            inside = bool(minuit.valid and not minuit.fmin.has_parameters_at_limit)
+            valid.append(inside and statistical[-1] < MOST_UNCERTAIN)
             shown("fitting", (row + 1) / len(values))
     declared = generator.conditions.declared
     found = {
@@ -144,7 +151,7 @@ def fit_field(
 def _covariance(
     twice: Callable[[np.ndarray], float], best: np.ndarray, errors: np.ndarray, ranges: np.ndarray
 ) -> np.ndarray:
-    """Return the covariance matrix of estimates from differences over about one and a half standard deviations.
+    """Return the covariance matrix of estimates from differences over about one standard deviation.
 
     The likelihood of a masked field has a small statistical noise, which the differences over small steps of the usual
     matrix would turn into a wrong curvature.
