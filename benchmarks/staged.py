@@ -26,7 +26,7 @@ def run(name: str, stages: Mapping[str, ModuleType], about: str | None) -> None:
         of the benchmark: its results are ``NAME.json`` and ``NAME-STAGE.svg``.
     stages:
         a module for each stage, with ``measure(folder, scale)``, whose result has ``rows`` (records of
-        :class:`benchmarks.rows.Row`), and ``draw(found, path)``, which draws its figure.
+        :class:`benchmarks.rows.Row`); ``draw(found, path)`` draws its figure, if it has one.
     about:
         the description in the command's help.
     """
@@ -60,7 +60,8 @@ def run(name: str, stages: Mapping[str, ModuleType], about: str | None) -> None:
         # Read again, for another stage may have been measured meanwhile.
         record = _record(path) | {stage: found | {"processor": processor()}}
         write_record(path, record)
-        stages[stage].draw(found, output / f"{name}-{stage}.svg")
+        if draw := getattr(stages[stage], "draw", None):
+            draw(found, output / f"{name}-{stage}.svg")
     rows = (row for stage in stages if stage in record for row in record[stage]["rows"])
     Console(width=max(shutil.get_terminal_size().columns, 160)).print(table_of(name, rows).printed())
     print(f"written to {path}")

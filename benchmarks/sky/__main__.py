@@ -13,10 +13,16 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from benchmarks.sky import fields, stars, streams
+from benchmarks.sky import fields, masks, multiscale, stars, streams
 from benchmarks.staged import run
 
-STAGES: Final[Mapping[str, ModuleType]] = {"stars": stars, "fields": fields, "streams": streams}
+STAGES: Final[Mapping[str, ModuleType]] = {
+    "stars": stars,
+    "fields": fields,
+    "multiscale": multiscale,
+    "masks": masks,
+    "streams": streams,
+}
 
 if __name__ == "__main__":
     run("sky", STAGES, __doc__)

@@ -36,7 +36,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
     """
     if NBODY not in shipped():
         raise NothingShippedError(f"the model {NBODY} is not shipped")
-    found: dict[str, Any] = {"pixels": PIXELS}
+    found: dict[str, dict[str, Any]] = {}
     rows = []
     for form in FORMS:
         found[form] = run_stage(folder, f"multiscale-{form}", lambda *_, form=form: _known(folder, form, scale))
@@ -50,7 +50,11 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         rows.append(_row(nbody, NBODY, _judged_planes(found["nbody"]), scale))
     else:
         print(f"there are no N-body planes in {DATA}: they are left out")
-    return found | {"rows": [row.as_record() for row in rows]}
+    for form in FORMS:
+        found[form] = {key: one for key, one in found[form].items() if key != "likelihoods"}
+    if "nbody" in found:
+        found["nbody"] = {key: one for key, one in found["nbody"].items() if key != "drawn"}
+    return found | {"pixels": PIXELS, "rows": [row.as_record() for row in rows]}
 
 
 def _row(model: TrainedGenerator, name: str, judged: tuple[Judged, ...], scale: float) -> Row:
@@ -134,7 +138,3 @@ def _judged_planes(found: dict[str, Any]) -> tuple[Judged, ...]:
         for kind, area in found["anomalies"]["all parts"].items()
     ]
     return tuple(judged)
-
-
-def draw(found: dict[str, Any], path: Path) -> None:
-    """Draw nothing: the tables of docs/fields.md hold the numbers."""
