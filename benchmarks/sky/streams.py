@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from benchmarks.sky.streams_figure import draw
 from benchmarks.stages import run_stage
 
 import simulacra
+from simulacra.events import take_part
 from simulacra.formats import star_table
 from simulacra.observables.stars import star_column
 from simulacra.searches.lines import Line
@@ -65,6 +67,7 @@ PUBLISHED: Final = {"CWoLa": (56.0, 51.0), "SkyCURTAINs": (75.4, 37.9)}
 MOCKS: Final = 60
 SIZES: Final = (25, 50, 100, 200)
 PLANTED: Final = 16
+SCORE: Final = "gd1-via-machinae"
 #: the centre of the kinematic window, phi1 = -50 deg, phi2 = 0 in the frame of GD-1, and the direction of phi1 there
 CENTRE: Final = (142.22178, 27.92682)
 ANGLE: Final = 34.14777
@@ -85,6 +88,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         for window, method, again in SEARCHES
     }
     helped = run_stage(folder, "streams-helped", _helped)
+    kept = run_stage(folder, "streams-score", _score)
     mocks = max(4, round(scale * MOCKS))
     alarms = {kind: run_stage(folder, f"streams-{kind}", _alarms, kind, mocks) for kind in ("shuffled", "smooth")}
     planted = run_stage(folder, "streams-planted", _planted, max(2, round(scale * PLANTED)))
@@ -92,6 +96,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         "rows": [_row(name, one).as_record() for name, one in gd1.items()],
         "gd1": gd1,
         "helped": helped,
+        "score": kept,
         "false_alarms": alarms,
         "planted": planted,
         "published": {name: list(one) for name, one in PUBLISHED.items()},
@@ -201,6 +206,28 @@ def _helped(_folder: Path) -> dict[str, Any]:
         )
         found[motion]["middle"] = float(middle)
     return found
+
+
+def _score(_folder: Path) -> dict[str, Any]:
+    """Return how the shipped score tells likely members from others, on stars of the test part of its region."""
+    stars, model = stars_of("kinematics"), simulacra.load(SCORE)
+    low, high = (float(model.metadata["system"][name]) for name in ("low", "high"))
+    test = np.isin(stars["event"].values, take_part(stars, "test")["event"].values)
+    motion = stars["proper_motion_phi2"].values
+    likely, known = members(stars), judgeable(stars)
+    near = test & (motion >= low) & (motion < high)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", simulacra.ExtrapolationWarning)
+        background, signal = (
+            model.score(stars.isel(event=np.flatnonzero(rows))) for rows in (near & known & ~likely, near & likely)
+        )
+    verdict = simulacra.judge_score(background, signal, seed=1)
+    return {
+        "background": len(background),
+        "signal": len(signal),
+        "headline": verdict.headline,
+        "summary": verdict.summary,
+    }
 
 
 def _alarms(_folder: Path, kind: str, number: int) -> dict[str, Any]:
