@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from simulacra.workflows.reweight import reweight
     from simulacra.workflows.score import judge_score, score
     from simulacra.workflows.simulate import simulate
+    from simulacra.workflows.sky_patches import sky_patches
     from simulacra.workflows.train import train
 
 # Imported when first asked for, so that `import simulacra` takes no time.
@@ -66,6 +67,7 @@ _HOMES = {
     "shipped": "trained",
     "simulate": "workflows.simulate",
     "single_jets": "observables.multi_jets",
+    "sky_patches": "workflows.sky_patches",
     "summed_jet_mass": "workflows.jet_mass",
     "take_part": "events",
     "train": "workflows.train",
@@ -105,6 +107,7 @@ __all__ = [
     "shipped",
     "simulate",
     "single_jets",
+    "sky_patches",
     "summed_jet_mass",
     "take_part",
     "train",

@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "patches",
     "stars",
     "find-streams",
+    "sky-patches",
     "train",
     "generate",
     "pile-up",

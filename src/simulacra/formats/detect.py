@@ -14,6 +14,7 @@ from simulacra.formats import (
     calochallenge,
     calogan,
     flat_showers,
+    healpix,
     hepmc,
     jetnet,
     ogle,
@@ -69,6 +70,11 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         return "hepmc"
     if asas.is_archive(path):
         return "asas"
+    if healpix.is_fits(path):
+        raise FormatError(
+            f"'{path}' is a FITS file: cut a map of the sky by simulacra.sky_patches, and read a table of stars by "
+            "simulacra.formats.star_table.read"
+        )
     if is_compressed(path):
         raise FormatError(f"'{path}' is compressed, and is not a HepMC file: unpack it first")
     with opened(path) as file:
