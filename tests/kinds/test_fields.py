@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from simulacra.events import EventsError, validate, variable
-from simulacra.kinds.fields import Fields, to_variables
+from simulacra.kinds.fields import Fields, plane_of, to_variables, turned
 from simulacra.simulators.random_fields import RandomFieldSettings, simulate_random_fields
 
 
@@ -104,3 +104,46 @@ def test_fields_come_back_with_their_axes_at_any_size() -> None:
     larger = to_variables(np.zeros((2, 9, 6), np.float32), fields.description)
     assert larger["x"].values.tolist() == list(range(9))
     validate(events.assign(made))
+
+
+def test_fields_are_turned_and_mirrored_as_they_lie() -> None:
+    field = torch.arange(9.0).reshape(1, 3, 3).expand(400, 3, 3)
+    batch = {"field": field, "conditions": torch.zeros(400, 0)}
+    found = turned(batch, torch.Generator().manual_seed(1))["field"]
+    expected = [torch.rot90(one, k) for one in (field[0], field[0].flip(0)) for k in range(4)]
+    counts = [int((found == one).all(dim=(1, 2)).sum()) for one in expected]
+    assert sum(counts) == 400
+    assert min(counts) > 25
+    oblong = turned({"field": field[:, :2]}, torch.Generator().manual_seed(1))["field"]
+    assert len(oblong.unique(dim=0)) == 4
+    again = turned(batch, torch.Generator().manual_seed(1))["field"]
+    torch.testing.assert_close(again, found, rtol=0, atol=0)
+
+
+def test_systems_of_planes_refuse_other_fields() -> None:
+    description = Fields(toy_fields()).description
+    assert plane_of(description, 1) == (6, 6)
+    with pytest.raises(EventsError, match=r"fields of 6 x 6 pixels cannot be halved 2 times .* needs 8 along"):
+        plane_of(description, 2)
+    description["field"]["shape"] = [6, 6, 6]
+    with pytest.raises(EventsError, match="'field' has 3 axes: this system makes fields of two"):
+        plane_of(description)
+
+
+def test_validation_judges_made_fields_at_the_places_of_true_ones() -> None:
+    events = toy_fields()
+    events = events.assign_coords(x=events["x"] * 0.1 - 3, y=events["y"] * 0.1 - 3)
+    fields = Fields(events)
+
+    class Copies(torch.nn.Module):
+        latent = 1
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.factor = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+            return self.factor * torch.as_tensor(events["field"].values)
+
+    found = fields.validate(Copies(), events, torch.Generator().manual_seed(1))
+    assert found.values["score"] < 1e-6

@@ -21,6 +21,8 @@ from toy_jets import toy_jets
 EPIC = {"kind": "epic", "width": 8, "blocks": 1, "pooled": 4, "jet_steps": 1, "particle_steps": 1}
 LAGAN = {"kind": "lagan", "latent": 8, "channels": (2, 2, 2), "critic_channels": (2, 2, 2)}
 STARS = {"kind": "variable_star", "code": 2, "width": 8, "blocks": 2, "observations": 20, "points": 32}
+FIELDS = simulate_random_fields(RandomFieldSettings(pixels=9, amplitude="1", spectral_index="-1"), seed=1, n_events=300)
+PLANES = FIELDS.drop_vars(["amplitude", "spectral_index"])
 PILE_UP = {"kind": "pile_up", "particles": 12, "width": 8, "blocks": 1, "pooled": 4, "collision_steps": 1}
 TRENF = {"kind": "trenf", "layers": 2, "knots": 5, "pieces": 6, "hidden": 8}
 MULTISCALE = {"kind": "multiscale_field", "scales": 1, "width": 4, "layers": 1, "knots": 5, "pieces": 6, "hidden": 8}
@@ -70,6 +72,14 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
     "lagan": [
         (LAGAN, toy_images(300, size=9)),
         (LAGAN | {"observable_matching": 0.0, "power": 3, "flipped_class": 0.0}, toy_images(300, size=12)),
+    ],
+    "field_vae": [
+        ({"kind": "field_vae", "code": 4, "width": 4, "levels": 2, "scatter": "pixels"}, PLANES),
+        ({"kind": "field_vae", "code": 4, "width": 4, "levels": 1, "turns": False}, PLANES.isel(x=slice(6))),
+    ],
+    "field_flow": [
+        ({"kind": "field_flow", "width": 6, "blocks": 1, "steps": 1, "solver": "euler"}, PLANES),
+        ({"kind": "field_flow", "width": 6, "blocks": 1, "steps": 1, "turns": False}, PLANES.isel(x=slice(8))),
     ],
     "variable_star": [
         (STARS | {"architecture": "recurrent", "classes": True}, toy_stars(300, seed=1, observations=32)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -122,8 +123,10 @@ class Fields:
         some = events.isel(event=slice(MOST_VALIDATED))
         observed = observed_pixels(some, self.name)
         some = some[[self.name, *self.used]]
-        field = to_variables(sampled(model, columns_of(some, self.used), rng), self.description)[self.name]
-        made = some[list(self.used)].assign({self.name: field})
+        output = to_variables(sampled(model, columns_of(some, self.used), rng), self.description)
+        field = output[self.name]
+        places = {axis: output[axis] for axis in self.description["field"]["first"]}
+        made = some[list(self.used)].assign({self.name: field}).assign_coords(places)
         if observed is not None:
             # Both have the same mask; the pixels that it hides do not count.
             mask = variable(observed, *map(str, field.dims[1:]), units="1", long_name="observed pixels", role="mask")
@@ -186,3 +189,44 @@ def to_variables(output: np.ndarray, description: Mapping[str, Any]) -> dict[str
 def shape_of(description: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the shape of the training fields."""
     return tuple(int(n) for n in description["field"]["shape"])
+
+
+def plane_of(description: Mapping[str, Any], halvings: int = 0) -> tuple[int, int]:
+    """Return the shape of the training fields, which must have two axes (EventsError).
+
+    ``halvings`` is how often a network halves both: two pixels are to be left.
+    """
+    shape = shape_of(description)
+    if len(shape) != 2:
+        raise EventsError(f"'{description['field']['name']}' has {len(shape)} axes: this system makes fields of two")
+    if min(shape) < 2 ** (halvings + 1):
+        raise EventsError(
+            f"fields of {shape[0]} x {shape[1]} pixels cannot be halved {halvings} times by the network: it needs "
+            f"{2 ** (halvings + 1)} along each axis"
+        )
+    return shape[0], shape[1]
+
+
+def turned(batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+    """Return a batch whose ``field`` (N, n1, n2) are mirrored at random, and if n1 = n2 turned by 90 degrees."""
+    import torch
+
+    field = batch["field"]
+    kinds = 8 if field.shape[1] == field.shape[2] else 4
+    which = torch.randint(kinds, (len(field),), generator=rng).to(field.device)
+    field = torch.where(((which & 1) > 0)[:, None, None], field.flip(1), field)
+    field = torch.where(((which & 2) > 0)[:, None, None], field.flip(2), field)
+    if kinds == 8:
+        field = torch.where(((which & 4) > 0)[:, None, None], field.transpose(1, 2), field)
+    return {**batch, "field": field}
+
+
+def example_fields(folder: Path, pixels: int = 12) -> Path:
+    """Return a store of lognormal fields in the folder, of so many pixels along an axis, simulated there."""
+    from simulacra.simulators.random_fields import RandomFieldSettings, write_random_fields
+
+    settings = RandomFieldSettings(
+        form="lognormal", pixels=pixels, amplitude="uniform:0.1:0.3", spectral_index="uniform:-2:-1"
+    )
+    write_random_fields(folder / "fields.zarr", settings, seed=1, n_events=600, progress=False)
+    return folder / "fields.zarr"

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from simulacra.events import SOURCE, EventsError
 from simulacra.kinds.field_training import FieldTrainer
-from simulacra.kinds.fields import CARRIES, CONDITIONS, Fields, shape_of, to_variables
+from simulacra.kinds.fields import CARRIES, CONDITIONS, Fields, example_fields, shape_of, to_variables
 from simulacra.settings import CheckedSettings
 
 if TYPE_CHECKING:
@@ -111,15 +111,9 @@ def fold(module: nn.Module) -> nn.Module:
 
 def example(folder: Path) -> dict[str, Any]:
     """Return a small experiment, on lognormal fields that are simulated into the folder."""
-    from simulacra.simulators.random_fields import RandomFieldSettings, write_random_fields
-
-    settings = RandomFieldSettings(
-        form="lognormal", pixels=8, amplitude="uniform:0.1:0.3", spectral_index="uniform:-2:-1"
-    )
-    write_random_fields(folder / "fields.zarr", settings, seed=1, n_events=600, progress=False)
     return {
         "name": "example-multiscale-field",
-        "data": {"path": str(folder / "fields.zarr")},
+        "data": {"path": str(example_fields(folder, pixels=8))},
         "system": {
             "kind": "multiscale_field",
             "scales": 1,
