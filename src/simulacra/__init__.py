@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simulacra.reweighting import Reweighter, fit_reweighter
     from simulacra.store import open_events, write_events
     from simulacra.trained import ExtrapolationWarning, TrainedGenerator, TrainedScore, load, shipped
+    from simulacra.workflows.constrained_fields import constrained_fields
     from simulacra.workflows.export import export
     from simulacra.workflows.fit import fit
     from simulacra.workflows.fit_field import fit_field
@@ -47,6 +48,7 @@ _HOMES = {
     "Reweighter": "reweighting",
     "TrainedGenerator": "trained",
     "TrainedScore": "trained",
+    "constrained_fields": "workflows.constrained_fields",
     "export": "workflows.export",
     "fit": "workflows.fit",
     "find_streams": "workflows.find_streams",
@@ -87,6 +89,7 @@ __all__ = [
     "TrainedGenerator",
     "TrainedScore",
     "__version__",
+    "constrained_fields",
     "export",
     "find_streams",
     "fit",
