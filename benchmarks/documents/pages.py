@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.documents import (
+    dust,
     fields,
     jet_images,
     jets,
@@ -43,6 +44,7 @@ PAGES: Final[Mapping[str, Tables]] = {
         "densities": fields.densities,
         "parts": fields.parts,
     },
+    "docs/dust.md": {"dust samples": dust.samples, "dust leak": dust.leak, "dust maps": dust.maps},
     "docs/jet_images.md": {"judged images": jet_images.judged, "times of images": jet_images.times},
     "docs/jets.md": {"clouds": jets.clouds, "times of clouds": jets.times, "tagger": jets.tagger},
     "docs/parton_shower.md": {"showers": parton_shower.judged},

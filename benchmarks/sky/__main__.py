@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from benchmarks.sky import fields, masks, multiscale, stars, streams
+from benchmarks.sky import dust, fields, masks, multiscale, stars, streams
 from benchmarks.staged import run
 
 STAGES: Final[Mapping[str, ModuleType]] = {
@@ -22,6 +22,7 @@ STAGES: Final[Mapping[str, ModuleType]] = {
     "multiscale": multiscale,
     "masks": masks,
     "streams": streams,
+    "dust": dust,
 }
 
 if __name__ == "__main__":
