@@ -84,9 +84,9 @@ def constrained_fields(
     Raises
     ------
     ValueError
-        if the model is no such autoencoder, the shape is another one, the noise is not given, or no pixel is seen.
+        if the model is no such autoencoder, the shape is another one, or the noise is not given.
     simulacra.events.EventsError
-        if the events break the conventions, or lack a condition.
+        if the events break the conventions, lack a condition, or have a mask that hides all pixels of an event.
 
     Warns
     -----
@@ -106,9 +106,9 @@ def constrained_fields(
     ...     noise=variable(noise, "y", "x", role="uncertainty", of="log_intensity", **about),
     ...     seen=variable(there, "y", "x", role="mask", **about),
     ... )
-    >>> found = simulacra.constrained_fields("dust-vae", observed, draws=10, chains=2, warm_up=20, progress=False)
+    >>> found = simulacra.constrained_fields("dust-vae", observed, draws=40, chains=2, warm_up=40, progress=False)
     >>> found["log_intensity"].shape
-    (1, 20, 32, 32)
+    (1, 80, 32, 32)
     """
     import contextlib
     import warnings
@@ -179,8 +179,9 @@ def _observed(
     observed: xr.Dataset, name: str, shape: tuple[int, int], generator: TrainedGenerator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return values, noise and presence (N, n1, n2), and conditions (N, C), as the model takes them."""
-    from simulacra.events import mask_of, uncertainty_of, validate
+    from simulacra.events import uncertainty_of, validate
     from simulacra.kinds.description import columns_of
+    from simulacra.kinds.fields import observed_pixels
 
     validate(observed, conditions=list(generator.trained_range), features=[name])
     array = observed[name]
@@ -189,15 +190,12 @@ def _observed(
             f"'{generator.name}' learned fields of {shape} pixels; '{name}' has {array.shape[1:]}: cut them "
             "(simulacra.patches, simulacra.sky_patches)"
         )
-    error, mask = uncertainty_of(observed, name), mask_of(observed, array)
+    error, there = uncertainty_of(observed, name), observed_pixels(observed, name)
     if error is None:
         raise ValueError(f"the noise of '{name}' is not given: add its standard deviation with the role 'uncertainty'")
-    there = np.ones(array.shape, bool) if mask is None else observed[mask].values.astype(bool)
-    there = np.broadcast_to(there.reshape(there.shape + (1,) * (array.ndim - there.ndim)), array.shape)
+    there = np.ones(array.shape, bool) if there is None else there
     noise = observed[error].values
     noise = np.broadcast_to(noise.reshape(noise.shape + (1,) * (array.ndim - noise.ndim)), array.shape)
-    if (blind := ~there.reshape(len(there), -1).any(axis=1)).any():
-        raise ValueError(f"no pixel of event {int(observed['event'].values[np.argmax(blind)])} is seen")
     conditions = columns_of(observed, tuple(generator.trained_range)).numpy()
     return array.values.astype(np.float32), np.where(there, noise, 1.0).astype(np.float32), there, conditions
 
