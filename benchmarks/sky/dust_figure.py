@@ -18,21 +18,22 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     mpl.rcParams["svg.hashsalt"] = "simulacra"
-    figure = Figure(figsize=(13, 11), layout="constrained")
-    grid = figure.add_gridspec(4, 6)
+    figure = Figure(figsize=(13, 10.5), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(2.1, 1))
+    samples, maps = above.subfigures(1, 2, wspace=0.04)
     rows = (("Planck", found["dust-vae"]["shown"]["truth"]), ("dust-vae", found["dust-vae"]["shown"]["model"]))
     rows += (("dust-flow", found["dust-flow"]["shown"]["model"]),)
-    for row, (name, patches) in enumerate(rows):
-        for column, patch in enumerate(patches[:3]):
-            axes = figure.add_subplot(grid[row, column])
+    for places, (name, patches) in zip(samples.subplots(3, 3), rows, strict=True):
+        for column, (axes, patch) in enumerate(zip(places, patches[:3], strict=True)):
             axes.imshow(np.array(patch), cmap="inferno", origin="lower", rasterized=True)
             axes.set(xticks=[], yticks=[])
             if column == 0:
                 axes.set_ylabel(name)
-    _maps(figure, grid, found["maps"]["shown"])
+    _maps(maps.subplots(3, 3).ravel(), found["maps"]["shown"])
+    statistics = below.subplots(1, 3)
     names = (("power spectrum", "P / P of Planck"), ("Minkowski functionals", "Euler characteristic"))
     for column, (name, label) in enumerate(names):
-        axes = figure.add_subplot(grid[3, 2 * column : 2 * column + 2])
+        axes = statistics[column]
         for key, style, text, of in _curves():
             values = np.array(found[of]["means"][name][key])
             if name == "power spectrum":
@@ -43,7 +44,7 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
         axes.set(xlabel="bin of the wave number" if column == 0 else "threshold [σ]", ylabel=label)
         if column == 0:
             axes.legend(frameon=False, fontsize="small")
-    axes = figure.add_subplot(grid[3, 4:])
+    axes = statistics[2]
     edges = np.linspace(-6, 9, 301)
     for key, style, text, of in _curves():
         values = np.array(found[of]["means"]["pixels"][key])
@@ -58,7 +59,7 @@ def _curves() -> list[tuple[str, str, str, str]]:
     return [*truths, ("model", "C0-", "dust-vae", "dust-vae"), ("model", "C1-", "dust-flow", "dust-flow")]
 
 
-def _maps(figure: Any, grid: Any, shown: Mapping[str, Any]) -> None:
+def _maps(places: Any, shown: Mapping[str, Any]) -> None:
     """Draw a patch that is seen with a hole, two draws and their mean and width, and the Wiener filter's mean."""
     truth = np.array(shown["truth"])
     seen = np.array(shown["seen"])
@@ -72,8 +73,8 @@ def _maps(figure: Any, grid: Any, shown: Mapping[str, Any]) -> None:
         ("deviation of draws", np.array(shown["width"])),
         ("draw minus patch", np.array(shown["draws"][0]) - truth),
     )
-    for place, (title, values) in enumerate(panels):
-        axes = figure.add_subplot(grid[place // 3, 3 + place % 3])
+    places[-1].set_visible(False)
+    for place, (axes, (title, values)) in enumerate(zip(places, panels, strict=False)):
         limits = {} if place > 5 else {"vmin": truth.min(), "vmax": truth.max()}
         axes.imshow(values, cmap="inferno", origin="lower", rasterized=True, **limits)
         axes.set(xticks=[], yticks=[])

@@ -64,7 +64,7 @@ def simulate_stream(settings: StreamSettings, *, seed: int, n_events: int) -> xr
     ImportError
         without gala.
     ValueError
-        if fewer than ``n_events`` stars of the stream are in the window.
+        if fewer than ``n_events`` stars of the stream are in the window, or gala cannot follow the orbit.
 
     Examples
     --------
@@ -124,9 +124,14 @@ def _in_window(settings: StreamSettings, rng: np.random.Generator) -> dict[str, 
     start = dynamics.PhaseSpacePosition(cluster.transform_to(galactocentric).data)
     stripping = mockstream.FardalStreamDF(gala_modified=True, random_state=np.random.RandomState(rng.integers(2**31)))
     maker = mockstream.MockStreamGenerator(stripping, Hamiltonian(MilkyWayPotential(version="v2")))
-    stream, _ = maker.run(
-        start, settings.mass * u.Msun, dt=-STEP * u.Myr, n_steps=int(settings.age / STEP), n_particles=2
-    )
+    steps = {"dt": -STEP * u.Myr, "n_steps": int(settings.age / STEP), "n_particles": 2}
+    try:
+        stream, _ = maker.run(start, settings.mass * u.Msun, **steps)
+    except RuntimeError as error:
+        raise ValueError(
+            f"gala cannot follow this orbit ({error}), as of one through the Galaxy's centre: choose another proper "
+            "motion or radial velocity"
+        ) from error
     if settings.reflex:
         # As an observer at rest at the Sun's place sees them.
         galactocentric = coordinates.Galactocentric(galcen_v_sun=[0, 0, 0] * u.km / u.s)
