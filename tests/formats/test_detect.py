@@ -97,3 +97,13 @@ def test_rubbish_that_is_called_hepmc_is_told_as_such(tmp_path: Path) -> None:
     assert format_of(path) == "hepmc"
     with pytest.raises(FormatError, match=r"'.*x\.hepmc' does not begin with 'HepMC::': it is not a HepMC text"):
         read(path)
+
+
+@pytest.mark.parametrize("ending", ["fits", "fits.gz", "csv", "vot"])
+def test_tables_and_maps_have_commands_of_their_own(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"sky.{ending}"
+    path.write_bytes(b"")
+    with pytest.raises(
+        FormatError, match=r"`simulacra stars`, and patches of a map of the sky by `simulacra sky-patch"
+    ):
+        read(path)

@@ -75,6 +75,11 @@ def format_of(path: str | os.PathLike[str]) -> Format:
             f"'{path}' is a FITS file: cut a map of the sky by simulacra.sky_patches, and read a table of stars by "
             "simulacra.formats.star_table.read"
         )
+    if path.name.lower().endswith(star_table.ENDINGS):
+        raise FormatError(
+            f"'{path}' is a table or a map: make a store of a table of stars by `simulacra stars`, and patches of a map of "
+            "the sky by `simulacra sky-patches`"
+        )
     if is_compressed(path):
         raise FormatError(f"'{path}' is compressed, and is not a HepMC file: unpack it first")
     with opened(path) as file:

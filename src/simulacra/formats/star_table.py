@@ -38,7 +38,8 @@ COLOURS: Final = (("g_mean_psf_mag", "i_mean_psf_mag"), ("phot_bp_mean_mag", "ph
 IDENTIFIERS: Final = ("source_id", "SOURCE_ID", "id")
 _SKY: Final = ("ra", "dec", "pmra", "pmdec")
 _IN_WINDOW: Final = (*POSITIONS, *PROPER_MOTIONS)
-_ENDINGS: Final = (".fits", ".fit", ".fits.gz", ".vot", ".xml", ".ecsv", ".csv")
+#: of files that astropy reads
+ENDINGS: Final = (".fits", ".fit", ".fits.gz", ".vot", ".xml", ".ecsv", ".csv")
 #: values of this size and above stand for none
 MISSING: Final = 1e15
 
@@ -206,8 +207,8 @@ def _astropy(path: Path, table: str | None) -> dict[str, np.ndarray]:
     """Return the columns of numbers of a file that astropy reads; masked entries are NaN."""
     if not path.is_file():
         raise FormatError(f"there is no file '{path}'")
-    if not path.name.lower().endswith(_ENDINGS):
-        raise FormatError(f"'{path}' is no table of stars: expected HDF5 of pandas, or one of {', '.join(_ENDINGS)}")
+    if not path.name.lower().endswith(ENDINGS):
+        raise FormatError(f"'{path}' is no table of stars: expected HDF5 of pandas, or one of {', '.join(ENDINGS)}")
     try:
         from astropy.table import Table
     except ImportError as error:

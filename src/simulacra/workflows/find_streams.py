@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simulacra.settings import whole_number
+from simulacra.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,6 +93,7 @@ def find_streams(
     validate(stars)
     regions = scan(stars, searched=searched, width=width, step=step, side=side)
     said = {
+        "version": __version__,
         "settings": settings.model_dump(mode="json"),
         "features": None if features is None else list(features),
         "cuts": {name: list(cut) for name, cut in (cuts or {}).items()},
