@@ -104,6 +104,6 @@ def test_tables_and_maps_have_commands_of_their_own(tmp_path: Path, ending: str)
     path = tmp_path / f"sky.{ending}"
     path.write_bytes(b"")
     with pytest.raises(
-        FormatError, match=r"`simulacra stars`, and patches of a map of the sky by `simulacra sky-patch"
+        FormatError, match=r"\(simulacra sky-patches; simulacra.sky_patches\), or .* \(simulacra stars;"
     ):
         read(path)

@@ -88,7 +88,7 @@ def test_tables_and_files_that_are_no_maps_are_named(tmp_path: Path) -> None:
         healpix.read(path, column="Q")
     with pytest.raises(FormatError, match="lists some pixels of the sky by their numbers"):
         healpix.read(table(tmp_path / "some.fits", INDXSCHM="EXPLICIT"))
-    with pytest.raises(FormatError, match=r"FITS file: cut a map of the sky by simulacra.sky_patches"):
+    with pytest.raises(FormatError, match=r"cut a map into patches .simulacra sky-patches"):
         simulacra.read(path)
     fits.PrimaryHDU().writeto(tmp_path / "empty.fits")
     with pytest.raises(FormatError, match="no image and no table"):

@@ -70,15 +70,10 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         return "hepmc"
     if asas.is_archive(path):
         return "asas"
-    if healpix.is_fits(path):
+    if healpix.is_fits(path) or path.name.lower().endswith(star_table.ENDINGS):
         raise FormatError(
-            f"'{path}' is a FITS file: cut a map of the sky by simulacra.sky_patches, and read a table of stars by "
-            "simulacra.formats.star_table.read"
-        )
-    if path.name.lower().endswith(star_table.ENDINGS):
-        raise FormatError(
-            f"'{path}' is a table or a map: make a store of a table of stars by `simulacra stars`, and patches of a map of "
-            "the sky by `simulacra sky-patches`"
+            f"'{path}' is a map of the sky or a table: cut a map into patches (simulacra sky-patches; "
+            "simulacra.sky_patches), or make a store of a table of stars (simulacra stars; formats.star_table.read)"
         )
     if is_compressed(path):
         raise FormatError(f"'{path}' is compressed, and is not a HepMC file: unpack it first")
