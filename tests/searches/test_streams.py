@@ -80,6 +80,15 @@ def test_a_killed_search_continues(
     assert len(begun) == 1
 
 
+def test_the_order_of_rows_changes_nothing(found: tuple[streams.StreamSearch, Path], field: xr.Dataset) -> None:
+    search, folder = found
+    order = np.random.default_rng(1).permutation(field.sizes["event"])
+    again = simulacra.find_streams(field.isel(event=order), settings=CWOLA, folder=folder, progress=False)
+    assert again.p_value == search.p_value
+    np.testing.assert_array_equal(order[again.candidates], search.candidates)
+    np.testing.assert_array_equal(order[again.best.rows], search.best.rows)
+
+
 def test_without_a_stream_there_is_none() -> None:
     p_values = [
         simulacra.find_streams(toy_field(1500, seed=seed), settings=CWOLA, step=4.0, progress=False).p_value

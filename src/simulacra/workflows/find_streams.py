@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,6 +92,9 @@ def find_streams(
     if not isinstance(settings, SearchSettings):
         settings = SearchSettings.model_validate(dict(settings or {}))
     validate(stars)
+    # In the order of their indices: what is found does not depend on the order of a file's rows.
+    order = np.argsort(stars["event"].values, kind="stable")
+    stars = stars.isel(event=order)
     regions = scan(stars, searched=searched, width=width, step=step, side=side)
     said = {
         "version": __version__,
@@ -125,7 +129,12 @@ def find_streams(
             shown("ranking candidates", 1 - RANKING + RANKING * number / len(lines))
             best.append(ranked(stars, results[k], settings, seed=seed + 2 * k + 1, features=features))
         shown("done", 1.0)
-    return with_candidates(search_result, best)
+    found = with_candidates(search_result, best)
+    return replace(
+        found,
+        results=tuple(replace(one, rows=order[one.rows]) for one in found.results),
+        candidates=order[found.candidates],
+    )
 
 
 def candidates_of(stars: xr.Dataset, found: StreamSearch) -> xr.Dataset:
