@@ -21,6 +21,7 @@ from benchmarks.documents import (
     shipped,
     showers,
     speed,
+    stellar_streams,
     variable_stars,
 )
 from benchmarks.showers.tables import page_of
@@ -35,6 +36,11 @@ PAGES: Final[Mapping[str, Tables]] = {
     "docs/showers.md": {"front": lambda found: page_of(found["showers"])},
     "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
+    "docs/stellar_streams.md": {
+        "gd1": stellar_streams.gd1,
+        "alarms": stellar_streams.alarms,
+        "planted": stellar_streams.planted,
+    },
     "docs/fields.md": {
         "known": fields.known,
         "multiscale": fields.multiscale,

@@ -29,6 +29,8 @@ def gd1(found: dict[str, Any]) -> str:
         for window, method in [name.split(", ")]
     ]
     for motion, one in here["helped"].items():
+        if not motion.startswith("proper_motion"):
+            continue
         searched = "φ₁" if motion.endswith("1") else "φ₂"
         lines.append(
             (

@@ -6,7 +6,8 @@
   where the table says that the signal region was taken from them, as published scores have it.
 * ``false_alarms``: the same search on fields without a stream: the real stars with their positions shuffled, and stars
   drawn from a mixture of Gaussians that was fitted to the real ones, spread evenly over the window.
-* ``planted``: streams by gala, with Gaia's errors, among the real stars of the kinematic window.
+* ``planted``: streams by gala, with Gaia's errors, among the real stars of the kinematic window, whose positions are
+  exchanged at random.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from simulacra.formats import star_table
 from simulacra.observables.stars import star_column
 from simulacra.searches.lines import Line
 from simulacra.searches.regions import Region, scan
-from simulacra.searches.streams import SearchSettings, StreamSearch, search_region
+from simulacra.searches.streams import SearchSettings, StreamSearch, positions_of, search_region, window_of
 from simulacra.simulators.stellar_streams import StreamSettings, simulate_stream
 
 __all__ = ["draw", "measure"]
@@ -211,7 +212,7 @@ def _helped(_folder: Path) -> dict[str, Any]:
 def _score(_folder: Path) -> dict[str, Any]:
     """Return how the shipped score tells likely members from others, on stars of the test part of its region."""
     stars, model = stars_of("kinematics"), simulacra.load(SCORE)
-    low, high = (float(model.metadata["system"][name]) for name in ("low", "high"))
+    low, high = (float(model.metadata["experiment"]["system"][name]) for name in ("low", "high"))
     test = np.isin(stars["event"].values, take_part(stars, "test")["event"].values)
     motion = stars["proper_motion_phi2"].values
     likely, known = members(stars), judgeable(stars)
@@ -273,7 +274,8 @@ def _smooth(stars: xr.Dataset, rng: np.random.Generator) -> xr.Dataset:
 
 def _planted(_folder: Path, number: int) -> dict[str, Any]:
     """Return the share of planted streams that are found, by their number of stars."""
-    stars = stars_of("kinematics")
+    # With their positions exchanged: GD-1 itself would be found.
+    stars = _shuffled(stars_of("kinematics"), np.random.default_rng(5))
     settings = settings_of("kinematics", "cwola", 1)
     regions = scan(stars, **WINDOWS["kinematics"]["scan"])
     found: dict[str, Any] = {"regions": len(regions), "streams": []}
@@ -286,8 +288,7 @@ def _planted(_folder: Path, number: int) -> dict[str, Any]:
         if stream is None:
             continue
         made += 1
-        fit = np.polyfit(stream["phi1"].values, stream["phi2"].values, 1)
-        here = {"slope": float(fit[0]), "motion": [], "found": {}, "p_value": {}}
+        here: dict[str, Any] = {"motion": [], "found": {}, "p_value": {}}
         for motion in ("proper_motion_phi1", "proper_motion_phi2"):
             here["motion"].append(float(np.median(stream[motion].values)))
         for size in SIZES:
@@ -299,7 +300,7 @@ def _planted(_folder: Path, number: int) -> dict[str, Any]:
                 for region in (one for one in regions if one.searched == motion and one.low <= at < one.high):
                     result = search_region(field, region, settings, seed=k)
                     if result.line is not None and result.line.p_value < p_value:
-                        p_value, on_it = result.line.p_value, _is_it(result.line, fit, stars)
+                        p_value, on_it = result.line.p_value, _is_it(result.line, some, stars)
             whole = float(-np.expm1(len(regions) * np.log1p(-min(p_value, 1 - 1e-12))))
             here["p_value"][str(size)], here["found"][str(size)] = whole, bool(whole < 0.05 and on_it)
         found["streams"].append(here)
@@ -331,14 +332,12 @@ def _stream(rng: np.random.Generator, number: int) -> xr.Dataset | None:
     return stream.assign(phi1=stream["phi1"].copy(data=stream["phi1"].values - 50.0)).assign_coords(event=index)
 
 
-def _is_it(line: Line, fit: np.ndarray, stars: xr.Dataset) -> bool:
-    """Return whether a line is a stream's: within 15 degrees of it, and no farther than a width at its middle."""
-    centre = np.array([float(stars[name].min() + stars[name].max()) / 2 for name in ("phi1", "phi2")])
-    across = np.array([np.cos(line.angle), np.sin(line.angle)])
-    along = np.array([1.0, fit[0]]) / np.hypot(1.0, fit[0])
-    middle = np.array([centre[0], np.polyval(fit, centre[0])])
-    near = abs((middle - centre) @ across - line.distance) <= 2 * line.half_width
-    return bool(abs(along @ across) < np.sin(np.pi / 12) and near)
+def _is_it(line: Line, stream: xr.Dataset, field: xr.Dataset) -> bool:
+    """Return whether a line holds a third of a stream's stars, and twice as large a share as of the field's."""
+    places = positions_of(field)
+    middle = window_of(places).mean(axis=0)
+    of_stream, of_field = (float(line.holds(one, middle).mean()) for one in (positions_of(stream), places))
+    return of_stream > max(1 / 3, 2 * of_field)
 
 
 def _row(name: str, one: Mapping[str, Any]) -> Row:

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from events_of_every_kind import jets, table
+from simulacra.events import variable
 from simulacra.formats import Binning, BinningLayer, read, write_binning
 from simulacra.judges import JudgeError
 from simulacra.judges.preparation import prepared
@@ -64,6 +65,17 @@ def test_showers_without_any_cells_are_refused(of_another_detector: xr.Dataset) 
         del of_another_detector.attrs[attribute]
     with pytest.raises(ValueError, match="have no attribute 'geometry'"):
         prepared(of_another_detector, of_another_detector, train=None, members=[], seed=0, max_events=1000)
+
+
+def test_events_of_groups_are_told_to_depend_on_each_other() -> None:
+    truth, generated = table(N, 1), table(N, 2)
+    group = np.arange(N) // 10
+    truth = truth.assign(group=variable(group, units="1", long_name="region", role="mask"))
+    case = prepared(truth, generated, train=None, members=[], seed=0, max_events=1000)
+    assert any(f"{N:,} events are of {len(np.unique(group))} groups" in one for one in case.warnings)
+    alone = truth.assign(group=truth["group"].copy(data=np.arange(N)))
+    case = prepared(alone, generated, train=None, members=[], seed=0, max_events=1000)
+    assert not any("groups" in one for one in case.warnings)
 
 
 def test_a_further_sample_of_another_kind_is_refused_by_its_name() -> None:

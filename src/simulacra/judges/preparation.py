@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
+from simulacra.events import GROUP
 from simulacra.judges.case import Case
 from simulacra.judges.kinds.find import KINDS, kind_of
 from simulacra.judges.samples import JudgeError, Sample, compare_conditions
@@ -89,6 +90,11 @@ def prepared(
     digests = digests_of(b)
     if repeated := repeated_events(digests):
         warnings.append(repeated)
+    if GROUP in truth.data_vars and (groups := len(np.unique(truth[GROUP].values))) < truth.sizes["event"]:
+        warnings.append(
+            f"The truth's {truth.sizes['event']:,} events are of {groups} groups whose events are not independent: "
+            "errors and p-values are too small, and truth against truth shows how much groups differ."
+        )
     if signed := [sample.label for sample in (a, b) if sample.signed]:
         warnings.append(_without_estimator(signed))
     replicates = Replicates.draw(a.weights, b.weights, rng)
