@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from benchmarks.sky import dust, fields, masks, multiscale, stars, streams
+from benchmarks.sky import dust, fields, masks, multiscale, recurrent_stars, stars, streams
 from benchmarks.staged import run
 
 STAGES: Final[Mapping[str, ModuleType]] = {
     "stars": stars,
+    "recurrent": recurrent_stars,
     "fields": fields,
     "multiscale": multiscale,
     "masks": masks,

@@ -76,7 +76,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
     test = test.isel(event=slice(0, max(60, round(scale * test.sizes["event"]))))
     generator = simulacra.load(MODEL)
     assert isinstance(generator, TrainedGenerator)
-    others = training.isel(event=_nearest(test["period"].values, training["period"].values))
+    others = training.isel(event=nearest_stars(test["period"].values, training["period"].values))
     truth, null = fourier(test), fourier(others)
     cycles = [sampled(generator, test, seed) for seed in range(1, 1 + SAMPLES)]
     made = [fourier(measured_like(one, test, seed=10 + k)) for k, one in enumerate(cycles)]
@@ -104,7 +104,9 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         ),
         *judged,
     ]
-    row = Row("variable_star", MODEL, int(metadata["events"]), metadata["seconds"] / 60, tuple(rows), *_time(generator))
+    row = Row(
+        "variable_star", MODEL, int(metadata["events"]), metadata["seconds"] / 60, tuple(rows), *time_of(generator)
+    )
     bins, progression = _bins(test, truth, made, others, null), _progression(generator, training)
     return {
         "rows": [row.as_record()],
@@ -164,7 +166,7 @@ def compared(
     return found
 
 
-def _nearest(wanted: np.ndarray, there: np.ndarray) -> np.ndarray:
+def nearest_stars(wanted: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Return the row of the nearest period not taken yet for each wanted one, (N,), rarest periods first."""
     logs, free = np.log(there), np.ones(len(there), bool)
     rows = np.empty(len(wanted), np.int64)
@@ -366,7 +368,7 @@ def _interpolation(folder: Path, stars: xr.Dataset, whole: TrainedGenerator, sca
     inside = (period >= BAND[0]) & (period <= BAND[1])
     band = stars.isel(event=np.flatnonzero(inside))
     edges = stars.isel(event=np.flatnonzero(~inside))
-    outside = edges.isel(event=_nearest(band["period"].values, edges["period"].values))
+    outside = edges.isel(event=nearest_stars(band["period"].values, edges["period"].values))
     truth = fourier(band)
     halves = np.random.default_rng(1).permutation(band.sizes["event"])
     first, second = ({name: one[half] for name, one in truth.items()} for half in np.array_split(halves, 2))
@@ -380,7 +382,7 @@ def _interpolation(folder: Path, stars: xr.Dataset, whole: TrainedGenerator, sca
     return found
 
 
-def _time(generator: TrainedGenerator) -> tuple[float, float]:
+def time_of(generator: TrainedGenerator) -> tuple[float, float]:
     """Return the processor's time of a cycle, and its error [us]."""
     generator.sample(1024, seed=1)
     times = []

@@ -33,7 +33,7 @@ def test_a_distance_on_the_circle_goes_the_shorter_way_and_does_not_know_where_i
 def test_partners_are_different_stars_of_near_periods() -> None:
     rng = np.random.default_rng(2)
     wanted, there = np.exp(rng.uniform(0.5, 3, 50)), np.exp(rng.uniform(0.5, 3, 400))
-    rows = stars._nearest(wanted, there)
+    rows = stars.nearest_stars(wanted, there)
     assert len(set(rows)) == 50
     assert np.abs(np.log(there[rows] / wanted)).max() < 0.2
 
