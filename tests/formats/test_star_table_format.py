@@ -49,7 +49,7 @@ def test_a_table_of_pandas_is_read(tmp_path: Path) -> None:
 
 def test_several_tables_must_be_named(tmp_path: Path) -> None:
     path = write_pandas(tmp_path / "stars.hdf", {"all": columns(), "few": columns()})
-    with pytest.raises(FormatError, match=r"holds all, few tables: name one \(table; --table\)"):
+    with pytest.raises(FormatError, match=r"holds all, few tables: name one \(table; `simulacra stars"):
         star_table.read(path)
     with pytest.raises(FormatError, match="holds no table 'none'; there are all, few"):
         star_table.read(path, table="none")
@@ -174,3 +174,53 @@ def test_a_truncated_table_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(FormatError, match="truncated, or no table"):
         star_table.read(path, centre=(140.0, 30.0))
+
+
+def test_units_of_the_file_are_converted_or_refused(tmp_path: Path) -> None:
+    from astropy import units as u
+    from astropy.table import QTable
+
+    path = gaia(tmp_path / "gaia.fits")
+    plain = star_table.read(path, centre=(140.0, 30.0))
+    table = QTable.read(path)
+    for name, unit in (("ra", u.deg), ("dec", u.deg), ("pmra", u.mas / u.yr), ("pmdec", u.mas / u.yr)):
+        table[name] = (np.asarray(table[name]) * unit).to({u.deg: u.rad}.get(unit, u.arcsec / u.yr))
+    table.write(tmp_path / "units.ecsv")
+    converted = star_table.read(tmp_path / "units.ecsv", centre=(140.0, 30.0))
+    for name in ("phi1", "phi2", "proper_motion_phi1", "proper_motion_phi2"):
+        np.testing.assert_allclose(converted[name], plain[name], atol=1e-9)
+    table["pmra"] = np.asarray(table["pmra"]) * u.m
+    table.write(tmp_path / "wrong.ecsv")
+    with pytest.raises(FormatError, match="the column 'pmra' is in m, which is no mas/yr"):
+        star_table.read(tmp_path / "wrong.ecsv", centre=(140.0, 30.0))
+
+
+def test_text_and_identifiers_with_gaps_are_refused(tmp_path: Path) -> None:
+    from astropy.table import Table
+
+    table = Table.read(gaia(tmp_path / "gaia.fits"))
+    table["bp_rp"] = np.array(["null"] + ["0.5"] * (N - 1))
+    table.write(tmp_path / "text.csv")
+    with pytest.raises(FormatError, match=r"the column 'bp_rp' is not of numbers .* its first value is 'null'"):
+        star_table.read(tmp_path / "text.csv", centre=(140.0, 30.0))
+    table.remove_column("bp_rp")
+    table["source_id"] = np.array([f"Gaia DR3 {k}" for k in range(N)])
+    table.write(tmp_path / "names.csv")
+    with pytest.raises(FormatError, match=r"the stars' identifiers are <U.* not whole numbers"):
+        star_table.read(tmp_path / "names.csv", centre=(140.0, 30.0))
+    path = gaia(tmp_path / "masked.fits", source_id=3)
+    with pytest.raises(FormatError, match="the stars' identifiers are float64, not whole numbers"):
+        star_table.read(path, centre=(140.0, 30.0))
+    with pytest.raises(FormatError, match="holds one table, without a name: leave out 'all'"):
+        star_table.read(tmp_path / "names.csv", table="all")
+
+
+def test_placeholders_are_missing_and_angles_are_checked(tmp_path: Path) -> None:
+    for value in (-999.0, 99.99):
+        path = write_pandas(tmp_path / "stars.hdf", {"stars": columns(bp_rp=np.append(np.ones(N - 1), value))})
+        with pytest.raises(FormatError, match="'colour' of 1 of 12 stars is missing"):
+            star_table.read(path)
+    sky = {name: np.linspace(1, 80, N) for name in ("ra", "dec", "pmra", "pmdec")}
+    path = write_pandas(tmp_path / "sky.hdf", {"stars": sky | {"dec": np.linspace(1, 95, N)}})
+    with pytest.raises(FormatError, match="'dec' has values beyond 90: it is read in degrees"):
+        star_table.read(path, centre=(10.0, 20.0))

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import simulacra
 from simulacra.cli import main
-from simulacra.events import part_of, take_part
+from simulacra.events import part_of, take_part, variable
 from simulacra.formats import FormatError, format_of, read
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "lensing" / "surface_density.h5"
@@ -117,3 +117,16 @@ def test_the_real_planes_are_read() -> None:
     assert events["density"].shape == (48, 510, 510)
     assert events["density"].values.std(axis=(1, 2)) == pytest.approx(np.ones(48), abs=1e-3)
     assert float(events["redshift"].max()) == pytest.approx(2.04, abs=0.01)
+
+
+def test_patches_keep_the_groups_of_their_fields_and_refuse_masks(tmp_path: Path) -> None:
+    fields = read(planes(tmp_path / "planes.h5", n=6))
+    grouped = fields.assign(group=variable(np.arange(6) // 3, units="1", long_name="place", role="mask"))
+    cut = simulacra.patches(grouped, 10)
+    np.testing.assert_array_equal(np.unique(cut["group"].values), [0, 1])
+    np.testing.assert_array_equal(cut["group"].values, np.repeat(np.arange(6) // 3, 4))
+    with pytest.raises(ValueError, match="the fields have groups already, which places would replace"):
+        simulacra.patches(grouped, 5, by="place")
+    seen = variable(np.ones((6, 20, 20), bool), "x", "y", units="1", long_name="observed", role="mask")
+    with pytest.raises(ValueError, match="'density' has the mask seen, which patches do not keep"):
+        simulacra.patches(fields.assign(seen=seen), 10)

@@ -134,6 +134,58 @@ def test_what_makes_no_sense_is_refused(field: xr.Dataset) -> None:
         search_region(field, region, settings, seed=1, cuts={"phi1": (50.0, 60.0)})
 
 
+def test_places_that_are_none_and_stars_that_are_there_twice_are_refused(field: xr.Dataset) -> None:
+    def moved(name: str, values: np.ndarray) -> xr.Dataset:
+        return field.assign({name: field[name].copy(data=values)})
+
+    with pytest.raises(ValueError, match="positions are beyond 90 degrees in phi2"):
+        simulacra.find_streams(moved("phi2", field["phi2"].values * 100), progress=False)
+    with pytest.raises(ValueError, match="a window is narrower than 180; if it crosses 0, subtract 360"):
+        simulacra.find_streams(moved("phi1", field["phi1"].values % 360), progress=False)
+    with pytest.raises(ValueError, match="all stars have the same 'proper_motion_phi2'"):
+        inputs_of(moved("proper_motion_phi2", np.zeros(field.sizes["event"])), "proper_motion_phi1")
+    twice = xr.concat([field, field.assign_coords(event=field["event"] + 10**6)], "event", combine_attrs="override")
+    with pytest.raises(ValueError, match="3,150 stars are there more than once, such as event"):
+        simulacra.find_streams(twice, progress=False)
+    with pytest.raises(ValueError, match="half_width: Input should be greater than 0"):
+        simulacra.find_streams(field, settings={"half_width": 0}, progress=False)
+    with pytest.raises(ValueError, match="a scan is over proper_motion_phi1 or proper_motion_phi2, not"):
+        simulacra.find_streams(field, searched=["phi1"], progress=False)
+
+
+def test_a_cluster_is_no_stream() -> None:
+    rng = np.random.default_rng(3)
+    cluster = toy_field(0, seed=2, stream=80)
+    places = {"phi1": rng.normal(1, 0.1, 80), "phi2": rng.normal(-1, 0.1, 80)}
+    cluster = cluster.assign({name: cluster[name].copy(data=values) for name, values in places.items()})
+    field = xr.concat(
+        [toy_field(2000, seed=4), cluster.assign_coords(event=5000 + np.arange(80))], "event", combine_attrs="override"
+    )
+    result = search_region(
+        field, Region("proper_motion_phi1", -9.0, -7.0, 4.0), SearchSettings.model_validate(CWOLA), seed=1
+    )
+    assert result.clustered
+    assert result.line is not None
+    assert result.line.p_value < 0.01
+    assert result.p_value == 1.0
+    search = combined([result], field, SearchSettings())
+    assert not search.found
+    assert any("as of a cluster" in doubt for doubt in search.doubts)
+
+
+def test_a_score_that_depends_on_the_place_is_told() -> None:
+    field = toy_field(4000, seed=4)
+    rng = np.random.default_rng(5)
+    colour = 1 + rng.normal(0, 0.2, 4000) + 0.1 * field["phi2"].values + 0.05 * (field["proper_motion_phi1"].values + 8)
+    field = field.assign(colour=field["phi1"].copy(data=colour).assign_attrs(units="mag", long_name="colour"))
+    region, settings = Region("proper_motion_phi1", -5.0, -3.5, 6.0), SearchSettings.model_validate(CWOLA)
+    result = search_region(field, region, settings, seed=1, features=("colour",))
+    assert abs(result.dependence) > 0.1
+    assert any("depends on the place in 1 of 1 regions" in one for one in combined([result], field, settings).doubts)
+    even = search_region(field, region, settings, seed=1, features=("proper_motion_phi2",))
+    assert abs(even.dependence) < 0.1
+
+
 def test_lines_agree_also_across_the_ends_of_the_angles(field: xr.Dataset) -> None:
     def result(angle: float, distance: float, p_value: float) -> streams.RegionResult:
         line = Line(angle, distance, 0.3, 30, 10.0, 5.0, p_value)

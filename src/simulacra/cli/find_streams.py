@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,10 +21,13 @@ def find_streams(
         ),
     ] = "flows",
     retrainings: Annotated[int, typer.Option(min=1, help="Models of each fold; most must select a candidate.")] = 3,
-    width: Annotated[float, typer.Option(help="Width of signal regions [mas/yr].")] = 2.0,
-    step: Annotated[float, typer.Option(help="From one signal region to the next [mas/yr].")] = 1.0,
-    side: Annotated[float, typer.Option(help="Width of each side band [mas/yr].")] = 4.0,
-    half_width: Annotated[float, typer.Option(help="Half of the width of a line [deg].")] = 0.3,
+    searched: Annotated[
+        str, typer.Option(help="Proper motions to scan, a,b.")
+    ] = "proper_motion_phi1,proper_motion_phi2",
+    width: Annotated[float, typer.Option(help="Width of signal regions \\[mas/yr].")] = 2.0,
+    step: Annotated[float, typer.Option(help="From one signal region to the next \\[mas/yr].")] = 1.0,
+    side: Annotated[float, typer.Option(help="Width of each side band \\[mas/yr].")] = 4.0,
+    half_width: Annotated[float, typer.Option(help="Half of the width of a line \\[deg].")] = 0.3,
     features: Annotated[
         str, typer.Option(help="Inputs, a,b,c; by default the other proper motion, and colour and magnitude.")
     ] = "",
@@ -33,7 +37,8 @@ def find_streams(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of folds, networks and permutations.")] = 0,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for report.html, report.json and candidates.zarr.")
+        Path,
+        typer.Option("-o", "--output", help="Folder for report.html, report.json and, of a stream, candidates.zarr."),
     ] = Path("streams"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
@@ -55,6 +60,7 @@ def find_streams(
     found = find(
         field,
         settings=settings,
+        searched=[name.strip() for name in searched.split(",") if name.strip()],
         width=width,
         step=step,
         side=side,
@@ -64,8 +70,11 @@ def find_streams(
         folder=output,
         progress=not quiet,
     )
-    if len(found.candidates):
+    if found.found:
         write_events(candidates_of(field, found), output / "candidates.zarr", overwrite=True)
+    else:
+        # Those of an earlier search, with other stars or settings.
+        shutil.rmtree(output / "candidates.zarr", ignore_errors=True)
     provenance = [("stars", str(stars)), ("method", method), ("seed", str(seed))]
     path = write_page(output, search_page(field, found, title=f"Streams in {stars.name}", provenance=provenance))
     best = found.best
@@ -75,8 +84,11 @@ def find_streams(
     if best.line is not None:
         typer.echo(
             f"Best: {best.region}, {best.line.stars} stars in a line where {best.line.expected:.1f} are expected; "
-            f"{len(found.agreeing)} regions agree; {len(found.candidates)} candidates."
+            f"{len(found.agreeing)} regions agree; {len(found.candidates)} candidates"
+            f"{'' if found.found else ', which chance explains: they are not written'}."
         )
+    for doubt in found.doubts:
+        typer.echo(f"Warning: {doubt}")
     typer.echo(f"Page: {path}")
 
 

@@ -23,11 +23,11 @@ def stars(
         str | None,
         typer.Option(
             metavar="RA,DEC",
-            help="Centre of a window [deg], for tables with ra, dec, pmra and pmdec in place of phi1 and phi2.",
+            help="Centre of a window \\[deg], for tables with ra, dec, pmra and pmdec in place of phi1 and phi2.",
         ),
     ] = None,
     angle: Annotated[
-        float, typer.Option(help="Position angle of the window's longitude, from north to east [deg].")
+        float, typer.Option(help="Position angle of the window's longitude, from north to east \\[deg].")
     ] = 90.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:

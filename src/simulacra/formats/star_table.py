@@ -27,7 +27,7 @@ from simulacra.observables.stars import POSITIONS, PROPER_MOTIONS, VARIABLES, st
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "phi1": ("phi1",),
     "phi2": ("phi2",),
-    "proper_motion_phi1": ("proper_motion_phi1", "pm_phi1", "pm_phi1_cosphi2"),
+    "proper_motion_phi1": ("proper_motion_phi1", "pm_phi1_cosphi2", "pm_phi1"),
     "proper_motion_phi2": ("proper_motion_phi2", "pm_phi2"),
     "parallax": ("parallax",),
     "magnitude": ("magnitude", "phot_g_mean_mag", "g_mean_psf_mag", "mag"),
@@ -37,11 +37,21 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 COLOURS: Final = (("g_mean_psf_mag", "i_mean_psf_mag"), ("phot_bp_mean_mag", "phot_rp_mean_mag"))
 IDENTIFIERS: Final = ("source_id", "SOURCE_ID", "id")
 _SKY: Final = ("ra", "dec", "pmra", "pmdec")
+#: the unit of each known column, and the names of all columns that are read
+_UNITS: Final = {
+    **{column: VARIABLES[name][0] for name, columns in COLUMNS.items() for column in columns},
+    **{column: "mag" for pair in COLOURS for column in pair},
+    **dict(zip(_SKY, ("deg", "deg", "mas/yr", "mas/yr"), strict=True)),
+}
+_KNOWN: Final = frozenset(_UNITS)
 _IN_WINDOW: Final = (*POSITIONS, *PROPER_MOTIONS)
 #: of files that astropy reads
 ENDINGS: Final = (".fits", ".fit", ".fits.gz", ".vot", ".xml", ".ecsv", ".csv")
-#: values of this size and above stand for none
+#: values of this size and above stand for none, and so do these
 MISSING: Final = 1e15
+PLACEHOLDERS: Final = (-99.0, -999.0, -9999.0)
+#: magnitudes beyond this are no measurements, such as 99.99
+FAINTEST: Final = 90.0
 
 
 def is_pandas(file: h5py.File) -> bool:
@@ -92,16 +102,16 @@ def read(
     where = f"'{path}'" + (f", table '{table}'" if table else "")
     index = _identifiers(where, found)
     columns = _columns(where, found, features, centre, angle)
-    missing = {name: ~(np.abs(values) < MISSING) for name, values in columns.items()}
+    missing = {name: _missing(values, name) for name, values in columns.items()}
     wrong = np.any(list(missing.values()), axis=0)
     if wrong.any() and not complete:
         name = next(name for name, rows in missing.items() if rows.any())
         rows = missing[name]
         row = int(np.argmax(rows))
+        further = "" if name in _IN_WINDOW else f", or leave '{name}' out (features; --features)"
         raise FormatError(
             f"{where}: '{name}' of {int(rows.sum()):,} of {len(rows):,} stars is missing, first of star {index[row]} "
-            f"({columns[name][row]:g}): leave such stars out (complete=True; --complete), or leave '{name}' out "
-            "(features; --features)"
+            f"({columns[name][row]:g}): leave such stars out (complete=True; --complete){further}"
         )
     if wrong.all():
         raise FormatError(f"{where}: no star has all of {', '.join(columns)}: leave some out (features; --features)")
@@ -138,7 +148,12 @@ def _columns(
         if lacking := [name for name in _SKY if name not in found]:
             held = ", ".join(sorted(found))
             raise FormatError(f"{where}: a window needs the columns {', '.join(_SKY)}; '{lacking[0]}' is not in {held}")
-        columns |= window_frame(*(found[name] for name in _SKY), centre=centre, angle=angle)
+        sky = [found[name] for name in _SKY]
+        if wrong := [name for name, values, most in zip(_SKY, sky, (360, 90), strict=False) if _beyond(values, most)]:
+            raise FormatError(
+                f"{where}: '{wrong[0]}' has values beyond {360 if wrong[0] == 'ra' else 90}: it is read in degrees"
+            )
+        columns |= window_frame(*sky, centre=centre, angle=angle)
     needed = [*_IN_WINDOW, *(optional if features is None else features)]
     there = {name: values for name in needed if (values := columns[name]) is not None}
     for name in needed:
@@ -153,13 +168,25 @@ def _columns(
     return there
 
 
+def _beyond(values: np.ndarray, most: float) -> bool:
+    return bool((np.abs(values) > most).any())
+
+
+def _missing(values: np.ndarray, name: str) -> np.ndarray:
+    """Return which values are none, (N,)."""
+    missing = ~(np.abs(values) < MISSING) | np.isin(values, PLACEHOLDERS)
+    if name in ("magnitude", "colour"):
+        missing |= ~(np.abs(values) < FAINTEST)
+    return np.asarray(missing)
+
+
 def _first(found: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray | None:
     return next((found[name] for name in names if name in found), None)
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return a difference of magnitudes, NaN where one is missing: 1e20 minus 1e20 would look like a colour."""
-    there = (np.abs(first) < MISSING) & (np.abs(second) < MISSING)
+    there = ~_missing(first, "magnitude") & ~_missing(second, "magnitude")
     return np.where(there, np.where(there, first, 0.0) - np.where(there, second, 0.0), np.nan)
 
 
@@ -169,6 +196,12 @@ def _identifiers(where: str, found: Mapping[str, np.ndarray]) -> np.ndarray:
     index = _first(found, IDENTIFIERS)
     if index is None:
         return np.arange(n, dtype=np.int64)
+    # A column with gaps is one of floating-point numbers, which do not hold 19 digits.
+    if index.dtype.kind not in "iu":
+        raise FormatError(
+            f"{where}: the stars' identifiers are {index.dtype}, not whole numbers (text, or some are missing): give "
+            f"each star one, or rename the column, one of {', '.join(IDENTIFIERS)}"
+        )
     index = index.astype(np.int64)
     values, number = np.unique(index, return_counts=True)
     if (number > 1).any():
@@ -183,7 +216,9 @@ def _pandas(path: Path, table: str | None) -> dict[str, np.ndarray]:
     with opened(path) as file:
         there = tables(file)
         if table is None and len(there) != 1:
-            raise FormatError(f"'{path}' holds {', '.join(there) or 'no'} tables: name one (table; --table)")
+            raise FormatError(
+                f"'{path}' holds {', '.join(there) or 'no'} tables: name one (table; `simulacra stars ... --table`)"
+            )
         name = table or there[0]
         if name not in there:
             raise FormatError(f"'{path}' holds no table '{name}'; there are {', '.join(there) or 'none'}")
@@ -203,6 +238,26 @@ def _pandas(path: Path, table: str | None) -> dict[str, np.ndarray]:
     return found
 
 
+def _in_our_units(values: np.ndarray, unit: Any, name: str, where: str) -> np.ndarray:
+    """Return values in the unit of their variable, if the file states another one.
+
+    Raises
+    ------
+    FormatError
+        if it does not convert.
+    """
+    ours = _UNITS.get(name)
+    if unit is None or ours is None:
+        return values
+    from astropy.units import Unit, UnitConversionError
+
+    try:
+        factor = float(Unit(unit).to(Unit(ours)))
+    except (UnitConversionError, ValueError, TypeError) as error:
+        raise FormatError(f"'{where}': the column '{name}' is in {unit}, which is no {ours}") from error
+    return values if factor == 1.0 else values * factor
+
+
 def _astropy(path: Path, table: str | None) -> dict[str, np.ndarray]:
     """Return the columns of numbers of a file that astropy reads; masked entries are NaN."""
     if not path.is_file():
@@ -215,7 +270,11 @@ def _astropy(path: Path, table: str | None) -> dict[str, np.ndarray]:
         raise ImportError(
             f"'{path}' is read by astropy, which is not installed: pip install 'simulacra[sky]'"
         ) from error
-    options: dict[str, Any] = {} if table is None else {"table_id" if path.suffix in (".vot", ".xml") else "hdu": table}
+    options: dict[str, Any] = {}
+    if table is not None:
+        if path.suffix in (".csv", ".ecsv"):
+            raise FormatError(f"'{path}' holds one table, without a name: leave out '{table}' (table; --table)")
+        options["table_id" if path.suffix in (".vot", ".xml") else "hdu"] = table
     try:
         # Of a damaged file astropy reads what is there, and warns.
         with warnings.catch_warnings():
@@ -227,9 +286,19 @@ def _astropy(path: Path, table: str | None) -> dict[str, np.ndarray]:
     found = {}
     for name in read.colnames:
         column = read[name]
-        if column.dtype.kind in "iuf" and column.ndim == 1:
+        if column.ndim != 1:
+            continue
+        if column.dtype.kind in "iuf":
             masked = np.ma.getmaskarray(column)
-            found[name] = np.asarray(np.ma.filled(column.astype(np.float64), np.nan) if masked.any() else column)
+            values = np.ma.filled(column.astype(np.float64), np.nan) if masked.any() else column
+            found[name] = _in_our_units(np.asarray(values), column.unit, name, str(path))
+        elif name in IDENTIFIERS:
+            found[name] = np.asarray(column).astype(str)
+        elif name in _KNOWN:
+            raise FormatError(
+                f"'{path}': the column '{name}' is not of numbers ({column.dtype}); its first value is "
+                f"{str(column[0])[:30]!r}: make it one of numbers, with nan where there is none"
+            )
     if not found or not len(next(iter(found.values()))):
         raise FormatError(f"'{path}' holds no columns of numbers")
     return found

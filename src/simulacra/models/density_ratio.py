@@ -73,7 +73,10 @@ class DensityRatio(nn.Module):
             self.low.copy_(place.min(dim=0).values)
             self.high.copy_(place.max(dim=0).values)
         quantiles = torch.tensor([0.16, 0.5, 0.84]).to(inputs)
-        for values, centre, scale in ((other, self.centre, self.scale), (motion, self.motion[:1], self.motion[1:])):
+        columns = [(motion, self.motion[:1], self.motion[1:])]
+        if other.shape[1]:
+            columns.append((other, self.centre, self.scale))
+        for values, centre, scale in columns:
             below, middle, above = torch.quantile(values, quantiles, dim=0)
             centre.copy_(middle)
             scale.copy_(((above - below) / 2).clamp_min(1e-6))

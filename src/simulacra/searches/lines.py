@@ -17,6 +17,8 @@ ANGLES: Final = 24
 #: a strip is looked at if so many stars are expected in it, and it is less than half of all
 FEWEST: Final = 2.0
 SAMPLES: Final = 1000
+#: length of a piece of a line in which a cluster would be, in half-widths
+PIECE: Final = 4.0
 #: samples at once
 BLOCK: Final = 100
 
@@ -39,6 +41,8 @@ class Line:
         square root of twice the binomial log-likelihood ratio of the strip alone.
     p_value:
         probability of as large a significance in any strip, without a line.
+    densest:
+        share of its stars in the densest piece of it, as long as :data:`PIECE` half-widths: near 1 for a cluster.
     """
 
     angle: float
@@ -48,6 +52,7 @@ class Line:
     expected: float
     significance: float
     p_value: float
+    densest: float = 0.0
 
     def holds(self, positions: np.ndarray, centre: np.ndarray) -> np.ndarray:
         """Return which positions (N, 2) are in the strip, (N,), given the window's centre, (2,)."""
@@ -115,6 +120,7 @@ def find_line(
         p_value = min(p_value, float(gumbel_r.sf(found[best], *gumbel_r.fit(largest))))
     t, r = np.unravel_index(np.flatnonzero(looked_at)[best], (ANGLES, len(distances)))
     in_strip = float(inside[:n, best].sum())
+    places = (stars - centre)[inside[:n, best] > 0] @ np.array([-np.sin(angles[t]), np.cos(angles[t])])
     return Line(
         angle=float(angles[t]),
         distance=float(distances[r]),
@@ -123,7 +129,14 @@ def find_line(
         expected=(float(whole[best]) - in_strip) / len(background) * n,
         significance=float(found[best]),
         p_value=p_value,
+        densest=_densest(places, PIECE * half_width),
     )
+
+
+def _densest(places: np.ndarray, length: float) -> float:
+    """Return the largest share of places (N,) within a length."""
+    places = np.sort(places)
+    return float((np.searchsorted(places, places + length, side="right") - np.arange(len(places))).max()) / len(places)
 
 
 def _significance(counts: np.ndarray, whole: np.ndarray, stars: int, background: int) -> np.ndarray:

@@ -52,15 +52,18 @@ def search_page(
         overline="Search for streams",
         headline=headline,
         summary=summary,
-        warnings=()
+        warnings=found.doubts
         if found.found
-        else ("The candidates below are those of a line that chance explains: do not use them as members.",),
+        else (
+            *found.doubts,
+            "The candidates below are those of a line that chance explains: do not use them as members.",
+        ),
         cards=(
             Card("chance in any region", f"{found.p_value:.2g}", (f"found below {limit:g}",)),
             Card(
                 "agreeing regions",
                 str(len(found.agreeing)),
-                (f"combined {found.combined:.1f} standard deviations", "before the choice of the best"),
+                (f"together {found.combined:.1f} standard deviations, not corrected for the scan",),
             ),
             Card("candidates", str(len(found.candidates)), ("in the line, with most votes",)),
         ),
@@ -121,11 +124,11 @@ def _regions(found: StreamSearch) -> Chapter:
     rows = tuple(
         (
             _named(one),
+            f"{one.p_value:.2g}",
             f"{len(one.rows):,}",
             "–" if one.line is None else str(one.line.stars),
             "–" if one.line is None else f"{one.line.expected:.1f}",
             "–" if one.line is None else f"{one.line.significance:.1f}",
-            f"{one.p_value:.2g}",
         )
         for one in ordered
     )
@@ -143,7 +146,7 @@ def _regions(found: StreamSearch) -> Chapter:
             "The table lists the ten best regions.",
         ),
         pictures=(picture(drawn, "the chance of the best line of each signal region"),),
-        columns=("region", "stars", "in line", "expected", "significance", "chance"),
+        columns=("region", "chance", "stars", "in line", "expected", "significance"),
         rows=rows,
     )
 
@@ -156,14 +159,16 @@ def _sky(stars: xr.Dataset, found: StreamSearch) -> Chapter:
         axes = figure.subplots()
         axes.plot(*places[selected].T, ".", color="0.6", markersize=3, label="selected in the best region")
         axes.plot(*places[chosen].T, ".", color=GENERATED, markersize=4, label="candidates")
-        if best.line is not None:
-            across = np.array([np.cos(best.line.angle), np.sin(best.line.angle)])
+        for line in (found.results[k].line for k in found.agreeing):
+            if line is None:
+                continue
+            across = np.array([np.cos(line.angle), np.sin(line.angle)])
             along = np.array([-across[1], across[0]])
             reach = float(np.hypot(*(window[1] - window[0])))
             for side in (-1, 1):
-                point = window.mean(axis=0) + (best.line.distance + side * best.line.half_width) * across
+                point = window.mean(axis=0) + (line.distance + side * line.half_width) * across
                 ends = np.stack([point - reach * along, point + reach * along])
-                axes.plot(*ends.T, color=TRUTH, linewidth=0.8)
+                axes.plot(*ends.T, color=TRUTH, linewidth=1.2 if line is best.line else 0.5)
         axes.set_xlim(*window[:, 0])
         axes.set_ylim(*window[:, 1])
         axes.set_xlabel("φ₁ [deg]")
@@ -183,7 +188,7 @@ def _sky(stars: xr.Dataset, found: StreamSearch) -> Chapter:
     return Chapter(
         "sky",
         "On the sky",
-        ("The best line, the stars selected in its region, and the candidates of all regions that agree.",),
+        ("The lines of all regions that agree (the best one bold), the stars selected in its region, and candidates.",),
         pictures=(picture(moving, "proper motions of the candidates among all stars"),),
         large_pictures=(picture(sky, "positions of the selected stars and of the candidates, with the line"),),
     )

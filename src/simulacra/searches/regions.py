@@ -75,6 +75,8 @@ def scan(
     for name, value in (("width", width), ("step", step), ("side", side)):
         if not value > 0 or not np.isfinite(value):
             raise ValueError(f"the {name} of signal regions is {value}: it must be above 0")
+    if unknown := [name for name in searched if name not in PROPER_MOTIONS] or not searched:
+        raise ValueError(f"a scan is over {' or '.join(PROPER_MOTIONS)}, not {unknown if searched else 'nothing'}")
     found = []
     for name in searched:
         motion = stars[name].values

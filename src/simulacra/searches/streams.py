@@ -35,6 +35,13 @@ AGREEING_ANGLE: Final = np.pi / 12
 #: largest p-value of a region that is counted with a better one
 COUNTED: Final = 0.05
 LEAST_SELECTED: Final = 20
+#: fewest stars of which a correlation is looked at, and its probability by chance
+FEW: Final = 20
+BY_CHANCE: Final = 1e-3
+#: a line with more of its stars than this in one short piece is a cluster, and no stream
+CLUSTERED: Final = 0.5
+#: correlation of R with a position, beyond chance, from which on the chance of a line is in doubt
+DEPENDENT: Final = 0.1
 
 
 class SearchSettings(CheckedSettings):
@@ -69,6 +76,8 @@ class RegionResult:
         it, (N,).
     line:
         the most significant line of the selected stars; None if they are too few.
+    dependence:
+        rank correlation of R with phi1 or phi2 of the stars that are not in the line, the larger one, 0 within chance.
     """
 
     region: Region
@@ -78,11 +87,17 @@ class RegionResult:
     in_line: np.ndarray
     votes: np.ndarray
     line: Line | None
+    dependence: float = 0.0
+
+    @property
+    def clustered(self) -> bool:
+        """Whether most stars of the line are in one short piece of it, as of a cluster."""
+        return self.line is not None and self.line.densest > CLUSTERED
 
     @property
     def p_value(self) -> float:
-        """The probability of as significant a line by chance in this region; 1 without a line."""
-        return 1.0 if self.line is None else self.line.p_value
+        """The probability of as significant a line by chance in this region; 1 without a line, or for a cluster."""
+        return 1.0 if self.line is None or self.clustered else self.line.p_value
 
 
 @dataclass(frozen=True)
@@ -124,6 +139,25 @@ class StreamSearch:
         return min(self.results, key=lambda one: one.p_value)
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """Reasons to doubt the result, in words."""
+        told = []
+        depend = [one for one in self.results if abs(one.dependence) > DEPENDENT]
+        if depend:
+            largest = max(depend, key=lambda one: abs(one.dependence))
+            told.append(
+                f"The score depends on the place in {len(depend)} of {len(self.results)} regions (correlation "
+                f"{largest.dependence:+.2f} in {largest.region}): the chance of a line does not hold there. Search a "
+                "smaller window, or leave out the feature that changes over it, such as a colour reddened by dust."
+            )
+        if clusters := [one for one in self.results if one.clustered and one.line and one.line.p_value < COUNTED]:
+            told.append(
+                f"The line in {clusters[0].region} has most of its stars in one short piece, as of a cluster: it does "
+                "not count as a stream."
+            )
+        return tuple(told)
+
+    @property
     def found(self) -> bool:
         """Whether the best line is significant after the scan."""
         return self.p_value < self.settings.significant
@@ -161,6 +195,8 @@ def inputs_of(
         raise ValueError(f"'{wrong[0]}' is {reason}: it cannot be a feature too")
     names = (*(POSITIONS if positions else ()), *features)
     require_stars(stars, names)
+    if constant := [name for name in names if not float(np.ptp(stars[name].values)) > 0]:
+        raise ValueError(f"all stars have the same '{constant[0]}': there is nothing to learn")
     return np.stack([stars[name].values.astype(np.float32) for name in names], axis=1), names
 
 
@@ -197,6 +233,7 @@ def search_region(
     at = places[scored.rows]
     rng = np.random.default_rng(seed + 1)
     line = find_line(at[selected], at[kept & ~selected], window, settings.half_width, rng)
+    outside = kept if line is None else kept & ~line.holds(at, window.mean(axis=0))
     return RegionResult(
         region=region,
         rows=scored.rows,
@@ -205,7 +242,17 @@ def search_region(
         in_line=np.zeros(len(selected), bool) if line is None else kept & line.holds(at, window.mean(axis=0)),
         votes=votes,
         line=line,
+        dependence=_dependence(scored.scores[outside], at[outside]),
     )
+
+
+def _dependence(scores: np.ndarray, places: np.ndarray) -> float:
+    """Return the larger rank correlation of scores (N,) with the coordinates of places (N, 2); 0 within chance."""
+    from scipy.stats import spearmanr
+
+    found = [spearmanr(scores, places[:, k]) for k in range(2)] if len(scores) > FEW else []
+    beyond = [float(one.statistic) for one in found if one.pvalue < BY_CHANCE]
+    return max(beyond, key=abs, default=0.0)
 
 
 def ranked(

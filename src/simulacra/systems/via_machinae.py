@@ -6,7 +6,7 @@ the side bands, both given the searched proper motion, in which the second one i
 
 A search trains many of these, region by region and fold by fold (:func:`simulacra.find_streams`); this system is the
 score of one region, to be kept: trained by ``simulacra train``, applied to any catalogue of the same columns by
-``simulacra score``, judged by ``simulacra judge-score``.
+``simulacra score``, judged by ``simulacra judge-score``. Of stars beyond the region it is an extrapolation.
 """
 
 from __future__ import annotations
@@ -87,15 +87,20 @@ class Trainer:
         require_stars(events, (settings.searched, *settings.features))
         self.settings = settings
         near = events.isel(event=np.flatnonzero(_near(events[settings.searched].values, settings)))
-        inside = _inside(near[settings.searched].values, settings)
-        if min(inside.sum(), (~inside).sum()) < FEWEST:
+        motion = near[settings.searched].values
+        inside = _inside(motion, settings)
+        bands = [int(rows.sum()) for rows in (motion < settings.low, inside, motion >= settings.high)]
+        if min(bands) < FEWEST:
             raise EventsError(
-                f"{int(inside.sum())} stars are in the signal region and {int((~inside).sum())} in its side bands: "
-                f"each needs {FEWEST} at least"
+                f"{bands[1]} stars are in the signal region, {bands[0]} in the side band below it and {bands[2]} in "
+                f"that above: each needs {FEWEST} at least"
             )
-        motion = near[[settings.searched]].copy()
-        motion[settings.searched].attrs["role"] = "condition"
-        described = describe(motion.assign_attrs(events.attrs), CONDITIONS, (settings.searched,))
+        for name in settings.features:
+            if not float(np.ptp(near[name].values)) > 0:
+                raise EventsError(f"all stars have the same '{name}': there is nothing to learn")
+        searched = near[[settings.searched]].copy()
+        searched[settings.searched].attrs["role"] = "condition"
+        described = describe(searched.assign_attrs(events.attrs), CONDITIONS, (settings.searched,))
         self.description = described | {"features": list(settings.features)}
         model: Any = build(settings, self.description)
         tensors = self.tensors(near)

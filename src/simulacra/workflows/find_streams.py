@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simulacra.settings import whole_number
+from simulacra.settings import faults_of, whole_number
 from simulacra.version import __version__
 
 if TYPE_CHECKING:
@@ -83,15 +83,23 @@ def find_streams(
     >>> found.found, str(found.best.region)
     (True, 'proper_motion_phi2 3 to 5 mas/yr')
     """
+    from pydantic import ValidationError
+
     from simulacra.events import validate
+    from simulacra.observables.stars import require_stars
     from simulacra.progress import step_progress
     from simulacra.searches.regions import scan
     from simulacra.searches.streams import SearchSettings, combined, ranked, search_region, with_candidates
 
     seed = whole_number(seed, "the seed")
     if not isinstance(settings, SearchSettings):
-        settings = SearchSettings.model_validate(dict(settings or {}))
+        try:
+            settings = SearchSettings.model_validate(dict(settings or {}))
+        except ValidationError as error:
+            raise ValueError(faults_of(error)) from None
     validate(stars)
+    require_stars(stars)
+    _check_places(stars)
     # In the order of their indices: what is found does not depend on the order of a file's rows.
     order = np.argsort(stars["event"].values, kind="stable")
     stars = stars.isel(event=order)
@@ -120,7 +128,8 @@ def find_streams(
                     stars, regions[number], settings, seed=seed + 2 * number, features=features, cuts=cuts, tell=tell
                 )
 
-            kept = said | {"region": [region.searched, region.low, region.high, region.side]}
+            # A seed of its own: what was kept of a scan with another step has another one.
+            kept = said | {"region": [region.searched, region.low, region.high, region.side, seed + 2 * number]}
             results.append(_kept(None if folder is None else Path(folder), kept, regions[number], search))
         search_result = combined(results, stars, settings)
         best = []
@@ -151,6 +160,34 @@ def candidates_of(stars: xr.Dataset, found: StreamSearch) -> xr.Dataset:
     return some.assign(score=score)
 
 
+def _check_places(stars: xr.Dataset) -> None:
+    """Refuse positions that are no window of the sky, and stars that are there twice.
+
+    Raises
+    ------
+    ValueError
+        with the place or the stars.
+    """
+    phi1, phi2 = stars["phi1"].values, stars["phi2"].values
+    if np.abs(phi2).max() > 90 or np.abs(phi1).max() > 360:
+        raise ValueError("positions are beyond 90 degrees in phi2 or 360 in phi1: they are read in degrees")
+    if np.ptp(phi1) >= 180:
+        raise ValueError(
+            f"the stars reach from phi1 = {phi1.min():g} to {phi1.max():g} degrees: a window is narrower than 180; if "
+            "it crosses 0, subtract 360 from those above 180"
+        )
+    names = ("phi1", "phi2", "proper_motion_phi1", "proper_motion_phi2")
+    _, first, number = np.unique(
+        np.stack([stars[name].values for name in names], axis=1), axis=0, return_index=True, return_counts=True
+    )
+    if (twice := number > 1).any():
+        event = int(stars["event"].values[first[np.argmax(twice)]])
+        raise ValueError(
+            f"{int(twice.sum()):,} stars are there more than once, such as event {event}: keep one of each, or they "
+            "make lines"
+        )
+
+
 def _digest(stars: xr.Dataset) -> str:
     """Return a hash of the stars' values."""
     found = hashlib.sha256()
@@ -177,9 +214,15 @@ def _kept(
     if path.is_file():
         with np.load(path, allow_pickle=False) as file:
             line = None if not file["line"].size else Line(**json.loads(str(file["line"][0])))
-            return RegionResult(region=region, line=line, **{one: file[one] for one in arrays})
+            depends = float(file["dependence"])
+            return RegionResult(region=region, line=line, dependence=depends, **{one: file[one] for one in arrays})
     found = search()
     line_text = [] if found.line is None else [json.dumps(vars(found.line))]
     with whole_file(path) as fresh, fresh.open("wb") as out:
-        np.savez(out, line=np.array(line_text, dtype=str), **{one: getattr(found, one) for one in arrays})
+        np.savez(
+            out,
+            line=np.array(line_text, dtype=str),
+            dependence=found.dependence,
+            **{one: getattr(found, one) for one in arrays},
+        )
     return found

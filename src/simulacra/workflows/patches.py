@@ -45,7 +45,8 @@ def patches(fields: xr.Dataset, size: int, *, coarsen: int = 1, border: int = 0,
     Raises
     ------
     ValueError
-        if there is no such array, a patch is larger than a field, or no place is left of the training part.
+        if there is no such array, it has a mask, a patch is larger than a field, the fields have groups that places
+        would replace, or no place is left of the training part.
 
     Examples
     --------
@@ -69,6 +70,10 @@ def patches(fields: xr.Dataset, size: int, *, coarsen: int = 1, border: int = 0,
     if len(arrays) != 1 or fields[arrays[0]].ndim != 3:
         raise ValueError(f"patches are cut from one array (event, x, y); the events hold {arrays or 'none'}")
     field = fields[arrays[0]]
+    if masks := [name for name in names(fields, "mask") if fields[name].ndim > 1]:
+        raise ValueError(f"'{field.name}' has the mask {masks[0]}, which patches do not keep: cut before you mask")
+    if by == "place" and GROUP in fields:
+        raise ValueError("the fields have groups already, which places would replace: keep patches together by field")
     values = _coarse(field.values[:, border:, border:][:, : -border or None, : -border or None], coarsen)
     if min(values.shape[1:]) < size:
         raise ValueError(f"a patch of {size} pixels is larger than a field, which has {values.shape[1:]}")
@@ -76,7 +81,8 @@ def patches(fields: xr.Dataset, size: int, *, coarsen: int = 1, border: int = 0,
     values = values[:, : rows * size, : columns * size]
     values = values.reshape(n, rows, size, columns, size).swapaxes(2, 3).reshape(n, rows * columns, size, size)
     places = _apart(rows, columns) if by == "place" else np.arange(rows * columns)
-    label = np.broadcast_to(places if by == "place" else np.arange(n)[:, None], (n, len(places)))
+    of_fields = fields[GROUP].values if GROUP in fields else np.arange(n)
+    label = np.broadcast_to(places if by == "place" else of_fields[:, None], (n, len(places)))
     axes = [str(axis) for axis in field.dims[1:]]
     variables = {
         str(field.name): xr.Variable(("event", *axes), values[:, places].reshape(-1, size, size), field.attrs),
