@@ -67,6 +67,7 @@ PAGES: Final[Mapping[str, Tables]] = {
     },
     "docs/variable_stars.md": {
         "stars": variable_stars.judged,
+        "recurrent": variable_stars.recurrent,
         "codes": variable_stars.codes,
         "periods": variable_stars.bins,
         "interpolation": variable_stars.interpolation,

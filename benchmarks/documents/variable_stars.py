@@ -26,6 +26,22 @@ def judged(found: dict[str, Any]) -> str:
     return table(("", "stars", f"`{row['model']}`", "OGLE against itself"), lines)
 
 
+def recurrent(found: dict[str, Any]) -> str:
+    """Return distances of the recurrent model beside those of the convolutional one and of real stars."""
+    (here,), (shipped,) = (found["sky"][stage]["rows"] for stage in ("recurrent", "stars"))
+    of_shipped = {one["name"]: one for one in shipped["judged"]}
+    lines = [
+        (
+            one["name"],
+            with_error(one["value"], one["error"]),
+            with_error(of_shipped[one["name"]]["value"], of_shipped[one["name"]]["error"]),
+            with_error(one["truth"], one["truth_error"]),
+        )
+        for one in here["judged"]
+    ]
+    return table(("", "recurrent", "convolutional", "OGLE against itself"), lines)
+
+
 def codes(found: dict[str, Any]) -> str:
     """Return distances and spreads of stars whose codes are of the flow, or normal."""
     here = found["sky"]["stars"]
