@@ -42,7 +42,8 @@ class Line:
     p_value:
         probability of as large a significance in any strip, without a line.
     densest:
-        share of its stars in the densest piece of it, as long as :data:`PIECE` half-widths: near 1 for a cluster.
+        share of its stars in the densest piece of it, as long as :data:`PIECE` half-widths and at most a quarter of the
+        strip: near 1 for a cluster.
     """
 
     angle: float
@@ -120,7 +121,11 @@ def find_line(
         p_value = min(p_value, float(gumbel_r.sf(found[best], *gumbel_r.fit(largest))))
     t, r = np.unravel_index(np.flatnonzero(looked_at)[best], (ANGLES, len(distances)))
     in_strip = float(inside[:n, best].sum())
-    places = (stars - centre)[inside[:n, best] > 0] @ np.array([-np.sin(angles[t]), np.cos(angles[t])])
+    along = np.array([-np.sin(angles[t]), np.cos(angles[t])])
+    places = (np.concatenate([stars, background]) - centre) @ along
+    here = inside[:, best] > 0
+    # Of a strip that is short in the window, a piece is a quarter.
+    piece = min(PIECE * half_width, float(np.ptp(places[here])) / 4)
     return Line(
         angle=float(angles[t]),
         distance=float(distances[r]),
@@ -129,7 +134,7 @@ def find_line(
         expected=(float(whole[best]) - in_strip) / len(background) * n,
         significance=float(found[best]),
         p_value=p_value,
-        densest=_densest(places, PIECE * half_width),
+        densest=_densest(places[:n][here[:n]], piece),
     )
 
 
