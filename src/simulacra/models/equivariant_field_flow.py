@@ -217,7 +217,7 @@ class EquivariantFieldFlow(nn.Module):
     def _at(self, conditions: Tensor) -> Tensor:
         """Return the parameters of all layers for each field, (N, layers, width)."""
         if self.control is None:
-            return self.base.expand(len(conditions), *self.base.shape)
+            return self.base.expand(conditions.shape[0], *self.base.shape)
         given = (conditions - self.centre) / self.scale
         changed: Tensor = self.base + self.control(given).unflatten(1, self.base.shape)
         return changed

@@ -81,7 +81,7 @@ def find_streams(
     ...     toy_field(3000, seed=1, stream=150), settings={"ratio": {"method": "cwola"}}, progress=False
     ... )
     >>> found.found, str(found.best.region)
-    (True, 'proper_motion_phi2 3 to 5 mas/yr')
+    (True, 'proper_motion_phi1 -9 to -7 mas/yr')
     """
     from pydantic import ValidationError
 
