@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.rows import Judged, LeftOutError, Row
+from benchmarks.sampling_time import microseconds
 from benchmarks.sky.stars import (
+    BATCH,
     DATA,
     FOURIER,
     LABELS,
     MODEL,
     SAMPLES,
+    SECONDS,
     compared,
     fourier,
     nearest_stars,
     sampled,
-    time_of,
 )
 
 import simulacra
@@ -68,6 +70,6 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         int(metadata["events"]),
         metadata["seconds"] / 60,
         judged,
-        *time_of(generator),
+        *microseconds(generator, BATCH, scale * SECONDS),
     )
     return {"rows": [row.as_record()], "validation_score": metadata["validation_score"]}

@@ -14,7 +14,6 @@ Distances are 1-Wasserstein, of phases on the circle; errors are those of bootst
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 import xarray as xr
 from benchmarks.rows import Judged, LeftOutError, NothingShippedError, Row
+from benchmarks.sampling_time import microseconds
 from benchmarks.sky.stars_figure import LABELS, draw
 from benchmarks.wasserstein import on_circle
 from scipy.stats import wasserstein_distance
@@ -48,6 +48,8 @@ BAND: Final = (8.0, 12.0)
 STEPS: Final = 3_000
 #: generated samples over which distances are averaged
 SAMPLES: Final = 5
+#: stars of a call that is timed, and how long calls are timed [s]
+BATCH, SECONDS = 1024, 3.0
 RESAMPLED: Final = 100
 SCAN: Final = np.geomspace(2.2, 32, 60)
 #: cycles of the progression that are drawn
@@ -105,7 +107,12 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         *judged,
     ]
     row = Row(
-        "variable_star", MODEL, int(metadata["events"]), metadata["seconds"] / 60, tuple(rows), *time_of(generator)
+        "variable_star",
+        MODEL,
+        int(metadata["events"]),
+        metadata["seconds"] / 60,
+        tuple(rows),
+        *microseconds(generator, BATCH, scale * SECONDS),
     )
     bins, progression = _bins(test, truth, made, others, null), _progression(generator, training)
     return {
@@ -380,14 +387,3 @@ def _interpolation(folder: Path, stars: xr.Dataset, whole: TrainedGenerator, sca
         found["distances"][name] = {key: both["model"] for key, both in compared(truth, samples, truth).items()}
     found["distances"]["halves"] = {key: both["model"] for key, both in compared(first, [second], first).items()}
     return found
-
-
-def time_of(generator: TrainedGenerator) -> tuple[float, float]:
-    """Return the processor's time of a cycle, and its error [us]."""
-    generator.sample(1024, seed=1)
-    times = []
-    for k in range(7):
-        begin = time.process_time()
-        generator.sample(1024, seed=k)
-        times.append(1e6 * (time.process_time() - begin) / 1024)
-    return float(np.median(times)), float(np.std(times))

@@ -46,6 +46,7 @@ def find_streams(
 
     The result of each signal region is kept in the output folder: a killed search continues.
     """
+    from simulacra.cli.options import names_in
     from simulacra.formats import read
     from simulacra.pages import write_page
     from simulacra.searches.page import search_page
@@ -60,11 +61,11 @@ def find_streams(
     found = find(
         field,
         settings=settings,
-        searched=[name.strip() for name in searched.split(",") if name.strip()],
+        searched=names_in(searched),
         width=width,
         step=step,
         side=side,
-        features=[name.strip() for name in features.split(",") if name.strip()] or None,
+        features=names_in(features) or None,
         cuts=dict(map(_cut, cut or [])),
         seed=seed,
         folder=output,

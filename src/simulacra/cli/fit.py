@@ -80,7 +80,7 @@ def fit(
 
     By default, the calibration in the reweighter's file is used; without one, the command warns first.
     """
-    from simulacra.cli.options import parse_parameters
+    from simulacra.cli.options import names_in, parse_parameters
     from simulacra.fits.page import fit_page
     from simulacra.pages import write_page
     from simulacra.workflows.fit import fitted
@@ -88,7 +88,7 @@ def fit(
     # Options are checked before events are embedded, which may take minutes.
     if output.exists() and not output.is_dir():
         raise ValueError(f"'{output}' is a file; -o names a folder")
-    names = [name.strip() for name in free.split(",") if name.strip()]
+    names = names_in(free)
     if free and not names:
         raise ValueError(f"--free names no parameter: '{free}'")
     known = parse_parameters(truth or [])

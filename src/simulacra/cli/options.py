@@ -29,6 +29,11 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     return pairs
 
 
+def names_in(text: str) -> list[str]:
+    """Return the names of a text a,b,c."""
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
 def parse_parameters(texts: list[str]) -> dict[str, float]:
     """Return parameters from NAME=VALUE texts.
 

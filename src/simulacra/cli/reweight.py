@@ -59,7 +59,7 @@ def reweight(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Train a reweighter (or take one), write weights for the source, and judge them on events not used in training."""
-    from simulacra.cli.options import parse_parameters
+    from simulacra.cli.options import names_in, parse_parameters
     from simulacra.pages import write_page
     from simulacra.workflows.reweight import reweight as reweight_events
 
@@ -69,7 +69,7 @@ def reweight(
         output,
         existing=existing,
         at=parse_parameters(at or []),
-        parameters=[name.strip() for name in parameters.split(",") if name.strip()],
+        parameters=names_in(parameters),
         overrides=overrides or (),
         clipping=parse_clipping(clip),
         exact=exact,

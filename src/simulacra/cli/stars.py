@@ -32,13 +32,14 @@ def stars(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
     """Read positions, proper motions and photometry of stars, for a search for streams (find-streams)."""
+    from simulacra.cli.options import names_in
     from simulacra.formats import star_table
     from simulacra.store import write_events
 
     found = star_table.read(
         file,
         table=table,
-        features=None if features is None else [name.strip() for name in features.split(",") if name.strip()],
+        features=None if features is None else names_in(features),
         complete=complete,
         centre=None if centre is None else _centre(centre),
         angle=angle,

@@ -14,7 +14,6 @@ from simulacra.formats import (
     calochallenge,
     calogan,
     flat_showers,
-    healpix,
     hepmc,
     jetnet,
     ogle,
@@ -70,7 +69,7 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         return "hepmc"
     if asas.is_archive(path):
         return "asas"
-    if healpix.is_fits(path) or path.name.lower().endswith(star_table.ENDINGS):
+    if path.name.lower().endswith(star_table.ENDINGS):
         raise FormatError(
             f"'{path}' is a map of the sky or a table: cut a map into patches (simulacra sky-patches; "
             "simulacra.sky_patches), or make a store of a table of stars (simulacra stars; formats.star_table.read)"

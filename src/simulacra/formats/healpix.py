@@ -78,11 +78,6 @@ def need_astropy() -> None:
         ) from None
 
 
-def is_fits(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file is called FITS, also compressed."""
-    return os.fspath(path).lower().removesuffix(".gz").endswith((".fits", ".fit"))
-
-
 def read(
     path: str | os.PathLike[str],
     *,

@@ -21,6 +21,7 @@ import xarray as xr
 from simulacra.events import EventsError, make_events, with_source
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import opened
+from simulacra.observables.light_curves import FAINTEST
 from simulacra.observables.stars import POSITIONS, PROPER_MOTIONS, VARIABLES, star_column, window_frame
 
 #: names of the columns of each variable, the first that is there counts
@@ -46,12 +47,10 @@ _UNITS: Final = {
 _KNOWN: Final = frozenset(_UNITS)
 _IN_WINDOW: Final = (*POSITIONS, *PROPER_MOTIONS)
 #: of files that astropy reads
-ENDINGS: Final = (".fits", ".fit", ".fits.gz", ".vot", ".xml", ".ecsv", ".csv")
+ENDINGS: Final = (".fits", ".fit", ".fits.gz", ".fit.gz", ".vot", ".xml", ".ecsv", ".csv")
 #: values of this size and above stand for none, and so do these
 MISSING: Final = 1e15
 PLACEHOLDERS: Final = (-99.0, -999.0, -9999.0)
-#: magnitudes beyond this are no measurements, such as 99.99
-FAINTEST: Final = 90.0
 
 
 def is_pandas(file: h5py.File) -> bool:

@@ -7,8 +7,8 @@ proper motions there. ``parallax`` [mas], ``magnitude`` and ``colour`` [mag] may
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -43,6 +43,35 @@ def require_stars(events: xr.Dataset, names: tuple[str, ...] = (*POSITIONS, *PRO
             raise EventsError(f"stars need '{name}', one number each; {where} hold {held}")
 
 
+def table_of(stars: xr.Dataset, names: Sequence[str]) -> np.ndarray:
+    """Return variables of stars as columns, (N, F) float32.
+
+    Raises
+    ------
+    simulacra.events.EventsError
+        if the stars lack one.
+    """
+    require_stars(stars, tuple(names))
+    return np.stack([stars[name].values.astype(np.float32) for name in names], axis=1)
+
+
+def refuse_constants(stars: xr.Dataset, names: Sequence[str]) -> None:
+    """Refuse stars of which one of these variables is the same for all (:class:`~simulacra.events.EventsError`)."""
+    for name in names:
+        if not float(np.ptp(stars[name].values)) > 0:
+            raise EventsError(f"all stars have the same '{name}': there is nothing to learn")
+
+
+def sky_frame(centre: tuple[float, float], angle: float) -> Any:
+    """Return astropy's frame of a window, its centre and position angle as of :func:`window_frame`."""
+    from astropy import units as u
+    from astropy.coordinates import SkyCoord, SkyOffsetFrame
+
+    origin = SkyCoord(centre[0] * u.deg, centre[1] * u.deg)
+    # An offset frame has its latitude along the position angle: the longitude is 90 degrees from it, eastwards.
+    return SkyOffsetFrame(origin=origin, rotation=(angle - 90.0) * u.deg)
+
+
 def window_frame(
     ra: np.ndarray,
     dec: np.ndarray,
@@ -72,7 +101,7 @@ def window_frame(
     """
     try:
         from astropy import units as u
-        from astropy.coordinates import SkyCoord, SkyOffsetFrame
+        from astropy.coordinates import SkyCoord
     except ImportError as error:
         raise ImportError(
             "positions are rotated by astropy, which is not installed: pip install 'simulacra[sky]'"
@@ -83,9 +112,7 @@ def window_frame(
         pm_ra_cosdec=proper_motion_ra * u.mas / u.yr,
         pm_dec=proper_motion_dec * u.mas / u.yr,
     )
-    # An offset frame has its latitude along the position angle: the longitude is 90 degrees from it, eastwards.
-    frame = SkyOffsetFrame(origin=SkyCoord(centre[0] * u.deg, centre[1] * u.deg), rotation=(angle - 90.0) * u.deg)
-    seen = stars.transform_to(frame)
+    seen = stars.transform_to(sky_frame(centre, angle))
     return {
         "phi1": np.asarray(seen.lon.wrap_at(180 * u.deg).deg),
         "phi2": np.asarray(seen.lat.deg),

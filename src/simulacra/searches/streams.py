@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from simulacra.observables.stars import POSITIONS, PROPER_MOTIONS, require_stars
+from simulacra.observables.stars import POSITIONS, PROPER_MOTIONS, refuse_constants, require_stars, table_of
 from simulacra.searches.lines import Line, find_line
 from simulacra.searches.ratios import RatioSettings, cross_fitted
 from simulacra.searches.regions import Region
@@ -194,10 +194,9 @@ def inputs_of(
         reason = "a position, where the line is looked for" if wrong[0] in POSITIONS else "what is searched"
         raise ValueError(f"'{wrong[0]}' is {reason}: it cannot be a feature too")
     names = (*(POSITIONS if positions else ()), *features)
-    require_stars(stars, names)
-    if constant := [name for name in names if not float(np.ptp(stars[name].values)) > 0]:
-        raise ValueError(f"all stars have the same '{constant[0]}': there is nothing to learn")
-    return np.stack([stars[name].values.astype(np.float32) for name in names], axis=1), names
+    inputs = table_of(stars, names)
+    refuse_constants(stars, names)
+    return inputs, names
 
 
 def search_region(

@@ -9,14 +9,14 @@ that magnitude (arXiv:1804.09366). Colours are not simulated.
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import numpy as np
 import xarray as xr
 from pydantic import Field
 
 from simulacra.events import make_events
-from simulacra.observables.stars import star_column, window_frame
+from simulacra.observables.stars import sky_frame, star_column, window_frame
 from simulacra.settings import CheckedSettings
 from simulacra.simulators.simulation import check_seed
 
@@ -110,7 +110,6 @@ def _in_window(settings: StreamSettings, rng: np.random.Generator) -> dict[str, 
         from gala.potential import Hamiltonian, MilkyWayPotential
     except ImportError as error:
         raise ImportError("streams are made by gala, which is not installed: pip install 'simulacra[sky]'") from error
-    frame = _frame(settings)
     cluster = coordinates.SkyCoord(
         0 * u.deg,
         0 * u.deg,
@@ -118,7 +117,7 @@ def _in_window(settings: StreamSettings, rng: np.random.Generator) -> dict[str, 
         pm_lon_coslat=settings.proper_motion[0] * u.mas / u.yr,
         pm_lat=settings.proper_motion[1] * u.mas / u.yr,
         radial_velocity=settings.radial_velocity * u.km / u.s,
-        frame=frame,
+        frame=sky_frame(settings.centre, settings.angle),
     )
     galactocentric = coordinates.Galactocentric()
     start = dynamics.PhaseSpacePosition(cluster.transform_to(galactocentric).data)
@@ -146,14 +145,6 @@ def _in_window(settings: StreamSettings, rng: np.random.Generator) -> dict[str, 
     )
     inside = (np.abs(found["phi1"]) <= settings.extent[0]) & (np.abs(found["phi2"]) <= settings.extent[1])
     return {name: values[inside] for name, values in found.items()}
-
-
-def _frame(settings: StreamSettings) -> Any:
-    from astropy import units as u
-    from astropy.coordinates import SkyCoord, SkyOffsetFrame
-
-    centre = SkyCoord(settings.centre[0] * u.deg, settings.centre[1] * u.deg)
-    return SkyOffsetFrame(origin=centre, rotation=(settings.angle - 90.0) * u.deg)
 
 
 def _version() -> str:

@@ -22,7 +22,16 @@ from pydantic import Field, model_validator
 from simulacra.conditions import Condition
 from simulacra.events import EventsError, make_events
 from simulacra.kinds.description import columns_of, describe
-from simulacra.observables.stars import POSITIONS, PROPER_MOTIONS, VARIABLES, require_stars, star_column
+from simulacra.observables.stars import (
+    POSITIONS,
+    PROPER_MOTIONS,
+    VARIABLES,
+    refuse_constants,
+    require_stars,
+    star_column,
+    table_of,
+)
+from simulacra.searches.regions import Region
 from simulacra.settings import CheckedSettings
 
 if TYPE_CHECKING:
@@ -76,6 +85,16 @@ class Settings(CheckedSettings):
         """The number of features that are positions."""
         return sum(name in POSITIONS for name in self.features)
 
+    @property
+    def region(self) -> Region:
+        """The signal region."""
+        return Region(self.searched, self.low, self.high, self.side)
+
+    def near(self, stars: xr.Dataset) -> xr.Dataset:
+        """Return the stars of the signal region and of its side bands."""
+        motion = stars[self.searched].values
+        return stars.isel(event=np.flatnonzero(self.region.inside(motion) | self.region.beside(motion)))
+
 
 class Trainer:
     """The two flows in training."""
@@ -86,18 +105,16 @@ class Trainer:
 
         require_stars(events, (settings.searched, *settings.features))
         self.settings = settings
-        near = events.isel(event=np.flatnonzero(_near(events[settings.searched].values, settings)))
+        near = settings.near(events)
         motion = near[settings.searched].values
-        inside = _inside(motion, settings)
+        inside = settings.region.inside(motion)
         bands = [int(rows.sum()) for rows in (motion < settings.low, inside, motion >= settings.high)]
         if min(bands) < FEWEST:
             raise EventsError(
                 f"{bands[1]} stars are in the signal region, {bands[0]} in the side band below it and {bands[2]} in "
                 f"that above: each needs {FEWEST} at least"
             )
-        for name in settings.features:
-            if not float(np.ptp(near[name].values)) > 0:
-                raise EventsError(f"all stars have the same '{name}': there is nothing to learn")
+        refuse_constants(near, settings.features)
         searched = near[[settings.searched]].copy()
         searched[settings.searched].attrs["role"] = "condition"
         described = describe(searched.assign_attrs(events.attrs), CONDITIONS, (settings.searched,))
@@ -112,11 +129,11 @@ class Trainer:
         import torch
 
         require_stars(events, (self.settings.searched, *self.settings.features))
-        near = events.isel(event=np.flatnonzero(_near(events[self.settings.searched].values, self.settings)))
+        near = self.settings.near(events)
         return {
             "inputs": torch.as_tensor(to_inputs(near, {"features": self.settings.features})),
             "conditions": columns_of(near, (self.settings.searched,)),
-            "inside": torch.as_tensor(_inside(near[self.settings.searched].values, self.settings)),
+            "inside": torch.as_tensor(self.settings.region.inside(near[self.settings.searched].values)),
         }
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
@@ -179,16 +196,7 @@ def inputs(description: Mapping[str, Any]) -> dict[str, str]:
 
 def to_inputs(events: xr.Dataset, description: Mapping[str, Any]) -> np.ndarray:
     """Return the inputs of the densities, (N, F)."""
-    columns = [events[name].values.astype(np.float32) for name in description["features"]]
-    return np.stack(columns, axis=1)
-
-
-def _inside(motion: np.ndarray, settings: Settings) -> np.ndarray:
-    return np.asarray((motion >= settings.low) & (motion < settings.high))
-
-
-def _near(motion: np.ndarray, settings: Settings) -> np.ndarray:
-    return np.asarray((motion >= settings.low - settings.side) & (motion < settings.high + settings.side))
+    return table_of(events, description["features"])
 
 
 def toy_field(n: int, seed: int, *, stream: int = 0) -> xr.Dataset:

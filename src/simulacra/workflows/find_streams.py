@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,21 +117,16 @@ def find_streams(
         shown = progress if callable(progress) else stack.enter_context(step_progress("scan", show=progress))
         results = []
         for number, region in enumerate(regions):
-            begin, share = (1 - RANKING) * number / len(regions), (1 - RANKING) / len(regions)
-            text = f"region {number + 1} of {len(regions)}"
-            shown(text, begin)
 
-            def tell(part: float, text: str = text, begin: float = begin, share: float = share) -> None:
-                shown(text, begin + part * share)
+            def tell(part: float, number: int = number) -> None:
+                shown(f"region {number + 1} of {len(regions)}", (1 - RANKING) * (number + part) / len(regions))
 
-            def search(number: int = number, tell: Callable[[float], None] = tell) -> RegionResult:
-                return search_region(
-                    stars, regions[number], settings, seed=seed + 2 * number, features=features, cuts=cuts, tell=tell
-                )
-
-            # A seed of its own: what was kept of a scan with another step has another one.
-            kept = said | {"region": [region.searched, region.low, region.high, region.side, seed + 2 * number]}
-            results.append(_kept(None if folder is None else Path(folder), kept, regions[number], search))
+            tell(0.0)
+            own = seed + 2 * number
+            search = partial(search_region, stars, region, settings, seed=own, features=features, cuts=cuts, tell=tell)
+            # With the seed: what was kept of a scan with another step has another one.
+            kept = said | {"region": [region.searched, region.low, region.high, region.side, own]}
+            results.append(_kept(None if folder is None else Path(folder), kept, region, search))
         search_result = combined(results, stars, settings)
         best = []
         lines = [k for k in search_result.agreeing if results[k].line is not None]
