@@ -1,8 +1,10 @@
-"""Trains the tiny CaloGAN on two processes, in one run, and stopped and continued: ``tiny_two_processes.py FOLDER``.
+"""Trains the tiny CaloGAN on two processes: ``tiny_two_processes.py FOLDER``.
 
-Each process leaves the hashes of its weights in ``FOLDER/rank-R.json``.
+It does so in one run, in a run that is stopped and continued, in one that is stopped and left, and in 16 bits. Each process
+leaves the hashes of its weights in ``FOLDER/rank-R.json``.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -16,10 +18,8 @@ class Stopped(Exception):
     """What stops the second run."""
 
 
-def weights_after(run: Path, stop_at: int | None = None) -> str:
-    from simulacra.training.checkpoint import data_hash
-
-    experiment = toy_experiment(devices=2, patience=1)
+def weights_after(run: Path, stop_at: int | None = None, **settings: Any) -> str:
+    experiment = toy_experiment(**({"devices": 2, "patience": 1} | settings))
     trainer = toy_trainer(experiment, toy_showers())
     after_step = trainer.family.after_step
 
@@ -29,8 +29,16 @@ def weights_after(run: Path, stop_at: int | None = None) -> str:
         after_step(step)
 
     trainer.family.after_step = stopping
+    if "patience" in settings:
+        return _trained(run, experiment, trainer)
     # Each process by itself would see other scores, and stop at another step than the other one.
     trainer.validate = lambda events, rng: {"score": 3.0 + float(os.environ.get("LOCAL_RANK", "0"))}
+    return _trained(run, experiment, trainer)
+
+
+def _trained(run: Path, experiment: Any, trainer: Any) -> str:
+    from simulacra.training.checkpoint import data_hash
+
     toy_train(run, experiment, trainer=trainer)
     players: dict[str, Any] = trainer.family.players()
     return data_hash({f"{p}.{n}": w.detach() for p, m in players.items() for n, w in m.named_parameters()})
@@ -43,4 +51,8 @@ if __name__ == "__main__":
         weights_after(folder / "stopped", stop_at=5)
     except Stopped:
         hashes["stopped"] = weights_after(folder / "stopped")
+    hashes["judged"] = weights_after(folder / "judged", patience=None)
+    with contextlib.suppress(Stopped):
+        weights_after(folder / "left", stop_at=5, patience=None)
+    hashes["bf16"] = weights_after(folder / "bf16", patience=None, precision="bf16-mixed")
     (folder / f"rank-{os.environ['LOCAL_RANK']}.json").write_text(json.dumps(hashes), encoding="utf-8")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from simulacra.statistics.validation import error_of_difference
 from simulacra.training import checkpoint
+from simulacra.training.devices import without_places
 from simulacra.training.settings import Experiment, TrainingSettings
 
 #: number of different settings that an error names
@@ -161,8 +162,9 @@ def resume_run(
             f"{path} is not the state of a run, it lacks {lacking}: remove it to start again"
         )
     before = _completed(json.loads(state["identity"]))
-    if before != identity:
-        raise OtherRunError(run, _differences(before["settings"], identity["settings"]))
+    then, now = without_places(before), without_places(identity)
+    if then != now:
+        raise OtherRunError(run, _differences(then["settings"], now["settings"]))
     checkpoint.fill(family, state["family"], str(path))
     for name, optimizer in optimizers.items():
         optimizer.load_state_dict(state["optimizers"][name])

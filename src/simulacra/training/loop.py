@@ -22,10 +22,11 @@ from simulacra.statistics.validation import Validation
 from simulacra.training import checkpoint
 from simulacra.training.conditions import empirical_conditions
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
+from simulacra.training.devices import MicroBatches, RunningStatistics, fabric_of, n_processes
 from simulacra.training.interruption import Interruption
 from simulacra.training.machine import check_batch, check_processors
 from simulacra.training.progress import training_progress
-from simulacra.training.schedule import batch_of, batch_size_of, optimizer_of, schedule, snapshot_due
+from simulacra.training.schedule import batch_of, batch_size_of, optimizer_of, rows_of, schedule, snapshot_due
 from simulacra.training.settings import Experiment, SettingsError, TrainingSettings
 
 
@@ -110,32 +111,26 @@ def train(
     UserWarning
         if there are fewer training events than ``training.batch_size``: each step then uses all of them.
     """
-    from lightning_fabric import Fabric
-
     settings = experiment.training
     check_processors(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    several = settings.devices > 1
-    fabric = Fabric(
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        precision=settings.precision,
-        strategy="ddp_find_unused_parameters_true" if several else "auto",
-    )
-    fabric.launch()
+    parts = MicroBatches.of(settings, n_processes(settings), 0)
+    fabric = fabric_of(settings)
+    rank, first, several = fabric.global_rank, fabric.global_rank == 0, fabric.world_size > 1
+    parts = replace(parts, rank=rank)
     tensors = trainee.tensors(training)
     n_events = len(next(iter(tensors.values())))
     check_batch(
         trainee.family,
         trainee.family.players(),
-        lambda n: batch_of(tensors, 0, n, n_events, experiment.seed, 0),
+        lambda n: batch_of(tensors, torch.arange(n)),
         trainee.augment,
-        settings.batch_size,
+        settings.batch_size // parts.number,
         n_events=n_events,
     )
-    with nullcontext() if fabric.global_rank == 0 else warnings.catch_warnings(action="ignore"):
-        batch_size = batch_size_of(settings, n_events)
+    with nullcontext() if first else warnings.catch_warnings(action="ignore"):
+        batch_size = batch_size_of(settings, n_events, parts.number)
     digest = checkpoint.data_hash(tensors)
     typical = getattr(trainee, "typical", None)
     conditions = empirical_conditions(
@@ -148,11 +143,11 @@ def train(
     }
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in optimizers.items()}
     optimizers = {name: fabric.setup_optimizers(optimizer) for name, optimizer in optimizers.items()}
-    rank, first = fabric.global_rank, fabric.global_rank == 0
     rng = torch.Generator().manual_seed(experiment.seed * 1_000_003)
     progression, snapshots = Progression(), list[dict[str, Tensor]]()
-    walk = _last_layer_of(trainee, settings)
+    walk, statistics = _last_layer_of(trainee, settings), RunningStatistics(trainee.family, parts)
     identity = {"settings": json.loads(experiment.model_dump_json()), "data": digest}
+    identity["settings"]["training"]["micro_batches"] = parts.number
     with checkpoint.locked(run) if first else nullcontext(), Interruption() as interruption:
         resume_run(run, identity, trainee.family, optimizers, rng, progression, snapshots)
         start = time.monotonic() - progression.seconds
@@ -172,30 +167,36 @@ def train(
             while progression.step < settings.steps and not progression.exhausted(settings):
                 step = progression.step
                 factor = schedule(step, settings)
-                if not first:
-                    # Only the first process saves the state of its generator; the others' depend only on the step.
-                    rng.manual_seed((experiment.seed * 1_000_003 + step) * 64 + rank)
-                batch = batch_of(tensors, step, batch_size, n_events, experiment.seed, rank)
+                rows = rows_of(step, batch_size, n_events, experiment.seed)
+                batches = {part: batch_of(tensors, parts.of_batch(rows, part)) for part in parts.mine}
                 logs: dict[str, Tensor] = {}
-                for name in optimizers:
+                for player, name in enumerate(optimizers):
                     for group in optimizers[name].param_groups:
                         group["lr"] = rates[name] * factor
                     optimizers[name].zero_grad(set_to_none=True)
-                    loss, extra = family(name, trainee.augment(batch, rng), step, rng)
-                    fabric.backward(loss)
+                    statistics.begin()
+                    for part, batch in batches.items():
+                        parts.seed(rng, experiment.seed, step, player, part)
+                        with fabric.no_backward_sync(family, enabled=part != parts.mine[-1]):
+                            loss, extra = family(name, trainee.augment(batch, rng), step, rng)
+                            fabric.backward(loss / len(batches))
+                        statistics.after_part()
+                        for key, value in ({f"loss/{name}": loss.detach()} | extra).items():
+                            logs[key] = logs.get(key, 0.0) + value / len(batches)
+                    statistics.end(fabric)
                     if settings.gradient_clipping is not None:
                         fabric.clip_gradients(
                             family, optimizers[name], max_norm=settings.gradient_clipping, error_if_nonfinite=False
                         )
                     optimizers[name].step()
-                    logs |= {f"loss/{name}": loss.detach(), **extra}
                 trainee.family.after_step(step)
                 progression.step += 1
                 if walk is not None and snapshot_due(progression.step, settings):
                     snapshots.append({name: w.detach().cpu().clone() for name, w in walk().items()})
                 display.advance(progression.step)
                 if progression.step % settings.validate_every == 0 or progression.step == settings.steps:
-                    values = {name: float(value) for name, value in logs.items()}
+                    # of the whole batch, whoever worked on it
+                    values = {name: float(fabric.all_reduce(torch.as_tensor(v))) for name, v in logs.items()}
                     _refuse_nan(values, progression.step)
                     _refuse_nan_weights(trainee.family, progression.step)
                     # The same noise at each validation, so two of them differ only by the networks.
@@ -230,7 +231,7 @@ def train(
                     save()
                 elif progression.step % settings.checkpoint_every == 0:
                     save()
-                if interruption.asked:
+                if _asked_anywhere(fabric, interruption.asked):
                     save()
                     raise KeyboardInterrupt(
                         f"stopped at step {progression.step} of {settings.steps}, which is saved in {run}: the same "
@@ -250,6 +251,11 @@ def train(
         progression.step < settings.steps,
         rank,
     )
+
+
+def _asked_anywhere(fabric: Any, asked: bool) -> bool:
+    """Return whether any process was asked to stop, so that all of them stop after the same step."""
+    return asked if fabric.world_size == 1 else bool(fabric.all_reduce(torch.tensor(float(asked)), reduce_op="max"))
 
 
 def _last_layer_of(trainee: Trainee, settings: TrainingSettings) -> Callable[[], Mapping[str, Tensor]] | None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from simulacra.store.errors import memory as memory_of_the_machine
 from simulacra.store.errors import size
+from simulacra.training.devices import launched_by_torchrun
 from simulacra.training.settings import SettingsError, TrainingSettings
 
 #: threads per core: with more they only wait for each other, and with very many OpenMP ends the process
@@ -45,7 +46,7 @@ def check_processors(settings: TrainingSettings) -> None:
     most = n_gpus if gpu else max(2, cores)
     if settings.accelerator == "gpu" and not n_gpus:
         raise SettingsError("training.accelerator = 'gpu': torch finds no GPU on this machine; say 'cpu' or 'auto'")
-    if settings.devices > most:
+    if settings.devices > most and not launched_by_torchrun():
         what = f"{n_gpus} GPUs" if gpu else f"{cores} cores, one for each device"
         raise SettingsError(f"training.devices = {settings.devices}: this machine has {what}; ask for at most {most}")
 

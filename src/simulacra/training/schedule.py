@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from simulacra.training.settings import TrainingSettings
+from simulacra.training.settings import SettingsError, TrainingSettings
 
 
 def optimizer_of(settings: TrainingSettings, player: str, module: nn.Module) -> torch.optim.Optimizer:
@@ -40,8 +40,10 @@ def snapshot_due(step: int, settings: TrainingSettings) -> bool:
     return not odd and before_end < asked
 
 
-def batch_size_of(settings: TrainingSettings, n_events: int) -> int:
-    """Return the number of events per batch: that of the settings, or all events if there are fewer.
+def batch_size_of(settings: TrainingSettings, n_events: int, parts: int = 1) -> int:
+    """Return the number of events per batch: that of the settings, or as many as there are if these are fewer.
+
+    It is a multiple of ``parts``, the equal parts of a batch.
 
     Warns
     -----
@@ -50,20 +52,28 @@ def batch_size_of(settings: TrainingSettings, n_events: int) -> int:
     """
     if settings.batch_size <= n_events:
         return settings.batch_size
+    used = n_events // parts * parts
+    if used < 2 * parts:
+        raise SettingsError(
+            f"{n_events} training events are too few for batches in {parts} parts of at least two events: lower "
+            "training.micro_batches or training.devices, or train on more events"
+        )
     warnings.warn(
         f"training.batch_size = {settings.batch_size} is more than the {n_events} training events: each step "
-        f"uses all {n_events}; lower it, or train on more events",
+        f"uses {'all ' if used == n_events else ''}{used}; lower it, or train on more events",
         stacklevel=2,
     )
-    return n_events
+    return used
 
 
-def batch_of(
-    tensors: Mapping[str, Tensor], step: int, batch_size: int, n_events: int, seed: int, rank: int
-) -> dict[str, Tensor]:
-    """Take the batch of a step from its epoch's permutation, which depends only on seed, epoch and rank."""
+def rows_of(step: int, batch_size: int, n_events: int, seed: int) -> Tensor:
+    """Return the rows (B,) of a step's batch, from its epoch's permutation, which depends only on seed and epoch."""
     per_epoch = n_events // batch_size
     epoch, place = divmod(step, per_epoch)
-    order = torch.Generator().manual_seed((seed * 7_919 + epoch) * 64 + rank)
-    rows = torch.randperm(n_events, generator=order)[place * batch_size : (place + 1) * batch_size]
+    order = torch.Generator().manual_seed((seed * 7_919 + epoch) * 64)
+    return torch.randperm(n_events, generator=order)[place * batch_size : (place + 1) * batch_size]
+
+
+def batch_of(tensors: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    """Return the given rows (B,) of each tensor."""
     return {name: tensor[rows.to(tensor.device)] for name, tensor in tensors.items()}
