@@ -1,7 +1,7 @@
 """Trains the tiny CaloGAN on two processes: ``tiny_two_processes.py FOLDER``.
 
-It does so in one run, in a run that is stopped and continued, in one that is stopped and left, and in 16 bits. Each process
-leaves the hashes of its weights in ``FOLDER/rank-R.json``.
+It does so in one run, in a run that is stopped and continued, in one that is stopped and left, and in 16 bits. Each
+process leaves the hashes of its weights in ``FOLDER/rank-R.json``.
 """
 
 import contextlib

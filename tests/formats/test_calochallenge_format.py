@@ -8,6 +8,7 @@ import xarray as xr
 
 from simulacra.events import make_events, variable
 from simulacra.formats import Binning, FormatError, calochallenge, read, read_binning, write_binning
+from simulacra.formats.challenge_sets import SETS
 from simulacra.geometry import CalorimeterGeometry
 
 # two particles; the photons' layers 1 and 3 have no voxels, as most of dataset 1
@@ -151,6 +152,8 @@ def test_the_shipped_geometry_and_a_finer_one_are_known(tmp_path: Path) -> None:
     assert geometry.absorber == shipped.absorber
     assert finer.matches(geometry)
     assert not finer.matches(shipped)
+    shipped_finer = CalorimeterGeometry.load("calochallenge-3")
+    assert SETS[40500].binning.geometry() == shipped_finer
 
 
 def test_events_carry_the_geometry_and_keep_it(tmp_path: Path) -> None:

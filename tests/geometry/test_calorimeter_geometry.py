@@ -169,7 +169,7 @@ def test_a_file_is_read(toml: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
-    with pytest.raises(GeometryError, match=r"'calogan2'.*calochallenge, calogan"):
+    with pytest.raises(GeometryError, match=r"'calogan2'.*calochallenge, calochallenge-3, calogan"):
         CalorimeterGeometry.load("calogan2")
 
 

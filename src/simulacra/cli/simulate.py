@@ -25,7 +25,9 @@ def _simulators() -> None:
 @app.command()
 def geant4(
     out: Annotated[Path, typer.Argument(help="The store to write, such as showers.zarr.")],
-    geometry: Annotated[str, typer.Option(help="Shipped geometry (calogan, calochallenge, calochallenge-3) or a TOML file.")],
+    geometry: Annotated[
+        str, typer.Option(help="Shipped geometry (calogan, calochallenge, calochallenge-3) or a TOML file.")
+    ],
     particle: Annotated[str, typer.Option(help="Particle, by its name in Geant4: gamma, e-, e+, pi+ ...")],
     energy: Annotated[str, typer.Option(help=f"Kinetic energy in GeV: {DRAWN}.")],
     n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of showers.")],

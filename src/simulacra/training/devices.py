@@ -40,7 +40,7 @@ def fabric_of(settings: TrainingSettings) -> Fabric:
         if ``torchrun`` started another number of processes on this machine than the settings have devices.
     """
     from lightning_fabric import Fabric
-    from lightning_fabric.strategies import DDPStrategy
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
     local, nodes = settings.devices, 1
     if launched_by_torchrun():
@@ -56,12 +56,24 @@ def fabric_of(settings: TrainingSettings) -> Fabric:
         devices=local,
         num_nodes=nodes,
         precision=settings.precision,
-        # Each player trains a part of the parameters only. Buffers are the same in all processes without being sent: most
-        # are tables that never change, for the others see RunningStatistics.
+        # Each player trains a part of the parameters only. Buffers are the same in all processes without being sent:
+        # most are tables that never change, for the others see RunningStatistics.
         strategy=DDPStrategy(find_unused_parameters=True, broadcast_buffers=False) if local * nodes > 1 else "auto",
     )
     fabric.launch()
     return fabric
+
+
+def mean_of(fabric: Fabric, value: Tensor | float) -> float:
+    """Return the mean of a number over all processes."""
+    return float(torch.as_tensor(fabric.all_reduce(torch.as_tensor(value), reduce_op="mean")))
+
+
+def any_of(fabric: Fabric, asked: bool) -> bool:
+    """Return whether something holds in any process, so that all of them act on it after the same step."""
+    if fabric.world_size == 1:
+        return asked
+    return float(torch.as_tensor(fabric.all_reduce(torch.tensor(float(asked)), reduce_op="max"))) > 0
 
 
 @dataclass(frozen=True)
@@ -146,7 +158,7 @@ class RunningStatistics:
     def after_part(self) -> None:
         """Take what a part made of the statistics, and go back to those before."""
         for buffer, before, total in zip(self._buffers, self._before, self._sums, strict=True):
-            total += buffer
+            total.add_(buffer)
             buffer.copy_(before)
 
     def end(self, fabric: Fabric) -> None:

@@ -22,7 +22,7 @@ from simulacra.statistics.validation import Validation
 from simulacra.training import checkpoint
 from simulacra.training.conditions import empirical_conditions
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
-from simulacra.training.devices import MicroBatches, RunningStatistics, fabric_of, n_processes
+from simulacra.training.devices import MicroBatches, RunningStatistics, any_of, fabric_of, mean_of, n_processes
 from simulacra.training.interruption import Interruption
 from simulacra.training.machine import check_batch, check_processors
 from simulacra.training.progress import training_progress
@@ -196,7 +196,7 @@ def train(
                 display.advance(progression.step)
                 if progression.step % settings.validate_every == 0 or progression.step == settings.steps:
                     # of the whole batch, whoever worked on it
-                    values = {name: float(fabric.all_reduce(torch.as_tensor(v))) for name, v in logs.items()}
+                    values = {name: mean_of(fabric, value) for name, value in logs.items()}
                     _refuse_nan(values, progression.step)
                     _refuse_nan_weights(trainee.family, progression.step)
                     # The same noise at each validation, so two of them differ only by the networks.
@@ -231,7 +231,7 @@ def train(
                     save()
                 elif progression.step % settings.checkpoint_every == 0:
                     save()
-                if _asked_anywhere(fabric, interruption.asked):
+                if any_of(fabric, interruption.asked):
                     save()
                     raise KeyboardInterrupt(
                         f"stopped at step {progression.step} of {settings.steps}, which is saved in {run}: the same "
@@ -251,11 +251,6 @@ def train(
         progression.step < settings.steps,
         rank,
     )
-
-
-def _asked_anywhere(fabric: Any, asked: bool) -> bool:
-    """Return whether any process was asked to stop, so that all of them stop after the same step."""
-    return asked if fabric.world_size == 1 else bool(fabric.all_reduce(torch.tensor(float(asked)), reduce_op="max"))
 
 
 def _last_layer_of(trainee: Trainee, settings: TrainingSettings) -> Callable[[], Mapping[str, Tensor]] | None:

@@ -42,10 +42,11 @@ class TrainingSettings(CheckedSettings):
     ``optimizer`` is Adam, AdamW (whose ``weight_decay`` is decoupled from the gradient), or stochastic gradient descent
     with the momentum ``betas[0]``. ``gradient_clipping`` is the largest norm of a player's gradient, None for no limit.
 
-    ``batch_size`` is the number of events of a step on all devices together. Each batch is divided into ``micro_batches``
-    equal parts, whose gradients are added up: each device works on its share of them, one after another. The number of
-    parts is that of the devices if it is not given. Each part has its own random numbers, so a run with the same number
-    of parts gives the same losses, up to rounding, on any number of devices, and may continue on another number.
+    ``batch_size`` is the number of events of a step on all devices together. Each batch is divided into
+    ``micro_batches`` equal parts, whose gradients are added up: each device works on its share of them, one after
+    another. The number of parts is that of the devices if it is not given. Each part has its own random numbers, so a
+    run with the same number of parts gives the same losses, up to rounding, on any number of devices, and may continue
+    on another number.
 
     ``patience`` is the number of validations without progress after which training stops (see
     :class:`~simulacra.training.continuation.Progression`). ``last_layer_snapshots`` is the number of snapshots of the
