@@ -37,7 +37,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Row:
-    """A model in the table; ``microseconds`` are per event on one thread, with their error."""
+    """A model in the table; ``microseconds`` are per event on one thread, with their error.
+
+    ``weights_sha256`` says which weights were measured: a model's card shows the numbers only while it has them.
+    """
 
     system: str
     model: str
@@ -46,6 +49,7 @@ class Row:
     judged: tuple[Judged, ...]
     microseconds: float
     microseconds_error: float
+    weights_sha256: str = ""
 
     def as_record(self) -> dict[str, Any]:
         """Return the row as plain values for JSON."""

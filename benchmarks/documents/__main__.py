@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/ from benchmarks/results/*.json; with ``--check``, report differences.
+"""Write the tables of README.md and docs/ and the models' judged numbers; with ``--check``, report differences.
 
 Run: ``make docs-tables``.
 """

@@ -14,6 +14,7 @@ from benchmarks.documents import (
     jet_images,
     jets,
     judges,
+    model_cards,
     parton_shower,
     pile_up,
     qcd_templates,
@@ -124,10 +125,13 @@ def filled(text: str, tables: Mapping[str, str], page: str) -> str:
 
 
 def written(root: Path = ROOT) -> dict[str, tuple[str, str]]:
-    """Return each page's present and expected text."""
+    """Return each page's present and expected text, and those of the judged numbers beside the shipped models."""
     found = results(root)
     pages = {}
     for page, tables in PAGES.items():
         text = (root / page).read_text(encoding="utf-8")
         pages[page] = text, filled(text, {name: write(found) for name, write in tables.items()}, page)
+    for file, wanted in model_cards.files(found).items():
+        path = root / file
+        pages[file] = path.read_text(encoding="utf-8") if path.exists() else "", wanted
     return pages

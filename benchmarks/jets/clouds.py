@@ -199,6 +199,7 @@ def _row(model: TrainedGenerator, found: Mapping[str, Any]) -> Row:
         judged=judged,
         microseconds=time["median"],
         microseconds_error=time["error"],
+        weights_sha256=model.weights_sha256,
     )
 
 

@@ -271,4 +271,5 @@ def _row(model: TrainedGenerator, numbers: Mapping[str, Any], chance: Mapping[st
         judged=tuple(judged),
         microseconds=median,
         microseconds_error=spread,
+        weights_sha256=model.weights_sha256,
     )

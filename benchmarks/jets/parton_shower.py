@@ -73,6 +73,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
                     judged=tuple(Judged(**judged) for judged in one["judged"]),
                     microseconds=microseconds,
                     microseconds_error=error,
+                    weights_sha256=model.weights_sha256,
                 )
             )
         )

@@ -80,7 +80,15 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
     judged.append(
         Judged("its resolution [GeV]", *jets["model"]["width"], *jets["truth"]["width"], jets["model"]["jets"])
     )
-    row = Row("pile_up", MODEL, int(training["events"]), training["seconds"] / 60, tuple(judged), *microseconds)
+    row = Row(
+        "pile_up",
+        MODEL,
+        int(training["events"]),
+        training["seconds"] / 60,
+        tuple(judged),
+        *microseconds,
+        weights_sha256=generator.weights_sha256,
+    )
     return {
         "rows": [row.as_record()],
         "collisions": half,

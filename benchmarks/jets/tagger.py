@@ -78,6 +78,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
             judged=_judged(here["numbers"], chance, sum(len(test[name]) for name in (SIGNAL, *BACKGROUND))),
             microseconds=1e6 * float(made.attrs["seconds_per_event"]),
             microseconds_error=0.0,
+            weights_sha256=model.weights_sha256,
         )
         found["rows"].append(asdict(row))
     return found | {"training_jets": sum(len(training[name]) for name in (SIGNAL, *BACKGROUND)), "seeds": SEEDS}

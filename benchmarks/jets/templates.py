@@ -103,7 +103,15 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         ),
         Judged("chi2 per bin of the summed mass", closure["chi2"], closure["chi2_error"], 1.0, 0.0, len(summed)),
     )
-    row = Row("jet_mass_template", MODEL, int(training["events"]), training["seconds"] / 60, judged, *microseconds)
+    row = Row(
+        "jet_mass_template",
+        MODEL,
+        int(training["events"]),
+        training["seconds"] / 60,
+        judged,
+        *microseconds,
+        weights_sha256=generator.weights_sha256,
+    )
     return {
         "rows": [row.as_record()],
         "closure": closure,

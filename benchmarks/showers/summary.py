@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from benchmarks.showers.models import Entry
+from benchmarks.showers.models import Entry, located
 from benchmarks.showers.speed import BATCHES
+
+from simulacra.trained.card import info
 
 #: largest AUC, and largest milliseconds per shower by batch, on one CPU thread
 GOALS: Final[dict[str, Any]] = {"low_level": 0.56, "shapes": 0.54, "milliseconds": {"1": 1.0, "100": 0.3}}
@@ -38,6 +40,8 @@ def model_record(
     }
     if status != JUDGED:
         return record
+    if entry.weights is not None and (file := located(entry.weights)) is not None:
+        record["weights_sha256"] = info(file).weights[0]
     distances = dict(stages.get("distances", {}))
     record |= {
         "auc": {which: dict(stages[which]) for which in ("low_level", "shapes") if which in stages},

@@ -85,7 +85,16 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
 
 def _row(model: TrainedGenerator, name: str, judged: tuple[Judged, ...], scale: float) -> Row:
     training, time = model.metadata["training"], microseconds(model, BATCH, scale * SECONDS)
-    return Row(model.kind, name, int(training["events"]), training["seconds"] / 60, judged, *time)
+    minutes = training["seconds"] / 60
+    return Row(
+        model.kind,
+        name,
+        int(training["events"]),
+        minutes,
+        judged,
+        *time,
+        weights_sha256=model.weights_sha256,
+    )
 
 
 def _gaussian(folder: Path, scale: float) -> dict[str, Any]:

@@ -113,6 +113,7 @@ def measure(folder: Path, scale: float) -> dict[str, Any]:
         metadata["seconds"] / 60,
         tuple(rows),
         *microseconds(generator, BATCH, scale * SECONDS),
+        weights_sha256=generator.weights_sha256,
     )
     bins, progression = _bins(test, truth, made, others, null), _progression(generator, training)
     return {

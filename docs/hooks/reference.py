@@ -15,7 +15,17 @@ import simulacra
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "generate": (
         "Generate and simulate",
-        ("load", "shipped", "generate", "simulate", "TrainedGenerator", "ExtrapolationWarning", "CalorimeterGeometry"),
+        (
+            "load",
+            "info",
+            "shipped",
+            "generate",
+            "simulate",
+            "ModelCard",
+            "TrainedGenerator",
+            "ExtrapolationWarning",
+            "CalorimeterGeometry",
+        ),
     ),
     "train": ("Train and export", ("train", "export")),
     "judge": ("Judge", ("judge", "judge_score", "score", "TrainedScore", "observe")),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simulacra.reweighting import Reweighter, fit_reweighter
     from simulacra.store import open_events, write_events
     from simulacra.trained import ExtrapolationWarning, TrainedGenerator, TrainedScore, load, shipped
+    from simulacra.trained.card import ModelCard, info
     from simulacra.workflows.constrained_fields import constrained_fields
     from simulacra.workflows.export import export
     from simulacra.workflows.fit import fit
@@ -45,6 +46,7 @@ _HOMES = {
     "CalorimeterGeometry": "geometry",
     "EventsError": "events",
     "ExtrapolationWarning": "trained",
+    "ModelCard": "trained.card",
     "Reweighter": "reweighting",
     "TrainedGenerator": "trained",
     "TrainedScore": "trained",
@@ -55,6 +57,7 @@ _HOMES = {
     "fit_field": "workflows.fit_field",
     "fit_reweighter": "reweighting",
     "generate": "workflows.generate",
+    "info": "trained.card",
     "judge": "workflows.judge",
     "judge_score": "workflows.score",
     "load": "trained",
@@ -85,6 +88,7 @@ __all__ = [
     "CalorimeterGeometry",
     "EventsError",
     "ExtrapolationWarning",
+    "ModelCard",
     "Reweighter",
     "TrainedGenerator",
     "TrainedScore",
@@ -96,6 +100,7 @@ __all__ = [
     "fit_field",
     "fit_reweighter",
     "generate",
+    "info",
     "judge",
     "judge_score",
     "load",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner, Result
 
+import simulacra
 from events_of_every_kind import number, table
 from judged_showers import CALOGAN, ToyGenerator, toy_events
 from simulacra.cli import main
@@ -20,6 +22,7 @@ from simulacra.conditions import Band
 from simulacra.events import take_part
 from simulacra.judges import Verdict, judging
 from simulacra.store import open_events, write_events
+from simulacra.workflows.judged_model import keep_judged
 from tiny_calogan import toy_showers
 
 
@@ -191,6 +194,32 @@ def test_a_run_draws_events_at_the_conditions_of_the_truth(
     again = run(tiny_showers, trained_run / "model.safetensors", "--max-events", 210)
     assert again.exit_code == 0, again.output
     assert judges.asked[1]["generated"].equals(asked["generated"])
+    kept = trained_run / "model.judged.json"
+    try:
+        assert f"Numbers kept in {kept}: simulacra info {trained_run} shows them" in result.stdout
+        card = simulacra.info(trained_run)
+    finally:
+        kept.unlink()
+    records = {record.command: record for record in card.judged}
+    assert len(records) == 2
+    record = next(one for command, one in records.items() if shlex.split(command)[3] == str(trained_run))
+    assert record.weights == card.weights == (asked["generator"].weights_sha256,)
+    assert (record.headline, record.truth) == (judges.verdict.headline, str(tiny_showers))
+    assert "--max-events 210" in record.command
+    found = [(one.criterion.title, one.finding.value, one.outcome) for one in judges.verdict.stated.judgements]
+    assert [(one.name, one.value, one.outcome) for one in record.numbers] == found
+
+
+def test_events_and_shipped_models_get_no_file(
+    stores: dict[str, Path], judges: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(stores["truth"], stores["generated"])
+    assert result.exit_code == 0, result.output
+    assert "Numbers kept" not in result.stdout
+    monkeypatch.setattr(
+        "simulacra.trained.judged_file.add_judged", lambda *_: pytest.fail("a shipped file was changed")
+    )
+    assert keep_judged(judges.verdict, ["calogan-eplus"], command="", truth="") is None
 
 
 def test_a_generator_lacks_a_condition(tables: dict[str, Path], trained_run: Path) -> None:

@@ -47,6 +47,11 @@ def test_events_are_scored_and_the_score_is_judged(folder: Path, tmp_path: Path)
         assert one.exit_code == 0, one.output
         assert one.stdout.startswith("PASS: a cut on the score improves the significance by a factor of ")
         assert "Report: " in one.stdout.splitlines()[-1]
+    (kept,) = simulacra.info(folder / "run").judged[:1]
+    assert f"Numbers kept in {folder / 'run' / 'model.judged.json'}" in judged[0].stdout
+    assert "Numbers kept" not in judged[2].stdout
+    assert kept.headline == judged[0].stdout.splitlines()[0]
+    assert "classifier_auc".replace("_", " ") in [one.name for one in kept.numbers] or kept.numbers
     records = [json.loads((tmp_path / name / "report.json").read_text(encoding="utf-8")) for name in "ab"]
     # Scores that are there stand for the events that they are of.
     assert records[0]["findings"] == records[1]["findings"]

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from torch import nn
 from simulacra.training.checkpoint import (
     FORMAT,
     CheckpointError,
+    checked_by,
     data_hash,
     fill,
     locked,
@@ -164,6 +166,108 @@ def test_a_state_holds_no_code(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is damaged"):
         read_state(tmp_path / "resume.pt")
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pkl", "model.ckpt", "model.safetensors"])
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_pickle_is_refused_by_name_and_does_nothing(tmp_path: Path, name: str, protocol: int) -> None:
+    import pickle
+
+    (tmp_path / name).write_bytes(pickle.dumps(Evil(tmp_path), protocol))
+    for read in (read_model, read_metadata):
+        with pytest.raises(CheckpointError, match=re.escape(name)) as caught:
+            read(tmp_path / name)
+        # A text pickle called .safetensors has nothing to know it by, and is damaged like any other text.
+        told = "pickle" if protocol or not name.endswith(".safetensors") else "damaged"
+        assert told in str(caught.value)
+    assert not (tmp_path / "evil").exists()
+    pickle.loads((tmp_path / name).read_bytes())
+    assert (tmp_path / "evil").exists(), "the pickle does what it should not be allowed to"
+
+
+class Evil:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.folder / "evil",))
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [(b"PK\x03\x04", "a zip archive"), (b"\x1f\x8b", "compressed by gzip"), (b"\x89HDF\r\n", "an HDF5 file")],
+)
+def test_files_of_other_kinds_are_called_what_they_are(model: Path, head: bytes, told: str) -> None:
+    model.write_bytes(head + model.read_bytes())
+    with pytest.raises(CheckpointError, match=rf"model\.safetensors is no Simulacra model: it is {told}"):
+        read_model(model)
+
+
+def test_a_header_of_any_length_is_read(model: Path) -> None:
+    """The file begins with this length: 640 bytes are 0x80 0x02, as a pickle of protocol 2."""
+    lengths = set()
+    for n in range(0, 1600, 8):
+        rewrite(model, header_of(model) | {"more": "x" * n})
+        assert read_model(model)[0] == METADATA
+        lengths.add(model.read_bytes()[:2])
+    assert lengths & {bytes((0x80, version)) for version in range(2, 6)}
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is a folder, not a model file"):
+        read_model(tmp_path)
+
+
+def test_a_model_that_cannot_be_read_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(CheckpointError, match="cannot be read: Permission denied"):
+        read_model(model)
+
+
+def header_of(path: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt") as file:
+        return dict(file.metadata())
+
+
+def rewrite(path: Path, header: dict[str, str]) -> None:
+    from safetensors.torch import load, save
+
+    path.write_bytes(save(load(path.read_bytes()), header))
+
+
+@pytest.mark.parametrize("field", ["simulacra", "sha256"])
+def test_changed_metadata_are_noticed(model: Path, field: str) -> None:
+    assert checked_by(model) == "weights and metadata"
+    header = header_of(model)
+    # such as a wider range of validity, by hand
+    header[field] = header[field].replace("e", "a", 1)
+    rewrite(model, header)
+    for read in (read_model, read_metadata):
+        with pytest.raises(CheckpointError, match="its metadata have changed since they were written"):
+            read(model)
+
+
+def test_early_files_have_fewer_checksums(model: Path) -> None:
+    header = header_of(model)
+    del header["checksum"]
+    rewrite(model, header)
+    assert checked_by(model) == "weights"
+    assert read_model(model)[0] == METADATA
+    del header["sha256"]
+    rewrite(model, header)
+    assert checked_by(model) == "nothing"
+    assert read_model(model)[0] == METADATA
+
+
+def test_a_model_of_a_later_version_says_so(model: Path) -> None:
+    rewrite(model, header_of(model) | {"format": "simulacra-model-2"})
+    with pytest.raises(CheckpointError, match=r"written by a later version of Simulacra: its format is .*-2.*update"):
+        read_model(model)
 
 
 def test_weights_of_another_network_are_refused(model: Path) -> None:

@@ -194,6 +194,8 @@ def judge(
             tell("drawing the report", 0.99)
             page = write(verdict, output)
             lines = _lines(verdict)
+            told = {"--hold-out": hold_out, "--max-events": max_events, "--protocol": protocol, "--binning": binning}
+            lines += _kept(verdict, generated, truth, {"--part": part, **told})
     for line in (*lines, f"Report: {page}"):
         typer.echo(line)
 
@@ -208,3 +210,17 @@ def _lines(verdict: Verdict) -> list[str]:
         beside = f"truth against truth {row['truth']}, limit {row['limit']}"
         lines.append(f"  {row['outcome']:<9} {row['title']:<{width}}  {row['value']}  ({beside})")
     return lines
+
+
+def _kept(verdict: Verdict, generated: list[str], truth: Path, options: dict[str, Any]) -> list[str]:
+    """Keep the verdict's numbers beside the judged model and return the line that says so; none for other samples."""
+    import shlex
+
+    from simulacra.workflows.judged_model import keep_judged
+
+    told = {"--use": verdict.use, "--seed": verdict.seed, **options}
+    given = [str(word) for name, value in told.items() if value is not None for word in (name, value)]
+    command = shlex.join(["simulacra", "judge", str(truth), *generated, *given])
+    part = " (its test part)" if options["--part"] == "test" else ""
+    kept = keep_judged(verdict, generated, command=command, truth=f"{truth}{part}")
+    return [] if kept is None else [f"Numbers kept in {kept}: simulacra info {generated[0]} shows them"]

@@ -65,4 +65,14 @@ def judge_score(
         typer.echo(f"  {finding.sentence}")
     for note in verdict.notes:
         typer.echo(f"  {note}")
+    if trained is not None:
+        import shlex
+
+        from simulacra.workflows.judged_model import keep_judged_score
+
+        null_given = [] if null is None else ["--null", str(null)]
+        given = [*(model or []), str(background), str(signal), *null_given, "--seed", str(seed)]
+        kept = keep_judged_score(verdict, trained, shlex.join(["simulacra", "judge-score", *given]))
+        if kept is not None:
+            typer.echo(f"Numbers kept in {kept}: simulacra info {(model or [''])[0]} shows them")
     typer.echo(f"Report: {page}")

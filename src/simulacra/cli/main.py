@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "export",
     "bench",
     "systems",
+    "info",
     "demo",
 )
 

@@ -57,7 +57,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Any:
         return Reweighter.load(path)
     if not path.exists() and str(name_or_path) in shipped_reweighters():
         return Reweighter.load(name_or_path)
-    path = _file_of(name_or_path)
+    path = file_of(name_or_path)
     kind = _kind_of(read_metadata(path))
     return TrainedScore(path) if kind is not None and makes(kind) == "scores" else TrainedGenerator(path)
 
@@ -74,7 +74,7 @@ def load_generator(name_or_path: str | os.PathLike[str]) -> TrainedGenerator:
 
     if str(name_or_path) in shipped_reweighters() and not Path(name_or_path).exists():
         raise ValueError(f"'{name_or_path}' makes weights, not events: simulacra reweight --with {name_or_path}")
-    return TrainedGenerator(_file_of(name_or_path))
+    return TrainedGenerator(file_of(name_or_path))
 
 
 def load_members(name_or_path: str | os.PathLike[str]) -> tuple[TrainedGenerator, ...]:
@@ -85,7 +85,7 @@ def load_members(name_or_path: str | os.PathLike[str]) -> tuple[TrainedGenerator
     CheckpointError, ValueError
         as :func:`load`, or if a member lacks its model or is of another kind than the first.
     """
-    folders = _member_folders(path_of(name_or_path, "the generator"))
+    folders = member_folders(path_of(name_or_path, "the generator"))
     if not folders:
         return (load_generator(name_or_path),)
     members = tuple(load_generator(folder) for folder in folders)
@@ -95,10 +95,17 @@ def load_members(name_or_path: str | os.PathLike[str]) -> tuple[TrainedGenerator
     return members
 
 
-def _file_of(name_or_path: str | os.PathLike[str]) -> Path:
+def file_of(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the file of a generator or a score: of a shipped name, a run folder, or the file itself.
+
+    Raises
+    ------
+    ValueError
+        if there is none, or the folder is that of an ensemble.
+    """
     path = path_of(name_or_path, "the model")
     if path.is_dir():
-        if members := _member_folders(path):
+        if members := member_folders(path):
             raise ValueError(
                 f"'{path}' is an ensemble of {len(members)}: load one, such as '{members[0]}', or all of "
                 "them with simulacra.trained.load_members"
@@ -119,5 +126,6 @@ def _kind_of(metadata: Any) -> str | None:
         return None
 
 
-def _member_folders(path: Path) -> list[Path]:
+def member_folders(path: Path) -> list[Path]:
+    """Return the run folders in the folder of an ensemble, in their order; none if it is no ensemble."""
     return sorted(path.glob("member-*"), key=lambda folder: (len(folder.name), folder.name))

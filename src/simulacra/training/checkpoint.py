@@ -15,8 +15,18 @@ from torch import Tensor, nn
 
 from simulacra import whole_files
 from simulacra.errors import printable
+from simulacra.version import is_later, written_later
 
 FORMAT: Final = "simulacra-model-1"
+#: the first bytes of files that are taken for models, and what they are
+_FOREIGN: Final[Mapping[bytes, str]] = {
+    **{bytes((0x80, version)): "a Python pickle, which can run any code when it is read" for version in range(2, 6)},
+    b"PK\x03\x04": "a zip archive, such as a checkpoint of PyTorch (.pt, .ckpt) or arrays of NumPy (.npz)",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\x89HDF": "an HDF5 file",
+}
+#: endings of files that are pickles or hold them, in protocols without such first bytes too
+_PICKLED: Final = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 
 
 class CheckpointError(ValueError):
@@ -43,7 +53,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # Not sorted: the order of the conditions is that of the network's columns.
     header = {"format": FORMAT, "simulacra": json.dumps(metadata), "sha256": data_hash(weights)}
-    write_atomically(path, save(weights, header))
+    write_atomically(path, save(weights, header | {"checksum": _checksum(header)}))
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -57,7 +67,8 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises
     ------
     CheckpointError
-        if the file is missing, damaged, of another kind, or holds weights that are not finite.
+        if the file is missing, damaged or changed, of another kind (it is then not read, and no code in it is run), of
+        a later version, or holds weights that are not finite.
     """
     metadata, weights = _read(path, with_weights=True)
     for name, tensor in weights.items():
@@ -69,16 +80,11 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise CheckpointError(f"there is no model file {path}")
+    _refuse_foreign(path)
     try:
         with safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise CheckpointError(
-                    f"{path} is not a Simulacra model: its format is {printable(repr(header.get('format')), 40)}, not "
-                    f"'{FORMAT}'"
-                )
+            _refuse_format(path, header.get("format"))
             weights = {name: file.get_tensor(name) for name in file.keys()} if with_weights else {}  # noqa: SIM118
             metadata = json.loads(header["simulacra"])
     except (SafetensorError, json.JSONDecodeError, KeyError, UnicodeDecodeError, RecursionError) as error:
@@ -86,9 +92,65 @@ def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, 
         raise CheckpointError(f"{path} is damaged or truncated ({reason}): copy it again or train again") from None
     if not isinstance(metadata, dict):
         raise CheckpointError(f"{path} is damaged, its metadata are not a table of names: copy it again or train again")
+    if header.get("checksum", _checksum(header)) != _checksum(header):
+        raise CheckpointError(f"{path} is damaged, its metadata have changed since they were written: copy it again")
     if with_weights and header.get("sha256", data_hash(weights)) != data_hash(weights):
         raise CheckpointError(f"{path} is damaged, its weights have changed since they were written: copy it again")
     return metadata, weights
+
+
+def checked_by(path: Path) -> str:
+    """Return what the checksums in a model file cover: "weights and metadata", or in early files "weights".
+
+    A checksum notices damage and slips. It is no signature: who changes a file can also write a new checksum.
+
+    Raises
+    ------
+    CheckpointError
+        as :func:`read_metadata`.
+    """
+    from safetensors import safe_open
+
+    read_metadata(path)
+    with safe_open(str(path), framework="pt") as file:
+        header = file.metadata()
+    return "weights and metadata" if "checksum" in header else "weights" if "sha256" in header else "nothing"
+
+
+def _checksum(header: Mapping[str, str]) -> str:
+    """Return the SHA-256 of all that a header says: its format, its metadata, and the hash of the weights."""
+    told = [header.get(name, "") for name in ("format", "simulacra", "sha256")]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse what is no safetensors file by what it is, before anything reads it."""
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder, not a model file")
+    if not path.is_file():
+        raise CheckpointError(f"there is no model file {path}")
+    try:
+        with path.open("rb") as file:
+            head = file.read(9)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    # A safetensors file begins with the length of its header in eight bytes, which may look like anything, and a brace.
+    found = () if head[8:] == b"{" else _FOREIGN.items()
+    what = next((what for magic, what in found if head.startswith(magic)), None)
+    if what is None and path.suffix.lower() in _PICKLED:
+        what = f"not read, for files '{path.suffix}' hold pickles, which can run any code when they are read"
+    if what is not None:
+        raise CheckpointError(
+            f"{path} is no Simulacra model: it is {what}. Models are .safetensors files; see docs/trust.md"
+        )
+
+
+def _refuse_format(path: Path, said: str | None) -> None:
+    if said == FORMAT:
+        return
+    if is_later(said, FORMAT):
+        raise CheckpointError(written_later(str(path), said, FORMAT))
+    raise CheckpointError(f"{path} is not a Simulacra model: its format is {printable(repr(said), 40)}, not '{FORMAT}'")
 
 
 def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
