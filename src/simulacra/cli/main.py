@@ -35,6 +35,7 @@ COMMANDS: Final = (
     "calibrate",
     "fit",
     "export",
+    "serve",
     "bench",
     "systems",
     "info",

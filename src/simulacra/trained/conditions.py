@@ -282,19 +282,24 @@ class TrainedConditions:
         beyond = FAR_WIDTHS * (high - low) if high > low and not self.declared[name].whole else np.inf
         return low - beyond, high + beyond
 
-    def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
-        """Warn if a range of conditions reaches outside the trained one."""
+    def outside(self, asked: Mapping[str, tuple[float, float]]) -> list[str]:
+        """Return a sentence for each condition whose range reaches outside the trained one."""
+        found = []
         for name, (lowest, highest) in asked.items():
             low, high = self.ranges[name]
             slack = SLACK.get(self.declared[name].kind, 1e-6) * (high - low)
             if lowest < low - slack or highest > high + slack:
                 units = "" if (given := self.declared[name].units) == "1" else f" {given}"
-                warnings.warn(
+                found.append(
                     f"'{name}' from {lowest:g} to {highest:g}{units} reaches outside the trained range of {low:g} to "
-                    f"{high:g}{units}: '{self.model}' extrapolates there, judge it before you trust it",
-                    ExtrapolationWarning,
-                    stacklevel=3,
+                    f"{high:g}{units}: '{self.model}' extrapolates there, judge it before you trust it"
                 )
+        return found
+
+    def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
+        """Warn if a range of conditions reaches outside the trained one."""
+        for sentence in self.outside(asked):
+            warnings.warn(sentence, ExtrapolationWarning, stacklevel=3)
 
 
 def _refuse_contradictions(

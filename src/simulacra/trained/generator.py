@@ -287,13 +287,24 @@ class TrainedGenerator(TrainedModel):
 
     def _quick(self, conditions: np.ndarray, seed: int, first: int, fixed_noise: bool) -> np.ndarray:
         """Return the output up to rounding, for the requested events only."""
-        session = self._session()
-        run = session.run if session else self._by_torch
         pieces = []
         for k in range(0, len(conditions), LARGEST):
             rows = conditions[k : k + LARGEST]
-            pieces.append(run(self._noise(seed, first + k, len(rows), fixed_noise), rows))
+            pieces.append(self.evaluate(self._noise(seed, first + k, len(rows), fixed_noise), rows))
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def evaluate(self, noise: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        """Return the network's output, (N, ...), up to rounding: by ONNX Runtime if its graph is there.
+
+        Parameters
+        ----------
+        noise:
+            (N, latent) float32.
+        conditions:
+            in the order of the network's columns, (N, C) float32.
+        """
+        session = self._session()
+        return session.run(noise, conditions) if session else self._by_torch(noise, conditions)
 
     def _session(self) -> Session | None:
         """Return ONNX Runtime with the module's weights, if its graph is next to them and it is on the CPU."""

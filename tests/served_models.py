@@ -1,0 +1,62 @@
+"""A service in the test's own process: its application, and a client of it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow as pa
+
+URL = "http://127.0.0.1"
+EVENTS = "/models/{}/events"
+
+
+def ask(app: Any, method: str, path: str, **given: Any) -> httpx.Response:
+    """Return the answer to one request."""
+    return ask_all(app, [(method, path, given)])[0]
+
+
+def ask_all(app: Any, requests: list[tuple[str, str, dict[str, Any]]], host: str = "127.0.0.1") -> list[httpx.Response]:
+    """Return the answers to requests that are sent at the same time."""
+
+    async def all_of_them() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app, client=(host, 1234))
+        async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+            return list(await asyncio.gather(*(client.request(m, path, **given) for m, path, given in requests)))
+
+    return asyncio.run(all_of_them())
+
+
+def events(app: Any, model: str, form: str = "npz", **body: Any) -> httpx.Response:
+    """Return the answer to a request for events."""
+    return ask(app, "POST", EVENTS.format(model), params={"format": form}, json=body)
+
+
+def from_npz(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays of an archive by name, and what it says beside them."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive}
+    return arrays, json.loads(str(arrays.pop("simulacra")))
+
+
+def from_arrow(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays of a stream by name, and what it says beside them."""
+    table = pa.ipc.open_stream(content).read_all()
+    arrays = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        tensor = isinstance(column.type, pa.FixedShapeTensorType)
+        arrays[name] = column.to_numpy_ndarray() if tensor else column.to_numpy()
+    return arrays, json.loads(table.schema.metadata[b"simulacra"])
+
+
+def from_json(content: bytes, dtypes: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays of an object by name, and what it says beside them."""
+    told = json.loads(content)
+    variables = told.pop("variables")
+    return {name: np.array(one["values"], dtypes[name]) for name, one in variables.items()}, told
