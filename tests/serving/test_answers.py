@@ -157,6 +157,7 @@ def test_models_are_described(app: Any) -> None:
         "high": 100.0,
         "positive": True,
         "choices": [],
+        "decides": False,
         "default": "log:1.0:100.0",
     }
     assert (told["reference"], told["shared_evaluation"], told["most_events"]) == ("calogan-eplus", True, 10_000)

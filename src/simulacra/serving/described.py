@@ -45,6 +45,7 @@ class DescribedCondition(BaseModel):
     high: Annotated[float, Field(description="the highest trained value")]
     positive: bool
     choices: list[str]
+    decides: Annotated[bool, Field(description="whether others follow it where they are not asked for")]
     default: Annotated[str, Field(description="the distribution in the training sample")]
 
 
@@ -97,6 +98,7 @@ def described(served: Served, reference: Reference | None, version: str) -> Desc
             high=trained.ranges[name][1],
             positive=one.positive,
             choices=list(one.choices),
+            decides=one.decides,
             default=trained.default(name),
         )
         for name, one in trained.declared.items()

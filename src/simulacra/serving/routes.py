@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import FiniteFloat
 from starlette.exceptions import HTTPException
 
+from simulacra.serving import page
 from simulacra.serving.described import DescribedModel, Health, ListedModels, described, listed
 from simulacra.serving.guard import LOOPBACK, App, Guard, logged_fault
 from simulacra.serving.limits import Limits
@@ -92,6 +93,7 @@ def application(
     )
     _add_refusals(app)
     _add_routes(app, service)
+    page.add(app)
     app.openapi = completed(app, service, token is not None)  # type: ignore[method-assign]
     return Guard(app, limits, token, allowed_hosts, service.metrics)
 
