@@ -1,6 +1,7 @@
 """A toy simulator whose chunks are pure functions of their number, and the ways in which a real one goes wrong.
 
-Run as a script it writes a store: ``toy_events.py PATH N_EVENTS CHUNK_SIZE WORKERS SECONDS_A_CHUNK``.
+Run as a script it writes a store: ``toy_events.py PATH N_EVENTS CHUNK_SIZE WORKERS SECONDS_A_CHUNK``, where
+WORKERS is their number or a scheduler.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from simulacra.campaigns import executor_for
 from simulacra.events import make_events, variable
 from simulacra.store import Chunk, write_store
 
@@ -76,15 +78,17 @@ class ToyTask:
 
 if __name__ == "__main__":
     path, n_events, chunk_size, workers, delay = sys.argv[1:]
+    by = executor_for(None, int(workers)) if workers.isdigit() else executor_for(workers)
     try:
-        write_store(
-            path,
-            ToyTask(delay=float(delay), log=Path(path).with_name("log")),
-            n_events=int(n_events),
-            chunk_size=int(chunk_size),
-            workers=int(workers),
-            fingerprint={"seed": 7},
-        )
+        with by as executor:
+            write_store(
+                path,
+                ToyTask(delay=float(delay), log=Path(path).with_name("log")),
+                n_events=int(n_events),
+                chunk_size=int(chunk_size),
+                workers=executor,
+                fingerprint={"seed": 7},
+            )
     except KeyboardInterrupt as stop:
         print(stop, file=sys.stderr)
         sys.exit(130)

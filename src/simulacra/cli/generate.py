@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from simulacra.cli.options import Scheduler
+
 
 def generate(
     generator: Annotated[
@@ -72,6 +74,7 @@ def generate(
         int, typer.Option("--batch-size", min=1, help="Events in memory at a time; the events do not depend on it.")
     ] = 8192,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes; the events do not depend on it.")] = 1,
+    scheduler: Scheduler = None,
     runtime: Annotated[
         str,
         typer.Option(
@@ -127,6 +130,7 @@ def generate(
         "last_layer_draws": last_layer_draws,
         "batch_size": batch_size,
         "workers": workers,
+        "scheduler": scheduler,
         "runtime": runtime,
         "device": device,
         "refine": refine,

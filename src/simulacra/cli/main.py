@@ -39,6 +39,7 @@ COMMANDS: Final = (
     "bench",
     "systems",
     "info",
+    "job-script",
     "demo",
 )
 

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from simulacra.store import WriteSummary
+
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Dask cluster to use in the place of --workers: the address of its scheduler (tcp://HOST:PORT), local or "
+        "local:N for N workers on this machine, or a settings file (.toml) for Slurm or HTCondor.",
+    ),
+]
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulacra.cli.options import pairs
+from simulacra.cli.options import Scheduler, pairs
 
 if TYPE_CHECKING:
     from simulacra.store import WriteSummary
@@ -33,6 +33,7 @@ def geant4(
     n_events: Annotated[int, typer.Option("-n", "--n-events", min=1, help="Number of showers.")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same showers, with any number of workers.")],
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    scheduler: Scheduler = None,
     impact_x: Annotated[str, typer.Option(help=f"x of the impact on the front face in mm: {DRAWN}.")] = "0",
     impact_y: Annotated[str, typer.Option(help=f"y of the impact on the front face in mm: {DRAWN}.")] = "0",
     polar_angle: Annotated[str, typer.Option(help=f"Angle of incidence to the z axis in rad: {DRAWN}.")] = "0",
@@ -50,6 +51,7 @@ def geant4(
         n_events,
         seed=seed,
         workers=workers,
+        scheduler=scheduler,
         chunk_size=chunk_size,
         overwrite=overwrite,
         geometry=geometry,
@@ -137,6 +139,7 @@ def pythia(
         int | None, typer.Option(min=1, help="Most particles per event; the default depends on the process.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    scheduler: Scheduler = None,
     chunk_size: Annotated[int, typer.Option(min=1, help="Events per chunk; another size gives other events.")] = 2500,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
@@ -151,6 +154,7 @@ def pythia(
         n_events,
         seed=seed,
         workers=workers,
+        scheduler=scheduler,
         chunk_size=chunk_size,
         overwrite=overwrite,
         process=process,
@@ -191,6 +195,7 @@ def shower(
     ] = False,
     max_partons: Annotated[int, typer.Option(min=2, help="Places for partons in an event.")] = 48,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    scheduler: Scheduler = None,
     chunk_size: Annotated[int, typer.Option(min=1, help="Showers per chunk; another size gives other showers.")] = 5000,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
@@ -203,6 +208,7 @@ def shower(
         n_events,
         seed=seed,
         workers=workers,
+        scheduler=scheduler,
         chunk_size=chunk_size,
         overwrite=overwrite,
         parton_energy=energy,
@@ -226,6 +232,7 @@ def hemispheres(
     cutoff: Annotated[float, typer.Option(help="Lowest transverse momentum of Pythia's shower in GeV.")] = 1.0,
     max_partons: Annotated[int, typer.Option(min=2, help="Places for partons in an event.")] = 48,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    scheduler: Scheduler = None,
     chunk_size: Annotated[int, typer.Option(min=1, help="Events per chunk; another size gives other events.")] = 2500,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
@@ -238,6 +245,7 @@ def hemispheres(
         n_events,
         seed=seed,
         workers=workers,
+        scheduler=scheduler,
         chunk_size=chunk_size,
         overwrite=overwrite,
         gluon_energy=energy,
@@ -258,6 +266,7 @@ def fields(
     pixels: Annotated[int, typer.Option(min=4, help="Number of pixels along an axis.")] = 64,
     axes: Annotated[int, typer.Option(min=1, max=3, help="Number of axes.")] = 2,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    scheduler: Scheduler = None,
     chunk_size: Annotated[int, typer.Option(min=1, help="Fields per chunk.")] = 256,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
@@ -270,6 +279,7 @@ def fields(
         n_events,
         seed=seed,
         workers=workers,
+        scheduler=scheduler,
         chunk_size=chunk_size,
         overwrite=overwrite,
         form=form,
@@ -288,6 +298,7 @@ def detector(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events, with any number of workers.")],
     settings: Annotated[str, typer.Option(help="Shipped detector (lep-like) or a TOML file.")] = "lep-like",
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    scheduler: Scheduler = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store.")] = False,
 ) -> None:
     """Simulate a parametric detector on particles. If it was killed, run the same command again to continue."""
@@ -296,7 +307,14 @@ def detector(
 
     loaded = DetectorSettings.load(settings)
     summary = simulate(
-        "detector", out, seed=seed, particles=particles, settings=settings, workers=workers, overwrite=overwrite
+        "detector",
+        out,
+        seed=seed,
+        particles=particles,
+        settings=settings,
+        workers=workers,
+        scheduler=scheduler,
+        overwrite=overwrite,
     )
     _say(summary, f"events as a {loaded.name} detector sees them", "per event")
 

@@ -25,7 +25,7 @@ from simulacra.events import REQUIRED_ATTRIBUTES, EventsError, make_events, name
 from simulacra.simulators.detector_response import Particles, draws_of, respond
 from simulacra.simulators.detector_settings import DetectorSettings
 from simulacra.simulators.simulation import check_seed, fingerprint_of
-from simulacra.store import Chunk, WriteSummary, open_events, refuse_source, write_events, write_store
+from simulacra.store import Chunk, Executor, WriteSummary, open_events, refuse_source, write_events, write_store
 from simulacra.store.read import read_plan
 from simulacra.units import in_convention
 
@@ -99,7 +99,7 @@ def write_detector(
     settings: DetectorSettings,
     *,
     seed: int,
-    workers: int = 1,
+    workers: int | Executor = 1,
     chunk_size: int | None = None,
     progress: bool = True,
     overwrite: bool = False,

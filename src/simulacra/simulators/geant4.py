@@ -19,7 +19,7 @@ from simulacra.settings import CheckedSettings
 from simulacra.simulators import geant4_data
 from simulacra.simulators.geant4_data import HOW_TO_GET, Geant4Error
 from simulacra.simulators.simulation import DistributionText, check_seed, fingerprint_of, simulated
-from simulacra.store import Chunk, WriteSummary, write_store
+from simulacra.store import Chunk, Executor, WriteSummary, write_store
 
 PhysicsList = Literal["auto", "FTFP_BERT", "electromagnetic"]
 
@@ -205,7 +205,7 @@ def write_showers(
     *,
     seed: int,
     n_events: int,
-    workers: int = 1,
+    workers: int | Executor = 1,
     chunk_size: int = CHUNK_SIZE,
     progress: bool = True,
     overwrite: bool = False,

@@ -30,7 +30,7 @@ from simulacra.observables.lund import COUPLED, momenta_of
 from simulacra.settings import CheckedSettings
 from simulacra.simulators.parton_clouds import parton_variables
 from simulacra.simulators.simulation import DistributionText, check_seed, fingerprint_of, simulated
-from simulacra.store import Chunk, WriteSummary, write_store
+from simulacra.store import Chunk, Executor, WriteSummary, write_store
 
 #: colour factor of a gluon
 C_A: Final = 3.0
@@ -235,7 +235,7 @@ def write_parton_showers(
     *,
     seed: int,
     n_events: int,
-    workers: int = 1,
+    workers: int | Executor = 1,
     chunk_size: int = CHUNK_SIZE,
     progress: bool = True,
     overwrite: bool = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from simulacra.simulators.pythia_selections import kept_of_collisions
 from simulacra.simulators.pythia_settings import Parameter, PythiaSettings, VisibleSettings
 from simulacra.simulators.pythia_variations import Variation
 from simulacra.simulators.simulation import check_seed, fingerprint_of, simulated
-from simulacra.store import Chunk, WriteSummary, write_store
+from simulacra.store import Chunk, Executor, WriteSummary, folder_for_tasks, write_store
 
 if TYPE_CHECKING:
     from simulacra.simulators.pythia_instance import PythiaInstance
@@ -347,7 +346,7 @@ def write_collisions(
     *,
     seed: int,
     n_events: int,
-    workers: int = 1,
+    workers: int | Executor = 1,
     chunk_size: int = CHUNK_SIZE,
     progress: bool = True,
     overwrite: bool = False,
@@ -368,11 +367,11 @@ def write_collisions(
             f"chunks of {chunk_size} events are not a multiple of the {settings.events_per_draw} events per draw: "
             "change one of the two"
         )
-    with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
+    with folder_for_tasks(workers) as folder:
         lhe = None
         if settings.lhe is not None:
             lhe = LheFile.of(settings.lhe)
-            settings = _with_file(settings, lhe, n_events, Path(folder))
+            settings = _with_file(settings, lhe, n_events, folder)
         settings = checked(settings)
         lhe_sha256 = None if lhe is None else lhe.sha256
         return write_store(

@@ -24,7 +24,7 @@ from simulacra.simulators.parton_clouds import parton_variables
 from simulacra.simulators.parton_shower import ShowerError
 from simulacra.simulators.pythia import require_package
 from simulacra.simulators.simulation import DistributionText, check_seed, fingerprint_of
-from simulacra.store import Chunk, WriteSummary, write_store
+from simulacra.store import Chunk, Executor, WriteSummary, write_store
 
 CHUNK_SIZE: Final = 2500
 #: Pythia's settings: nothing but the shower of what is put into its record
@@ -148,7 +148,7 @@ def write_pythia_partons(
     *,
     seed: int,
     n_events: int,
-    workers: int = 1,
+    workers: int | Executor = 1,
     chunk_size: int = CHUNK_SIZE,
     progress: bool = True,
     overwrite: bool = False,

@@ -24,7 +24,7 @@ from simulacra.conditions import Distribution
 from simulacra.events import make_events, variable
 from simulacra.settings import CheckedSettings
 from simulacra.simulators.simulation import DistributionText, check_seed, fingerprint_of, simulated
-from simulacra.store import Chunk, WriteSummary, write_store
+from simulacra.store import Chunk, Executor, WriteSummary, write_store
 
 CHUNK_SIZE: Final = 256
 VERSION: Final = "1"
@@ -189,7 +189,7 @@ def write_random_fields(
     *,
     seed: int,
     n_events: int,
-    workers: int = 1,
+    workers: int | Executor = 1,
     chunk_size: int = CHUNK_SIZE,
     progress: bool = True,
     overwrite: bool = False,

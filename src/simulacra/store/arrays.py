@@ -146,7 +146,7 @@ def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
 def finish(folder: Path, plan: Plan, sizes: Mapping[str, int], attributes: Mapping[str, Any]) -> None:
     """Write the record that marks the store as complete; remove leftovers of killed writers."""
     for place in folder.rglob("*.partial"):
-        place.unlink()
+        place.unlink(missing_ok=True)
     group = zarr.open_group(folder, mode="r+", zarr_format=3)
     record = {"plan": json.loads(plan.to_json()), "bytes": dict(sizes)}
     group.attrs.update({key: plain(value) for key, value in attributes.items()} | {STORE_ATTRIBUTE: json.dumps(record)})

@@ -109,7 +109,8 @@ class Partial:
     def mark(self, chunk: Chunk, *, seconds: float, seconds_per_event: float, sizes: dict[str, int]) -> None:
         """Record that a chunk is finished."""
         marker = {"seconds": seconds, "seconds_per_event": seconds_per_event, "bytes": sizes}
-        write_whole(self.done / f"{chunk.index:08d}.json", json.dumps(marker), alone=True)
+        # not alone: a worker that was taken for dead may still make the same chunk
+        write_whole(self.done / f"{chunk.index:08d}.json", json.dumps(marker))
 
     def markers(self, plan: Plan) -> dict[int, Marker]:
         """Return the marker of each finished chunk; a chunk whose files have changed is not finished."""

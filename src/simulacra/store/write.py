@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +17,14 @@ import xarray as xr
 
 from simulacra.events import validate
 from simulacra.progress import event_progress
-from simulacra.settings import path_of, whole_number
+from simulacra.settings import path_of
 from simulacra.store.arrays import create, finish, write_chunk
 from simulacra.store.errors import FULL_DISK, StoreError, StoreExistsError, full_disk, memory, size
+from simulacra.store.executors import Executor, ExecutorError, ThisProcess, executor_of
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
 from simulacra.store.read import open_events, read_plan
-from simulacra.store.workers import ChunkError, Workers, attempt
+from simulacra.store.workers import ChunkError
 
 Task = Callable[[Chunk], xr.Dataset]
 
@@ -38,6 +39,8 @@ MOST_COMPRESSION: Final = 50.0
 FILE_ENDINGS: Final = (".h5", ".hdf5", ".hepmc")
 #: events of at most so many bytes are checked before a store is begun
 CHECKED_FIRST: Final = 2**30
+#: how long files that other machines wrote may be missing here: network file systems keep listings for a minute [s]
+SETTLING: Final = 75.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def write_store(
     n_events: int,
     chunk_size: int,
     fingerprint: Mapping[str, Any],
-    workers: int = 1,
+    workers: int | Executor = 1,
     in_process: bool = True,
     progress: bool = True,
     label: str = "events",
@@ -87,7 +90,7 @@ def write_store(
     fingerprint:
         the settings that determine the events, as JSON; a store is continued only if they are equal.
     workers:
-        number of processes.
+        number of processes, or what runs the tasks, such as a cluster (:mod:`simulacra.campaigns`).
     in_process:
         whether a single worker runs in this process; otherwise in a separate one.
     attributes:
@@ -114,13 +117,14 @@ def write_store(
         with the number of events that are kept.
     """
     path = _refuse_file(path_of(path, "the store"))
-    if whole_number(workers, "the number of workers") < 1:
-        raise ValueError(f"at least one worker is needed, not {workers}")
+    executor = executor_of(workers, in_process=in_process)
+    if executor.elsewhere:
+        path = path.absolute()
     plan = Plan.make(n_events, chunk_size, fingerprint)
     make = _Make(path, plan, task, contiguous=contiguous)
     return _write(
         make,
-        processes=0 if workers == 1 and in_process else workers,
+        executor=executor,
         progress=progress,
         label=label,
         attributes=dict(attributes or {}),
@@ -161,7 +165,7 @@ def write_events(
     make = _Make(path, plan, lambda chunk: events.isel(event=slice(chunk.start, chunk.stop)), contiguous=False)
     return _write(
         make,
-        processes=0,
+        executor=ThisProcess(),
         progress=progress,
         label="events",
         attributes={},
@@ -202,6 +206,9 @@ class _Make:
                 f"the task made {len(index)} events ({index[:1]} …), not {chunk.start} to {chunk.stop - 1}"
             )
         partial = Partial(self.path)
+        if partial.plan() != self.plan:
+            # this process was taken for dead: others have finished the store, or begun another one
+            raise StoreError(f"'{self.path}' was finished, removed or begun with other settings meanwhile")
         create(partial.data, events, self.plan)
         sizes = write_chunk(partial.data, events, chunk)
         stated = float(events.attrs.get("seconds_per_event", seconds / n))
@@ -211,7 +218,7 @@ class _Make:
 def _write(
     make: _Make,
     *,
-    processes: int,
+    executor: Executor,
     progress: bool,
     label: str,
     attributes: dict[str, Any],
@@ -231,7 +238,7 @@ def _write(
             if start_over:
                 partial.clear()
             try:
-                _refuse_what_cannot_fit(partial, plan, bytes_per_event, max(1, processes))
+                _refuse_what_cannot_fit(partial, plan, bytes_per_event, executor.tasks_here)
             except StoreError:
                 if not (partial.folder / "plan.json").exists():
                     partial.remove()
@@ -245,13 +252,13 @@ def _write(
             # closed at once when anything is raised in here, so that no process is left behind
             with (
                 event_progress(label, plan.n_events, n_resumed, show=progress) as advance,
-                contextlib.closing(_made(make, missing, processes)) as made,
+                contextlib.closing(executor.run(make, missing, shared=str(partial.folder))) as made,
             ):
-                for i, chunk in enumerate(made):
+                for i, (chunk, _) in enumerate(made):
                     advance(chunk.stop - chunk.start)
                     if i == 0:
                         _check_space(partial, plan)
-            seconds_per_event = _finish(partial, plan, attributes)
+            seconds_per_event = _finish(partial, plan, attributes, SETTLING if executor.elsewhere else 0.0)
             return WriteSummary(path, plan.n_events, n_resumed, time.perf_counter() - begun, seconds_per_event)
     except ChunkError as failure:
         if failure.error_number is not None:
@@ -262,22 +269,14 @@ def _write(
         if failure.trace:
             error.add_note(failure.trace)
         raise error from failure
+    except ExecutorError as error:
+        raise StoreError(f"'{path}' is not finished: {error}. {_kept(partial, plan)}") from error
     except OSError as error:
         if error.errno in FULL_DISK:
             raise full_disk(path, error.errno) from error
         raise StoreError(f"cannot write '{path}': {error}") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped. {_kept(partial, plan)}") from None
-
-
-def _made(make: _Make, chunks: Iterable[Chunk], processes: int) -> Generator[Chunk]:
-    if processes:
-        yield from Workers(make, processes).run(chunks)
-        return
-    for chunk in chunks:
-        if failure := attempt(make, chunk):
-            raise failure
-        yield chunk
 
 
 def _already_there(path: Path, plan: Plan, partial: Partial) -> float:
@@ -332,9 +331,12 @@ def _check_space(partial: Partial, plan: Plan) -> None:
         raise full_disk(partial.path, None, n_bytes / n_done * n_left)
 
 
-def _finish(partial: Partial, plan: Plan, attributes: dict[str, Any]) -> float:
+def _finish(partial: Partial, plan: Plan, attributes: dict[str, Any], patience: float) -> float:
     """Complete the store, move it into place and return its seconds per event."""
-    markers = partial.markers(plan)
+    markers, until = partial.markers(plan), time.monotonic() + patience
+    while len(markers) < plan.n_chunks and time.monotonic() < until:
+        time.sleep(1)
+        markers = partial.markers(plan)
     damaged = [str(chunk) for chunk in plan.chunks() if chunk.index not in markers]
     if damaged:
         raise StoreError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ def generate(
     last_layer_draws: int | None = None,
     batch_size: int = 8192,
     workers: int = 1,
+    scheduler: str | os.PathLike[str] | None = None,
     runtime: Runtime = "torch",
     device: str = "cpu",
     refine: str | os.PathLike[str] | None = None,
@@ -75,6 +75,9 @@ def generate(
         events in memory at a time; the events do not depend on it.
     workers:
         processes; the events do not depend on it.
+    scheduler:
+        a Dask cluster in the place of the processes (:func:`simulacra.campaigns.executor_for`): "tcp://HOST:PORT",
+        "local", or a settings file.
     runtime:
         "torch", or "onnx": faster, and equal within rounding; a generator without a graph is exported first.
     device:
@@ -120,6 +123,7 @@ def generate(
         last_layer_draws=last_layer_draws,
         batch_size=batch_size,
         workers=workers,
+        scheduler=scheduler,
         runtime=runtime,
         device=device,
         refine=None if refine is None else str(refine),
@@ -144,6 +148,7 @@ class Generation:
     last_layer_draws: int | None = None
     batch_size: int = 8192
     workers: int = 1
+    scheduler: str | os.PathLike[str] | None = None
     runtime: Runtime = "torch"
     device: str = "cpu"
     refine: str | None = None
@@ -267,12 +272,13 @@ class PreparedGeneration:
         simulacra.store.StoreError
             if the store cannot be written.
         """
-        from simulacra.store import write_store
+        from simulacra.campaigns import executor_for
+        from simulacra.store import folder_for_tasks, write_store
 
         asked = self.asked
-        with tempfile.TemporaryDirectory() as folder:
+        with executor_for(asked.scheduler, asked.workers) as executor, folder_for_tasks(executor) as folder:
             files = [
-                exported(member, Path(folder) / f"{i}.onnx") if asked.runtime == "onnx" and not graph else None
+                exported(member, folder / f"{i}.onnx") if asked.runtime == "onnx" and not graph else None
                 for i, (member, graph) in enumerate(zip(self.members, self.graphs, strict=True))
             ]
             sources = tuple(
@@ -285,7 +291,7 @@ class PreparedGeneration:
                 n_events=self.n_events,
                 chunk_size=asked.batch_size,
                 fingerprint=dict(self.fingerprint),
-                workers=asked.workers,
+                workers=executor,
                 label=self.name,
                 progress=progress,
                 overwrite=asked.overwrite,

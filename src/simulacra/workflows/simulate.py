@@ -21,6 +21,7 @@ def simulate(
     seed: int,
     particles: str | os.PathLike[str] | None = None,
     workers: int = 1,
+    scheduler: str | os.PathLike[str] | None = None,
     chunk_size: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
@@ -44,6 +45,9 @@ def simulate(
         for "detector": the store of particles.
     workers:
         processes.
+    scheduler:
+        a Dask cluster in the place of the processes (:func:`simulacra.campaigns.executor_for`): "tcp://HOST:PORT",
+        "local", or a settings file.
     chunk_size:
         events per chunk; another size gives other events. For "detector" it is that of ``particles``.
     overwrite:
@@ -75,9 +79,32 @@ def simulate(
     >>> summary.n_events
     50
     """
+    from simulacra.campaigns import executor_for
+
+    with executor_for(scheduler, workers) as executor:
+        return _simulated(
+            simulator,
+            output,
+            n_events,
+            particles,
+            chunk_size,
+            settings,
+            {"seed": seed, "workers": executor, "overwrite": overwrite, "progress": progress},
+        )
+
+
+def _simulated(
+    simulator: Simulator,
+    output: str | os.PathLike[str],
+    n_events: int | None,
+    particles: str | os.PathLike[str] | None,
+    chunk_size: int | None,
+    settings: dict[str, Any],
+    common: dict[str, Any],
+) -> WriteSummary:
+    """Simulate events; ``common`` are the options of all simulators."""
     # Only what is given, so that each simulator's own defaults hold.
     sized: dict[str, Any] = {} if chunk_size is None else {"chunk_size": chunk_size}
-    common: dict[str, Any] = {"seed": seed, "workers": workers, "overwrite": overwrite, "progress": progress}
     if simulator == "detector":
         return _detector(output, particles, n_events, settings, common | sized)
     if particles is not None:

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+
+from simulacra.campaigns.settings import LocalSettings, SlurmSettings, job_script, read_settings
+
+SLURM = """
+kind = "slurm"
+jobs = 20
+cores = 8
+memory = "16GB"
+queue = "long"
+account = "atlas"
+walltime = "12:00:00"
+job_extra_directives = ["--constraint=avx2"]
+job_script_prologue = ["source /cvmfs/setup.sh"]
+"""
+HTCONDOR = """
+kind = "htcondor"
+jobs = 100
+cores = 1
+memory = "2GB"
+disk = "10GB"
+job_extra_directives = { "+JobFlavour" = '"tomorrow"' }
+"""
+
+
+def settings_in(folder: Path, text: str):
+    path = folder / "cluster.toml"
+    path.write_text(text)
+    return read_settings(path)
+
+
+def test_the_script_of_a_slurm_job_holds_the_settings(tmp_path: Path) -> None:
+    found = settings_in(tmp_path, SLURM)
+    assert isinstance(found, SlurmSettings)
+    assert found.jobs == 20
+    lines = job_script(found).splitlines()
+    assert {
+        "#SBATCH -p long",
+        "#SBATCH -A atlas",
+        "#SBATCH --cpus-per-task=8",
+        "#SBATCH -t 12:00:00",
+        "#SBATCH --constraint=avx2",
+        "source /cvmfs/setup.sh",
+    } <= set(lines)
+    assert "dask worker tcp://SCHEDULER:PORT" in lines[-1].replace("distributed.cli.dask_worker", "dask worker")
+
+
+def test_the_submit_file_of_an_htcondor_job_holds_the_settings(tmp_path: Path) -> None:
+    script = job_script(settings_in(tmp_path, HTCONDOR))
+    assert "MY.DaskWorkerDisk = 10000000000" in script
+    assert '+JobFlavour = "tomorrow"' in script
+    assert "tcp://SCHEDULER:PORT" in script
+
+
+def test_a_local_cluster_has_its_number_of_workers(tmp_path: Path) -> None:
+    assert settings_in(tmp_path, 'kind = "local"\njobs = 3').jobs == 3
+    assert LocalSettings(kind="local").jobs >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SLURM.replace("queue", "que"), r"cluster\.toml': que: Extra inputs are not permitted \(given: 'long'\)"),
+        (SLURM.replace("jobs = 20", "jobs = 0"), r"cluster\.toml': jobs: Input should be greater than 0"),
+        (SLURM.replace("jobs = 20\n", ""), r"cluster\.toml': jobs: Field required"),
+        (HTCONDOR.replace("disk", "walltime"), r"disk: Field required; walltime: Extra inputs"),
+        ('kind = "pbs"\njobs = 1', r"does not match any of the expected tags: 'local', 'slurm', 'htcondor'"),
+        ("kind = ", "is not a TOML file"),
+    ],
+)
+def test_wrong_settings_are_refused_with_their_place(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        settings_in(tmp_path, text)
+
+
+def test_a_missing_settings_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no settings file '.*none\.toml' of a cluster"):
+        read_settings(tmp_path / "none.toml")
