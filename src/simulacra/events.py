@@ -41,6 +41,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import xarray as xr
 
+from simulacra.lazy_arrays import in_memory
 from simulacra.settings import whole_number
 
 Role = Literal["condition", "feature", "weight", "mask", "uncertainty", "coordinate"]
@@ -54,6 +55,8 @@ NUMBERS: Final = "biuf"
 GROUP: Final = "group"
 #: the key under which xarray stores the source of a dataset
 SOURCE: Final = "source"
+#: values of a variable on disk that are checked at once [bytes]
+READ_AT_ONCE: Final = 2**27
 ENERGY_UNITS: Final = ("eV", "keV", "MeV", "GeV", "TeV")
 SPLIT: Final[tuple[tuple[Part, float], ...]] = (("train", 0.7), ("validation", 0.1), ("test", 0.2))
 
@@ -354,7 +357,13 @@ def _validate_variable(name: str, array: xr.Variable, index: np.ndarray) -> None
             raise EventsError(f"variable '{name}' has no '{attribute}'; make it with simulacra.events.variable")
     if array.attrs["role"] not in ROLES:
         raise EventsError(f"variable '{name}' has the role '{array.attrs['role']}', not one of {ROLES}")
-    _validate_values(name, array, index)
+    if in_memory(array) or array.nbytes <= READ_AT_ONCE:
+        return _validate_values(name, array, index)
+    # A sample may be larger than the memory.
+    step = max(1, READ_AT_ONCE * len(array) // array.nbytes)
+    for start in range(0, len(array), step):
+        _validate_values(name, array[start : start + step], index[start : start + step])
+    return None
 
 
 def _validate_values(name: str, array: xr.Variable, index: np.ndarray) -> None:

@@ -71,8 +71,13 @@ def generate(
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="Events in memory at a time; the events do not depend on it.")
-    ] = 8192,
+        int | None,
+        typer.Option(
+            "--batch-size",
+            min=1,
+            help="Events in memory at a time; the events do not depend on it. 8192, or fewer large ones.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes; the events do not depend on it.")] = 1,
     scheduler: Scheduler = None,
     runtime: Annotated[

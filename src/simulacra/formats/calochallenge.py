@@ -11,7 +11,7 @@ The incident energy is in GeV in events. A division by 1000 cannot always be rev
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -28,6 +28,7 @@ from simulacra.formats.hdf5 import (
     dataset,
     opened,
     require_showers,
+    rows_at,
     rows_of,
     text,
     values,
@@ -45,10 +46,13 @@ from simulacra.formats.provenance import (
     write_group,
 )
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.lazy_arrays import in_memory, read_by
 from simulacra.units import in_convention
 
 ENERGY_COORDINATE: Final = "incident_energy_mev"
 BINNING: Final = f"{GROUP}/binning"
+#: showers of a file that are read when it is opened [bytes]; those of larger files are read when needed
+READ_AT_ONCE: Final = 2**30
 
 
 def read(
@@ -95,14 +99,14 @@ def read(
         energies = values(file, "incident_energies", (n, 1), rows)[:, 0]
         variables = {
             "incident_energy": shower_variable(_gev(energies), "incident_energy"),
-            "shower": shower_variable(_cells(file, binning, n, rows), "shower"),
+            "shower": _showers(file, binning, n, rows),
         }
         attributes = file_provenance(
             particle_of(file.filename, None, file_attributes(file).particle or binning.particle),
             settings={"format": "calochallenge"},
             binning=binning.model_dump_json(),
         )
-        warn_of_units(file.filename, variables["shower"].values, variables["incident_energy"].values)
+        warn_of_units(file.filename, variables["shower"], variables["incident_energy"].values)
         attributes["geometry"] = geometry.to_json()
         in_file = xr.Variable("event", energies, {"units": "MeV", "long_name": "incident energy as in the file"})
         exact = f"{VARIABLES}/incident_energy" in file
@@ -156,6 +160,13 @@ def as_evaluated(events: xr.Dataset) -> xr.Dataset:
     if known is None:
         return events
     array = events["shower"]
+    if not in_memory(array.variable):
+
+        def read(showers: xr.Variable, key: tuple[Any, ...]) -> np.ndarray:
+            found = np.asarray(showers[key].values)
+            return np.where(found < known.threshold, found.dtype.type(0), found)
+
+        return events.assign(shower=read_by(read, array.variable))
     cells = np.array(array.values)
     for start in range(0, len(cells), BLOCK):
         block = cells[start : start + BLOCK]
@@ -252,9 +263,29 @@ def write(
     )
 
 
-def _cells(file: h5py.File, binning: Binning, n_events: int, rows: slice) -> np.ndarray:
-    """Return the showers in the order of cells, (N, cells), rotated block by block to save memory."""
+def _showers(file: h5py.File, binning: Binning, n_events: int, rows: slice) -> xr.Variable:
+    """Return the showers in the order of cells, (N, cells); those of a large file are read when needed."""
     showers = dataset(file, "showers", (n_events, binning.n_voxels))
+    n = rows.stop - rows.start
+    if n * binning.n_voxels * showers.dtype.itemsize <= READ_AT_ONCE:
+        return shower_variable(_cells(showers, binning, rows), "shower")
+    path = file.filename
+
+    def read(_: xr.Variable, key: tuple[Any, ...]) -> np.ndarray:
+        events, cells = (np.atleast_1d(np.arange(size)[part]) for size, part in zip(shape, key, strict=True))
+        with opened(path) as again:
+            found = rows_at(dataset(again, "showers", (n_events, binning.n_voxels)), events + rows.start)
+        found = found[:, binning.voxel_of_cell[cells]]
+        return found[tuple(0 if isinstance(part, int | np.integer) else slice(None) for part in key)]
+
+    shape = (n, binning.n_voxels)
+    # without memory: one number, as large as the showers
+    like = shower_variable(np.broadcast_to(np.zeros((), showers.dtype), shape), "shower")
+    return read_by(read, like)
+
+
+def _cells(showers: h5py.Dataset, binning: Binning, rows: slice) -> np.ndarray:
+    """Return showers in the order of cells, rotated block by block to save memory."""
     cells = np.empty((rows.stop - rows.start, binning.n_voxels), dtype=showers.dtype)
     for start in range(rows.start, rows.stop, BLOCK):
         block = showers[start : min(start + BLOCK, rows.stop)]

@@ -116,6 +116,18 @@ def rows_of(file: h5py.File, name: str, start: int, stop: int | None) -> tuple[i
     return n, slice(start, stop)
 
 
+def rows_at(found: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    """Return rows (B,) of a dataset in any order, neighbours together."""
+    if not len(rows):
+        return np.empty((0, *found.shape[1:]), found.dtype)
+    low, high = int(rows.min()), int(rows.max()) + 1
+    if high - low <= 2 * len(rows):
+        rows, found = rows - low, found[low:high]
+        return np.asarray(found[rows])
+    which, back = np.unique(rows, return_inverse=True)
+    return np.asarray(np.asarray(found[which])[back])
+
+
 def text(file: h5py.File, name: str) -> str:
     """Return a dataset that is one text.
 

@@ -22,6 +22,7 @@ from simulacra.formats import metadata
 from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import BLOCK, dataset, text
 from simulacra.formats.metadata import attribute, json_attribute, parse
+from simulacra.lazy_arrays import in_memory
 from simulacra.units import in_convention
 
 GROUP: Final = "simulacra"
@@ -75,7 +76,7 @@ def file_provenance(
     }
 
 
-def warn_of_units(path: str, showers: np.ndarray, incident_energy: np.ndarray) -> None:
+def warn_of_units(path: str, showers: np.ndarray | xr.Variable, incident_energy: np.ndarray) -> None:
     """Warn if the energies of showers (N, cells) [MeV] and of their particles (N,) [GeV] can hardly be in these units.
 
     The layouts define the units, and files do not state them. A calorimeter measures between a few per cent of the
@@ -84,6 +85,10 @@ def warn_of_units(path: str, showers: np.ndarray, incident_energy: np.ndarray) -
     """
     if len(showers) < FEWEST_SHOWERS:
         return
+    if isinstance(showers, xr.Variable):
+        # of a large file, the first ones
+        n = len(showers) if in_memory(showers) else BLOCK
+        showers, incident_energy = showers[:n].values, incident_energy[:n]
     held = sum(float(showers[i : i + BLOCK].sum(dtype=np.float64)) for i in range(0, len(showers), BLOCK)) / 1000
     incident = float(incident_energy.sum(dtype=np.float64))
     if not (incident > 0 and held > 0 and np.isfinite(held) and np.isfinite(incident)):

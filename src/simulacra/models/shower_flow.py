@@ -29,6 +29,8 @@ SECTION_BLOCKS: Final = 3
 #: largest number of components for an autoregressive spline flow; beyond, sampling them one by one takes too long
 MOST_AUTOREGRESSIVE: Final = 8
 MOST_CODES: Final = 64
+#: showers whose scores are in memory at once while the axes are fitted
+FITTED_AT_ONCE: Final = 256
 
 
 class ShowerFlow(nn.Module):
@@ -92,7 +94,7 @@ class ShowerFlow(nn.Module):
         self.section_energies.fit(energies, conditions[:, 0])
         self.section_shapes.fit(shower, energies, rng)
         self.cell_shares.fit(shower)
-        self.axes.fit(self.cell_shares(shower, open_uniform(shower, rng)))
+        self.axes.fit(self.cell_shares(part, open_uniform(part, rng)) for part in shower.split(FITTED_AT_ONCE))
         if isinstance(self.cells, Velocity):
             self.cells.variance.copy_(self.axes.variance)
 
@@ -124,8 +126,8 @@ class ShowerFlow(nn.Module):
         """Return what a stage learns and its context.
 
         Batches hold ``shower`` (N, cells) [MeV], ``energies`` (N, S) [MeV], ``scores`` (N, cells) with minus infinity
-        for empty cells, ``thresholds`` (N, cells) and ``conditions`` (N, C) in physical units. Empty cells and sections
-        get new random scores below their thresholds each time.
+        for empty cells, and ``conditions`` (N, C) in physical units. Empty cells and sections get new random scores
+        below their thresholds each time.
         """
         energies, conditions = batch["energies"], batch["conditions"]
         context = self.conditions(conditions)
@@ -134,7 +136,8 @@ class ShowerFlow(nn.Module):
         if stage == "sections":
             return sections, context
         scores = batch["scores"]
-        dequantised = self.cell_shares.quantiles.dequantise(scores, batch["thresholds"], open_uniform(scores, rng))
+        thresholds = self.cell_shares.thresholds(energies)
+        dequantised = self.cell_shares.quantiles.dequantise(scores, thresholds, open_uniform(scores, rng))
         return self.axes(dequantised) / self._scale(), torch.cat([context, sections], dim=1)
 
     def _scale(self) -> Tensor | float:

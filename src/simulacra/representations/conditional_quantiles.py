@@ -27,6 +27,8 @@ LEAST_UNIFORM: Final = 1e-6
 #: nodes beyond which a value no longer changes, so that the exponential does not overflow
 FURTHEST: Final = 6 * NODES
 SLICE: Final = 256
+#: hits whose quantiles are in memory at once
+AT_ONCE: Final = 2**17
 
 
 def logit_of_score(score: Tensor) -> Tensor:
@@ -158,20 +160,25 @@ class ConditionalQuantiles(nn.Module):
 
     def scores(self, values: Tensor, coordinates: Tensor) -> Tensor:
         """Return the scores of values (N, D), minus infinity for 0."""
-        pieces = []
-        for value, coordinate in zip(values.split(SLICE), coordinates.split(SLICE), strict=True):
-            knot, weight = self._between(coordinate)
-            held = self._lerp(self.quantiles, knot, weight)
-            logarithm = value.clamp(min=torch.finfo(value.dtype).tiny).log()[..., None]
-            node = (torch.searchsorted(held, logarithm) - 1).clamp(0, NODES - 2)
-            low, high = held.gather(2, node), held.gather(2, node + 1)
-            inner = LOWEST + SPACING * (node + (logarithm - low) / (high - low)).squeeze(2)
-            empty = self._lerp(self.empty, knot, weight)
-            logit = torch.logaddexp(inner + functional.softplus(empty), empty)
-            # A hit at the very bottom of its distribution must not be rounded to an empty cell.
-            logit = logit.maximum(empty + 64 * torch.finfo(value.dtype).eps * (1 + empty.abs()))
-            pieces.append(torch.where(value > 0, score_of_logit(logit), -torch.inf))
-        return torch.cat(pieces)
+        found = torch.full_like(values, -torch.inf)
+        slices = zip(values.split(SLICE), coordinates.split(SLICE), found.split(SLICE), strict=True)
+        for value, coordinate, score in slices:
+            knots, weights = self._between(coordinate)
+            # Most cells of a fine calorimeter are empty.
+            places = zip(*(place.split(AT_ONCE) for place in torch.nonzero(value, as_tuple=True)), strict=True)
+            for rows, columns in places:
+                knot, weight = knots[rows, columns], weights[rows, columns]
+                held = torch.lerp(self.quantiles[knot, columns], self.quantiles[knot + 1, columns], weight[:, None])
+                logarithm = value[rows, columns].log()[:, None]
+                node = (torch.searchsorted(held, logarithm) - 1).clamp(0, NODES - 2)
+                low, high = held.gather(1, node), held.gather(1, node + 1)
+                inner = LOWEST + SPACING * (node + (logarithm - low) / (high - low)).squeeze(1)
+                empty = torch.lerp(self.empty[knot, columns], self.empty[knot + 1, columns], weight)
+                logit = torch.logaddexp(inner + functional.softplus(empty), empty)
+                # A hit at the very bottom of its distribution must not be rounded to an empty cell.
+                logit = logit.maximum(empty + 64 * torch.finfo(value.dtype).eps * (1 + empty.abs()))
+                score[rows, columns] = score_of_logit(logit)
+        return found
 
     @staticmethod
     def dequantise(scores: Tensor, thresholds: Tensor, uniform: Tensor) -> Tensor:

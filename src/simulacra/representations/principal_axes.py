@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -50,12 +50,16 @@ class PrincipalAxes(nn.Module):
         self.register_buffer("axes", eyes[0] if len(eyes) == 1 else torch.cat([eye.flatten() for eye in eyes]))
         self.register_buffer("variance", torch.ones(sum(sizes)))
 
-    def fit(self, points: Tensor) -> None:
-        """Fit to points (N, D)."""
-        found = []
-        for piece in points.split(self.blocks, dim=1):
-            double = piece.double()
-            found.append(torch.linalg.eigh(double.t() @ double / len(points)))
+    def fit(self, points: Iterable[Tensor]) -> None:
+        """Fit to points, given in parts (N, D)."""
+        sums = [torch.zeros(size, size, dtype=torch.float64) for size in self.blocks]
+        n = 0
+        for part in points:
+            n += len(part)
+            for total, piece in zip(sums, part.split(self.blocks, dim=1), strict=True):
+                double = piece.double()
+                total.add_(double.t() @ double)
+        found = [torch.linalg.eigh(total / n) for total in sums]
         self.axes.copy_(torch.cat([axes.flatten() for _, axes in found]).reshape(self.axes.shape))
         self.variance.copy_(torch.cat([variance for variance, _ in found]).clamp(min=LEAST_VARIANCE))
 

@@ -96,7 +96,7 @@ class Trainer:
         return families[self.settings.family](model, average_decay=self.settings.average_decay)
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
-        """Return ``shower`` [MeV], ``scores`` and ``thresholds`` (N, cells), ``energies`` (N, S) [MeV], ``conditions``.
+        """Return ``shower`` [MeV] and ``scores`` (N, cells), ``energies`` (N, S) [MeV], ``conditions``.
 
         Scores are computed once, because they do not change: a mirrored cell has the quantiles of its mirror image.
         """
@@ -109,7 +109,6 @@ class Trainer:
             return {
                 **physical,
                 "scores": shares.scores(physical["shower"]),
-                "thresholds": shares.thresholds(energies),
                 "energies": energies,
             }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -35,10 +36,24 @@ class CheckpointError(ValueError):
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a complete file or none."""
+    with _written(path) as fresh:
+        fresh.write_bytes(data)
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """Give the path of a file to write; say that the previous one is intact if it cannot be written."""
+    from safetensors import SafetensorError
+
     try:
-        whole_files.write_whole(path, data, alone=True)
-    except OSError as error:
-        raise CheckpointError(f"could not write {path}: {error.strerror}; the previous file is intact") from error
+        with whole_files.whole_file(path, alone=True) as fresh:
+            mode = fresh.stat().st_mode
+            yield fresh
+            # safetensors lets nobody else read what it writes
+            fresh.chmod(mode)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or printable(str(error), 200)
+        raise CheckpointError(f"could not write {path}: {reason}; the previous file is intact") from error
 
 
 def save_model(path: Path, module: nn.Module, metadata: Mapping[str, Any]) -> None:
@@ -48,12 +63,13 @@ def save_model(path: Path, module: nn.Module, metadata: Mapping[str, Any]) -> No
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write tensors (a network's weights and further ones) and metadata as one safetensors file."""
-    from safetensors.torch import save
+    from safetensors.torch import save_file
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # Not sorted: the order of the conditions is that of the network's columns.
     header = {"format": FORMAT, "simulacra": json.dumps(metadata), "sha256": data_hash(weights)}
-    write_atomically(path, save(weights, header | {"checksum": _checksum(header)}))
+    with _written(path) as fresh:
+        save_file(weights, fresh, header | {"checksum": _checksum(header)})
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -163,11 +179,8 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write the state that a killed run continues from."""
-    import io
-
-    buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
-    write_atomically(path, buffer.getvalue())
+    with _written(path) as fresh, fresh.open("wb") as file:
+        torch.save(dict(state), file)
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -193,12 +206,14 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def data_hash(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of the training tensors, names and bytes."""
+def data_hash(tensors: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the training tensors, names and bytes; tensors on disk are read block by block."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].contiguous().cpu().numpy().tobytes())
+        tensor = tensors[name]
+        for block in (tensor,) if isinstance(tensor, Tensor) else tensor.blocks():
+            digest.update(block.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

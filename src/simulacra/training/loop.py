@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from simulacra.errors import printable
 from simulacra.generators.last_layer import LastLayerPosterior
 from simulacra.statistics.validation import Validation
-from simulacra.training import checkpoint
+from simulacra.training import checkpoint, tensors_on_disk
 from simulacra.training.conditions import empirical_conditions
 from simulacra.training.continuation import Progression, resume_run, save_run, truncate_metrics
 from simulacra.training.devices import MicroBatches, RunningStatistics, any_of, fabric_of, mean_of, n_processes
@@ -28,6 +28,7 @@ from simulacra.training.machine import check_batch, check_processors
 from simulacra.training.progress import training_progress
 from simulacra.training.schedule import batch_of, batch_size_of, optimizer_of, rows_of, schedule, snapshot_due
 from simulacra.training.settings import Experiment, SettingsError, TrainingSettings
+from simulacra.training.tensors_on_disk import stays_on_disk
 
 
 class Family(Protocol):
@@ -119,7 +120,10 @@ def train(
     fabric = fabric_of(settings)
     rank, first, several = fabric.global_rank, fabric.global_rank == 0, fabric.world_size > 1
     parts = replace(parts, rank=rank)
-    tensors = trainee.tensors(training)
+    on_disk = stays_on_disk(training)
+    tensors: Mapping[str, Any] = (
+        _on_disk(experiment, trainee, training, run, fabric, progress) if on_disk else trainee.tensors(training)
+    )
     n_events = len(next(iter(tensors.values())))
     check_batch(
         trainee.family,
@@ -136,7 +140,8 @@ def train(
     conditions = empirical_conditions(
         training if typical is None else typical(training), trainee.description.get("empirical_conditions", ())
     )
-    tensors = {name: fabric.to_device(tensor) for name, tensor in tensors.items()}
+    if not on_disk:
+        tensors = {name: fabric.to_device(tensor) for name, tensor in tensors.items()}
     family = fabric.setup_module(trainee.family)
     optimizers: dict[str, Any] = {
         name: optimizer_of(settings, name, module) for name, module in trainee.family.players().items()
@@ -168,7 +173,7 @@ def train(
                 step = progression.step
                 factor = schedule(step, settings)
                 rows = rows_of(step, batch_size, n_events, experiment.seed)
-                batches = {part: batch_of(tensors, parts.of_batch(rows, part)) for part in parts.mine}
+                batches = {part: fabric.to_device(batch_of(tensors, parts.of_batch(rows, part))) for part in parts.mine}
                 logs: dict[str, Tensor] = {}
                 for player, name in enumerate(optimizers):
                     for group in optimizers[name].param_groups:
@@ -243,6 +248,8 @@ def train(
                 _add_posterior(run / "model.safetensors", snapshots)
             record = _record(experiment, trainee, progression, n_events, batch_size, digest)
             checkpoint.write_atomically(run / "record.json", json.dumps(record, indent=2).encode())
+            if on_disk:
+                tensors_on_disk.remove(run)
     return Outcome(
         progression.step,
         progression.best_step,
@@ -251,6 +258,23 @@ def train(
         progression.step < settings.steps,
         rank,
     )
+
+
+def _on_disk(
+    experiment: Experiment, trainee: Trainee, training: xr.Dataset, run: Path, fabric: Any, progress: bool
+) -> dict[str, tensors_on_disk.TensorOnDisk]:
+    """Return tensors that stay on disk: the first process of a machine makes their file, the others wait for it."""
+    made_of = {
+        "system": experiment.system,
+        "source": str(training.encoding.get("source", "")),
+        "events": training["event"].values.tolist(),
+        # the representations that were fitted to the events
+        "networks": checkpoint.data_hash(trainee.family.state_dict()),
+    }
+    with fabric.rank_zero_first(local=True):
+        return tensors_on_disk.tensors_on_disk(
+            trainee.tensors, training, run, made_of, progress=progress and fabric.global_rank == 0
+        )
 
 
 def _last_layer_of(trainee: Trainee, settings: TrainingSettings) -> Callable[[], Mapping[str, Tensor]] | None:

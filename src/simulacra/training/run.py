@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
 from simulacra.conditions import Band, band_of
 from simulacra.events import names, take_part, with_source
+from simulacra.store.errors import memory
 from simulacra.training.settings import Experiment, SettingsError
 from simulacra.units import alike, in_convention, response_warnings, scale_warnings
+
+#: largest size of the validation part [bytes] if the training events stay on disk, and its fewest events
+MOST_VALIDATED: Final = 2**27
+FEWEST_VALIDATED: Final = 256
 
 
 def read_parts(
@@ -23,6 +28,7 @@ def read_parts(
     *,
     further: Sequence[str] = (),
     hold_out: Sequence[str] = (),
+    in_memory: bool | None = None,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Return the train and the validation part of a sample; the test part is not used.
 
@@ -35,6 +41,9 @@ def read_parts(
     hold_out:
         bands of conditions whose events are in neither part ("energy:30:50"). They are in the parts' attribute
         ``hold_out``, as JSON: [[condition, low, high], ...].
+    in_memory:
+        whether the training events are read; if not, they stay on disk, and the validation part has at most
+        ``MOST_VALIDATED`` bytes. None: unless they would take more than a quarter of the memory.
 
     Raises
     ------
@@ -46,13 +55,26 @@ def read_parts(
     if max_events is not None:
         events = events.isel(event=np.arange(min(max_events, events.sizes["event"])))
     training, validation = (take_part(events, part) for part in ("train", "validation"))
+    if in_memory is None:
+        in_memory = training.nbytes <= memory() // 4
+    if not in_memory and further:
+        raise SettingsError(
+            "data.further cannot be used with events that stay on disk: write all events into one store, or set "
+            "data.in_memory = true"
+        )
     for other in further:
         more = alike(training, in_convention(read(other), other), other)
         for warning in scale_warnings(training, more, (path, other)):
             warnings.warn(warning, stacklevel=2)
         training = _joined(training, more, path, other)
     bands = _bands(hold_out, training, path)
-    training, validation = (_without(bands, part).load() for part in (training, validation))
+    training, validation = (_without(bands, part) for part in (training, validation))
+    if in_memory:
+        training = training.load()
+    else:
+        most = MOST_VALIDATED * validation.sizes["event"] // max(1, validation.nbytes)
+        validation = validation.isel(event=slice(0, max(FEWEST_VALIDATED, most)))
+    validation = validation.load()
     for warning in response_warnings(training, path):
         warnings.warn(warning, stacklevel=2)
     for name, part in (("training", training), ("validation", validation)):

@@ -25,12 +25,16 @@ class DataSettings(CheckedSettings):
     ``further`` are samples of the same kind. All their events are added to the train part of ``path``; the validation
     and test parts of ``path`` do not change. ``hold_out`` names bands of conditions ("energy:30:50") whose events are
     used neither for training nor for validation, to judge the generator there.
+
+    ``in_memory`` says whether the training events are read into the memory, or stay on disk, from which each batch is
+    read. By default they stay there if they would take more than a quarter of the machine's memory.
     """
 
     path: str
     further: tuple[str, ...] = ()
     max_events: Annotated[int, Field(ge=10)] | None = None
     hold_out: tuple[str, ...] = ()
+    in_memory: bool | None = None
 
 
 class TrainingSettings(CheckedSettings):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Runtime = Literal["torch", "onnx"]
 RUNTIMES: Final = ("torch", "onnx")
+#: events that are made and written at a time, and their size in memory [bytes]
+MOST_AT_A_TIME: Final = 8192
+BYTES_AT_A_TIME: Final = 2**27
 
 
 def generate(
@@ -35,7 +38,7 @@ def generate(
     threshold: float | None = None,
     seed: int = 1,
     last_layer_draws: int | None = None,
-    batch_size: int = 8192,
+    batch_size: int | None = None,
     workers: int = 1,
     scheduler: str | os.PathLike[str] | None = None,
     runtime: Runtime = "torch",
@@ -72,7 +75,7 @@ def generate(
     last_layer_draws:
         number of members drawn from the posterior of the last layer (trained with snapshots).
     batch_size:
-        events in memory at a time; the events do not depend on it.
+        events in memory at a time; the events do not depend on it. By default 8192, fewer if they are large.
     workers:
         processes; the events do not depend on it.
     scheduler:
@@ -146,7 +149,7 @@ class Generation:
     threshold: float | None = None
     seed: int = 1
     last_layer_draws: int | None = None
-    batch_size: int = 8192
+    batch_size: int | None = None
     workers: int = 1
     scheduler: str | os.PathLike[str] | None = None
     runtime: Runtime = "torch"
@@ -289,7 +292,7 @@ class PreparedGeneration:
                 self.store,
                 Generate(sources, tuple(self.conditions.items()), asked.seed, self.n_events, self.refinement),
                 n_events=self.n_events,
-                chunk_size=asked.batch_size,
+                chunk_size=asked.batch_size or events_at_a_time(self.bytes_per_event),
                 fingerprint=dict(self.fingerprint),
                 workers=executor,
                 label=self.name,
@@ -314,6 +317,11 @@ class PreparedGeneration:
         return write_submission(
             self.store, asked.output, threshold=asked.threshold, like=asked.like, overwrite=asked.overwrite
         )
+
+
+def events_at_a_time(bytes_per_event: int) -> int:
+    """Return how many events are made and written at a time: 8192, or as many as take 128 MiB."""
+    return int(max(1, min(MOST_AT_A_TIME, BYTES_AT_A_TIME // max(1, bytes_per_event))))
 
 
 def members_of(generator: str, last_layer_draws: int | None, n_events: int) -> tuple[TrainedGenerator, ...]:

@@ -175,6 +175,7 @@ def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: 
         read_sample,
         further=experiment.data.further,
         hold_out=experiment.data.hold_out,
+        in_memory=experiment.data.in_memory,
     )
     trainer = prepare(experiment, lambda: module.Trainer(settings, training))
     return train_loop(experiment, trainer, training, validation, run, source=source, progress=progress)
