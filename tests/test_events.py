@@ -417,3 +417,25 @@ def test_complex_numbers_are_refused() -> None:
 def test_a_seed_that_no_file_can_hold_is_refused() -> None:
     with pytest.raises(EventsError, match="does not fit into 64 bits"):
         simulacra.load("calogan-eplus").sample(1, seed=10**40)
+
+
+def test_values_on_disk_are_checked_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulacra.lazy_arrays import read_by
+
+    whole = events(20)
+    read: list[int] = []
+
+    def reading(variable: xr.Variable, key: tuple[Any, ...]) -> np.ndarray:
+        read.append(variable[key].nbytes)
+        return np.asarray(variable[key].values)
+
+    name = next(name for name, array in whole.data_vars.items() if array.ndim > 1)
+    late = whole.assign({name: read_by(reading, whole[name].variable)})
+    monkeypatch.setattr("simulacra.events.READ_AT_ONCE", whole[name].nbytes // 5)
+    validate(late)
+    assert len(read) == 5
+    assert max(read) == whole[name].nbytes // 5
+    wrong = whole.copy(deep=True)
+    wrong[name][17] = np.nan
+    with pytest.raises(EventsError, match=f"'{name}' is nan in event 27"):
+        validate(wrong.assign({name: read_by(reading, wrong[name].variable)}))

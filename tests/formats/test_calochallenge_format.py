@@ -239,3 +239,34 @@ def test_events_without_cylindrical_cells_are_refused(tmp_path: Path) -> None:
         calochallenge.write(events.assign_attrs(particle="xi-"), tmp_path / "a.hdf5")
     with pytest.raises(FormatError, match=r"cannot write .*no/b\.xml"):
         write_binning(Binning.from_geometry(CalorimeterGeometry.load("calochallenge"), "e-"), tmp_path / "no" / "b.xml")
+
+
+def test_showers_of_a_large_file_are_read_when_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulacra.lazy_arrays import in_memory
+
+    path = tmp_path / "large.hdf5"
+    write_file(path, 40, n_voxels=6480, dtype="f4")
+    whole = calochallenge.as_evaluated(read(path))
+    monkeypatch.setattr(calochallenge, "READ_AT_ONCE", 1000)
+    monkeypatch.setattr("simulacra.events.READ_AT_ONCE", 100_000)
+    for start, stop in ((0, None), (7, 31)):
+        late = calochallenge.as_evaluated(calochallenge.read(path, start=start, stop=stop))
+        assert not in_memory(late["shower"].variable)
+        wanted = whole.isel(event=slice(start, stop))
+        for rows in ([3, 0, 17, 17], slice(2, 20, 3), 5, [], np.array([20, 2])):
+            xr.testing.assert_equal(late["shower"][rows], wanted["shower"][rows])
+            xr.testing.assert_equal(late["shower"][rows, 100:90:-1], wanted["shower"][rows, 100:90:-1])
+        xr.testing.assert_equal(late["shower"][:, 8], wanted["shower"][:, 8])
+        assert not in_memory(late["shower"].variable)
+        xr.testing.assert_identical(late.load(), wanted)
+
+
+def test_a_large_file_that_is_damaged_says_so_when_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.hdf5"
+    write_file(path, 40, n_voxels=6480)
+    monkeypatch.setattr(calochallenge, "READ_AT_ONCE", 1000)
+    monkeypatch.setattr("simulacra.events.READ_AT_ONCE", 100_000)
+    late = read(path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(FormatError, match=r"large\.hdf5' is truncated"):
+        late["shower"][3].load()
