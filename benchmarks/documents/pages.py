@@ -23,6 +23,7 @@ from benchmarks.documents import (
     showers,
     speed,
     stellar_streams,
+    systems,
     variable_stars,
 )
 from benchmarks.showers.tables import page_of
@@ -34,6 +35,7 @@ Tables = Mapping[str, Callable[[dict[str, Any]], str]]
 #: the tables of each page; each is written from the results of all benchmarks by name
 PAGES: Final[Mapping[str, Tables]] = {
     "README.md": {"shipped": shipped.shipped},
+    "docs/systems.md": {"systems": systems.systems},
     "docs/showers.md": {"front": lambda found: page_of(found["showers"])},
     "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
