@@ -53,6 +53,7 @@ NEEDS = {
     "pythia": "pythia8mc",
     "pile_up": "pythia8mc",
     "export": "onnxscript",
+    "scheduler=": "distributed",
 }
 
 
@@ -200,6 +201,8 @@ def test_a_command_that_fails_is_refused(code: str, tmp_path: Path, monkeypatch:
 def test_settings_are_checked() -> None:
     with pytest.raises(BlockError, match="Field required"):
         check_toml('name = "x"\n')
+    with pytest.raises(BlockError, match="cores"):
+        check_toml('kind = "slurm"\n')
     with pytest.raises(BlockError, match="lateral_size"):
         check_toml('name = "x"\nsections = []\n')
 

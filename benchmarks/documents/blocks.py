@@ -5,9 +5,9 @@ A page marks what is not plain code by comments in HTML, which a reader does not
 * ``<!-- first: python ... -->`` and ``<!-- first: sh ... -->`` before a block prepare what it takes from elsewhere;
 * ``<!-- not run: REASON -->`` before a block: only its commands are parsed.
 
-Blocks in ``python`` and ``sh`` are run. A block in ``toml`` is checked as an experiment or as a geometry, and written
-under the name that stands before it, as in "`experiment.toml`:". A block in ``text`` after another one is what that one
-prints, where numbers may differ and a line "..." stands for any lines. Indented commands are parsed.
+Blocks in ``python`` and ``sh`` are run. A block in ``toml`` is checked as an experiment, a geometry or a cluster, and
+written under the name that stands before it, as in "`experiment.toml`:". A block in ``text`` after another one is what
+that one prints, where numbers may differ and a line "..." stands for any lines. Indented commands are parsed.
 
 Run: ``python -m benchmarks.documents.blocks docs/first_hour.md``; with ``--write``, put what is printed into the page.
 """
@@ -161,19 +161,25 @@ def parse_command(words: list[str]) -> None:
 
 
 def check_toml(code: str) -> None:
-    """Check that settings are an experiment, or the geometry of a calorimeter.
+    """Check that settings are an experiment, the geometry of a calorimeter, or a cluster.
 
     Raises
     ------
     BlockError
-        if they are neither.
+        if they are none of these.
     """
+    from simulacra.campaigns.settings import read_settings
     from simulacra.geometry import CalorimeterGeometry
     from simulacra.training.settings import Experiment
 
     settings = tomllib.loads(code)
     try:
-        if "sections" in settings:
+        if "kind" in settings and "sections" not in settings:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "settings.toml"
+                path.write_text(code, encoding="utf-8")
+                read_settings(path)
+        elif "sections" in settings:
             CalorimeterGeometry.model_validate(settings)
         else:
             Experiment.model_validate(settings)

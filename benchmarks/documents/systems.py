@@ -184,5 +184,6 @@ ROWS: Final[tuple[tuple[str, str, str, str, Callable[[Found], str], str], ...]] 
 
 def systems(found: Found) -> str:
     """Return a row for each system that makes events or scores."""
-    heads = ("system", "paper", "shipped", "page", "measured here", "published")
-    return table(heads, [(*row[:4], row[4](found), row[5]) for row in ROWS])
+    heads = ("system, page", "paper", "shipped", "measured here", "published")
+    rows = [(f"{row[0]}: {row[3]}", row[1], row[2], row[4](found), row[5]) for row in ROWS]
+    return table(heads, rows)
