@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets docs-tables site site-serve lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale docs-tables site site-serve lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -62,6 +62,9 @@ bench-jets: $(INSTALLED) ## set up, then simulate jets and judge every system of
 
 bench-sky: $(INSTALLED) ## set up, then judge every system of the sky on surveys' data in ../shared/data (ARGS="--only stars")
 	$(BIN)/python -m benchmarks.sky $(ARGS)
+
+bench-scale: $(INSTALLED) ## set up, then train, generate and judge with 100 to 100,000 showers of 40,500 cells in 4 GiB (hours)
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 docs-tables: $(INSTALLED) ## set up, then write the tables of README.md and docs/ from benchmarks/results (ARGS=--check)
 	$(BIN)/python -m benchmarks.documents $(ARGS)

@@ -84,3 +84,20 @@ def test_a_further_sample_of_another_kind_is_refused_by_its_name() -> None:
         prepared(*same, train=jets(N, 3), members=[], seed=0, max_events=1000)
     with pytest.raises(JudgeError, match="member 2: the feature 'second' is"):
         prepared(*same, train=None, members=[same[1], table(N, 3).drop_vars("second")], seed=0, max_events=1000)
+
+
+def test_no_more_events_are_judged_than_fit_into_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulacra.judges.unpacking import COPIES, FEWEST_EVENTS, events_that_fit
+
+    whole = table(600, 1)
+    size = sum(array.dtype.itemsize for array in whole.data_vars.values())
+    assert events_that_fit(whole) > 10**6
+    monkeypatch.setattr("simulacra.judges.unpacking.memory", lambda: 300 * size * COPIES)
+    assert events_that_fit(whole) == 300
+    case = prepared(whole, table(500, 2), train=None, members=[], seed=0, max_events=400)
+    assert len(case.truth) == len(case.generated) == 300
+    assert any("Of each sample 300 events are judged" in warning for warning in case.warnings)
+    case = prepared(whole, table(500, 2), train=None, members=[], seed=0, max_events=300)
+    assert not any("of each sample" in warning.lower() for warning in case.warnings)
+    monkeypatch.setattr("simulacra.judges.unpacking.memory", lambda: 1)
+    assert events_that_fit(whole) == FEWEST_EVENTS

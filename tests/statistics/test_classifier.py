@@ -293,3 +293,18 @@ def test_pairs_are_in_one_fold_so_that_knowing_one_does_not_tell_of_the_other() 
     assert abs(together.auc - 0.5) < 3.3 * together.uncertainty
     with pytest.raises(ValueError, match="300 and 299 events are no pairs"):
         classify(first, second[:299], "trees", paired=True)
+
+
+def test_perceptrons_that_do_not_fit_together_are_trained_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulacra.statistics.classifiers import perceptron as module
+
+    rng = np.random.default_rng(5)
+    truth, generated = rng.normal(size=(600, 4)), rng.normal(size=(600, 4)) + 0.5
+    together = classify(truth, generated, "perceptron", seed=3)
+    settings = module.Perceptron()
+    assert settings.bytes_per_member(4) == 4 * 4 * (3 * 250 + 4 * 128)
+    monkeypatch.setattr(module, "MOST_BYTES", 2 * settings.bytes_per_member(4))
+    in_pairs = classify(truth, generated, "perceptron", seed=3)
+    assert in_pairs.aucs.shape == together.aucs.shape
+    assert abs(in_pairs.auc - together.auc) < 3 * together.uncertainty
+    assert not np.array_equal(in_pairs.aucs, together.aucs), "they are trained from other random numbers"

@@ -13,7 +13,7 @@ from simulacra.judges.case import Case
 from simulacra.judges.kinds.find import KINDS, kind_of
 from simulacra.judges.samples import JudgeError, Sample, compare_conditions
 from simulacra.judges.shared_events import digests_of, repeated_events, shared_events
-from simulacra.judges.unpacking import check_comparable, sample_of
+from simulacra.judges.unpacking import check_comparable, events_that_fit, sample_of
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.distances.two_sample import of_pool
 from simulacra.statistics.outliers import far_outside
@@ -68,6 +68,12 @@ def prepared(
     warnings += lacking
     labels = _labels(truth, generated)
     rng = np.random.default_rng(seed)
+    fit = events_that_fit(truth)
+    if min(max_events, max(truth.sizes["event"], generated.sizes["event"])) > fit:
+        max_events = fit
+        warnings.append(
+            f"Of each sample {fit:,} events are judged, chosen at random: more would not fit into the memory."
+        )
     a = sample_of(truth, labels[0], most_events=max_events, rng=rng, widths=widths)
     b = sample_of(generated, labels[1], most_events=max_events, rng=rng, widths=widths)
     c = None

@@ -13,9 +13,12 @@ from simulacra.events import REQUIRED_ATTRIBUTES, names, validate
 from simulacra.judges.kinds.find import KINDS, kind_of
 from simulacra.judges.samples import JudgeError, Sample, some_rows
 from simulacra.observables import observe
+from simulacra.store.errors import memory
 from simulacra.variations import PREFIX
 
 FEWEST_EVENTS: Final = 200
+#: memory for judging over the size of one sample's events
+COPIES: Final = 32
 #: smallest effective number of events
 FEWEST_EFFECTIVE: Final = 20.0
 #: larger values overflow in squares and fourth powers
@@ -23,6 +26,13 @@ LARGEST_VALUE: Final = 1e60
 SMALLEST_VALUE: Final = 1e-60
 #: sums and squares of weights up to this size are safe
 LARGEST_WEIGHT: Final = 1e100
+
+
+def events_that_fit(events: xr.Dataset) -> int:
+    """Return how many events like these fit into the memory while two samples of them are judged."""
+    kept = [array for name, array in events.data_vars.items() if name != "active"]
+    size = sum(array.dtype.itemsize * int(np.prod(array.shape[1:])) for array in kept)
+    return int(max(FEWEST_EVENTS, memory() // (COPIES * max(1, size))))
 
 
 def sample_of(

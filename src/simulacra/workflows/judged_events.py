@@ -122,13 +122,14 @@ def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.
         if the truth lacks a condition that the generator needs.
     """
     from simulacra.judges.samples import some_rows
+    from simulacra.judges.unpacking import events_that_fit
     from simulacra.observables.light_curves import is_cycle, is_light_curve, measured_like
     from simulacra.trained import load_members
 
     members = load_members(name)
     rng = np.random.default_rng(seed)
     n = truth.sizes["event"]
-    rows = some_rows(n, most, rng)
+    rows = some_rows(n, min(most, events_that_fit(truth)), rng)
     conditions: dict[str, Any] = {}
     for condition in members[0].trained_range:
         if condition not in truth:

@@ -122,7 +122,7 @@ def _looked_at(sample: Sample, threshold: float) -> np.ndarray:
         if name.startswith("energy_") and name.removeprefix("energy_").isdigit():
             columns.append(values / np.maximum(energy, 1e-6))
     columns += [values for name, values in sample.conditions.items() if name != "incident_energy"]
-    return np.column_stack(columns)
+    return np.column_stack([column.astype(np.float32, copy=False) for column in columns])
 
 
 def _nearest(events: Sample, train: Sample) -> tuple[np.ndarray, np.ndarray]:

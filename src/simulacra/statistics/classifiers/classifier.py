@@ -44,6 +44,8 @@ CALOCHALLENGE_SHARES: Final = (0.6, 0.2)
 CELL_THRESHOLD: Final = 0.01
 CELL_SCALE: Final = 1e-5
 MEV_PER_GEV: Final = 1000.0
+#: cells whose logarithms are computed at once
+AT_ONCE: Final = 2**22
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,15 @@ def cell_features(cells: np.ndarray, incident_energy: np.ndarray, *, threshold: 
         energy up to which a cell counts as empty [MeV].
     """
     scale = CELL_SCALE * MEV_PER_GEV * np.maximum(incident_energy, 1e-6)
-    seen = np.where(cells > threshold, cells, 0.0)
-    logarithms = np.log10(1 + seen / scale[:, None])
-    return np.column_stack([logarithms, np.log10(np.maximum(incident_energy, 1e-6))]).astype(np.float32)
+    found = np.empty((len(cells), cells.shape[1] + 1), dtype=np.float32)
+    found[:, -1] = np.log10(np.maximum(incident_energy, 1e-6))
+    # In double precision, of which only a block is in memory at once.
+    step = max(1, AT_ONCE // max(1, cells.shape[1]))
+    for start in range(0, len(cells), step):
+        rows = slice(start, start + step)
+        seen = np.where(cells[rows] > threshold, cells[rows], 0.0)
+        found[rows, :-1] = np.log10(1 + seen / scale[rows, None])
+    return found
 
 
 def classify(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 EVALUATION_BLOCK: Final = 2000
+#: memory of the members that are trained together [bytes]; others follow
+MOST_BYTES: Final = 2**29
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Perceptron:
     weight_decay: float = 1e-2
     validation_share: float = 0.15
     chosen_by: Literal["loss", "accuracy"] = "loss"
+
+    def bytes_per_member(self, n_features: int) -> int:
+        """Return the memory that training one member takes: batches, and its first layer with AdamW's averages."""
+        return 4 * n_features * (3 * self.batch_size + 4 * self.width)
 
 
 # arXiv:2410.21611 and its evaluate.py: an input layer and two hidden layers, all of 2048 units; no early stopping. (It
@@ -92,23 +98,40 @@ def perceptron_scores(
         of the initial weights and the order of the batches.
     """
     import torch
-    from torch.nn import functional
 
     settings = settings or Perceptron()
     generator = torch.Generator().manual_seed(seed)
+    x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
+    y = torch.from_numpy(np.asarray(labels, dtype=np.float32))
+    w = torch.from_numpy(np.asarray(weights, dtype=np.float32))
+    at_once = max(1, MOST_BYTES // settings.bytes_per_member(x.shape[1]))
+    groups = (members[i : i + at_once] for i in range(0, len(members), at_once))
+    return [scores for group in groups for scores in _scores_together(x, y, w, group, generator, settings)]
+
+
+def _scores_together(
+    x: torch.Tensor,
+    y: torch.Tensor,
+    w: torch.Tensor,
+    members: Sequence[Member],
+    generator: torch.Generator,
+    settings: Perceptron,
+) -> list[np.ndarray]:
+    """Return the log-odds of members that are trained together."""
+    import torch
+    from torch.nn import functional
+
     parts = [member.parts(settings.validation_share) for member in members]
     training, validation, held_out = (
         torch.from_numpy(_of_one_length(rows))
         for rows in ([p[0] for p in parts], [p[1] for p in parts], [m.held_out for m in members])
     )
-    x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
-    y = torch.from_numpy(np.asarray(labels, dtype=np.float32))
-    w = torch.from_numpy(np.asarray(weights, dtype=np.float32))
     signed = bool((w < 0).any())
 
     centre = torch.stack([x[rows].mean(dim=0) for rows in training])[:, None, :]
     scale = torch.stack([x[rows].std(dim=0) for rows in training])[:, None, :]
     scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))
+    block_size = max(1, min(EVALUATION_BLOCK, MOST_BYTES // (12 * x.shape[1] * len(members))))
     widths = [x.shape[1], *[settings.width] * settings.hidden_layers, 1]
     parameters = _initial(len(training), widths, generator)
 
@@ -120,7 +143,7 @@ def perceptron_scores(
 
     def judged(rows: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            return torch.cat([log_odds(block) for block in rows.split(EVALUATION_BLOCK, dim=1)], dim=1)
+            return torch.cat([log_odds(block) for block in rows.split(block_size, dim=1)], dim=1)
 
     def loss(log_odds: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         each = functional.binary_cross_entropy_with_logits(log_odds, y[rows], reduction="none")

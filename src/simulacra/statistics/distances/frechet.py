@@ -28,6 +28,8 @@ from simulacra.statistics.features import Features
 
 PARTS: Final = 4
 CHUNK: Final = 25
+#: memory of the replicates that are computed together [bytes]
+MOST_BYTES: Final = 2**29
 
 
 def frechet_distance(
@@ -129,10 +131,11 @@ class _Moments:
 
         A group's quarters are taken from its blocks in ``order``, (R, B), a permutation of the blocks.
         """
-        chunks = range(0, len(first), CHUNK)
-        return np.concatenate(
-            [self._intercept(first[i : i + CHUNK], second[i : i + CHUNK], order[i : i + CHUNK]) for i in chunks]
-        )
+        # a dozen arrays of covariances of each group and its parts
+        size = 12 * 8 * (1 + PARTS) * self.n_features**2
+        step = max(1, min(CHUNK, MOST_BYTES // size))
+        chunks = (slice(i, i + step) for i in range(0, len(first), step))
+        return np.concatenate([self._intercept(first[i], second[i], order[i]) for i in chunks])
 
     def _intercept(self, first: np.ndarray, second: np.ndarray, order: np.ndarray) -> np.ndarray:
         a, b = self._gaussians(_with_parts(first, order)), self._gaussians(_with_parts(second, order))
