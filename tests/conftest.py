@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,13 +44,13 @@ def chromium_executable() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine cannot run; begin with the files that hold slow tests.
+    """Skip, with the reason, what this machine cannot run; begin with the files that hold most slow tests.
 
     `make test` gives whole files to its workers in this order: a slow one that came last would be run by one of them
     while the others wait.
     """
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
     for marker, why_not in (("geant4", geant4_is_missing), ("browser", browser_is_missing)):
         marked = [item for item in items if item.get_closest_marker(marker)]
         reason = why_not() if marked else ""
