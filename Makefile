@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale docs-tables site site-serve lock clean
+.PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale bench-service docs-tables site site-serve lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -65,6 +65,9 @@ bench-sky: $(INSTALLED) ## set up, then judge every system of the sky on surveys
 
 bench-scale: $(INSTALLED) ## set up, then train, generate and judge with 100 to 100,000 showers of 40,500 cells in 4 GiB (hours)
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-service: $(INSTALLED) ## set up, then ask a service for 200 showers a second, one each (4 minutes; ARGS="--rates 400")
+	$(BIN)/python -m benchmarks.service $(ARGS)
 
 docs-tables: $(INSTALLED) ## set up, then write the tables of README.md and docs/ from benchmarks/results (ARGS=--check)
 	$(BIN)/python -m benchmarks.documents $(ARGS)

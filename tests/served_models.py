@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import numpy as np
 import pyarrow as pa
+import uvicorn
 
 URL = "http://127.0.0.1"
 EVENTS = "/models/{}/events"
@@ -60,3 +64,22 @@ def from_json(content: bytes, dtypes: Mapping[str, Any]) -> tuple[dict[str, np.n
     told = json.loads(content)
     variables = told.pop("variables")
     return {name: np.array(one["values"], dtypes[name]) for name, one in variables.items()}, told
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """Give the URL of an application that a thread of this process serves."""
+    place = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    place.bind(("127.0.0.1", 0))
+    # From here on requests wait for the thread to begin.
+    place.listen(128)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", http="h11"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{place.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        place.close()
+        assert not thread.is_alive()

@@ -19,6 +19,7 @@ from benchmarks.documents import (
     pile_up,
     qcd_templates,
     reweighting,
+    service,
     shipped,
     showers,
     speed,
@@ -39,6 +40,7 @@ PAGES: Final[Mapping[str, Tables]] = {
     "docs/showers.md": {"front": lambda found: page_of(found["showers"])},
     "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
+    "docs/service.md": {"latency of the service": service.latency, "most of the service": service.most},
     "docs/stellar_streams.md": {
         "gd1": stellar_streams.gd1,
         "alarms": stellar_streams.alarms,

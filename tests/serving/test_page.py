@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 
 import simulacra
 from browsing import BROWSER_ARGUMENTS
-from served_models import ask
+from served_models import ask, listening
 from simulacra.serving import application
 
 MODELS = ["calogan-eplus-angle", "jets-epic-fast", "cepheids-vae", "lognormal-fields", "qcd-jet-mass"]
@@ -28,17 +25,8 @@ COLOURS = """canvas => {
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    app = application([simulacra.load(name) for name in MODELS], token=TOKEN)
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", http="h11"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join(timeout=20)
-    listening.close()
-    assert not thread.is_alive()
+    with listening(application([simulacra.load(name) for name in MODELS], token=TOKEN)) as url:
+        yield url
 
 
 @pytest.mark.browser

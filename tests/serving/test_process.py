@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -91,6 +94,23 @@ def test_events_come_over_http(service: Running) -> None:
     wanted = simulacra.load(NAME).sample(2, seed=5)["shower"].values
     assert abs(arrays["shower"] - wanted).max() < 1e-5 * wanted.max()
     assert "server" not in answer.headers
+
+
+def test_the_examples_of_the_page_run(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
+    here = page.replace("http://127.0.0.1:8421/", service.url).replace("calo-eplus", NAME)
+    blocks = re.findall(r"^```python\n(.*?)^```", here, re.DOTALL | re.MULTILINE)
+    for block in blocks:
+        exec(compile(block, "docs/service.md", "exec"), {"__name__": "snippet"})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "(100, 504) b'MeV'"
+    assert all(5e3 < float(total) < 6e4 for total in printed[1].strip("[]").split())
+    lines = re.findall(r"^    (curl .*)", here, re.MULTILINE)
+    assert len(lines) == 2
+    if shutil.which("curl"):
+        said = [json.loads(subprocess.run(line, shell=True, check=True, capture_output=True).stdout) for line in lines]
+        assert len(said[0]["variables"]["shower"]["values"]) == 2
+        assert said[1]["name"] == NAME
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ import pytest
 
 import simulacra
 from served_models import EVENTS, URL, ask, ask_all, events
-from simulacra.serving import Limits, application
+from simulacra.serving import Limits, application, guard
+from simulacra.serving.asked import Asked
+from simulacra.serving.refusals import RefusalError
+from simulacra.serving.service import Service
 
 NAME = "calogan-eplus"
 PATH = EVENTS.format(NAME)
@@ -334,3 +337,37 @@ def test_a_slow_body_is_not_waited_for(generator: Any) -> None:
             return await client.post(PATH, content=in_pieces(), headers={"Content-Type": "application/json"})
 
     refused(asyncio.run(asked()), 408, "within 0.1 s", "body")
+
+
+def test_at_the_end_those_who_wait_are_told(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service([generator], Limits())
+    served, slow = service.model(NAME), Slow(generator)
+    monkeypatch.setattr(generator, "evaluate", slow)
+
+    def asked(seed: int) -> Any:
+        return service.batches.made(served, served.plan(Asked(seed=seed)), len, 20)
+
+    async def ended() -> list[Any]:
+        first = asyncio.create_task(asked(1))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(asked(2))
+        await asyncio.sleep(0.1)
+        threading.Timer(0.2, slow.go.set).start()
+        await asyncio.to_thread(service.batches.close)
+        third = await asyncio.gather(asked(3), return_exceptions=True)
+        service.batches.open()
+        return [*await asyncio.gather(first, second, return_exceptions=True), *third, await asked(4)]
+
+    made, *refusals, again = asyncio.run(ended())
+    assert (made, again) == (1, 1)
+    assert [(one.status, one.what) for one in refusals] == [(503, "the service ends")] * 2
+
+
+def test_clients_that_were_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MOST_CLIENTS", 2)
+    rates = guard.Rates(1.0)
+    rates.refuse("10.0.0.1", 0.0)
+    with pytest.raises(RefusalError, match="more than 1 requests a second"):
+        rates.refuse("10.0.0.1", 0.1)
+    for address in ("10.0.0.2", "10.0.0.3", "10.0.0.1"):
+        rates.refuse(address, 0.2)

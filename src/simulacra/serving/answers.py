@@ -62,77 +62,80 @@ def _quality(parameters: str) -> float:
     return 1.0
 
 
-def encoder(served: Served, plan: Plan, form: str) -> Callable[[np.ndarray], bytes]:
-    """Return the function from the network's output to an answer's bytes."""
+class Answers:
+    """The answers of one model, with what they have in common made once."""
 
-    def encoded(output: np.ndarray) -> bytes:
-        return _WRITERS[form](served, plan, served.variables(plan, output))
-
-    return encoded
-
-
-def _beside(served: Served, plan: Plan) -> dict[str, Any]:
-    return served.told(plan) | {"attributes": served.attributes}
-
-
-def _arrow(served: Served, plan: Plan, arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return one record batch: a column for each variable, tensors of a fixed shape where an event has several."""
-    columns, fields = [], []
-    for name, array in arrays.items():
-        said = served.template[name]
-        flat = pa.array(_numbers(array).reshape(-1))
-        if array.ndim == 1:
-            column = flat
-        else:
-            size = int(np.prod(array.shape[1:]))
-            kind = pa.fixed_shape_tensor(flat.type, array.shape[1:], dim_names=[str(dim) for dim in said.dims[1:]])
-            column = pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(flat, size))
-        columns.append(column)
-        about = {
-            str(key): value if isinstance(value, str) else json.dumps(_plain(value))
-            for key, value in said.attrs.items()
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        template = served.template
+        self._dims = {str(name): [str(dim) for dim in one.dims] for name, one in template.variables.items()}
+        self._units = {name: str(template[name].attrs.get("units", "1")) for name in self._dims}
+        self._coordinates = {
+            name: {"units": self._units[name], "values": array.tolist()} for name, array in served.coordinates.items()
         }
-        fields.append(pa.field(name, column.type, nullable=False, metadata=about))
-    beside = _beside(served, plan) | {"coordinates": _coordinates(served)}
-    schema = pa.schema(fields, metadata={TOLD: json.dumps(beside, allow_nan=False)})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as stream:
-        stream.write_batch(pa.record_batch(columns, schema=schema))
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
-
-
-def _npz(served: Served, plan: Plan, arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return an archive of arrays by name, with positions of pixels, and JSON under "simulacra"."""
-    buffer = io.BytesIO()
-    beside = np.array(json.dumps(_beside(served, plan), allow_nan=False))
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in {**arrays, **served.coordinates, TOLD: beside}.items():
-            # Made by hand, an entry has a fixed date: the same events are the same bytes.
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _json(served: Served, plan: Plan, arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return an object of variables with units, dimensions and values; single precision read back exactly."""
-    variables = {}
-    for name, array in arrays.items():
-        said = served.template[name]
-        variables[name] = {
-            "units": str(said.attrs.get("units", "1")),
-            "dims": [str(dim) for dim in said.dims],
-            "values": array.tolist(),
+        self._fields = {
+            name: _field(name, template[name].values, self._dims[name], template[name].attrs)
+            for name in self._dims
+            if name not in served.coordinates
         }
-    whole = _beside(served, plan) | {"coordinates": _coordinates(served), "variables": variables}
-    return json.dumps(whole, allow_nan=False, separators=(",", ":")).encode()
+
+    def encoder(self, plan: Plan, form: str) -> Callable[[np.ndarray], bytes]:
+        """Return the function from the network's output to an answer's bytes in a format."""
+        write = {"json": self._json, "arrow": self._arrow, "npz": self._npz}[form]
+
+        def encoded(output: np.ndarray) -> bytes:
+            beside = self._served.told(plan) | {"attributes": self._served.attributes}
+            return write(beside, self._served.variables(plan, output))
+
+        return encoded
+
+    def _arrow(self, beside: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+        """Return one record batch: a column for each variable, tensors of a fixed shape where an event has several."""
+        columns, fields = [], []
+        for name, array in arrays.items():
+            field = self._fields[name]
+            column = pa.array(_numbers(array).reshape(-1))
+            if array.ndim > 1:
+                size = array.size // len(array)
+                column = pa.ExtensionArray.from_storage(field.type, pa.FixedSizeListArray.from_arrays(column, size))
+            columns.append(column)
+            fields.append(field)
+        told = json.dumps({**beside, "coordinates": self._coordinates}, allow_nan=False)
+        schema = pa.schema(fields, metadata={TOLD: told})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, schema) as stream:
+            stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+        content: bytes = sink.getvalue().to_pybytes()
+        return content
+
+    def _npz(self, beside: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+        """Return an archive of arrays by name, with positions of pixels, and JSON under "simulacra"."""
+        buffer = io.BytesIO()
+        told = np.array(json.dumps(beside, allow_nan=False))
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in {**arrays, **self._served.coordinates, TOLD: told}.items():
+                # Made by hand, an entry has a fixed date: the same events are the same bytes.
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as entry:
+                    np.lib.format.write_array(entry, array, allow_pickle=False)
+        return buffer.getvalue()
+
+    def _json(self, beside: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+        """Return an object of variables with units, dimensions and values; single precision read back exactly."""
+        variables = {
+            name: {"units": self._units[name], "dims": self._dims[name], "values": array.tolist()}
+            for name, array in arrays.items()
+        }
+        whole = {**beside, "coordinates": self._coordinates, "variables": variables}
+        return json.dumps(whole, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _coordinates(served: Served) -> dict[str, Any]:
-    return {
-        name: {"units": str(served.template[name].attrs.get("units", "1")), "values": array.tolist()}
-        for name, array in served.coordinates.items()
-    }
+def _field(name: str, array: np.ndarray, dims: list[str], attributes: Mapping[Any, Any]) -> pa.Field:
+    """Return a variable's column in Arrow, with its attributes."""
+    kind = pa.from_numpy_dtype(_numbers(array).dtype)
+    if array.ndim > 1:
+        kind = pa.fixed_shape_tensor(kind, array.shape[1:], dim_names=dims[1:])
+    about = {str(key): one if isinstance(one, str) else json.dumps(_plain(one)) for key, one in attributes.items()}
+    return pa.field(name, kind, nullable=False, metadata=about)
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:
@@ -142,10 +145,3 @@ def _numbers(array: np.ndarray) -> np.ndarray:
 
 def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-
-
-_WRITERS: Final[Mapping[str, Callable[[Served, Plan, Mapping[str, np.ndarray]], bytes]]] = {
-    "json": _json,
-    "arrow": _arrow,
-    "npz": _npz,
-}

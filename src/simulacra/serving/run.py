@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -68,6 +69,9 @@ def serve(
     listening = _listening(host, port)
     try:
         config = _configured(models, host, limits, token, allowed_hosts)
+        # All that was loaded stays: to look for garbage in it takes a tenth of a second, in which nobody is answered.
+        gc.collect()
+        gc.freeze()
         name = f"[{host}]" if ":" in host else host
         with _signals_end_it():
             ready(f"http://{name}:{listening.getsockname()[1]}/")

@@ -170,8 +170,12 @@ class Served:
             if "event" in one.dims:
                 arrays[name] = one.values
         for name, column in plan.columns.items():
-            arrays[name] = column.astype(self.template[name].dtype, copy=False)
+            arrays[name] = column.astype(self._dtypes[name], copy=False)
         return arrays
+
+    @cached_property
+    def _dtypes(self) -> dict[str, np.dtype[Any]]:
+        return {str(name): one.dtype for name, one in self.template.variables.items()}
 
     @cached_property
     def coordinates(self) -> dict[str, np.ndarray]:

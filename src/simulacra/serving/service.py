@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from pydantic import ValidationError
 
-from simulacra.serving.answers import TYPES, encoder, format_of
+from simulacra.serving.answers import TYPES, Answers, format_of
 from simulacra.serving.asked import Asked
 from simulacra.serving.batches import Batches
 from simulacra.serving.limits import Limits
@@ -34,6 +34,7 @@ class Service:
             self.served[generator.name] = Served(
                 generator, limits.most_events, limits.most_answer_bytes, limits.together
             )
+        self.answers = {name: Answers(one) for name, one in self.served.items()}
         self.references = {name: reference_of(one.generator) for name, one in self.served.items()}
         self.batches = Batches(limits.threads, limits.most_waiting, limits.most_waiting_bytes, self.metrics)
 
@@ -71,7 +72,7 @@ class Service:
         except ValidationError as error:
             raise of_validation(error, "body") from None
         plan = served.plan(asked)
-        making = self.batches.made(served, plan, encoder(served, plan, form), self.limits.timeout)
+        making = self.batches.made(served, plan, self.answers[name].encoder(plan, form), self.limits.timeout)
         content = await _unless_gone(request, making)
         headers = {"Simulacra-Seed": str(plan.seed), "Vary": "Accept"}
         if plan.warnings:
