@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WORKERS ?= 2
 ARGS ?=
+FUZZ ?= 2000
 
 BIN := .venv/bin
 # Written when .venv holds what the lock file and pyproject.toml ask for.
@@ -13,7 +14,11 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help setup test check format demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale bench-service docs-tables site site-serve lock clean
+=======
+.PHONY: help setup test check format fuzz demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale docs-tables site site-serve lock clean
+>>>>>>> 3a61453 (Try every reader on damaged and hostile files, and keep files of each version)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -32,6 +37,9 @@ check: $(INSTALLED) ## set up, then ruff, mypy and the order of the rooms
 format: $(INSTALLED) ## let ruff mend and format the source
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: $(INSTALLED) ## set up, then damage files of every kind in thousands of ways and read them (FUZZ=500 examples of each)
+	SIMULACRA_FUZZ=$(FUZZ) $(BIN)/pytest -q -p no:cacheprovider tests/fuzzing/test_fuzzed_readers.py $(ARGS)
 
 demo: $(INSTALLED) ## set up, then judge two generators beside Geant4 (ARGS=--quick: in a minute; ARGS=jets or ARGS=reweighting: Pythia)
 	$(BIN)/simulacra demo $(ARGS)

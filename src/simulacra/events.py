@@ -288,6 +288,10 @@ def _leads(first: xr.Variable, array: xr.DataArray | xr.Variable) -> bool:
     return bool(first.dims == array.dims[: first.ndim])
 
 
+#: characters of no variable's name, which would lead out of its folder
+NO_NAME: Final = frozenset("/\\\0")
+
+
 def validate(events: xr.Dataset, *, conditions: Iterable[str] = (), features: Iterable[str] = ()) -> None:
     """Check events against the conventions and raise :class:`EventsError` at the first error.
 
@@ -329,6 +333,10 @@ def _validate(events: xr.Dataset, conditions: Iterable[str], features: Iterable[
         ordered = np.sort(index)
         twice = int(ordered[np.flatnonzero(np.diff(ordered) == 0)[0]])
         raise EventsError(f"the coordinate 'event' contains an event twice (such as {twice})")
+    for key in events.variables:
+        # In a store a variable is a folder, and in an HDF5 file a path.
+        if not isinstance(key, str) or not key.strip() or key.startswith(".") or not NO_NAME.isdisjoint(key):
+            raise EventsError(f"a variable cannot be called {key!r:.80}: names have no '/' and do not begin with '.'")
     for role, wanted in (("condition", conditions), ("feature", features)):
         for name in wanted:
             if name not in events.data_vars:

@@ -85,10 +85,11 @@ def read_shipped(
         raise refusal(f"no {what} '{name_or_path}': neither a file nor one of the shipped ones, {', '.join(shipped)}")
     try:
         return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise refusal(f"{path} is not a TOML file: {error}") from None
     except ValidationError as error:
         raise refusal(f"{path}: {faults_of(error, unnamed)}") from None
+    except (ValueError, RecursionError) as error:
+        # Wrong TOML, text that is not UTF-8, a number of thousands of digits, brackets within brackets.
+        raise refusal(f"{path} is not a TOML file: {error}") from None
 
 
 def faults_of(error: ValidationError, unnamed: Container[str | int] = ()) -> str:

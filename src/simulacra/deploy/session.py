@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from simulacra.errors import printable
+
 LARGEST: Final = 128
 """Events per pass of the network: more do not fit into the processor's caches and take longer each."""
 
@@ -54,11 +56,18 @@ class Session:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
             options.add_external_initializers(list(weights), values)
         source = path if isinstance(path, bytes) else str(path)
-        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        first = self._session.get_inputs()[0]
-        self._first, self.latent = first.name, int(first.shape[1])
-        stored = self._session.get_modelmeta().custom_metadata_map
-        self.metadata: dict[str, Any] = json.loads(stored.get("simulacra", "{}"))
+        try:
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            first = self._session.get_inputs()[0]
+            self._first, self.latent = first.name, int(first.shape[1])
+            stored = self._session.get_modelmeta().custom_metadata_map
+            self.metadata: dict[str, Any] = json.loads(stored.get("simulacra", "{}"))
+        except Exception as error:
+            # ONNX Runtime has a class of its own for each way in which a file can be wrong.
+            named, what = "the graph" if isinstance(path, bytes) else str(path), printable(str(error), 200)
+            raise ValueError(
+                f"{named} is no ONNX file of a generator that can be run ({what}): export it again"
+            ) from error
 
     def __call__(self, conditions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return one event per row of ``conditions``, (N, C) float32, with noise from ``rng``.

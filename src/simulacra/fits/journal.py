@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from simulacra.fits.errors import FitError
+from simulacra.version import is_later, written_later
 
 FORMAT: Final = "simulacra-pseudo-experiments-1"
 
@@ -40,7 +41,9 @@ class Journal:
             self._append(head)
             return
         lines = [_parsed(path, number, line) for number, line in enumerate(whole.splitlines(), start=1)]
-        if lines[0].get("format") != FORMAT:
+        if is_later(said := lines[0].get("format"), FORMAT):
+            raise FitError(written_later(f"'{path}'", said, FORMAT))
+        if said != FORMAT:
             raise FitError(f"'{path}' holds no pseudo-experiments; choose another file")
         if lines[0].get("run") != head["run"]:
             raise FitError(
@@ -48,7 +51,11 @@ class Journal:
                 f"{json.dumps(head['run'])}; remove the file or choose another"
             )
         for line in lines[1:]:
-            self.done[int(line["experiment"])] = line
+            if type(line.get("experiment")) is not int:
+                raise FitError(
+                    f"'{path}' is damaged: a line has no number of its experiment; remove the file and run again"
+                )
+            self.done[line["experiment"]] = line
 
     def add(self, experiment: int, result: dict[str, Any]) -> None:
         """Write the result of one experiment; it is on disk when this returns."""
@@ -74,13 +81,16 @@ def _whole_lines(path: Path) -> str | None:
             # A file without a single line was never ours to cut.
             raise FitError(f"'{path}' holds no pseudo-experiments; choose another file")
         os.truncate(path, end)
-    return content[:end].decode() if end else None
+    try:
+        return content[:end].decode() if end else None
+    except UnicodeDecodeError:
+        raise FitError(f"'{path}' is damaged: it is not UTF-8; remove the file and run again") from None
 
 
 def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         parsed = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FitError(f"line {number} of '{path}' is not JSON; remove the file and run again") from error
     if not isinstance(parsed, dict):
         raise FitError(f"line {number} of '{path}' is not a JSON object; remove the file and run again")

@@ -10,8 +10,10 @@ the orbit of an eclipsing binary with equal minima), mean magnitude and amplitud
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -28,13 +30,15 @@ from simulacra.observables.series import FEWEST_FOLDED
 SUFFIX: Final = ".dat"
 #: no light curve is longer [bytes]
 LARGEST: Final = 50_000_000
+#: nor is an archive, unpacked [bytes]
+LARGEST_ARCHIVE: Final = 2_000_000_000
 
 
 def is_archive(path: Path) -> bool:
     """Return whether a file is a tar archive, compressed or not."""
     try:
         return tarfile.is_tarfile(path)
-    except OSError:
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
         return False
 
 
@@ -85,7 +89,7 @@ def read(path: str | os.PathLike[str], *, classes: str | os.PathLike[str] | None
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the numbers and the contents of the stars of an archive, in the order of their numbers."""
-    found = {}
+    found, total = {}, 0
     try:
         with tarfile.open(path) as archive:
             for member in archive:
@@ -99,9 +103,11 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                     raise FormatError(
                         f"'{path}': '{member.name}' has {member.size:,} bytes, too many for a light curve"
                     )
+                if (total := total + member.size) > LARGEST_ARCHIVE:
+                    raise FormatError(f"'{path}': its files have more than {LARGEST_ARCHIVE:,} bytes: split it")
                 opened = archive.extractfile(member)
                 found[member.name] = (name.stem, b"" if opened is None else opened.read())
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise FormatError(f"'{path}' is truncated, or no tar archive ({error}): get it again") from error
     yield from sorted(found.values(), key=lambda star: int(star[0]))
 

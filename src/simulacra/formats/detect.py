@@ -77,7 +77,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     if is_compressed(path):
         raise FormatError(f"'{path}' is compressed, and is not a HepMC file: unpack it first")
     with opened(path) as file:
-        there = set(file)
+        # a damaged name is bytes
+        there = set(map(str, file))
         if "conventions" in file.attrs:
             return "single_file"
         fitting: list[Format] = [name for name, needed in _LAYOUTS.items() if needed <= there]

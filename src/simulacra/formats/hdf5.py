@@ -13,11 +13,17 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from simulacra.errors import printable
 from simulacra.formats.errors import FormatError
+from simulacra.formats.hdf5_heaps import has_endless_heap
 from simulacra.whole_files import whole_file
 
 #: number of events per write
 BLOCK: Final = 2000
+#: no filter of HDF5 compresses even zeros more than this
+MOST_COMPRESSION: Final = 10_000
+#: bytes that a dataset may have without any of them in the file
+MOST_UNSTORED: Final = 100_000_000
 
 
 @contextlib.contextmanager
@@ -33,14 +39,55 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     if not path.is_file():
         raise FormatError(f"there is no file '{path}'")
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise FormatError(f"'{path}' is truncated, or not HDF5 ({error})") from error
+        endless = has_endless_heap(path)
+        file = None if endless else h5py.File(path, "r")
+    except Exception as error:
+        # A damaged head makes the library fail in a dozen ways.
+        raise FormatError(f"'{path}' is truncated, or not HDF5 ({printable(str(error), 200)})") from error
+    if file is None:
+        raise FormatError(f"'{path}' is damaged: one of its heaps of texts does not end")
     with file:
         try:
+            _refuse_links(file)
             yield file
-        except (OSError, RuntimeError) as error:
-            raise FormatError(f"'{path}' is damaged ({error})") from error
+        except (OSError, RuntimeError, SystemError) as error:
+            raise FormatError(f"'{path}' is damaged ({printable(str(error), 200)})") from error
+        except (KeyError, MemoryError) as error:
+            # An object that is named and cannot be opened, and lengths that no file of this size can have.
+            if isinstance(error, KeyError) and "Unable to" not in str(error):
+                raise
+            what = printable(str(error), 200) or "it asks for more memory than there is"
+            raise FormatError(f"'{path}' is damaged ({what})") from error
+
+
+def _refuse_links(file: h5py.File) -> None:
+    """Refuse a file that takes a part of its contents from another one: it could name any file of the reader's."""
+    # An error that is raised in here would not come out of h5py as it is.
+    found = file.visititems_links(lambda name, link: (name, link) if isinstance(link, h5py.ExternalLink) else None)
+    if found is not None:
+        raise FormatError(
+            f"'{file.filename}': '{found[0]}' is a link to another file, '{found[1].filename}', which is not followed: "
+            "copy the data into one file"
+        )
+
+
+def held_inside(file: h5py.File, name: str, found: h5py.Dataset) -> h5py.Dataset:
+    """Return a dataset after checks that its numbers are in this file, and not more than it can hold.
+
+    Raises
+    ------
+    FormatError
+        if they are in other files, or claim more memory than any compression of so few bytes.
+    """
+    if found.external or (found.is_virtual and any(one.file_name != "." for one in found.virtual_sources())):
+        raise FormatError(f"'{file.filename}': the numbers of '{name}' are in other files, which are not read")
+    claimed, held = int(found.size or 0) * found.dtype.itemsize, found.id.get_storage_size()
+    if claimed > MOST_UNSTORED and claimed > MOST_COMPRESSION * held:
+        raise FormatError(
+            f"'{file.filename}': '{name}' of the shape {found.shape} claims {claimed:,} bytes, but the file holds "
+            f"{held:,} of it: it is truncated or damaged"
+        )
+    return found
 
 
 @contextlib.contextmanager
@@ -89,7 +136,8 @@ def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...], *, kinds:
         raise FormatError(f"'{file.filename}': expected the dataset '{name}'; the file holds {there}")
     try:
         dtype = found.dtype
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
+        # HDF5 has types of numbers of which numpy has none.
         raise FormatError(f"'{file.filename}': expected numbers in '{name}', found another type ({error})") from None
     if dtype.kind not in kinds:
         raise FormatError(f"'{file.filename}': expected numbers in '{name}', found {dtype}")
@@ -98,7 +146,7 @@ def dataset(file: h5py.File, name: str, shape: tuple[int | None, ...], *, kinds:
     if there is None or len(there) != len(shape) or any(n not in (None, m) for n, m in zip(shape, there, strict=True)):
         expected = ", ".join(("N" if i == 0 else "any") if n is None else str(n) for i, n in enumerate(shape))
         raise FormatError(f"'{file.filename}': expected '{name}' of the shape ({expected}), found {there}")
-    return found
+    return held_inside(file, name, found)
 
 
 def rows_of(file: h5py.File, name: str, start: int, stop: int | None) -> tuple[int, slice]:
@@ -139,7 +187,7 @@ def text(file: h5py.File, name: str) -> str:
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
         raise FormatError(f"'{file.filename}': expected a text in the dataset '{name}', which is not there")
-    content = found[()]
+    content = held_inside(file, name, found)[()]
     if not isinstance(content, bytes):
         raise FormatError(f"'{file.filename}': expected a text in '{name}', found {type(content).__name__}")
     try:

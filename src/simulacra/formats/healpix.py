@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
+from simulacra.errors import printable
 from simulacra.formats.errors import FormatError
 from simulacra.settings import path_of
 
@@ -40,6 +41,8 @@ FRAMES: Final[Mapping[str, Frame]] = {
 }
 #: pixels below this have no value
 UNSEEN: Final = -1e30
+#: keys of a header that say how a map is made
+STATED: Final = ("NSIDE", "NESTED", "ORDERING", "COORDSYS", "FRAME")
 
 
 @dataclass(frozen=True)
@@ -128,27 +131,30 @@ def read(
             warnings.simplefilter("always")
             with fits.open(path, memmap=False) as file:
                 header, values, name, units = _map_of(file, column, str(path))
+                # A card is read when it is asked for; one that cannot be read is refused here and not below.
+                stated = {key: header[key] for key in STATED if key in header}
     except FormatError:
         raise
     except FileNotFoundError:
         raise FormatError(f"there is no file '{path}'") from None
-    except (OSError, EOFError, TypeError, ValueError, fits.VerifyError) as error:
-        raise FormatError(f"'{path}' is no FITS file that can be read: {error}") from error
+    except Exception as error:
+        # astropy reads a part when it is asked for, and fails on a damaged one in a dozen ways.
+        raise FormatError(f"'{path}' is no FITS file that can be read: {printable(str(error), 200)}") from error
     if short := [str(one.message) for one in warned if "truncated" in str(one.message)]:
         raise FormatError(f"'{path}' ends too early: {short[0]}")
-    nside = header.get("NSIDE")
+    nside = stated.get("NSIDE")
     if isinstance(nside, bool) or not isinstance(nside, int) or nside < 1:
         raise FormatError(f"'{path}': the header gives no NSIDE: it is no HEALPix map")
     if values.size != 12 * nside**2:
         raise FormatError(
             f"'{path}': {values.size:,} pixels are not the whole sky, which has 12 x {nside}^2 = {12 * nside**2:,}"
         )
-    stated_order = _stated_order(header)
+    stated_order = _stated_order(stated)
     nested = _known("order", order, stated_order, ORDERS, get_args(Order), str(path))
     if nested == "nested" and not math.log2(nside).is_integer():
         raise FormatError(f"'{path}': nested pixels need an NSIDE that is a power of 2, not {nside}")
     placed = _known(
-        "frame", frame, header.get("COORDSYS", header.get("FRAME")), FRAMES, ("galactic", "icrs", "ecliptic"), str(path)
+        "frame", frame, stated.get("COORDSYS", stated.get("FRAME")), FRAMES, ("galactic", "icrs", "ecliptic"), str(path)
     )
     if (missing := ~(np.isfinite(values) & (values > UNSEEN))).any():
         first = int(np.argmax(missing))

@@ -123,7 +123,7 @@ def to_events(
     FormatError
         if the values break the conventions of events; the message names the variable and event.
     """
-    unknown = sorted(name for name in file if name not in known and name != GROUP)
+    unknown = sorted(str(name) for name in file if name not in known and name != GROUP)
     if unknown:
         warnings.warn(f"'{file.filename}' holds {unknown}, which are not read", stacklevel=3)
     index = np.arange(rows.start, rows.stop, dtype=np.int64)

@@ -15,6 +15,7 @@ from simulacra.formats.errors import FormatError
 from simulacra.formats.hdf5 import created, dataset, opened
 from simulacra.formats.metadata import attribute, attributes
 from simulacra.units import in_convention
+from simulacra.version import is_later, written_later
 
 CONVENTIONS = "simulacra-events-1"
 
@@ -30,7 +31,9 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
         if the contents break the conventions.
     """
     with opened(path) as file:
-        if (said := attribute(file, "conventions", metadata.TEXT)) != CONVENTIONS:
+        if is_later(said := attribute(file, "conventions", metadata.TEXT), CONVENTIONS):
+            raise FormatError(written_later(f"'{path}'", said, CONVENTIONS))
+        if said != CONVENTIONS:
             raise FormatError(f"'{path}': expected the attribute conventions = '{CONVENTIONS}', found '{said}'")
         stated = attributes(file, metadata.EVENTS)
         variables = {}

@@ -20,7 +20,7 @@ import xarray as xr
 
 from simulacra.events import EventsError, make_events, with_source
 from simulacra.formats.errors import FormatError
-from simulacra.formats.hdf5 import opened
+from simulacra.formats.hdf5 import held_inside, opened
 from simulacra.observables.light_curves import FAINTEST
 from simulacra.observables.stars import POSITIONS, PROPER_MOTIONS, VARIABLES, star_column, window_frame
 
@@ -223,12 +223,23 @@ def _pandas(path: Path, table: str | None) -> dict[str, np.ndarray]:
             raise FormatError(f"'{path}' holds no table '{name}'; there are {', '.join(there) or 'none'}")
         group = file[name]
         found: dict[str, np.ndarray] = {}
-        for items in (key for key in group if key.endswith("_items")):
-            block = group.get(items.replace("_items", "_values"))
-            if not isinstance(block, h5py.Dataset) or block.dtype.kind not in "iuf" or block.ndim != 2:
+        # a damaged name is bytes
+        for items in (key for key in map(str, group) if key.endswith("_items")):
+            block, labels = group.get(items.replace("_items", "_values")), group.get(items)
+            if not isinstance(block, h5py.Dataset) or block.ndim != 2 or not isinstance(labels, h5py.Dataset):
                 continue
-            names = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in group[items][()]]
-            values = block[()]
+            place = f"{name}/{block.name}"
+            try:
+                if block.dtype.kind not in "iuf":
+                    continue
+                names = [
+                    one.decode(errors="replace") if isinstance(one, bytes) else str(one)
+                    for one in held_inside(file, place, labels)[()]
+                ]
+                values = held_inside(file, place, block)[()]
+            except (TypeError, ValueError) as error:
+                # HDF5 has types of numbers of which numpy has none.
+                raise FormatError(f"'{path}': '{place}' is no table of numbers: {error}") from error
             if values.shape[1] != len(names):
                 raise FormatError(f"'{path}': '{name}/{items}' names {len(names)} columns of {values.shape[1]}")
             found |= dict(zip(names, values.T, strict=True))

@@ -145,7 +145,7 @@ def _parsed(row: str | Mapping[str, Any]) -> Mapping[str, Any] | None:
     if isinstance(row, str):
         try:
             row = json.loads(row)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return None
     if not isinstance(row, Mapping) or not all(math.isfinite(_number(row.get(name))) for name in ("step", "score")):
         return None

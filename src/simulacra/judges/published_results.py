@@ -65,7 +65,7 @@ def read_published(path: str | os.PathLike[str], dataset: str | None = None, *, 
     path = Path(path)
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"cannot read published results from '{path}': {error}") from error
     if not isinstance(table, dict) or not table:
         raise ValueError(f"'{path}' holds no table of {{data set: {{model: {{quantity: number}}}}}}")
@@ -101,5 +101,9 @@ def _number(row: Mapping[str, Any], quantity: str, path: Path, name: str) -> flo
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else None
-    raise ValueError(f"'{path}' holds {value!r} for '{quantity}' of {name}: expected a number")
+        try:
+            return float(value) if math.isfinite(value) else None
+        except OverflowError:
+            # a whole number of hundreds of digits
+            return None
+    raise ValueError(f"'{path}' holds {value!r:.80} for '{quantity}' of {name}: expected a number")

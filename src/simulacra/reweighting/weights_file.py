@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from simulacra.reweighting.prior_weights import checked_weights
+from simulacra.version import is_later, written_later
 from simulacra.whole_files import whole_file
 
 CONVENTIONS: Final = "simulacra-weights-1"
@@ -133,6 +134,8 @@ def read_weights(path: str | os.PathLike[str]) -> WeightsTable:
         raise WeightsFileError(f"'{path}' is a Parquet file without weights: its metadata do not name any")
     try:
         conventions = json.loads(said).get("conventions")
+        if is_later(conventions, CONVENTIONS):
+            raise WeightsFileError(written_later(f"'{path}'", conventions, CONVENTIONS))
         if conventions != CONVENTIONS:
             raise WeightsFileError(
                 f"'{path}' follows {conventions!r}, not {CONVENTIONS!r}: read it with the program that wrote it"
@@ -142,9 +145,9 @@ def read_weights(path: str | os.PathLike[str]) -> WeightsTable:
         if isinstance(error, WeightsFileError):
             raise
         raise WeightsFileError(f"the metadata of '{path}' cannot be read: make it again") from error
-    columns = [f"{name}: {content.schema.field(name).type}" for name in content.column_names]
-    replicas = None
+    replicas, columns = None, ["names that cannot be read"]
     try:
+        columns = [f"{name}: {content.schema.field(name).type}" for name in content.column_names]
         if "replicas" in content.column_names:
             column = content["replicas"].combine_chunks()
             replicas = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)

@@ -103,7 +103,9 @@ def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, 
             _refuse_format(path, header.get("format"))
             weights = {name: file.get_tensor(name) for name in file.keys()} if with_weights else {}  # noqa: SIM118
             metadata = json.loads(header["simulacra"])
-    except (SafetensorError, json.JSONDecodeError, KeyError, UnicodeDecodeError, RecursionError) as error:
+    except CheckpointError:
+        raise
+    except (SafetensorError, ValueError, KeyError, RecursionError, OSError) as error:
         reason = printable(str(error), 200)
         raise CheckpointError(f"{path} is damaged or truncated ({reason}): copy it again or train again") from None
     if not isinstance(metadata, dict):

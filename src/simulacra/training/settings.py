@@ -124,7 +124,8 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"there is no experiment file {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Wrong TOML, text that is not UTF-8, a number of thousands of digits, brackets within brackets.
         raise SettingsError(f"{path} is not a TOML file: {error}") from None
     for text in overrides:
         override(data, text)
@@ -157,7 +158,7 @@ def override(data: dict[str, Any], text: str) -> None:
         raise SettingsError(f"'{text}' is not of the form key=value, such as training.steps=100")
     try:
         parsed = tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = value
     *folders, last = key.split(".")
     place = data

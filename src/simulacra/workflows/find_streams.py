@@ -196,6 +196,7 @@ def _kept(
     folder: Path | None, said: Mapping[str, Any], region: Any, search: Callable[[], RegionResult]
 ) -> RegionResult:
     """Return the result of a region, from the folder if it is there."""
+    from simulacra.errors import printable
     from simulacra.searches.lines import Line
     from simulacra.searches.streams import RegionResult
     from simulacra.whole_files import whole_file
@@ -208,10 +209,15 @@ def _kept(
     path = folder / f"{name}.npz"
     arrays = ("rows", "scores", "selected", "in_line", "votes")
     if path.is_file():
-        with np.load(path, allow_pickle=False) as file:
-            line = None if not file["line"].size else Line(**json.loads(str(file["line"][0])))
-            depends = float(file["dependence"])
-            return RegionResult(region=region, line=line, dependence=depends, **{one: file[one] for one in arrays})
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                line = None if not file["line"].size else Line(**json.loads(str(file["line"][0])))
+                depends = float(file["dependence"])
+                return RegionResult(region=region, line=line, dependence=depends, **{one: file[one] for one in arrays})
+        except Exception as error:
+            # numpy, zipfile and zlib fail in a dozen ways on a damaged file.
+            what = printable(f"{type(error).__name__}: {error}", 200)
+            raise ValueError(f"'{path}' is damaged ({what}): remove it to search this region again") from error
     found = search()
     line_text = [] if found.line is None else [json.dumps(vars(found.line))]
     with whole_file(path) as fresh, fresh.open("wb") as out:
