@@ -2,7 +2,7 @@
 
 A page links to files of the repository as on a code host, such as ``../README.md`` or ``../src/simulacra/generators``.
 Here each such file becomes a page under ``repository/`` (Markdown as it is, source as a listing, a folder as the list
-of its files) or is copied (pictures, JSON).
+of its files) or is copied (pictures, JSON, notebooks).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from mkdocs.structure.files import File, Files
 
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
-COPIED = (".svg", ".png", ".jpg", ".json")
+COPIED = (".svg", ".png", ".jpg", ".json", ".ipynb")
 LANGUAGES = {".py": "python", ".toml": "toml", ".cc": "cpp", ".hh": "cpp", ".sh": "bash", ".txt": "cmake"}
 ALWAYS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 WHERE = "repository/"
