@@ -24,8 +24,8 @@ from benchmarks.documents.blocks import (  # noqa: E402
 )
 
 PAGES = {page.relative_to(ROOT).as_posix(): page for page in sorted((ROOT / "docs").rglob("*.md"))}
-#: run by tests of their own in test_documents.py
-ELSEWHERE = ("docs/own_system.md",)
+#: run by tests of their own: in test_documents.py, and against a server in serving/
+ELSEWHERE = ("docs/own_system.md", "docs/service.md")
 #: the blocks that are not run, by page, with the reasons that the pages state
 NOT_RUN = {
     "docs/calochallenge.md": ["trains for hours on a set of 1 GB", "judges a set of 1 GB"],
