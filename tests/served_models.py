@@ -7,7 +7,7 @@ import io
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,15 +25,58 @@ def ask(app: Any, method: str, path: str, **given: Any) -> httpx.Response:
     return ask_all(app, [(method, path, given)])[0]
 
 
-def ask_all(app: Any, requests: list[tuple[str, str, dict[str, Any]]], host: str = "127.0.0.1") -> list[httpx.Response]:
-    """Return the answers to requests that are sent at the same time."""
+Meanwhile = Callable[[httpx.AsyncClient, list["asyncio.Task[httpx.Response]"]], Awaitable[None]]
+
+
+def ask_all(
+    app: Any,
+    requests: list[tuple[str, str, dict[str, Any]]],
+    host: str = "127.0.0.1",
+    meanwhile: Meanwhile | None = None,
+) -> list[httpx.Response]:
+    """Return the answers to requests that are sent together; ``meanwhile`` is awaited once they are under way."""
 
     async def all_of_them() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app, client=(host, 1234))
         async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
-            return list(await asyncio.gather(*(client.request(m, path, **given) for m, path, given in requests)))
+            asking = [asyncio.create_task(client.request(m, path, **given)) for m, path, given in requests]
+            if meanwhile is not None:
+                await meanwhile(client, asking)
+            return list(await asyncio.gather(*asking))
 
     return asyncio.run(all_of_them())
+
+
+class Slow:
+    """A generator's ``evaluate`` that waits until it is let go.
+
+    Attributes
+    ----------
+    entered, go:
+        set when it is first called, and to let it go.
+    """
+
+    def __init__(self, generator: Any) -> None:
+        self._evaluate = generator.evaluate
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, noise: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        self.entered.set()
+        assert self.go.wait(20)
+        made: np.ndarray = self._evaluate(noise, conditions)
+        return made
+
+    def let_go_when_waiting(self, number: int) -> Meanwhile:
+        """Return what lets it go once so many requests wait, and all others are answered."""
+
+        async def meanwhile(client: httpx.AsyncClient, asking: list[asyncio.Task[httpx.Response]]) -> None:
+            while (await client.get("/health")).json()["waiting"] < number or sum(one.done() for one in asking) < len(
+                asking
+            ) - number:
+                await asyncio.sleep(0.005)
+            self.go.set()
+
+        return meanwhile
 
 
 def events(app: Any, model: str, form: str = "npz", **body: Any) -> httpx.Response:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import simulacra
-from served_models import EVENTS, ask, ask_all, events, from_arrow, from_json, from_npz
+from served_models import EVENTS, Slow, ask, ask_all, events, from_arrow, from_json, from_npz
 from simulacra.serving import Limits, application
 
 MODELS = ["calo-eplus", "calogan-eplus-angle", "cepheids-vae", "jets-epic-fast", "dust-vae", "parton-shower-dglap"]
@@ -83,16 +83,22 @@ def test_an_answer_has_the_same_bytes_alone_and_among_others(app: Any, name: str
     assert [answer.content for answer in together[:4]] == alone
 
 
-def test_requests_that_wait_are_evaluated_together() -> None:
-    app = application(["calo-eplus"])
+def test_requests_that_wait_are_evaluated_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = simulacra.load("calo-eplus")
+    app = application([generator])
+    slow = Slow(generator)
+    monkeypatch.setattr(generator, "evaluate", slow)
     bodies = [("POST", EVENTS.format("calo-eplus"), {"json": {"seed": seed}}) for seed in range(40)]
-    assert all(answer.status_code == 200 for answer in ask_all(app, bodies))
+    answers = ask_all(app, bodies, meanwhile=slow.let_go_when_waiting(40))
+    assert all(answer.status_code == 200 for answer in answers)
     lines = dict(line.rsplit(" ", 1) for line in ask(app, "GET", "/metrics").text.splitlines() if line[0] != "#")
     assert float(lines["simulacra_evaluation_requests_sum"]) == 40
-    assert float(lines["simulacra_evaluation_requests_count"]) < 30
+    # Eight of one event at a time, after those that came while nothing was to do.
+    assert float(lines["simulacra_evaluation_requests_count"]) <= 1 + 5
     assert float(lines['simulacra_events_total{model="calo-eplus"}']) == 40
-    assert float(lines['simulacra_requests_total{status="200"}']) == 40
-    assert float(lines["simulacra_request_seconds_count"]) == 40
+    assert (
+        float(lines['simulacra_requests_total{status="200"}']) == float(lines["simulacra_request_seconds_count"]) > 40
+    )
     assert float(lines["simulacra_waiting_requests"]) == 0
 
 
