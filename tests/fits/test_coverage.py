@@ -15,31 +15,11 @@ import numpy as np
 import pytest
 from analytic_ratios import gaussian, sample
 
+from gaussian_fits import gaussian_fit
 from simulacra.fits.coverage import clopper_pearson, disjoint_samples, pseudo_experiments
 from simulacra.fits.errors import FitError
 from simulacra.fits.fit import fit
 from simulacra.fits.result import Fit
-
-
-def gaussian_fit(value: float, error: float) -> Fit:
-    zero = np.zeros((1, 1))
-    return Fit(
-        method="toy",
-        parameters=("mean",),
-        estimates=np.array([value]),
-        event_covariance=np.array([[error**2]]),
-        network_covariance=zero,
-        calibration_covariance=zero,
-        likelihood_covariance=None,
-        fixed={},
-        bounds={"mean": (-9.0, 9.0)},
-        members=np.array([[value]]),
-        n_data=1,
-        n_reference=1,
-        data_effective=1.0,
-        reference_effective=1.0,
-        objective=0.0,
-    )
 
 
 def test_summary_by_hand() -> None:
@@ -206,10 +186,10 @@ class TestJournal:
         script = textwrap.dedent(
             f"""
             import os, signal, sys
-            sys.path.insert(0, {str(Path(__file__).parent)!r})
+            sys.path.insert(0, {str(Path(__file__).parents[1])!r})
             from pathlib import Path
+            from gaussian_fits import gaussian_fit
             from simulacra.fits.coverage import pseudo_experiments
-            from test_coverage import gaussian_fit
 
             def one(value):
                 if value == 3.0:

@@ -105,6 +105,14 @@ def judge(
         ),
     ] = None,
     binning: Annotated[Path | None, typer.Option("--binning", help="Binning XML of CaloChallenge files.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            help="Dask cluster that draws the events of a generator: the address of its scheduler (tcp://HOST:PORT), "
+            "local, local:N, or a settings file (.toml). The judges run here.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Compare generated events with truth. Writes a verdict and its reasons as a page and as JSON."""
@@ -155,6 +163,7 @@ def judge(
                 hold_out=hold_out,
                 most=max_events,
                 seed=seed,
+                scheduler=scheduler,
             )
             for name, one in named(generated)
         }

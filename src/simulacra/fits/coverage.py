@@ -7,9 +7,11 @@ reference's share of each interval; the error given here does not include this.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import warnings as python_warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -207,6 +209,8 @@ def pseudo_experiments(
     *,
     journal: Path | None = None,
     run: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    scheduler: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Coverage:
     """Fit each sample and compare with its truth.
@@ -223,6 +227,11 @@ def pseudo_experiments(
         file for the results of each experiment; a run with the same file continues from them.
     run:
         what must be the same to continue: settings, seeds and hashes of the inputs, as JSON values.
+    workers:
+        processes; with more than one, ``fit_one`` and the samples are pickled.
+    scheduler:
+        a Dask cluster in the place of the processes (:func:`simulacra.campaigns.executor_for`); ``fit_one`` travels
+        with each sample, so it should hold the names of large files and not their events.
     progress:
         called with a sentence and the share that is done.
 
@@ -231,7 +240,8 @@ def pseudo_experiments(
     ValueError
         if there are no samples, or the number of truths differs.
     FitError
-        if the journal belongs to another run, or more than half of the fits failed.
+        if the journal belongs to another run, more than half of the fits failed, or a fit raised something else than
+        a ``FitError`` in another process.
     """
     if not samples:
         raise ValueError("there are no samples to fit; give at least two")
@@ -241,17 +251,78 @@ def pseudo_experiments(
     told = [{name: float(value) for name, value in truth.items()} for truth in each]
     kept = None if journal is None else Journal(journal, {"truths": told, **dict(run or {})})
     results: dict[int, dict[str, Any]] = {} if kept is None else dict(kept.done)
-    for number, (sample, truth) in enumerate(zip(samples, told, strict=True)):
-        if number in results:
-            continue
-        if progress is not None:
-            progress(f"pseudo-experiment {number + 1} of {len(samples)}", number / len(samples))
-        results[number] = _result(fit_one, sample, truth)
-        if kept is not None:
-            kept.add(number, results[number])
+    missing = [
+        _Experiment(number, sample, truth)
+        for number, (sample, truth) in enumerate(zip(samples, told, strict=True))
+        if number not in results
+    ]
+    with contextlib.closing(_fitted(fit_one, missing, workers, scheduler)) as fitted:
+        if missing:
+            _tell(progress, len(results), len(samples))
+        for number, result in fitted:
+            results[number] = result
+            if kept is not None:
+                kept.add(number, result)
+            if len(results) < len(samples):
+                _tell(progress, len(results), len(samples))
     if progress is not None:
         progress("pseudo-experiments are done", 1.0)
     return _collected([results[number] for number in range(len(samples))])
+
+
+def _tell(progress: Progress | None, done: int, of: int) -> None:
+    if progress is not None:
+        progress(f"pseudo-experiment {done + 1} of {of}", done / of)
+
+
+@dataclass(frozen=True, eq=False)
+class _Experiment:
+    number: int
+    sample: Any
+    truth: dict[str, float]
+
+    def __str__(self) -> str:
+        return f"pseudo-experiment {self.number}"
+
+
+@dataclass(frozen=True)
+class _FitOne:
+    """Fits one experiment (picklable if ``fit_one`` is, for other processes)."""
+
+    fit_one: Callable[[Any], Fit]
+
+    def __call__(self, experiment: _Experiment) -> dict[str, Any]:
+        return _result(self.fit_one, experiment.sample, experiment.truth)
+
+
+def _fitted(
+    fit_one: Callable[[Any], Fit],
+    experiments: Sequence[_Experiment],
+    workers: int,
+    scheduler: str | os.PathLike[str] | None,
+) -> Generator[tuple[int, dict[str, Any]]]:
+    """Yield number and result of each experiment."""
+    task = _FitOne(fit_one)
+    if scheduler is None and workers == 1:
+        for experiment in experiments:
+            yield experiment.number, task(experiment)
+        return
+    from simulacra.campaigns import executor_for
+    from simulacra.store.executors import executor_of
+    from simulacra.store.workers import ChunkError
+
+    try:
+        with (
+            executor_for(scheduler, workers) as found,
+            contextlib.closing(executor_of(found).run(task, experiments)) as done,
+        ):
+            for experiment, result in done:
+                yield experiment.number, result
+    except ChunkError as failure:
+        raised = FitError(f"{failure.chunk} failed: {failure}")
+        if failure.trace:
+            raised.add_note(failure.trace)
+        raise raised from failure
 
 
 def _result(fit_one: Callable[[Drawn], Fit], sample: Drawn, truth: Mapping[str, float]) -> dict[str, Any]:

@@ -373,7 +373,8 @@ class Source(NamedTuple):
 
 
 @functools.cache
-def _loaded(source: Source) -> TrainedGenerator:
+def loaded(source: Source) -> TrainedGenerator:
+    """Return a member, once loaded in each process."""
     from simulacra.trained import load_generator
 
     trained = load_generator(source.path)
@@ -442,11 +443,11 @@ class Generate:
             conditions = resolved(dict(self.conditions), start, stop)
             place: dict[str, Any] = {"seed": self.seed, "first_event": start, **conditions}
             if self.refinement is None:
-                events = _loaded(source).sample(stop - start, exact=True, **place)
+                events = loaded(source).sample(stop - start, exact=True, **place)
             else:
                 from simulacra.workflows.refined_events import refined_events
 
-                events = refined_events(_loaded(source), self.refinement, stop - start, **place)
+                events = refined_events(loaded(source), self.refinement, stop - start, **place)
         # Conditions like those of a sample are arrays here, whose lengths differ from chunk to chunk.
         settings = json.loads(events.attrs["settings"]) | dict(self.conditions)
         events.attrs["settings"] = json.dumps(settings, sort_keys=True)

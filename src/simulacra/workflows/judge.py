@@ -39,6 +39,7 @@ def judge(
     seed: int = 0,
     max_events: int = 50_000,
     cell_threshold: float = 0.01,
+    scheduler: str | os.PathLike[str] | None = None,
     progress: Progress | bool = True,
 ) -> Verdict:
     """Judge generated events against the truth.
@@ -73,6 +74,9 @@ def judge(
         largest number of events of each sample, chosen at random.
     cell_threshold:
         energy up to which a cell counts as empty for the classifiers [MeV].
+    scheduler:
+        a Dask cluster that draws the events of a generator (:func:`simulacra.campaigns.executor_for`):
+        "tcp://HOST:PORT", "local", or a settings file. The judges run in this process.
     progress:
         whether to show a progress bar, or a function that is called with each step and the completed share.
 
@@ -107,7 +111,14 @@ def judge(
     own: dict[str, Any] = {"members": members, "generator": generator, "learning_curves": learning_curves}
     if isinstance(generated, str | os.PathLike):
         found = judged_of(
-            true, os.fspath(generated), read, generator=None, hold_out=hold_out, most=max_events, seed=seed
+            true,
+            os.fspath(generated),
+            read,
+            generator=None,
+            hold_out=hold_out,
+            most=max_events,
+            seed=seed,
+            scheduler=scheduler,
         )
         generated = found.events
         own = found.options() | {name: value for name, value in own.items() if value}

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from simulacra.store.plan import Chunk
+from simulacra.workflows.generate import Source, loaded
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from simulacra.store import Executor
     from simulacra.trained import TrainedGenerator
+
+#: events of a task that draws; a multiple of the blocks of 64 in which noise is drawn
+DRAWN: Final = 2048
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ def judged_of(
     hold_out: str | None,
     most: int,
     seed: int,
+    scheduler: str | os.PathLike[str] | None = None,
 ) -> Judged:
     """Return a generated sample from a store, a file or a generator.
 
@@ -75,12 +85,14 @@ def judged_of(
         a band that must not have been in its training.
     most, seed:
         the largest number of events to draw, and their seed.
+    scheduler:
+        a Dask cluster that draws them (:func:`simulacra.campaigns.executor_for`).
     """
     from simulacra.trained import load_members
 
     trained = None
     if is_generator(generated):
-        events = drawn_for(truth, generated, most=most, seed=seed)
+        events = drawn_for(truth, generated, most=most, seed=seed, scheduler=scheduler)
         generator = generated
     else:
         events = [_measured(one, truth, seed) for one in members_in(read(generated))]
@@ -111,7 +123,9 @@ def is_generator(name: str) -> bool:
     return path.suffix == ".safetensors" or (not path.exists() and name in shipped())
 
 
-def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.Dataset]:
+def drawn_for(
+    truth: xr.Dataset, name: str, *, most: int, seed: int, scheduler: str | os.PathLike[str] | None = None
+) -> list[xr.Dataset]:
     """Return events at the truth's conditions, as many as it has, from a generator or each member of an ensemble.
 
     Generated stars are measured at the times and with the errors of the true ones.
@@ -120,7 +134,10 @@ def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.
     ------
     ValueError
         if the truth lacks a condition that the generator needs.
+    simulacra.store.StoreError
+        if the ``scheduler`` cannot be used, or a worker cannot draw.
     """
+    from simulacra.campaigns import executor_for
     from simulacra.judges.samples import some_rows
     from simulacra.judges.unpacking import events_that_fit
     from simulacra.observables.light_curves import is_cycle, is_light_curve, measured_like
@@ -136,13 +153,60 @@ def drawn_for(truth: xr.Dataset, name: str, *, most: int, seed: int) -> list[xr.
             hint = "; --particle names the class of the jets in a JetNet file" if condition == "jet_class" else ""
             raise ValueError(f"the truth has no condition '{condition}', which '{name}' needs to draw events{hint}")
         conditions[condition] = truth[condition].values[rows]
-    made = [
-        _quietly(member, len(rows), seed=seed + 1_000 + number, **conditions) for number, member in enumerate(members)
-    ]
+    with executor_for(scheduler) as executor:
+        made = [
+            _quietly(member, len(rows), seed=seed + 1_000 + number, **conditions)
+            if isinstance(executor, int)
+            else _drawn_by(executor, member, len(rows), seed + 1_000 + number, conditions)
+            for number, member in enumerate(members)
+        ]
     if not is_cycle(made[0]) or not is_light_curve(truth) or is_cycle(truth):
         return made
     stars = truth.isel(event=rows)
     return [measured_like(events, stars, seed + 2_000 + number) for number, events in enumerate(made)]
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Draws a chunk of events (picklable, for other processes)."""
+
+    source: Source
+    seed: int
+    conditions: Mapping[str, np.ndarray]
+
+    def __call__(self, chunk: Chunk) -> xr.Dataset:
+        place = {name: values[chunk.start : chunk.stop] for name, values in self.conditions.items()}
+        drawn = _quietly(
+            loaded(self.source), chunk.stop - chunk.start, seed=self.seed, first_event=chunk.start, **place
+        )
+        return drawn.load()
+
+
+def _drawn_by(
+    executor: Executor, member: TrainedGenerator, n: int, seed: int, conditions: Mapping[str, np.ndarray]
+) -> xr.Dataset:
+    """Return the same events as :func:`_quietly`, drawn in chunks by the workers of a cluster."""
+    import xarray as xr
+
+    from simulacra.store import ExecutorError, StoreError
+    from simulacra.store.workers import ChunkError
+
+    source = Source(str(member.path.resolve()), member.last_layer_draw, member.weights_sha256, None)
+    chunks = [Chunk(i, start, min(start + DRAWN, n)) for i, start in enumerate(range(0, n, DRAWN))]
+    try:
+        with contextlib.closing(executor.run(_Draw(source, seed, conditions), chunks)) as done:
+            pieces = {chunk.index: events for chunk, events in done}
+    except ChunkError as failure:
+        error = StoreError(f"{failure.chunk} of the generated events cannot be drawn: {failure}")
+        error.unexpected = failure.unexpected
+        if failure.trace:
+            error.add_note(failure.trace)
+        raise error from failure
+    except ExecutorError as error:
+        raise StoreError(f"the events of '{member.name}' cannot be drawn: {error}") from error
+    drawn = xr.concat([pieces[i] for i in range(len(chunks))], "event", combine_attrs="override")
+    # the origin of all events, as if they had been drawn at once
+    return drawn.assign_attrs(_quietly(member, 1, seed=seed, **{k: v[:1] for k, v in conditions.items()}).attrs)
 
 
 def _quietly(member: TrainedGenerator, n: int, **options: Any) -> xr.Dataset:
