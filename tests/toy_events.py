@@ -83,7 +83,7 @@ if __name__ == "__main__":
         with by as executor:
             write_store(
                 path,
-                ToyTask(delay=float(delay), log=Path(path).with_name("log")),
+                ToyTask(delay=float(delay), log=Path(os.environ.get("TOY_LOG") or Path(path).with_name("log"))),
                 n_events=int(n_events),
                 chunk_size=int(chunk_size),
                 workers=executor,

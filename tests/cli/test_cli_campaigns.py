@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import xarray as xr
 from typer.testing import CliRunner
 
+from object_store import s3_server
 from simulacra.cli import main
+from simulacra.store import open_events
+from simulacra.workflows.train import read_sample
 
 
 def run(*arguments: str | Path) -> tuple[int, str, str]:
@@ -31,6 +35,29 @@ def test_a_cluster_simulates_and_generates_what_one_process_does(tmp_path: Path)
         code, _, stderr = run(*command, many, "--scheduler", scheduler)
         assert code == 0, stderr
         assert chunks(many) == chunks(one)
+
+
+def test_commands_take_addresses_of_object_stores(tmp_path: Path) -> None:
+    with s3_server():
+        z, seen, made = (f"s3://events/{name}.zarr" for name in ("z", "seen", "made"))
+        code, stdout, stderr = run("simulate", "pythia", "--process", "z-to-dijets", "-n", "20", "--seed", "1", z)
+        assert code == 0, stderr
+        assert f"z-to-dijets events in {z}: " in stdout
+        code, _, stderr = run("simulate", "detector", z, seen, "--seed", "2")
+        assert code == 0, stderr
+        assert open_events(seen)["event"].values.tolist() == list(range(20))
+        generate = ("generate", "calogan-eplus", "-n", "100", "--energy", "50")
+        code, stdout, stderr = run(*generate, made)
+        assert code == 0, stderr
+        assert f"100 events of calogan-eplus in {made}" in stdout
+        assert run(*generate, tmp_path / "disk.zarr")[0] == 0
+        xr.testing.assert_equal(read_sample(made).load(), open_events(tmp_path / "disk.zarr"))
+        code, _, stderr = run(*generate, "s3://events/x.h5", "--format", "calochallenge")
+        assert code == 2
+        assert "a file of the format calochallenge is written to a disk, not to 's3://events/x.h5'" in stderr
+        code, _, stderr = run("simulate", "detector", z, z, "--seed", "2")
+        assert code == 2
+        assert f"'{z}' would overwrite its own source" in stderr
 
 
 def test_a_scheduler_has_its_own_workers(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ from typing import Any, Final, TypeVar
 from simulacra.campaigns.messages import packed, unpacked
 from simulacra.campaigns.on_worker import Answer, Job, end_children, misfit, probe, run_on_worker, versions
 from simulacra.errors import printable
+from simulacra.store.errors import StoreError
 from simulacra.store.executors import ExecutorError
+from simulacra.store.objects import Objects
 from simulacra.store.workers import ChunkError
 
 Item = TypeVar("Item")
@@ -86,7 +88,7 @@ class DaskExecutor:
         name = uuid.uuid4().hex
         environment = {key: value for key, value in os.environ.items() if key.startswith(VARIABLES)}
         places = tuple(os.path.abspath(place) for place in sys.path)  # noqa: PTH100 - may be empty
-        seen = None if shared is None else os.path.abspath(shared)  # noqa: PTH100 - an address of an object store stays
+        seen = shared if shared is None or "://" in shared else str(Path(shared).absolute())
         job = Job(name, packed(task), versions(), seen, str(Path.cwd()), places, environment)
         with _probe(job):
             run = _Run(self, job, iter(items))
@@ -100,6 +102,15 @@ class DaskExecutor:
 def _probe(job: Job) -> Iterator[None]:
     if job.shared is None:
         yield
+        return
+    if "://" in job.shared:
+        objects = Objects.at(job.shared)
+        objects.write(probe(job.name), job.name.encode())
+        try:
+            yield
+        finally:
+            with contextlib.suppress(StoreError):
+                objects.remove(probe(job.name))
         return
     file = Path(job.shared) / probe(job.name)
     file.write_text(job.name, encoding="utf-8")

@@ -146,17 +146,19 @@ def misfit(job: Job) -> str:
         return f"it has {', '.join(other)}: install what the command has"
     if job.shared is None:
         return ""
-    folder, until = Path(job.shared), time.monotonic() + SEEN_WITHIN
-    while not (there := _holds(folder, job.name)) and time.monotonic() < until:
+    until = time.monotonic() + SEEN_WITHIN
+    while not (there := _holds(job.shared, job.name)) and time.monotonic() < until:
         time.sleep(0.2)
     if not there:
-        return f"it does not see '{folder}': write to a folder that all machines share"
-    own = folder / f".{probe(job.name)}.{uuid.uuid4().hex}"
+        return f"it does not see '{job.shared}': write to a folder that all machines share"
+    if "://" in job.shared:
+        return ""
+    own = Path(job.shared) / f".{probe(job.name)}.{uuid.uuid4().hex}"
     try:
         own.write_text(job.name, encoding="utf-8")
         own.unlink()
     except OSError as error:
-        return f"it cannot write to '{folder}' ({error.strerror})"
+        return f"it cannot write to '{job.shared}' ({error.strerror})"
     return ""
 
 
@@ -165,9 +167,16 @@ def probe(name: str) -> str:
     return f"probe-{name}"
 
 
-def _holds(folder: Path, name: str) -> bool:
+def _holds(folder: str, name: str) -> bool:
+    if "://" in folder:
+        from simulacra.store.objects import Objects
+
+        # whatever is wrong with the network or the credentials here
+        with contextlib.suppress(Exception):
+            return Objects.at(folder).read(probe(name)) == name.encode()
+        return False
     try:
-        return (folder / probe(name)).read_text(encoding="utf-8") == name
+        return (Path(folder) / probe(name)).read_text(encoding="utf-8") == name
     except OSError:
         return False
 

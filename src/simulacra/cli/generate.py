@@ -160,4 +160,5 @@ def generate(
     cut = generation.as_file()
     if cut is not None:
         typer.echo(f"voxels below {1000 * cut:.4g} keV are empty in {output}")
-    typer.echo(f"{summary.n_events} events of {generation.name} in {output}, {pace(summary)}")
+    written = summary.path if cut is None else output
+    typer.echo(f"{summary.n_events} events of {generation.name} in {written}, {pace(summary)}")

@@ -26,6 +26,7 @@ from simulacra.simulators.detector_response import Particles, draws_of, respond
 from simulacra.simulators.detector_settings import DetectorSettings
 from simulacra.simulators.simulation import check_seed, fingerprint_of
 from simulacra.store import Chunk, Executor, WriteSummary, open_events, refuse_source, write_events, write_store
+from simulacra.store.objects import address_of
 from simulacra.store.read import read_plan
 from simulacra.units import in_convention
 
@@ -125,7 +126,7 @@ def write_detector(
     index = events["event"].values
     plan, _ = read_plan(Path(source))
     size = chunk_size or (plan.chunk_size if plan else CHUNK_SIZE)
-    task = DetectorTask(str(Path(source).resolve()), settings, seed)
+    task = DetectorTask(address_of(source) or str(Path(source).resolve()), settings, seed)
     decided_by: dict[str, Any] = {
         "particles": {key: _plain(events.attrs[key]) for key in REQUIRED_ATTRIBUTES[:-1]},
         "events": hashlib.sha256(index.tobytes() + events["energy"][:1].values.tobytes()).hexdigest(),
@@ -160,7 +161,8 @@ class DetectorTask:
 
     def __call__(self, chunk: Chunk) -> xr.Dataset:
         """Return the events of a chunk at detector level."""
-        changed = (Path(self.source) / "zarr.json").stat().st_mtime_ns
+        # a complete store on an object store is not looked at again
+        changed = 0 if address_of(self.source) else (Path(self.source) / "zarr.json").stat().st_mtime_ns
         events = _opened(self.source, changed).isel(event=slice(chunk.start, chunk.stop))
         return simulate_detector(events, self.settings, self.seed)
 

@@ -17,7 +17,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from simulacra.errors import printable
 from simulacra.store.errors import StoreError
-from simulacra.store.metadata import NODE, STRUCTURE, Array, read_file
+from simulacra.store.metadata import NODE, STRUCTURE, Array, Group, read_file
 from simulacra.store.plan import Chunk, Plan
 
 #: attribute of the whole store that holds its plan and the size of each variable
@@ -129,18 +129,24 @@ def event_arrays(folder: Path, plan: Plan) -> dict[str, int]:
     """
     found = {}
     for file in sorted(folder.glob("*/zarr.json")):
-        array = read_file(file, NODE)
-        if not isinstance(array, Array) or "event" not in (array.dimension_names or ()):
-            continue
-        # create() cuts along the events alone
-        chunks = (plan.chunk_size, *(max(1, n) for n in array.shape[1:]))
-        if array.shape[:1] != (plan.n_events,) or array.chunks != chunks:
-            raise StoreError(
-                f"'{file}' is damaged: it has the shape {_told(array.shape)} in chunks of {_told(array.chunks)}, "
-                f"not {_told(plan.n_events)} events in chunks of {_told(chunks)}; make the store again"
-            )
-        found[file.parent.name] = len(array.shape)
+        n_dimensions = along_events(read_file(file, NODE), plan, f"'{file}'")
+        if n_dimensions is not None:
+            found[file.parent.name] = n_dimensions
     return found
+
+
+def along_events(array: Group | Array, plan: Plan, where: str) -> int | None:
+    """Return the number of dimensions of an array along ``event``, None for others (StoreError as above)."""
+    if not isinstance(array, Array) or "event" not in (array.dimension_names or ()):
+        return None
+    # create() cuts along the events alone
+    chunks = (plan.chunk_size, *(max(1, n) for n in array.shape[1:]))
+    if array.shape[:1] != (plan.n_events,) or array.chunks != chunks:
+        raise StoreError(
+            f"{where} is damaged: it has the shape {_told(array.shape)} in chunks of {_told(array.chunks)}, "
+            f"not {_told(plan.n_events)} events in chunks of {_told(chunks)}; make the store again"
+        )
+    return len(array.shape)
 
 
 def finish(folder: Path, plan: Plan, sizes: Mapping[str, int], attributes: Mapping[str, Any]) -> None:

@@ -14,8 +14,8 @@ from simulacra.lazy_arrays import read_by
 from simulacra.store.errors import StoreError
 
 
-def opened(path: Path) -> xr.Dataset:
-    """Open a Zarr store of any origin with xarray, in its own units and types.
+def opened(path: Path | str) -> xr.Dataset:
+    """Open a Zarr store of any origin, a folder or an address, with xarray, in its own units and types.
 
     Raises
     ------
@@ -47,14 +47,14 @@ def _lazy(events: xr.Dataset) -> dict[Any, xr.Variable]:
     return {name: array for name, array in events.variables.items() if name not in events.xindexes}
 
 
-def _read(path: Path, name: str, variable: xr.Variable, key: tuple[Any, ...]) -> np.ndarray:
+def _read(path: Path | str, name: str, variable: xr.Variable, key: tuple[Any, ...]) -> np.ndarray:
     try:
         return np.asarray(variable[key].values)
     except MemoryError:
         raise
     except Exception as error:
         what = _reason(error)
-        fault = _file_at_fault(path, name, key) or path / name
+        fault = _file_at_fault(path, name, key) or f"{path}/{name}"
         raise StoreError(f"'{fault}' is damaged ({what}); make the store again") from error
 
 
@@ -64,12 +64,12 @@ def _reason(error: Exception) -> str:
     return "its checksum differs from that of the written data" if "checksum" in text else printable(text, 200)
 
 
-def _file_at_fault(path: Path, name: str, key: tuple[Any, ...] = ()) -> Path | None:
+def _file_at_fault(path: Path | str, name: str, key: tuple[Any, ...] = ()) -> str | None:
     """Return the first file of a variable's values that cannot be read by itself."""
     import zarr
 
     try:
-        array = zarr.open_array(path / name, mode="r")
+        array = zarr.open_array(f"{path}/{name}", mode="r")
         n, size = array.shape[0], array.chunks[0]
         rows = np.arange(n)[key[0]] if key else np.arange(0, n, size)
         chunks = np.unique(np.atleast_1d(rows) // size)
@@ -80,6 +80,5 @@ def _file_at_fault(path: Path, name: str, key: tuple[Any, ...] = ()) -> Path | N
             array[int(chunk) * size : (int(chunk) + 1) * size]
         except Exception:  # noqa: BLE001 - this is the one
             one_file = all(n <= size for n, size in zip(array.shape[1:], array.chunks[1:], strict=True))
-            folder = path / name / "c" / str(chunk)
-            return folder.joinpath(*["0"] * (array.ndim - 1)) if one_file else folder
+            return "/".join([str(path), name, "c", str(chunk), *["0"] * (array.ndim - 1 if one_file else 0)])
     return None

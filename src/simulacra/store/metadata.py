@@ -65,11 +65,15 @@ class Record(_Strict):
 
 
 class Marker(_Strict):
-    """The record of a finished chunk: the time that it took, and the size of each of its files [bytes]."""
+    """The record of a finished chunk: the time that it took, and the size of each of its files [bytes].
+
+    On an object store also the hash of the structure of its events.
+    """
 
     seconds: float
     seconds_per_event: float
     bytes: dict[str, NonNegativeInt]
+    structure: str = ""
 
 
 NODE: Final[TypeAdapter[Group | Array]] = TypeAdapter(Annotated[Group | Array, Field(discriminator="node_type")])

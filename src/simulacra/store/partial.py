@@ -16,6 +16,7 @@ from pathlib import Path
 from simulacra.store.arrays import chunk_file, event_arrays
 from simulacra.store.errors import StoreError
 from simulacra.store.metadata import MARKER, PLAN, Marker, read_file
+from simulacra.store.objects import address_of
 from simulacra.store.plan import Chunk, Plan
 from simulacra.whole_files import locked, write_whole
 
@@ -33,6 +34,11 @@ def refuse_source(source: str | os.PathLike[str], output: str | os.PathLike[str]
     ValueError
         if the output is the source, or lies in it.
     """
+    here, there = address_of(source), address_of(output)
+    if here is not None or there is not None:
+        if here is not None and there is not None and f"{there}/".startswith(f"{here}/"):
+            raise ValueError(f"'{there}' would overwrite its own source '{here}', or lie in it: choose another path")
+        return
     if Path(output).resolve().is_relative_to(Path(source).resolve()):
         raise ValueError(f"'{output}' would overwrite its own source '{source}', or lie in it: choose another path")
 

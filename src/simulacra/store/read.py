@@ -15,8 +15,10 @@ from simulacra.store.arrays import STORE_ATTRIBUTE, chunk_file, event_arrays
 from simulacra.store.errors import StoreError
 from simulacra.store.lazy import opened
 from simulacra.store.metadata import GROUP, NUMBER, RECORD, TEXT, check, parse, read_file
+from simulacra.store.objects import address_of
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
+from simulacra.store.remote_read import open_remote, read_remote_plan
 from simulacra.units import in_convention
 from simulacra.version import is_later, written_later
 
@@ -34,7 +36,7 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     Parameters
     ----------
     path:
-        the store.
+        the store, or its address on an object store (``s3://bucket/name.zarr``).
     check:
         whether to read all values once, block by block, and validate them.
 
@@ -45,6 +47,11 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
     simulacra.events.EventsError
         if ``check`` finds values that break the conventions, or a unit cannot be converted to the conventional one.
     """
+    if (address := address_of(path)) is not None:
+        events = open_remote(address)
+        if check:
+            check_values(address, events, read_remote_plan(address)[0])
+        return events
     path = Path(path)
     _refuse_what_is_no_store(path)
     record = _attributes(path).get(STORE_ATTRIBUTE)
@@ -73,6 +80,8 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
 
 def read_plan(path: Path) -> tuple[Plan | None, float]:
     """Return the plan of a complete store (None if it was written by another program) and its seconds per event."""
+    if (address := address_of(path)) is not None:
+        return read_remote_plan(address)
     attributes = _attributes(path)
     record = attributes.get(STORE_ATTRIBUTE)
     if record is None:
@@ -82,7 +91,7 @@ def read_plan(path: Path) -> tuple[Plan | None, float]:
     return plan, check(attributes.get("seconds_per_event"), NUMBER, where)
 
 
-def check_values(path: Path, events: xr.Dataset, plan: Plan | None) -> None:
+def check_values(path: Path | str, events: xr.Dataset, plan: Plan | None) -> None:
     """Read and validate all values block by block."""
     # the indices of all events at once: a block does not show that another one has the same
     validate(events.drop_vars(list(events.data_vars)))

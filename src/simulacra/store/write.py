@@ -21,9 +21,11 @@ from simulacra.settings import path_of
 from simulacra.store.arrays import create, finish, write_chunk
 from simulacra.store.errors import FULL_DISK, StoreError, StoreExistsError, full_disk, memory, size
 from simulacra.store.executors import Executor, ExecutorError, ThisProcess, executor_of
+from simulacra.store.objects import address_of
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
 from simulacra.store.read import open_events, read_plan
+from simulacra.store.remote_write import MakeRemote, write_remote
 from simulacra.store.workers import ChunkError
 
 Task = Callable[[Chunk], xr.Dataset]
@@ -47,10 +49,11 @@ SETTLING: Final = 75.0
 class WriteSummary:
     """Summary of writing a store.
 
-    ``seconds_per_event`` is the mean over all events of the time given by the tasks, or measured if they give none.
+    ``path`` is an address, as text, on an object store. ``seconds_per_event`` is the mean over all events of the time
+    given by the tasks, or measured if they give none.
     """
 
-    path: Path
+    path: Path | str
     n_events: int
     n_resumed_events: int
     seconds: float
@@ -81,7 +84,7 @@ def write_store(
     Parameters
     ----------
     path:
-        path of the store.
+        path of the store, or its address on an object store (``s3://bucket/name.zarr``).
     task:
         a pure function of the chunk: returns events with the indices ``start`` to ``stop - 1``, or as many with any
         indices unless ``contiguous``; picklable to run in other processes.
@@ -118,10 +121,21 @@ def write_store(
     """
     path = _refuse_file(path_of(path, "the store"))
     executor = executor_of(workers, in_process=in_process)
+    plan = Plan.make(n_events, chunk_size, fingerprint)
+    if (address := address_of(path)) is not None:
+        begun = time.perf_counter()
+        n_resumed, seconds_per_event = write_remote(
+            MakeRemote(address, plan, Checked(task, contiguous)),
+            executor=executor,
+            progress=progress,
+            label=label,
+            attributes=dict(attributes or {}),
+            overwrite=overwrite,
+        )
+        return WriteSummary(address, plan.n_events, n_resumed, time.perf_counter() - begun, seconds_per_event)
     if executor.elsewhere:
         path = path.absolute()
-    plan = Plan.make(n_events, chunk_size, fingerprint)
-    make = _Make(path, plan, task, contiguous=contiguous)
+    make = _Make(path, plan, Checked(task, contiguous))
     return _write(
         make,
         executor=executor,
@@ -162,7 +176,20 @@ def write_events(
     bytes_per_event = sum(a.dtype.itemsize * a.size // n_events for a in events.variables.values() if "event" in a.dims)
     several = chunk_size or int(max(1, min(n_events, CHUNK_BYTES // max(1, bytes_per_event))))
     plan = Plan.make(n_events, several, {"written": uuid.uuid4().hex} if fingerprint is None else fingerprint)
-    make = _Make(path, plan, lambda chunk: events.isel(event=slice(chunk.start, chunk.stop)), contiguous=False)
+    checked = Checked(lambda chunk: events.isel(event=slice(chunk.start, chunk.stop)), contiguous=False)
+    if (address := address_of(path)) is not None:
+        begun = time.perf_counter()
+        n_resumed, seconds_per_event = write_remote(
+            MakeRemote(address, plan, checked),
+            executor=ThisProcess(),
+            progress=progress,
+            label="events",
+            attributes={},
+            overwrite=overwrite,
+            start_over=fingerprint is None,
+        )
+        return WriteSummary(address, plan.n_events, n_resumed, time.perf_counter() - begun, seconds_per_event)
+    make = _Make(path, plan, checked)
     return _write(
         make,
         executor=ThisProcess(),
@@ -186,15 +213,14 @@ def _refuse_file(path: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class _Make:
-    """Makes, checks and writes a chunk, and marks it as finished."""
+class Checked:
+    """Makes a chunk and checks it."""
 
-    path: Path
-    plan: Plan
     task: Task
     contiguous: bool
 
-    def __call__(self, chunk: Chunk) -> None:
+    def __call__(self, chunk: Chunk) -> xr.Dataset:
+        """Return the events of a chunk."""
         start = time.perf_counter()
         events = self.task(chunk)
         seconds = time.perf_counter() - start
@@ -205,13 +231,28 @@ class _Make:
             raise StoreError(
                 f"the task made {len(index)} events ({index[:1]} …), not {chunk.start} to {chunk.stop - 1}"
             )
+        return events.assign_attrs({"seconds_per_event": seconds / n} | events.attrs)
+
+
+@dataclass(frozen=True)
+class _Make:
+    """Makes, checks and writes a chunk, and marks it as finished."""
+
+    path: Path
+    plan: Plan
+    checked: Checked
+
+    def __call__(self, chunk: Chunk) -> None:
+        start = time.perf_counter()
+        events = self.checked(chunk)
+        seconds = time.perf_counter() - start
         partial = Partial(self.path)
         if partial.plan() != self.plan:
             # this process was taken for dead: others have finished the store, or begun another one
             raise StoreError(f"'{self.path}' was finished, removed or begun with other settings meanwhile")
         create(partial.data, events, self.plan)
         sizes = write_chunk(partial.data, events, chunk)
-        stated = float(events.attrs.get("seconds_per_event", seconds / n))
+        stated = float(events.attrs["seconds_per_event"])
         partial.mark(chunk, seconds=seconds, seconds_per_event=stated, sizes=sizes)
 
 

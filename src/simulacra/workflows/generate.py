@@ -172,6 +172,7 @@ class Generation:
             if conditions reach outside the trained range.
         """
         from simulacra.store import refuse_source
+        from simulacra.store.objects import address_of
         from simulacra.trained import ExtrapolationWarning, load_members
         from simulacra.workflows.submission import LIKE, events_like, resolved, span, store_beside
 
@@ -188,6 +189,10 @@ class Generation:
         if self.refine is not None and not self.unweight and self.file_format != "store":
             raise ValueError(
                 f"a file of the format {self.file_format} cannot hold weights: add --unweight, or write a store"
+            )
+        if self.file_format != "store" and address_of(self.output) is not None:
+            raise ValueError(
+                f"a file of the format {self.file_format} is written to a disk, not to '{address_of(self.output)}'"
             )
         store = store_beside(self.output, self.file_format, overwrite=self.overwrite)
         models = [Path(one).resolve() for one in (self.generator, self.refine) if one is not None]
