@@ -68,6 +68,14 @@ def test_events_are_read_when_needed(address: str) -> None:
     np.testing.assert_array_equal(events["shower"][7:9].values, toy_events(7, 9)["shower"].values)
 
 
+def test_a_store_of_a_later_version_says_so(address: str) -> None:
+    write(address, ToyTask())
+    root = s3().cat_file(f"{address}/zarr.json")
+    s3().pipe_file(f"{address}/zarr.json", root.replace(b"simulacra-events-1", b"simulacra-events-9"))
+    with pytest.raises(StoreError, match="simulacra-events-9"):
+        open_events(address)
+
+
 def test_existing_events_are_written(address: str) -> None:
     write_events(toy_events(3, 20), address, chunk_size=4)
     xr.testing.assert_equal(open_events(address).load(), toy_events(3, 20))

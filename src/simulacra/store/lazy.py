@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,10 @@ import xarray as xr
 from simulacra.errors import printable
 from simulacra.lazy_arrays import read_by
 from simulacra.store.errors import StoreError
+from simulacra.version import is_later, written_later
+
+#: the version of the events' conventions that is read
+CONVENTIONS: Final = "simulacra-events-1"
 
 
 def opened(path: Path | str) -> xr.Dataset:
@@ -40,6 +44,12 @@ def opened(path: Path | str) -> xr.Dataset:
         raise StoreError(f"'{path}' cannot be read as a Zarr store: {what}") from error
     found.set_close(events.close)
     return found
+
+
+def refuse_later(events: xr.Dataset, path: Path | str) -> None:
+    """Refuse events that a later version of this package wrote (StoreError)."""
+    if is_later(said := events.attrs.get("conventions"), CONVENTIONS):
+        raise StoreError(written_later(f"'{path}'", said, CONVENTIONS))
 
 
 def _lazy(events: xr.Dataset) -> dict[Any, xr.Variable]:

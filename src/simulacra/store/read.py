@@ -13,19 +13,16 @@ from simulacra.errors import printable
 from simulacra.events import EventsError, validate, with_source
 from simulacra.store.arrays import STORE_ATTRIBUTE, chunk_file, event_arrays
 from simulacra.store.errors import StoreError
-from simulacra.store.lazy import opened
+from simulacra.store.lazy import opened, refuse_later
 from simulacra.store.metadata import GROUP, NUMBER, RECORD, TEXT, check, parse, read_file
 from simulacra.store.objects import address_of
 from simulacra.store.partial import Partial
 from simulacra.store.plan import Chunk, Plan
 from simulacra.store.remote_read import open_remote, read_remote_plan
 from simulacra.units import in_convention
-from simulacra.version import is_later, written_later
 
 #: events per block of the full check of a store without a plan
 BLOCK: Final = 1000
-#: the version of the events' conventions that is read
-CONVENTIONS: Final = "simulacra-events-1"
 
 
 def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Dataset:
@@ -65,8 +62,7 @@ def open_events(path: str | os.PathLike[str], *, check: bool = False) -> xr.Data
             f"'{path / lost[0] / 'zarr.json'}' is damaged: it does not describe an array; make the store again"
         )
     events.attrs.pop(STORE_ATTRIBUTE, None)
-    if is_later(said := events.attrs.get("conventions"), CONVENTIONS):
-        raise StoreError(written_later(f"'{path}'", said, CONVENTIONS))
+    refuse_later(events, path)
     if "event" not in events.dims:
         raise StoreError(f"'{path}' is a Zarr store without the dimension 'event': it holds no events")
     # the order in which they were given, which a folder does not keep

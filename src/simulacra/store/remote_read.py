@@ -10,7 +10,7 @@ import xarray as xr
 from simulacra.events import with_source
 from simulacra.store.arrays import STORE_ATTRIBUTE, along_events, chunk_file
 from simulacra.store.errors import StoreError
-from simulacra.store.lazy import opened
+from simulacra.store.lazy import opened, refuse_later
 from simulacra.store.metadata import GROUP, NODE, NUMBER, RECORD, TEXT, check, parse
 from simulacra.store.objects import Objects
 from simulacra.store.plan import Plan
@@ -27,6 +27,7 @@ def open_remote(address: str) -> xr.Dataset:
         _check_objects(address, plan, sizes)
     events = with_source(opened(address), address)
     events.attrs.pop(STORE_ATTRIBUTE, None)
+    refuse_later(events, address)
     if "event" not in events.dims:
         raise StoreError(f"'{address}' is a Zarr store without the dimension 'event': it holds no events")
     if ordered := [name for name in sizes if name in events.data_vars]:
