@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.documents import (
+    campaigns,
     dust,
     fields,
     jet_images,
@@ -41,6 +42,7 @@ PAGES: Final[Mapping[str, Tables]] = {
     "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
     "docs/service.md": {"latency of the service": service.latency, "most of the service": service.most},
+    "docs/campaigns.md": {"overhead": campaigns.overhead},
     "docs/stellar_streams.md": {
         "gd1": stellar_streams.gd1,
         "alarms": stellar_streams.alarms,

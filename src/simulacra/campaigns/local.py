@@ -28,7 +28,7 @@ class LocalWorkers:
         from distributed import LocalCluster
 
         self._cluster: Any = LocalCluster(
-            n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=logging.CRITICAL
+            n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
         )
         self.scheduler_address: str = self._cluster.scheduler_address
         self._ending = threading.Event()
