@@ -14,7 +14,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format fuzz demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale bench-service docs-tables site site-serve lock clean
+.PHONY: help setup test check format fuzz demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale bench-service bench-startup release try-release docs-tables site site-serve lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -72,6 +72,15 @@ bench-scale: $(INSTALLED) ## set up, then train, generate and judge with 100 to 
 
 bench-service: $(INSTALLED) ## set up, then ask a service for 200 showers a second, one each (4 minutes; ARGS="--rates 400")
 	$(BIN)/python -m benchmarks.service $(ARGS)
+
+bench-startup: $(INSTALLED) ## set up, then time import simulacra and simulacra --help
+	$(BIN)/python -m benchmarks.startup $(ARGS)
+
+release: $(INSTALLED) ## set up, then build wheel and sdist into dist/, check what they hold and print their sizes
+	$(BIN)/python .ci/release.py
+
+try-release: release ## build, then install the wheel with [geant4,jets] in a fresh environment and use it (minutes, and the index)
+	$(BIN)/python .ci/try_release.py $(ARGS)
 
 docs-tables: $(INSTALLED) ## set up, then write the tables of README.md and docs/ from benchmarks/results (ARGS=--check)
 	$(BIN)/python -m benchmarks.documents $(ARGS)

@@ -31,6 +31,7 @@ NOT_RUN = {
     "docs/calochallenge.md": ["trains for hours on a set of 1 GB", "judges a set of 1 GB"],
     "docs/first_hour.md": ["installs packages"],
     "docs/refinement.md": ["`refine` trains five networks and judges, for a minute and more"],
+    "docs/stability.md": ["installs packages"],
     "docs/variable_stars.md": ["needs the archive of ASAS"],
 }
 #: fewer events than a reader takes, for time; what such a page prints is not compared with what it shows

@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 
 def is_later(said: object, known: str) -> bool:
-    """Return whether a file's format, such as "simulacra-model-2", is a later version of the known one."""
+    """Return whether a file's format is a later version of the known one."""
     kind, _, version = known.rpartition("-")
     found = re.fullmatch(rf"{re.escape(kind)}-([0-9]{{1,9}})", said) if isinstance(said, str) else None
     return found is not None and int(found[1]) > int(version)
