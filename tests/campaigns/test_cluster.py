@@ -302,3 +302,14 @@ def test_a_scheduler_needs_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match=r"pip install 'simulacra\[cluster\]'"):
         executor_for("local").__enter__()
+
+
+@pytest.mark.geant4
+def test_geant4_runs_on_workers(tmp_path: Path, local: LocalWorkers) -> None:
+    import simulacra
+
+    asked = {"geometry": "calogan", "particle": "e+", "energy": "log:1:2", "seed": 4, "chunk_size": 2}
+    for name, where in (("one.zarr", {}), ("cluster.zarr", {"scheduler": local.scheduler_address})):
+        simulacra.simulate("geant4", tmp_path / name, 4, progress=False, **asked, **where)
+    stores = [open_events(tmp_path / name).load() for name in ("one.zarr", "cluster.zarr")]
+    xr.testing.assert_equal(*stores)
