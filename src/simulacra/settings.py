@@ -133,6 +133,8 @@ def path_of(given: object, what: str) -> Path:
     if not isinstance(given, str | os.PathLike):
         raise ValueError(f"{what} must be a path or a name, not {type(given).__name__}")  # noqa: TRY004 - as for any value
     path = Path(given)
+    if not os.fspath(given):
+        raise ValueError(f"{what} has no name: give a path or a name, not ''")
     if any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
         raise ValueError(f"{what}, {str(path)!r:.80}…, is too long: a name has {LONGEST_NAME} bytes at most")
     return path

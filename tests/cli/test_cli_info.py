@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import simulacra
 from simulacra.cli.main import app
 
 
@@ -25,7 +26,7 @@ def run(*words: object) -> Result:
         ("dctr-z", ("1,000,000 events of pythia 8.317", "alphaS 0.1 to 0.18", "AUC of a second classifier")),
         ("gd1-via-machinae", ("makes", "scores", "PASS: a cut on the score")),
         ("jets-mpgan", ("jet_class: gluon, light quark", "arXiv:2106.11535", "BSD-3-Clause")),
-        ("parton-shower-dglap", ("parton_energy:220:280", "checksums cover")),
+        ("parton-shower-dglap", ("parton_energy:220:280", "checksums of")),
         ("calo-eplus-angle", ("not judged: simulacra judge TRUTH MODEL judges it",)),
         ("pile-up-minimum-bias", ("valid for", "it has no conditions")),
     ],
@@ -56,3 +57,9 @@ def test_what_is_no_model_is_one_line(tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert told in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+def test_hashes_are_whole_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(app, ["info", "calogan-eplus"])
+    assert simulacra.load("calogan-eplus").weights_sha256 in shown.output

@@ -177,8 +177,8 @@ def test_a_pickle_is_refused_by_name_and_does_nothing(tmp_path: Path, name: str,
     for read in (read_model, read_metadata):
         with pytest.raises(CheckpointError, match=re.escape(name)) as caught:
             read(tmp_path / name)
-        # A text pickle called .safetensors has nothing to know it by, and is damaged like any other text.
-        told = "pickle" if protocol or not name.endswith(".safetensors") else "damaged"
+        # A text pickle called .safetensors has nothing to know it by, and is refused like any other text.
+        told = "pickle" if protocol or not name.endswith(".safetensors") else "does not begin like"
         assert told in str(caught.value)
     assert not (tmp_path / "evil").exists()
     pickle.loads((tmp_path / name).read_bytes())
@@ -260,8 +260,17 @@ def test_early_files_have_fewer_checksums(model: Path) -> None:
     assert read_model(model)[0] == METADATA
     del header["sha256"]
     rewrite(model, header)
-    assert checked_by(model) == "nothing"
-    assert read_model(model)[0] == METADATA
+    for read in (read_model, read_metadata):
+        with pytest.raises(CheckpointError, match="the checksum of its weights is gone"):
+            read(model)
+
+
+def test_a_text_is_no_damaged_model(tmp_path: Path) -> None:
+    for name, content in (("notes.txt", b"a"), ("notes", b"an ordinary text\n"), ("empty.safetensors", b"")):
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="is no Simulacra model: it does not begin like a safetensors file"):
+            read_model(path)
 
 
 def test_a_model_of_a_later_version_says_so(model: Path) -> None:

@@ -81,9 +81,11 @@ def _lines(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "machine", " ".join(versions.get(name, "") for name in ("host", "machine")).strip() or "not recorded"
     programs = {name: version for name, version in versions.items() if name not in ("host", "machine")}
     yield "versions", ", ".join(f"{name} {version}" for name, version in programs.items()) or "not recorded"
-    yield "training data", f"sha256 {training.data_sha256}"
-    yield "weights", "\n".join(f"sha256 {sha}" for sha in card.weights)
-    yield "checksums cover", card.checked
+    # 64 digits, which must not be broken, or one could not copy them from a terminal of 80 columns
+    yield "data hash", training.data_sha256
+    for number, sha in enumerate(card.weights):
+        yield "sha256" if number == 0 else "", sha
+    yield "checksums of", card.checked
     for note in card.notes:
         yield "note", note
 

@@ -112,7 +112,9 @@ def _read(path: Path, *, with_weights: bool) -> tuple[dict[str, Any], dict[str, 
         raise CheckpointError(f"{path} is damaged, its metadata are not a table of names: copy it again or train again")
     if header.get("checksum", _checksum(header)) != _checksum(header):
         raise CheckpointError(f"{path} is damaged, its metadata have changed since they were written: copy it again")
-    if with_weights and header.get("sha256", data_hash(weights)) != data_hash(weights):
+    if "sha256" not in header:
+        raise CheckpointError(f"{path} is damaged, the checksum of its weights is gone: copy it again")
+    if with_weights and header["sha256"] != data_hash(weights):
         raise CheckpointError(f"{path} is damaged, its weights have changed since they were written: copy it again")
     return metadata, weights
 
@@ -132,7 +134,7 @@ def checked_by(path: Path) -> str:
     read_metadata(path)
     with safe_open(str(path), framework="pt") as file:
         header = file.metadata()
-    return "weights and metadata" if "checksum" in header else "weights" if "sha256" in header else "nothing"
+    return "weights and metadata" if "checksum" in header else "weights"
 
 
 def _checksum(header: Mapping[str, str]) -> str:
@@ -157,6 +159,10 @@ def _refuse_foreign(path: Path) -> None:
     what = next((what for magic, what in found if head.startswith(magic)), None)
     if what is None and path.suffix.lower() in _PICKLED:
         what = f"not read, for files '{path.suffix}' hold pickles, which can run any code when they are read"
+    if what is None and head[8:] != b"{":
+        raise CheckpointError(
+            f"{path} is no Simulacra model: it does not begin like a safetensors file; if it was one, copy it again"
+        )
     if what is not None:
         raise CheckpointError(
             f"{path} is no Simulacra model: it is {what}. Models are .safetensors files; see docs/trust.md"
