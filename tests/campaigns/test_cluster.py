@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dask
 import distributed  # noqa: F401 - before its settings are changed
+import psutil
 import pytest
 import xarray as xr
 
@@ -53,6 +54,18 @@ def local() -> Iterator[LocalWorkers]:
     # fewer than Dask's own number, so that workers that die are noticed here
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}), LocalWorkers(2) as found:
         yield found
+
+
+def test_a_local_cluster_listens_on_this_machine_alone(tmp_path: Path, executor: DaskExecutor) -> None:
+    write(tmp_path / "out.zarr", ToyTask(), workers=executor)
+    own = psutil.Process()
+    listening = {
+        process.pid: [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+        for process in (own, *own.children(recursive=True))
+    }
+    # the scheduler here and its pages, and two workers
+    assert len([pid for pid, addresses in listening.items() if addresses]) >= 3
+    assert {address for addresses in listening.values() for address in addresses} == {"127.0.0.1"}
 
 
 @pytest.fixture

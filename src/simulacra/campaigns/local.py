@@ -14,6 +14,8 @@ from simulacra.processes import die_with
 
 #: between the end of a worker and the begin of the next one [s]
 PAUSE: Final = 0.1
+#: Dask asks nobody who he is: whoever reaches a port may run code. So no port can be reached from another machine.
+HOST: Final = "127.0.0.1"
 #: a worker that is told to end is given this time [s]
 ENDING: Final = 3.0
 
@@ -28,7 +30,7 @@ class LocalWorkers:
         from distributed import LocalCluster
 
         self._cluster: Any = LocalCluster(
-            n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+            n_workers=0, host=HOST, dashboard_address=f"{HOST}:0", silence_logs=logging.CRITICAL
         )
         self.scheduler_address: str = self._cluster.scheduler_address
         self._ending = threading.Event()
@@ -86,7 +88,16 @@ def main() -> None:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
     async def work() -> None:
-        async with Worker(address, nthreads=1, dashboard=False, memory_limit=0, silence_logs=logging.CRITICAL) as one:
+        async with Worker(
+            address,
+            nthreads=1,
+            host=HOST,
+            # a worker without pages still begins a server of HTTP, by default on all addresses
+            dashboard=False,
+            dashboard_address=f"{HOST}:0",
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        ) as one:
             await one.finished()
 
     asyncio.run(work())
