@@ -369,13 +369,21 @@ def test_positions_may_be_negative_but_must_be_finite(five: TrainedGenerator) ->
     five.sample(2, seed=1, **INSIDE | {"impact_y": -3.0})
 
 
-@pytest.mark.parametrize("energy", [0.5, 200.0, "log:0.02:50", np.array([50.0, 5000.0])])
+@pytest.mark.parametrize("energy", [0.5, 200.0, "log:0.02:50", "uniform:1:100.1", np.array([50.0, 5000.0])])
 def test_energies_out_of_the_trained_range_are_warned_of(generator: TrainedGenerator, energy: Any) -> None:
     expected = r"'incident_energy' from .* GeV reaches outside the trained range of 1 to 100 GeV: 'toy' extrapolates"
     with pytest.warns(ExtrapolationWarning, match=expected) as said:
         events = generator.sample(2, incident_energy=energy, seed=1)
     assert said[0].filename == __file__, "the warning points to the line that asked"
     assert bool((events["shower"] >= 0).all())
+
+
+@pytest.mark.parametrize(("energy", "end"), [("log:1:1e5", "100000"), ("uniform:0:50", "0"), ("uniform:-1:50", "-1")])
+def test_distributions_too_far_out_are_refused_by_their_ends(
+    generator: TrainedGenerator, energy: str, end: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"'incident_energy' is {end} GeV in '.*': it must be .*trained from 1 to"):
+        generator.sample(1, incident_energy=energy, seed=1)
 
 
 def test_the_ends_of_the_trained_range_are_inside(generator: TrainedGenerator) -> None:

@@ -173,6 +173,7 @@ class TrainedConditions:
                 drawn = [value.draw(BLOCK, random_numbers(seed, CONDITION, i, b)) for b in blocks_of(first, n)]
                 skipped = first % BLOCK
                 column = np.concatenate(drawn)[skipped : skipped + n]
+                self._refuse_ends(name, value)
             else:
                 column = self._given(name, value, n)
             self._refuse(name, column, first)
@@ -247,7 +248,13 @@ class TrainedConditions:
             self._refuse(name, np.full(n, value), first)
         return np.full(n, value, np.float32)
 
-    def _refuse(self, name: str, column: np.ndarray, first: int) -> None:
+    def _refuse_ends(self, name: str, drawn: Distribution | Choice) -> None:
+        """Refuse a distribution by its ends, so that chance does not decide what is refused (ValueError)."""
+        low, high = self.ranges[name]
+        if not low <= drawn.low <= drawn.high <= high:
+            self._refuse(name, np.array([drawn.low, drawn.high]), 0, f"in '{drawn}'")
+
+    def _refuse(self, name: str, column: np.ndarray, first: int, where: str = "") -> None:
         one, (low, high) = self.declared[name], self.ranges[name]
         with np.errstate(over="ignore", under="ignore"):
             # What the network is given: beyond single precision a number becomes 0 or infinite.
@@ -270,7 +277,7 @@ class TrainedConditions:
             i = int(np.flatnonzero(wrong)[0])
             unit = "" if one.units == "1" else f" {one.units}"
             raise ValueError(
-                f"'{name}' is {column[i]:g}{unit} in event {first + i}: it must be {need} "
+                f"'{name}' is {column[i]:g}{unit} {where or f'in event {first + i}'}: it must be {need} "
                 f"(trained from {low:g} to {high:g}{unit})"
             )
 
@@ -281,6 +288,27 @@ class TrainedConditions:
             return low / FAR, high * FAR
         beyond = FAR_WIDTHS * (high - low) if high > low and not self.declared[name].whole else np.inf
         return low - beyond, high + beyond
+
+    def asked_ranges(
+        self, asked: Mapping[str, Value], columns: Mapping[str, np.ndarray]
+    ) -> dict[str, tuple[float, float]]:
+        """Return the lowest and the highest value that was asked for of each condition: a distribution's are its ends.
+
+        Parameters
+        ----------
+        asked, columns:
+            each condition as :meth:`columns` takes and returns it.
+        """
+        found = {}
+        for name, column in columns.items():
+            value = asked[name]
+            if isinstance(value, str) and value != EMPIRICAL:
+                value = self.parse(name, value)
+            if isinstance(value, Distribution | Choice):
+                found[name] = value.low, value.high
+            else:
+                found[name] = range_of(column)
+        return found
 
     def outside(self, asked: Mapping[str, tuple[float, float]]) -> list[str]:
         """Return a sentence for each condition whose range reaches outside the trained one."""

@@ -21,7 +21,7 @@ from simulacra.settings import whole_number
 from simulacra.store.errors import memory, size
 from simulacra.systems import system
 from simulacra.trained.blocks import BLOCK, CANDIDATE, blocks_of, noise_of, random_numbers
-from simulacra.trained.conditions import Value, range_of, stacked
+from simulacra.trained.conditions import Value, stacked
 from simulacra.trained.model_file import TrainedModel
 from simulacra.version import __version__
 
@@ -110,7 +110,7 @@ class TrainedGenerator(TrainedModel):
         Warns
         -----
         ExtrapolationWarning
-            if a condition is out of the trained range.
+            if a condition is out of the trained range; of a distribution, if one of its ends is.
         """
         n = whole_number(n, "the number of events", 1)
         first_event = whole_number(first_event, "the first event's index")
@@ -122,7 +122,7 @@ class TrainedGenerator(TrainedModel):
         start = time.perf_counter()
         conditions = self.conditions.completed(conditions)
         columns = self.conditions.columns(n, seed, first_event, conditions)
-        self.conditions.warn_outside({name: range_of(column) for name, column in columns.items()})
+        self.conditions.warn_outside(self.conditions.asked_ranges(conditions, columns))
         make = self._exact if exact else self._quick
         output = make(stacked(columns, n), seed, first_event, fixed_noise)
         try:
