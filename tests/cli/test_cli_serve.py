@@ -57,6 +57,12 @@ def test_other_machines_are_not_served_without_a_token(host: str) -> None:
     assert "SIMULACRA_TOKEN" in result.stderr
 
 
+def test_a_model_named_twice_is_refused() -> None:
+    result = run(NAME, NAME, "--port", 0)
+    assert result.exit_code == 2
+    assert "two models are called 'calogan-eplus': name it once" in result.stderr
+
+
 def test_a_port_in_use_and_unknown_models_and_addresses_are_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

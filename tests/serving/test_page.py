@@ -85,6 +85,23 @@ def test_the_page_draws_what_one_asks_for(url: str, chromium: str, width: int, h
             expect(mean).to_contain_text("of 91.1 to 99.4 GeV")
             assert tab.locator(".generated .total").all_inner_texts() != before
             assert "seed 1," in tab.inner_text("#said")
+            # A typed energy outside the trained range is told beside its field, and nothing is replaced.
+            typed = tab.locator(".condition:first-child input[type=number]")
+            typed.fill("200")
+            typed.press("Enter")
+            note = tab.locator(".condition:first-child .refused")
+            expect(note).to_have_text("1 to 100 GeV, as trained")
+            assert typed.input_value() == "200"
+            assert typed.get_attribute("aria-invalid") == "true"
+            typed.fill("60")
+            typed.press("Enter")
+            expect(note).to_have_text("")
+            expect(tab.locator(".generated h2")).to_contain_text("e⁺ of 60 GeV")
+            # At first view the colours and their unit are on the screen, on a phone above the sheet.
+            name, sheet = tab.locator(".legend .name").bounding_box(), tab.locator(".controls").bounding_box()
+            assert name
+            assert sheet
+            assert name["y"] + name["height"] < (height if width > 832 else sheet["y"])
             # Where there is no mean, the page says so.
             tab.locator("#condition-polar_angle").focus()
             tab.locator("#condition-polar_angle").press("End")

@@ -82,8 +82,10 @@ def refused(answer: httpx.Response, status: int, what: str = "", where: str = ""
         ('{"conditions": {"incident_energy": 0}}', 422, "above 0", "conditions"),
         ('{"conditions": {"incident_energy": null}}', 422, "finite number", "incident_energy"),
         ('{"conditions": {"incident_energy": true}}', 422, "finite number", "incident_energy"),
-        ('{"conditions": {"incident_energy": []}}', 422, "finite number", "incident_energy"),
-        ('{"conditions": {"incident_energy": [1, 2]}}', 422, "an array (1,)", "conditions"),
+        ('{"conditions": {"incident_energy": []}}', 422, "the list is empty", "incident_energy"),
+        ('{"conditions": {"incident_energy": [1, 2]}}', 422, "has 2 values for 1 event", "incident_energy"),
+        ('{"number": 1, "number": 2}', 422, "'number' is given twice", "body"),
+        ('{"conditions": {"incident_energy": 2, "incident_energy": 3}}', 422, "'incident_energy' is given", "body"),
         ('{"conditions": {"incident_energy": [1, "2"]}}', 422, "finite number", "incident_energy"),
         ('{"conditions": {"incident_energy": {"a": 1}}}', 422, "finite number", "incident_energy"),
         ('{"conditions": {"incident_energy": "uniform:1:nan"}}', 422, "finite", "conditions"),
@@ -97,6 +99,26 @@ def test_wrong_bodies_are_refused(app: Any, body: str, status: int, what: str, w
     content = body.encode("latin-1")
     answer = ask(app, "POST", PATH, content=content, headers={"Content-Type": "application/json"})
     refused(answer, status, what, where)
+
+
+def test_a_forgotten_number_is_told(app: Any) -> None:
+    told = refused(events(app, NAME, conditions={"incident_energy": [10.0, 20.0]}), 422)
+    assert told["what_to_do"] == 'send "number": 2, or one value for each event'
+
+
+@pytest.mark.parametrize("asked", ["uniform:1:101", "log:0.9:100"])
+def test_distributions_are_refused_by_their_ends(app: Any, asked: str) -> None:
+    # Whatever is drawn: of these, nearly all events are inside.
+    for seed in range(5):
+        answer = events(app, NAME, conditions={"incident_energy": asked}, seed=seed)
+        refused(answer, 422, "reaches outside the trained range of 1 to 100 GeV", "conditions")
+        allowed = events(app, NAME, conditions={"incident_energy": asked}, seed=seed, extrapolate=True)
+        assert allowed.status_code == 200
+        assert "reaches outside" in allowed.headers["simulacra-warning"]
+    assert events(app, NAME, conditions={"incident_energy": "uniform:1:100"}).status_code == 200
+    # Too far even for a warning: refused however few of the events would be there.
+    asked = {"incident_energy": "log:1:1e5"}
+    refused(events(app, NAME, conditions=asked, seed=1, extrapolate=True), 422, "in 'log:1:100000'", "conditions")
 
 
 def test_a_hundred_conditions_are_refused(app: Any) -> None:
@@ -120,6 +142,32 @@ def test_other_bodies_than_json_are_refused(app: Any, kind: str) -> None:
     # What a form of another site may send without asking first is none of ours.
     headers = {"Content-Type": kind.encode("utf-8")}
     refused(ask(app, "POST", PATH, content=b"{}", headers=headers), 415, "JSON", "Content-Type")
+
+
+@pytest.mark.parametrize(
+    ("headers", "where"),
+    [
+        ({"Content-Encoding": "gzip"}, "Content-Encoding"),
+        ({"Content-Encoding": "identity, br"}, "Content-Encoding"),
+        ({"Content-Type": "application/json; charset=utf-16"}, "Content-Type"),
+        ({"Content-Type": 'application/json; a=b; CHARSET="latin-1"'}, "Content-Type"),
+    ],
+)
+def test_compressed_bodies_and_other_charsets_are_refused(app: Any, headers: dict[str, str], where: str) -> None:
+    sent = {"Content-Type": "application/json"} | headers
+    refused(ask(app, "POST", PATH, content=b"{}", headers=sent), 415, "the body is said to be", where)
+
+
+def test_uncompressed_utf_8_is_taken(app: Any) -> None:
+    sent = {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "Identity"}
+    assert ask(app, "POST", PATH, content=b"{}", headers=sent).status_code == 200
+
+
+def test_parameters_given_twice_are_refused(app: Any) -> None:
+    twice = [("format", "json"), ("format", "npz")]
+    refused(ask(app, "POST", PATH, json={}, params=twice), 422, "'format' is given twice", "query.format")
+    path = f"/models/{NAME}/reference?incident_energy=50&incident_energy=51"
+    refused(ask(app, "GET", path), 422, "'incident_energy' is given twice", "query.incident_energy")
 
 
 def test_large_bodies_are_refused_before_and_while_they_come(app: Any) -> None:
@@ -161,6 +209,8 @@ def test_other_hosts_are_refused(app: Any, host: str) -> None:
         assert answer.status_code in (200, 421)
     else:
         refused(answer, 421, "does not answer to this host", "Host")
+    # Load balancers ask by an address, whatever it is.
+    assert ask(app, "GET", "/health", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8421", "[::1]:8421", "127.0.0.1:1"])
@@ -218,11 +268,17 @@ def test_weak_tokens_are_refused(generator: Any, token: str) -> None:
         application([generator], token=token)
 
 
-def test_models_that_make_no_events_or_have_one_name_are_refused(generator: Any) -> None:
+def test_models_that_make_no_events_or_have_one_name_are_refused(
+    generator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ValueError, match="'dctr-z' makes no events"):
         application(["dctr-z"])
-    with pytest.raises(ValueError, match="two models are called 'calogan-eplus'"):
+    with pytest.raises(ValueError, match="two models are called 'calogan-eplus': name it once"):
         application([generator, generator])
+    other = simulacra.load(NAME)
+    monkeypatch.setattr(other, "weights_sha256", "of another training")
+    with pytest.raises(ValueError, match="two models are called 'calogan-eplus': serve them at two ports"):
+        application([generator, other])
     with pytest.raises(ValueError, match="no model to serve"):
         application([])
 

@@ -151,7 +151,9 @@ class Guard:
     def _check(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> None:
         """Refuse a request by its head (RefusalError)."""
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        if self._hosts is not None and _name_of(host) not in self._hosts:
+        path = scope["path"]
+        # Load balancers ask for the health by an address.
+        if path != "/health" and self._hosts is not None and _name_of(host) not in self._hosts:
             # Another name that leads here is how a page from elsewhere reaches a service of this machine.
             raise RefusalError(
                 421,
@@ -160,7 +162,6 @@ class Guard:
                 what_to_do="ask by the address that the service printed, or start it with --allowed-host NAME",
             )
         self._refuse_other_sites(scope, headers, host)
-        path = scope["path"]
         if path != "/health":
             client = scope.get("client")
             self._rates.refuse(client[0] if client else "", time.monotonic())

@@ -20,7 +20,7 @@ REFUSALS: Final = {
     406: "None of the formats is accepted",
     408: "The body did not come in time",
     413: "The body is too large",
-    415: "The body is not said to be JSON",
+    415: "The body is not said to be JSON, in UTF-8 and not compressed",
     421: "The service does not answer to this host",
     422: "A value is wrong, or outside the trained range",
     429: "Too many requests of this client",

@@ -66,6 +66,7 @@ def of_faults(faults: list[dict[str, Any]], where: str) -> RefusalError:
     if len(place) > 2 and place[0] == "conditions":
         # A value may be any of several types, and pydantic tells of each why the value is not of it.
         place, what = place[:2], "it must be a finite number, a text, or a list of either"
+        what = "the list is empty: it must have a value for each event" if fault.get("input") == [] else what
     return RefusalError(
         422,
         what,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Final, Literal
 
-from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import FiniteFloat
 from starlette.exceptions import HTTPException
@@ -137,8 +137,18 @@ def _add_refusals(app: FastAPI) -> None:
         )
 
 
+def _each_once(request: Request) -> None:
+    """Refuse parameters that are given twice, of which one reader might take the first and another the last."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in request.query_params:
+        if names.count(name) > 1:
+            raise RefusalError(
+                422, f"'{name}' is given twice", where=f"parameter: query.{name}", what_to_do="give it once"
+            )
+
+
 def _add_routes(app: FastAPI, service: Service) -> None:
-    @app.get("/health", responses=responses(421, 403), operation_id="health", summary="Health")
+    @app.get("/health", responses=responses(403), operation_id="health", summary="Health")
     async def _health() -> Health:
         """Say that the service lives."""
         return Health(status="ok", version=__version__, waiting=len(service.batches))
@@ -167,6 +177,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get(
         "/models/{name}/reference",
         responses=responses(401, 403, 404, 421, 422, 429),
+        dependencies=[Depends(_each_once)],
         operation_id="reference",
         summary="Mean of the simulation",
     )
@@ -195,6 +206,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/models/{name}/events",
         response_class=Response,
         responses=responses(400, 401, 403, 404, 406, 408, 413, 415, 421, 422, 429, 503, 504),
+        dependencies=[Depends(_each_once)],
         operation_id="events",
         summary="Events",
     )

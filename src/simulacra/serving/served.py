@@ -15,7 +15,7 @@ from simulacra.serving.asked import Asked
 from simulacra.serving.refusals import RefusalError
 from simulacra.trained import TrainedGenerator
 from simulacra.trained.blocks import noise_of
-from simulacra.trained.conditions import Value, range_of, stacked
+from simulacra.trained.conditions import Value, stacked
 
 #: Rows of one evaluation of the network. More gain little, and everybody else waits for them.
 PIECE: Final = 32
@@ -125,6 +125,14 @@ class Served:
                 what_to_do="ask for a lower first_event",
             )
         seed = int(np.random.SeedSequence().entropy) % 2**31 if asked.seed is None else asked.seed  # type: ignore[arg-type]
+        for name, value in asked.conditions.items():
+            if isinstance(value, list) and len(value) != asked.number:
+                raise RefusalError(
+                    422,
+                    f"'{name}' has {len(value)} values for {asked.number} event{'s' if asked.number > 1 else ''}",
+                    where=f"body: conditions.{name}",
+                    what_to_do=f'send "number": {len(value)}, or one value for each event',
+                )
         given = {name: _value(value) for name, value in asked.conditions.items()}
         try:
             conditions = self.generator.conditions.completed(given)
@@ -138,7 +146,8 @@ class Served:
                 where="body: conditions",
                 what_to_do=f"GET /models/{self.name} lists the conditions with their units and trained ranges",
             ) from None
-        outside = self.generator.conditions.outside({name: range_of(column) for name, column in columns.items()})
+        # Of a distribution the ends count: whether a request is refused must not depend on what is drawn.
+        outside = self.generator.conditions.outside(self.generator.conditions.asked_ranges(conditions, columns))
         if outside and not asked.extrapolate:
             raise RefusalError(
                 422,

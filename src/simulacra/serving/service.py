@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from fastapi import Request, Response
 from pydantic import ValidationError
+from starlette.datastructures import Headers
 
 from simulacra.serving.answers import TYPES, Answers, format_of
 from simulacra.serving.asked import Asked
@@ -30,7 +32,9 @@ class Service:
         self.served: dict[str, Served] = {}
         for generator in generators:
             if generator.name in self.served:
-                raise ValueError(f"two models are called '{generator.name}': serve them at two ports")
+                same = generator.weights_sha256 == self.served[generator.name].generator.weights_sha256
+                remedy = "name it once" if same else "serve them at two ports"
+                raise ValueError(f"two models are called '{generator.name}': {remedy}")
             self.served[generator.name] = Served(
                 generator, limits.most_events, limits.most_answer_bytes, limits.together
             )
@@ -58,19 +62,14 @@ class Service:
     async def events(self, request: Request, name: str, form: str | None) -> Response:
         """Return the answer to a request for events."""
         served = self.model(name)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise RefusalError(
-                415,
-                "the body is not said to be JSON",
-                where="header: Content-Type",
-                what_to_do="send Content-Type: application/json",
-            )
+        _require_json(request.headers)
         form = format_of(form, request.headers.get("accept"))
         try:
-            asked = Asked.model_validate_json(await request.body())
+            asked = Asked.model_validate_json(body := await request.body())
         except ValidationError as error:
             raise of_validation(error, "body") from None
+        # Pydantic takes the last of two values. Numbers stay text here, for they were read already.
+        json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
         plan = served.plan(asked)
         making = self.batches.made(served, plan, self.answers[name].encoder(plan, form), self.limits.timeout)
         content = await _unless_gone(request, making)
@@ -78,6 +77,43 @@ class Service:
         if plan.warnings:
             headers[WARNING] = " | ".join(plan.warnings).encode("ascii", "replace").decode()
         return Response(content, media_type=TYPES[form], headers=headers)
+
+
+def _require_json(headers: Headers) -> None:
+    """Refuse a body that is not said to be JSON in UTF-8, or is compressed (RefusalError)."""
+    kind, _, parameters = headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != "application/json":
+        raise RefusalError(
+            415,
+            "the body is not said to be JSON",
+            where="header: Content-Type",
+            what_to_do="send Content-Type: application/json",
+        )
+    for one in parameters.split(";"):
+        name, _, value = one.partition("=")
+        if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
+            raise RefusalError(
+                415,
+                "the body is said to be in another charset than UTF-8",
+                where="header: Content-Type",
+                what_to_do="send JSON in UTF-8",
+            )
+    encodings = ",".join(headers.getlist("content-encoding")).lower().split(",")
+    if any(one.strip() not in ("", "identity") for one in encodings):
+        raise RefusalError(
+            415,
+            "the body is said to be compressed",
+            where="header: Content-Encoding",
+            what_to_do="send it as it is, without Content-Encoding",
+        )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a name that an object of a body has twice (RefusalError)."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
+        raise RefusalError(422, f"'{twice}' is given twice", where="body", what_to_do="give it once")
 
 
 async def _unless_gone(request: Request, making: Coroutine[Any, Any, bytes]) -> bytes:

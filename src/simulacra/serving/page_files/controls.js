@@ -31,17 +31,22 @@ function control(one, drawn, changed) {
   };
   let value = rounded(start(one, logarithmic));
   const slider = element("input", { type: "range", id, min: 0, max: STEPS, step: 1, value: toPlace(value) });
-  const number = element("input", { type: "number", min: one.low, max: one.high, step: "any", "aria-label": spelled(one.name) });
+  const range = `${whole ? "a whole number, " : ""}${shown(one.low, 4)} to ${shown(one.high, 4)}${one.units === "1" ? "" : ` ${one.units}`}, as trained`;
+  const refused = element("div", { class: "refused", id: `${id}-refused`, role: "alert" });
+  const number = element("input", { type: "number", min: one.low, max: one.high, step: "any", "aria-label": spelled(one.name), "aria-describedby": refused.id });
   const free = element("input", { type: "checkbox" });
   free.checked = drawn;
   const box = element("div", { class: "condition" },
     element("div", { class: "head" },
       element("label", { for: id, title: one.long_name }, spelled(one.name)),
       element("span", { class: "value" }, number, one.units === "1" ? "" : one.units)),
+    refused,
     slider,
     element("div", { class: "ends" }, element("span", {}, shown(one.low)), element("span", {}, shown(one.high))));
   if (one.kind === "empirical") box.append(element("label", { class: "drawn" }, free, " drawn as in the training sample"));
   const show = () => {
+    refused.textContent = "";
+    number.removeAttribute("aria-invalid");
     number.value = Number(value.toPrecision(4));
     slider.value = toPlace(value);
     slider.setAttribute("aria-valuetext", `${shown(value, 4)} ${one.units === "1" ? "" : one.units}`);
@@ -50,7 +55,13 @@ function control(one, drawn, changed) {
   slider.addEventListener("input", () => { value = toValue(Number(slider.value)); free.checked = false; show(); changed(); });
   number.addEventListener("change", () => {
     const typed = Number(number.value);
-    if (number.value !== "" && Number.isFinite(typed)) value = Math.min(Math.max(typed, one.low), one.high);
+    if (number.value === "" || !(typed >= one.low && typed <= one.high) || (whole && !Number.isInteger(typed))) {
+      // What was typed stays to be mended; the event drawn is still that of the slider.
+      refused.textContent = range;
+      number.setAttribute("aria-invalid", "true");
+      return;
+    }
+    value = typed;
     free.checked = false;
     show();
     changed();

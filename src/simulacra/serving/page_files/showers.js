@@ -20,8 +20,10 @@ export function view(place, model) {
   const none = element("p", { class: "none", hidden: true });
   other.box.append(none);
   const legend = element("canvas", { role: "img", "aria-label": "Colours of the energy in a cell, logarithmic" });
-  place.replaceChildren(own.box, other.box,
-    element("div", { class: "legend" }, legend, element("span", { class: "name" }, "energy in a cell [MeV], logarithmic; black: none")));
+  // The colours stand between the rows, so that they are on a small screen too.
+  place.replaceChildren(own.box,
+    element("div", { class: "legend" }, legend, element("span", { class: "name" }, "energy in a cell [MeV], logarithmic; black: none")),
+    other.box);
   const most = 1000 * model.conditions.find((one) => one.name === "incident_energy").high;
   const scale = new Scale(LOWEST * most, HIGHEST * most, true);
   let last = null;
