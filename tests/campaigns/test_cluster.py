@@ -197,7 +197,7 @@ def test_workers_of_other_versions_are_refused(
     with pytest.raises(
         StoreError,
         match=r"is not finished: the worker tcp://\S+ does not fit: it has simulacra .*, not 9\.9, numpy .*, not 0\.1: "
-        r"install .*0 of 5 chunks",
+        r"install what the command has$",
     ):
         write(tmp_path / "out.zarr", ToyTask(), workers=executor)
     monkeypatch.setattr(cluster, "versions", lambda: wanted | {"dask": "0.1"})
@@ -215,7 +215,7 @@ def test_workers_that_do_not_see_the_folder_are_refused(
 
 
 def test_a_missing_scheduler_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"is not finished: no scheduler answers at tcp://127\.0\.0\.1:9 .*dask sched"):
+    with pytest.raises(StoreError, match=r"is not finished: no scheduler answers at tcp://.*or wait until it is back$"):
         write(tmp_path / "out.zarr", ToyTask(), workers=DaskExecutor("tcp://127.0.0.1:9", patience=1))
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from simulacra.campaigns import executor_for
 from simulacra.campaigns.settings import LocalSettings, SlurmSettings, job_script, read_settings
 
 SLURM = """
@@ -67,6 +68,12 @@ def test_a_local_cluster_has_its_number_of_workers(tmp_path: Path) -> None:
         (SLURM.replace("jobs = 20\n", ""), r"cluster\.toml': jobs: Field required"),
         (HTCONDOR.replace("disk", "walltime"), r"disk: Field required; walltime: Extra inputs"),
         ('kind = "pbs"\njobs = 1', r"does not match any of the expected tags: 'local', 'slurm', 'htcondor'"),
+        (SLURM.replace("16GB", "banana"), r"cluster\.toml': memory: a number of bytes .* \(given: 'banana'\)"),
+        (SLURM.replace("16GB", "-1GB"), r"memory: a number of bytes above 0 with its unit is needed, such as 16GB"),
+        (HTCONDOR.replace("10GB", "x"), r"cluster\.toml': disk: a number of bytes above 0"),
+        (SLURM.replace("12:00:00", "banana"), r"walltime: a time above 0 as Slurm writes it .* \(given: 'banana'\)"),
+        (SLURM.replace("12:00:00", "1-2-3"), r"walltime: a time above 0"),
+        (SLURM.replace("12:00:00", "00:00:00"), r"walltime: a time above 0"),
         ("kind = ", "is not a TOML file"),
     ],
 )
@@ -78,3 +85,17 @@ def test_wrong_settings_are_refused_with_their_place(tmp_path: Path, text: str, 
 def test_a_missing_settings_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there is no settings file '.*none\.toml' of a cluster"):
         read_settings(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("walltime", ["90", "30:00", "12:00:00", "2-12", "2-12:30", "2-12:30:00", "UNLIMITED"])
+def test_walltimes_are_those_of_slurm(tmp_path: Path, walltime: str) -> None:
+    assert settings_in(tmp_path, SLURM.replace("12:00:00", walltime)).walltime == walltime
+
+
+def test_a_job_of_slurm_without_a_walltime_has_half_an_hour(tmp_path: Path) -> None:
+    assert "#SBATCH -t 00:30:00" in job_script(settings_in(tmp_path, SLURM.replace('walltime = "12:00:00"', "")))
+
+
+def test_a_folder_as_settings_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a folder: give a settings file of a cluster"), executor_for(tmp_path):
+        pass

@@ -221,6 +221,8 @@ def test_a_server_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ("s3://bucket/a.zarr", "s3://bucket/a.zarr"),
         (Path("s3://bucket/a.zarr"), "s3://bucket/a.zarr"),
         ("gs://bucket/a.zarr/", "gs://bucket/a.zarr"),
+        ("S3://bucket/a.zarr", "s3://bucket/a.zarr"),
+        ("s3:///bucket/a.zarr", "s3://bucket/a.zarr"),
         ("a.zarr", None),
         ("/x/s3:/a", None),
         ("C:a", None),
@@ -229,3 +231,33 @@ def test_a_server_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_addresses_are_told_from_paths(path: str | Path, expected: str | None) -> None:
     assert address_of(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("file:///tmp/a.zarr", r"'file:/+tmp/a\.zarr' is a place of this machine: give its path alone"),
+        (Path("file:///tmp/a.zarr"), r"'file:/tmp/a\.zarr' is a place of this machine"),
+        ("memory://a", r"'memory:/+a' would be lost with this process"),
+        ("http://127.0.0.1:9/a.zarr", r"'http:/+127\.0\.0\.1:9/a\.zarr' holds no store: download the store"),
+        ("HTTPS://example.org/a.zarr", "holds no store"),
+    ],
+)
+def test_addresses_that_hold_no_store_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str | Path, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=reason):
+        write_store(address, ToyTask(), n_events=5, chunk_size=5, fingerprint={})
+    for read in (open_events, simulacra.read):
+        with pytest.raises(ValueError, match=reason):
+            read(address)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_kind_of_address_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for address in ("nosuchkind:///bucket/x.zarr", "NoSuchKind://bucket/x.zarr"):
+        with pytest.raises(StoreError, match=r"'nosuchkind://bucket/x\.zarr.*cannot be opened"):
+            write_store(address, ToyTask(), n_events=5, chunk_size=5, fingerprint={})
+    assert list(tmp_path.iterdir()) == []

@@ -71,7 +71,8 @@ class DaskExecutor:
     address:
         of the scheduler.
     patience:
-        how long to wait for a scheduler, or for the first of its workers [s].
+        how long to wait for a scheduler that was lost, or for the first of its workers; one that is not there when
+        the tasks begin is given 30 s at most [s].
     tasks_here:
         number of tasks at once in the memory of this machine.
     """

@@ -73,7 +73,7 @@ def executor_for(scheduler: str | os.PathLike[str] | None, workers: int = 1) -> 
         settings: Settings = LocalSettings(
             kind="local", jobs=whole_number(number, "the number of workers of the local cluster", 1)
         )
-    elif Path(name).suffix == ".toml" or Path(name).is_file():
+    elif Path(name).suffix == ".toml" or Path(name).exists():
         settings = read_settings(Path(name))
     else:
         raise ValueError(f"there is no scheduler '{name}': give {WAYS}")

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 
 from simulacra.settings import CheckedSettings, faults_of
 
 #: a scheduler may be lost for so long [s]
 PATIENCE: Final = 600.0
+#: Slurm's: minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS
+WALLTIME: Final = re.compile(r"\d+(:\d{1,2}){0,2}|\d+-\d{1,2}(:\d{1,2}){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
+
+
+def _bytes(text: str) -> str:
+    from dask.utils import parse_bytes
+
+    try:
+        number = parse_bytes(text)
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise ValueError("a number of bytes above 0 with its unit is needed, such as 16GB or 500MiB")
+    return text
+
+
+def _walltime(text: str) -> str:
+    if not WALLTIME.fullmatch(text) or not re.search(r"[1-9a-z]", text, re.IGNORECASE):
+        raise ValueError("a time above 0 as Slurm writes it is needed: minutes, HH:MM:SS or D-HH:MM:SS")
+    return text
+
+
+Bytes = Annotated[str, AfterValidator(_bytes)]
+Walltime = Annotated[str, AfterValidator(_walltime)]
 
 
 class _Cluster(CheckedSettings):
@@ -31,7 +56,7 @@ class _Batch(_Cluster):
     """The options of dask-jobqueue that all batch systems have, by its names."""
 
     cores: PositiveInt
-    memory: str
+    memory: Bytes
     processes: PositiveInt | None = None
     local_directory: str | None = None
     log_directory: str | None = None
@@ -61,16 +86,17 @@ class SlurmSettings(_Batch):
     kind: Literal["slurm"]
     queue: str | None = None
     account: str | None = None
-    walltime: str | None = None
+    # without it, that of dask-jobqueue: half an hour
+    walltime: Walltime | None = None
     job_cpu: PositiveInt | None = None
-    job_mem: str | None = None
+    job_mem: Bytes | None = None
 
 
 class HTCondorSettings(_Batch):
     """Jobs of HTCondor."""
 
     kind: Literal["htcondor"]
-    disk: str
+    disk: Bytes
     # keys and values of the submit file
     job_extra_directives: dict[str, str] | None = None  # type: ignore[assignment]
     submit_command_extra: tuple[str, ...] | None = None
@@ -94,6 +120,8 @@ def read_settings(path: Path) -> Settings:
         return _CHECK.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ValueError(f"there is no settings file '{path}' of a cluster") from None
+    except IsADirectoryError:
+        raise ValueError(f"'{path}' is a folder: give a settings file of a cluster (.toml)") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"'{path}' is not a TOML file: {error}") from None
     except ValidationError as error:

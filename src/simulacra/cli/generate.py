@@ -74,6 +74,7 @@ def generate(
         int | None,
         typer.Option(
             "--batch-size",
+            "--chunk-size",  # as messages about stores name it
             min=1,
             help="Events in memory at a time; the events do not depend on it. 8192, or fewer large ones.",
         ),

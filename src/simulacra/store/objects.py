@@ -15,12 +15,23 @@ from typing import Any, Final
 from simulacra.errors import is_explained, printable
 from simulacra.store.errors import StoreError
 
-#: a path has lost one of the two slashes
-ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}(?=[^/])(.+)", re.DOTALL)
+#: a path has lost one or two of the slashes; a single letter is a drive of Windows
+ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]+):/{1,3}(?=[^/])(.+)", re.DOTALL | re.IGNORECASE)
+#: kinds of addresses that hold no store, and what to do
+REFUSED: Final = {
+    **dict.fromkeys(("file", "local"), "is a place of this machine: give its path alone, such as /data/showers.zarr"),
+    "memory": "would be lost with this process: give a path, or the address of an object store (s3://bucket/name.zarr)",
+    **dict.fromkeys(("http", "https", "ftp"), "holds no store: download the store and give its path, or use s3://"),
+}
 
 
 def address_of(path: str | os.PathLike[str]) -> str | None:
     """Return the address that a text or path is, or None for a path of this machine.
+
+    Raises
+    ------
+    ValueError
+        if it is an address of a kind that holds no store.
 
     Examples
     --------
@@ -30,7 +41,13 @@ def address_of(path: str | os.PathLike[str]) -> str | None:
     's3://bucket/showers.zarr'
     """
     found = ADDRESS.fullmatch(os.fspath(path))
-    return None if found is None else f"{found[1]}://{found[2].rstrip('/')}"
+    if found is None:
+        return None
+    kind = found[1].lower()
+    address = f"{kind}://{found[2].rstrip('/')}"
+    if (reason := REFUSED.get(kind)) is not None:
+        raise ValueError(f"'{os.fspath(path)}' {reason}")
+    return address
 
 
 @dataclass(frozen=True)

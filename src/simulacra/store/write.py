@@ -311,7 +311,8 @@ def _write(
             error.add_note(failure.trace)
         raise error from failure
     except ExecutorError as error:
-        raise StoreError(f"'{path}' is not finished: {error}. {_kept(partial, plan)}") from error
+        kept = f". {_kept(partial, plan)}" if any(partial.done.glob("*.json")) else ""
+        raise StoreError(f"'{path}' is not finished: {error}{kept}") from error
     except OSError as error:
         if error.errno in FULL_DISK:
             raise full_disk(path, error.errno) from error
