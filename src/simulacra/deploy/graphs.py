@@ -85,7 +85,7 @@ def open_graph(path: Path, module: nn.Module, weights_sha256: str, threads: int)
         f"{path} is not used, because {fault}: events are made by torch, more slowly. Write it again with "
         "simulacra export --graph",
         UserWarning,
-        stacklevel=5,
+        stacklevel=6,  # the line that calls the generator's sample
     )
     return None
 
