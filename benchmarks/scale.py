@@ -93,24 +93,23 @@ def size_on_disk(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def row(folder: Path, n: int, limit: float) -> dict[str, Any]:
-    """Return what training on, generating and judging ``n`` showers takes."""
+def row(folder: Path, n: int, limit: float, stages: Sequence[str]) -> dict[str, Any]:
+    """Return what training on, generating and judging ``n`` showers takes, as far as these stages are asked for."""
     truth, run, made = sample(folder, n), folder / f"run-{n}", folder / f"generated-{n}.zarr"
     settings = ("data.in_memory=false", f"training.steps={STEPS}", f"training.validate_every={STEPS}")
     overrides = [f"data.path={truth}", *settings, "training.batch_size=32"]
-    if n > SIZES[0]:
+    if n > SIZES[0] and "train" in stages:
         train = measured(["train", EXPERIMENT, "-o", run, *(x for one in overrides for x in ("--set", one))], limit)
     else:
         # too few for the quantiles of a network: the next larger one's model generates
-        train, run = {}, folder / f"run-{SIZES[1]}"
+        train, run = {}, run if n > SIZES[0] else folder / f"run-{SIZES[1]}"
     found: dict[str, Any] = {"showers": n, "bytes": n * SECTIONS * ALPHA_BINS * RINGS * 4}
     found["store_bytes"] = size_on_disk(truth)
     found["train"] = train
     like = ["--energy", "log:1:100", "-n", n, "--seed", 5, "--overwrite"]
-    found["generate"] = measured(["generate", run, made, *like], limit)
-    found["generated_bytes"] = size_on_disk(made)
+    found["generate"] = measured(["generate", run, made, *like], limit) if "generate" in stages else {}
     judge = ["judge", truth, made, "--max-events", JUDGED, "-o", folder / f"report-{n}"]
-    found["judge"] = measured(judge, limit) if n >= SIZES[1] else {}
+    found["judge"] = measured(judge, limit) if n >= SIZES[1] and "judge" in stages else {}
     return found
 
 
@@ -125,8 +124,8 @@ def campaign(folder: Path) -> dict[str, Any]:
         seconds = []
         out = folder / f"campaign-{name.replace(', ', '-')}.zarr"
         for seed in range(REPEATED):
-            here = [*arguments, "--energy", "log:1:100", "-n", n, "--seed", seed + 1, "--overwrite", "--quiet", out]
-            few = [*arguments, "--energy", "log:1:100", "-n", 1, "--seed", seed + 1, "--overwrite", "--quiet", out]
+            here = [*arguments, "--energy", "log:1:100", "-n", n, "--seed", seed + 1, "--overwrite", out]
+            few = [*arguments, "--energy", "log:1:100", "-n", 1, "--seed", seed + 1, "--overwrite", out]
             start = measured(few, 64)["cpu_seconds"]
             seconds.append((measured(here, 64)["cpu_seconds"] - start) / n)
         found[name] = {"showers": n, "cpu_seconds": seconds, "store_bytes": size_on_disk(out) / n}
@@ -140,7 +139,9 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of showers")
     parser.add_argument("--limit", type=float, default=4.0, help="memory that a command may allocate [GiB]")
     parser.add_argument("--campaign", action="store_true", help="measure a campaign of many small showers instead")
+    parser.add_argument("--stages", default="train,generate,judge", help="what is measured; the rest stays as it is")
     asked = parser.parse_args()
+    stages = asked.stages.split(",")
     asked.folder.mkdir(parents=True, exist_ok=True)
     os.environ["OMP_NUM_THREADS"] = "1"
     before = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"sizes": {}}
@@ -155,8 +156,9 @@ def main() -> None:
     for n in sorted(int(size) for size in asked.sizes.split(",")):
         # The smallest size uses the model of the next one.
         if n == SIZES[0] and not (asked.folder / f"run-{SIZES[1]}").exists():
-            rows[str(SIZES[1])] = row(asked.folder, SIZES[1], asked.limit)
-        rows[str(n)] = row(asked.folder, n, asked.limit)
+            rows[str(SIZES[1])] = row(asked.folder, SIZES[1], asked.limit, stages)
+        there = rows.get(str(n), {})
+        rows[str(n)] = there | {name: one for name, one in row(asked.folder, n, asked.limit, stages).items() if one}
         record = {
             "processor": processor(),
             "limit_gib": asked.limit,

@@ -20,6 +20,7 @@ from benchmarks.documents import (
     pile_up,
     qcd_templates,
     reweighting,
+    scale,
     service,
     shipped,
     showers,
@@ -45,6 +46,7 @@ PAGES: Final[Mapping[str, Tables]] = {
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},
     "docs/service.md": {"latency of the service": service.latency, "most of the service": service.most},
     "docs/campaigns.md": {"overhead": campaigns.overhead},
+    "docs/out_of_core.md": {"sizes": scale.sizes, "campaign": scale.campaign},
     "docs/stellar_streams.md": {
         "gd1": stellar_streams.gd1,
         "alarms": stellar_streams.alarms,
