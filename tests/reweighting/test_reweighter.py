@@ -223,6 +223,8 @@ def test_a_file_that_lacks_what_it_should_tell_is_refused(
     path = isotonic[1] / "reweighter.safetensors"
     with safe_open(str(path), framework="pt") as file:
         header = dict(file.metadata())
+    # as in early files, whose metadata have no checksum
+    del header["checksum"]
     told = json.loads(header["simulacra"])
     del told[key]
     save_file(load_file(path), tmp_path / "mute.safetensors", header | {"simulacra": json.dumps(told)})

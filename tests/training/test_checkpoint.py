@@ -266,7 +266,7 @@ def test_early_files_have_fewer_checksums(model: Path) -> None:
 
 
 def test_a_text_is_no_damaged_model(tmp_path: Path) -> None:
-    for name, content in (("notes.txt", b"a"), ("notes", b"an ordinary text\n"), ("empty.safetensors", b"")):
+    for name, content in (("notes.txt", b"a"), ("notes", b"an ordinary text\n"), ("text.safetensors", b"a short text")):
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match="is no Simulacra model: it does not begin like a safetensors file"):

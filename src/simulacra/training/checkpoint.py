@@ -159,7 +159,8 @@ def _refuse_foreign(path: Path) -> None:
     what = next((what for magic, what in found if head.startswith(magic)), None)
     if what is None and path.suffix.lower() in _PICKLED:
         what = f"not read, for files '{path.suffix}' hold pickles, which can run any code when they are read"
-    if what is None and head[8:] != b"{":
+    # One that ends before the brace may be cut, if its name says what it was.
+    if what is None and head[8:] != b"{" and (len(head) == 9 or path.suffix != ".safetensors"):
         raise CheckpointError(
             f"{path} is no Simulacra model: it does not begin like a safetensors file; if it was one, copy it again"
         )
