@@ -129,7 +129,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     ("said", "message"),
     [
         (None, "without weights"),
-        (b'{"conventions": "simulacra-weights-9"}', "follows 'simulacra-weights-9'"),
+        (b'{"conventions": "simulacra-weights-9"}', "later version of Simulacra: its format is 'simulacra-weights-9'"),
         (b'{"conventions": "simulacra-weights-1"}', "cannot be read"),
         (b"[1]", "cannot be read"),
         (b"{", "cannot be read"),
