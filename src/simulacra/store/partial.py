@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from simulacra.store.arrays import chunk_file, event_arrays
@@ -133,3 +134,16 @@ class Partial:
                 if written and all((self.data / f).stat().st_size == n for f, n in marker.bytes.items()):
                     found[index] = marker
         return found
+
+
+def summed(markers: Mapping[int, Marker], plan: Plan) -> tuple[dict[str, int], float]:
+    """Return the size of each variable's files [bytes], and the mean seconds per event, of all chunks' markers."""
+    sizes: dict[str, int] = {}
+    total = 0.0
+    for index, marker in markers.items():
+        chunk = plan.chunk(index)
+        total += marker.seconds_per_event * (chunk.stop - chunk.start)
+        for file, n_bytes in marker.bytes.items():
+            name = file.split("/")[0]
+            sizes[name] = sizes.get(name, 0) + n_bytes
+    return sizes, total / plan.n_events

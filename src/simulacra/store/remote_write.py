@@ -26,6 +26,7 @@ from simulacra.store.errors import StoreError, StoreExistsError
 from simulacra.store.executors import Executor, ExecutorError
 from simulacra.store.object_lock import object_locked
 from simulacra.store.objects import Objects
+from simulacra.store.partial import summed
 from simulacra.store.plan import Chunk, Plan
 from simulacra.store.remote_partial import PLAN_FILE, RemotePartial
 from simulacra.store.remote_read import open_remote, read_remote_plan
@@ -191,15 +192,7 @@ def _finish(partial: RemotePartial, plan: Plan, attributes: dict[str, Any]) -> f
         )
     if len({marker.structure for marker in markers.values()}) > 1:
         raise StoreError(f"the chunks of '{partial.address}' differ in their structure; remove it and start again")
-    sizes: dict[str, int] = {}
-    total = 0.0
-    for index, marker in markers.items():
-        chunk = plan.chunk(index)
-        total += marker.seconds_per_event * (chunk.stop - chunk.start)
-        for file, n_bytes in marker.bytes.items():
-            name = file.split("/")[0]
-            sizes[name] = sizes.get(name, 0) + n_bytes
-    seconds_per_event = total / plan.n_events
+    sizes, seconds_per_event = summed(markers, plan)
     with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
         data = Path(folder)
         for name in control.sizes(SKELETON):

@@ -22,7 +22,7 @@ from simulacra.store.arrays import create, finish, write_chunk
 from simulacra.store.errors import FULL_DISK, StoreError, StoreExistsError, full_disk, memory, size
 from simulacra.store.executors import Executor, ExecutorError, ThisProcess, executor_of
 from simulacra.store.objects import address_of
-from simulacra.store.partial import Partial
+from simulacra.store.partial import Partial, summed
 from simulacra.store.plan import Chunk, Plan
 from simulacra.store.read import open_events, read_plan
 from simulacra.store.remote_write import MakeRemote, write_remote
@@ -385,15 +385,7 @@ def _finish(partial: Partial, plan: Plan, attributes: dict[str, Any], patience: 
             f"files of '{partial.data}' disappeared or changed while it was written: {', '.join(damaged[:5])}; "
             "run the same command again"
         )
-    sizes: dict[str, int] = {}
-    total = 0.0
-    for index, marker in markers.items():
-        chunk = plan.chunk(index)
-        total += marker.seconds_per_event * (chunk.stop - chunk.start)
-        for file, n_bytes in marker.bytes.items():
-            name = file.split("/")[0]
-            sizes[name] = sizes.get(name, 0) + n_bytes
-    seconds_per_event = total / plan.n_events
+    sizes, seconds_per_event = summed(markers, plan)
     finish(partial.data, plan, sizes, attributes | {"seconds_per_event": seconds_per_event})
     replaced = partial.folder / "replaced"
     if partial.path.exists():
