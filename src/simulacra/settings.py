@@ -84,12 +84,34 @@ def read_shipped(
     elif not path.is_file():
         raise refusal(f"no {what} '{name_or_path}': neither a file nor one of the shipped ones, {', '.join(shipped)}")
     try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return model.model_validate(toml_of(path))
     except ValidationError as error:
         raise refusal(f"{path}: {faults_of(error, unnamed)}") from None
+    except ValueError as error:
+        raise refusal(str(error)) from None
+
+
+def toml_of(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file.
+
+    Raises
+    ------
+    FileNotFoundError
+        if there is none.
+    ValueError
+        if it is no TOML file, or cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder, not a TOML file") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         # Wrong TOML, text that is not UTF-8, a number of thousands of digits, brackets within brackets.
-        raise refusal(f"{path} is not a TOML file: {error}") from None
+        raise ValueError(f"{path} is not a TOML file: {error}") from None
 
 
 def faults_of(error: ValidationError, unnamed: Container[str | int] = ()) -> str:

@@ -214,9 +214,22 @@ def test_workers_that_do_not_see_the_folder_are_refused(
         write(tmp_path / "out.zarr", ToyTask(), workers=executor)
 
 
-def test_a_missing_scheduler_is_told(tmp_path: Path) -> None:
+def test_a_missing_scheduler_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"is not finished: no scheduler answers at tcp://.*or wait until it is back$"):
         write(tmp_path / "out.zarr", ToyTask(), workers=DaskExecutor("tcp://127.0.0.1:9", patience=1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_scheduler_leaves_finished_chunks(tmp_path: Path, whole: Path) -> None:
+    out = tmp_path / "out.zarr"
+    with pytest.raises(StoreError, match="1 of 5 chunks are kept"):
+        write(out, ToyTask("raise", at=1))
+    with pytest.raises(
+        StoreError, match=r"no scheduler answers .*\. 1 of 5 chunks are kept in '.*out\.zarr\.partial': run"
+    ):
+        write(out, ToyTask(), workers=DaskExecutor("tcp://127.0.0.1:9", patience=1))
+    assert write(out, ToyTask()).n_resumed_events == SIZE
+    assert files(out) == files(whole)
 
 
 @contextlib.contextmanager

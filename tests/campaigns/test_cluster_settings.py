@@ -1,8 +1,11 @@
+import errno
+import re
 from pathlib import Path
 
 import pytest
 
 from simulacra.campaigns import executor_for
+from simulacra.campaigns.cluster import DaskExecutor
 from simulacra.campaigns.settings import LocalSettings, SlurmSettings, job_script, read_settings
 
 SLURM = """
@@ -63,18 +66,22 @@ def test_a_local_cluster_has_its_number_of_workers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (SLURM.replace("queue", "que"), r"cluster\.toml': que: Extra inputs are not permitted \(given: 'long'\)"),
-        (SLURM.replace("jobs = 20", "jobs = 0"), r"cluster\.toml': jobs: Input should be greater than 0"),
-        (SLURM.replace("jobs = 20\n", ""), r"cluster\.toml': jobs: Field required"),
+        (SLURM.replace("queue", "que"), r"cluster\.toml: que: Extra inputs are not permitted \(given: 'long'\)"),
+        (SLURM.replace("jobs = 20", "jobs = 0"), r"cluster\.toml: jobs: Input should be greater than 0"),
+        (SLURM.replace("jobs = 20\n", ""), r"cluster\.toml: jobs: Field required"),
         (HTCONDOR.replace("disk", "walltime"), r"disk: Field required; walltime: Extra inputs"),
         ('kind = "pbs"\njobs = 1', r"does not match any of the expected tags: 'local', 'slurm', 'htcondor'"),
-        (SLURM.replace("16GB", "banana"), r"cluster\.toml': memory: a number of bytes .* \(given: 'banana'\)"),
+        (SLURM.replace("16GB", "banana"), r"cluster\.toml: memory: a number of bytes .* \(given: 'banana'\)"),
+        (SLURM.replace("16GB", "16"), r"memory: a number of bytes above 0 with its unit .* \(given: '16'\)"),
+        (HTCONDOR.replace("10GB", "1e10"), r"disk: a number of bytes above 0 with its unit"),
         (SLURM.replace("16GB", "-1GB"), r"memory: a number of bytes above 0 with its unit is needed, such as 16GB"),
-        (HTCONDOR.replace("10GB", "x"), r"cluster\.toml': disk: a number of bytes above 0"),
+        (HTCONDOR.replace("10GB", "x"), r"cluster\.toml: disk: a number of bytes above 0"),
         (SLURM.replace("12:00:00", "banana"), r"walltime: a time above 0 as Slurm writes it .* \(given: 'banana'\)"),
         (SLURM.replace("12:00:00", "1-2-3"), r"walltime: a time above 0"),
         (SLURM.replace("12:00:00", "00:00:00"), r"walltime: a time above 0"),
-        ("kind = ", "is not a TOML file"),
+        ("kind = ", r"cluster\.toml is not a TOML file: .*: give a settings file of a cluster$"),
+        ("kind = " + "[" * 5000 + "]" * 5000, r"cluster\.toml is not a TOML file: "),
+        ("jobs = " + "1" * 5000, r"cluster\.toml is not a TOML file: .*digits"),
     ],
 )
 def test_wrong_settings_are_refused_with_their_place(tmp_path: Path, text: str, message: str) -> None:
@@ -97,5 +104,57 @@ def test_a_job_of_slurm_without_a_walltime_has_half_an_hour(tmp_path: Path) -> N
 
 
 def test_a_folder_as_settings_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is a folder: give a settings file of a cluster"), executor_for(tmp_path):
+    with (
+        pytest.raises(ValueError, match="is a folder, not a TOML file: give a settings file of a cluster"),
+        executor_for(tmp_path),
+    ):
+        pass
+
+
+def test_a_settings_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    # the tests may run as root, who may read everything
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ValueError, match=r"cluster\.toml cannot be read: Permission denied: give a settings file of a"):
+        read_settings(tmp_path / "cluster.toml")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tcp://127.0.0.1",
+        "tcp://127.0.0.1:",
+        "tcp://:8786",
+        "tcp://127.0.0.1:http",
+        "tcp://127.0.0.1:0",
+        "tcp://127.0.0.1:65536",
+        "tcp://tcp://127.0.0.1:8786",
+        "tcp://[::1:8786",
+        "tcp:/127.0.0.1:8786",
+        "ws://127.0.0.1:8786/page",
+    ],
+)
+def test_addresses_without_a_host_and_a_port_are_refused(address: str) -> None:
+    kind = address.partition(":")[0]
+    with (
+        pytest.raises(
+            ValueError, match=rf"'{re.escape(address)}' is not the address .*, as in {kind}://10\.0\.0\.1:8786"
+        ),
+        executor_for(address),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["tcp://node-1.example.org:8786", "tls://[::1]:1", "ws://10.0.0.1:65535"])
+def test_addresses_are_taken(address: str) -> None:
+    with executor_for(address) as executor:
+        assert isinstance(executor, DaskExecutor)
+        assert executor.address == address
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1:8786", "http://127.0.0.1:8787", "locale"])
+def test_what_is_no_scheduler_is_refused_with_what_is(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"there is no scheduler '{name}': give an address"), executor_for(name):
         pass

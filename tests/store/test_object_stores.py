@@ -205,6 +205,18 @@ def test_a_cluster_writes_to_an_object_store(tmp_path: Path, address: str) -> No
     assert objects_below(f"{address}.partial") == {}
 
 
+def test_a_missing_scheduler_leaves_nothing_that_was_not_there(address: str) -> None:
+    missing = DaskExecutor("tcp://127.0.0.1:9", patience=1)
+    with pytest.raises(StoreError, match=r"is not finished: no scheduler answers at tcp://.*or wait until it is back$"):
+        write(address, ToyTask(), workers=missing)
+    assert objects_below(address) == objects_below(f"{address}.partial") == {}
+    with pytest.raises(StoreError, match="2 of 5 chunks are kept"):
+        write(address, ToyTask("raise", at=2))
+    with pytest.raises(StoreError, match=rf"no scheduler answers .*\. 2 of 5 chunks are kept below '{address}': run"):
+        write(address, ToyTask(), workers=missing)
+    assert write(address, ToyTask()).n_resumed_events == 10
+
+
 def test_a_server_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match=r"'s3://missing-bucket/x\.zarr.*' cannot be reached|there is no store"):
         open_events("s3://missing-bucket/x.zarr")

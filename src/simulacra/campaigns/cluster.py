@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from simulacra.campaigns.connection import connected, refuse_other_security
 from simulacra.campaigns.messages import packed, unpacked
 from simulacra.campaigns.on_worker import Answer, Job, end_children, misfit, probe, run_on_worker, versions
 from simulacra.errors import printable
@@ -174,6 +175,8 @@ class _Run:
 
         One that was lost is waited for within the executor's patience.
         """
+        address = self.executor.address
+        refuse_other_security(address.partition(":")[0], f"the scheduler at {address}")
         self.answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.no_worker_since: float | None = None
         until = time.monotonic() + self.executor.patience
@@ -192,13 +195,10 @@ class _Run:
                 return
 
     def _greet(self) -> None:
-        from distributed import Client
-
         with warnings.catch_warnings():
             # of other versions: refused below, with names
             warnings.simplefilter("ignore")
-            timeout = min(ANSWER, max(1.0, self.executor.patience))
-            self.client = Client(self.executor.address, timeout=timeout, set_as_default=False)
+            self.client = connected(self.executor.address, min(ANSWER, max(1.0, self.executor.patience)))
         self._refuse_other_scheduler()
         since, told = time.monotonic(), False
         while not self._has_workers():

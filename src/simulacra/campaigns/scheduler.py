@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from simulacra.campaigns.cluster import CampaignWarning, DaskExecutor
+from simulacra.campaigns.connection import is_address, local_kind, refuse_other_security
 from simulacra.campaigns.local import LocalWorkers
 from simulacra.campaigns.settings import LocalSettings, Settings, batch_cluster, read_settings
 from simulacra.settings import whole_number
@@ -17,7 +18,6 @@ from simulacra.store.executors import Executor, executor_of
 
 __all__ = ["CampaignWarning", "executor_for"]
 
-ADDRESS: Final = re.compile(r"(tcp|tls|ucx|ws|wss)://\S+")
 LOCAL: Final = re.compile(r"local(:(\d+))?")
 
 #: what is named by --scheduler, for messages
@@ -45,7 +45,8 @@ def executor_for(scheduler: str | os.PathLike[str] | None, workers: int = 1) -> 
     ImportError
         if Dask is not installed.
     simulacra.store.executors.ExecutorError
-        later, if there is no such scheduler, or it has no workers.
+        if Dask's configuration does not allow the connection; later, if there is no such scheduler, or it has no
+        workers.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def executor_for(scheduler: str | os.PathLike[str] | None, workers: int = 1) -> 
         import distributed  # noqa: F401 - only whether it is there
     except ImportError as error:
         raise ImportError("a scheduler needs Dask, which is not installed: pip install 'simulacra[cluster]'") from error
-    if ADDRESS.fullmatch(name):
+    if is_address(name):
         yield DaskExecutor(name)
         return
     if found := LOCAL.fullmatch(name):
@@ -89,4 +90,10 @@ def executor_for(scheduler: str | os.PathLike[str] | None, workers: int = 1) -> 
 
 def begun(settings: Settings) -> Any:
     """Begin the cluster that a settings file describes; it ends with a ``with`` block."""
-    return LocalWorkers(settings.jobs) if isinstance(settings, LocalSettings) else batch_cluster(settings)
+    if isinstance(settings, LocalSettings):
+        kind = local_kind()
+        refuse_other_security(kind, f"a cluster of this machine ({kind})", ("client", "scheduler", "worker"))
+        return LocalWorkers(settings.jobs)
+    kind = (settings.protocol or "tcp").partition(":")[0]
+    refuse_other_security(kind, f"a cluster that is begun here ({kind})", ("client", "scheduler"))
+    return batch_cluster(settings)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 
-from simulacra.settings import CheckedSettings, faults_of
+from simulacra.settings import CheckedSettings, faults_of, toml_of
 
 #: a scheduler may be lost for so long [s]
 PATIENCE: Final = 600.0
@@ -22,7 +21,8 @@ def _bytes(text: str) -> str:
     from dask.utils import parse_bytes
 
     try:
-        number = parse_bytes(text)
+        # without a unit, Dask takes it for bytes
+        number = parse_bytes(text) if text.strip()[-1:].isalpha() else 0
     except ValueError:
         number = 0
     if number <= 0:
@@ -117,15 +117,13 @@ def read_settings(path: Path) -> Settings:
         with the place in the file, if it is wrong.
     """
     try:
-        return _CHECK.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _CHECK.validate_python(toml_of(path))
     except FileNotFoundError:
         raise ValueError(f"there is no settings file '{path}' of a cluster") from None
-    except IsADirectoryError:
-        raise ValueError(f"'{path}' is a folder: give a settings file of a cluster (.toml)") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"'{path}' is not a TOML file: {error}") from None
     except ValidationError as error:
-        raise ValueError(f"'{path}': {faults_of(error, KINDS)}") from None
+        raise ValueError(f"{path}: {faults_of(error, KINDS)}") from None
+    except ValueError as error:
+        raise ValueError(f"{error}: give a settings file of a cluster") from None
 
 
 def job_script(settings: Settings) -> str:

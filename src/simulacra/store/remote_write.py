@@ -119,13 +119,19 @@ def write_remote(
             done = partial.markers(plan)
             n_resumed = sum(plan.chunk(i).stop - plan.chunk(i).start for i in done)
             missing = (chunk for chunk in plan.chunks() if chunk.index not in done)
-            with (
-                event_progress(label, plan.n_events, n_resumed, show=progress) as advance,
-                contextlib.closing(executor.run(make, missing, shared=control.address)) as made,
-            ):
-                for chunk, _ in made:
-                    still_locked()
-                    advance(chunk.stop - chunk.start)
+            try:
+                with (
+                    event_progress(label, plan.n_events, n_resumed, show=progress) as advance,
+                    contextlib.closing(executor.run(make, missing, shared=control.address)) as made,
+                ):
+                    for chunk, _ in made:
+                        still_locked()
+                        advance(chunk.stop - chunk.start)
+            except ExecutorError:
+                if not partial.markers(plan):
+                    # nothing was made, so nothing is left
+                    _clear(control, first=PLAN_FILE, last=LOCK)
+                raise
             still_locked()
             seconds_per_event = _finish(partial, plan, attributes)
             _clear(control, first=PLAN_FILE, last=LOCK)
@@ -138,7 +144,8 @@ def write_remote(
             error.add_note(failure.trace)
         raise error from failure
     except ExecutorError as error:
-        raise StoreError(f"'{address}' is not finished: {error}. {partial.kept(plan)}") from error
+        kept = f". {partial.kept(plan)}" if partial.plan() is not None else ""
+        raise StoreError(f"'{address}' is not finished: {error}{kept}") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped. {partial.kept(plan)}") from None
 

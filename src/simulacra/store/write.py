@@ -290,15 +290,21 @@ def _write(
             done = partial.markers(plan)
             n_resumed = sum(plan.chunk(i).stop - plan.chunk(i).start for i in done)
             missing = (chunk for chunk in plan.chunks() if chunk.index not in done)
-            # closed at once when anything is raised in here, so that no process is left behind
-            with (
-                event_progress(label, plan.n_events, n_resumed, show=progress) as advance,
-                contextlib.closing(executor.run(make, missing, shared=str(partial.folder))) as made,
-            ):
-                for i, (chunk, _) in enumerate(made):
-                    advance(chunk.stop - chunk.start)
-                    if i == 0:
-                        _check_space(partial, plan)
+            try:
+                # closed at once when anything is raised in here, so that no process is left behind
+                with (
+                    event_progress(label, plan.n_events, n_resumed, show=progress) as advance,
+                    contextlib.closing(executor.run(make, missing, shared=str(partial.folder))) as made,
+                ):
+                    for i, (chunk, _) in enumerate(made):
+                        advance(chunk.stop - chunk.start)
+                        if i == 0:
+                            _check_space(partial, plan)
+            except ExecutorError:
+                if not partial.markers(plan):
+                    # nothing was made, so nothing is left
+                    partial.remove()
+                raise
             seconds_per_event = _finish(partial, plan, attributes, SETTLING if executor.elsewhere else 0.0)
             return WriteSummary(path, plan.n_events, n_resumed, time.perf_counter() - begun, seconds_per_event)
     except ChunkError as failure:

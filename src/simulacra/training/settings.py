@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from simulacra.errors import printable
-from simulacra.settings import CheckedSettings
+from simulacra.settings import CheckedSettings, toml_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -121,12 +121,11 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         naming the file and the wrong key.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = toml_of(path)
     except FileNotFoundError:
         raise SettingsError(f"there is no experiment file {path}") from None
-    except (ValueError, RecursionError) as error:
-        # Wrong TOML, text that is not UTF-8, a number of thousands of digits, brackets within brackets.
-        raise SettingsError(f"{path} is not a TOML file: {error}") from None
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     for text in overrides:
         override(data, text)
     return check(Experiment, data, str(path))
