@@ -22,6 +22,7 @@ from simulacra.judges.criteria import (
 )
 from simulacra.judges.finding import Finding
 from simulacra.judges.kinds.find import USES
+from simulacra.judges.verdict import Verdict
 
 LIMIT = 0.1
 DISTANCE = Criterion("distance", (), "Distance", LIMIT, "1", "Mend the distance.")
@@ -242,3 +243,47 @@ def test_in_doubt_nothing_passes_and_what_fails_fails() -> None:
     assert (good.outcome, bad.outcome) == ("undecided", "fail")
     assert good.events_needed is None
     assert advice_on(good, [good])[0].startswith("Generate other events")
+
+
+def verdict_on(*findings: Finding, doubts: tuple[str, ...] = ()) -> Verdict:
+    uses = judge_uses(findings, [USE], doubts)
+    return Verdict(
+        use=USE.name,
+        uses=uses,
+        findings=findings,
+        warnings=doubts,
+        truth_label="truth",
+        generated_label="generated",
+        n_truth=1000,
+        n_generated=1000,
+        n_pool=1000,
+        seed=0,
+        provenance={},
+        evidence={},
+    )
+
+
+def test_the_summary_does_not_contradict_the_headline() -> None:
+    def auc(value: float) -> Finding:
+        return finding(value, 0.02, judge="classifier_auc", observable="cells (trees)", truth_value=0.5, units="1")
+
+    alike = "reaches AUC = 0.51 ± 0.02"
+    near, far = finding(0.05, observable="near"), finding(0.2, observable="far")
+    passed = verdict_on(near, auc(0.51))
+    assert passed.headline.startswith("PASS")
+    assert passed.summary.startswith("Not distinguishable at these sample sizes: a classifier (trees) on the cells")
+    failed = verdict_on(near, far, auc(0.51))
+    assert failed.headline.startswith("FAIL")
+    assert failed.summary.startswith(
+        "Distinguishable by 'Distance', not by classifiers at these sample sizes: a classif"
+    )
+    assert alike in failed.summary
+    two = verdict_on(far, finding(0.7, judge="area", observable="cells"), auc(0.51))
+    assert two.summary.startswith("Distinguishable by 'Distance' and 1 more, not by classifiers")
+    assert verdict_on(far, auc(0.9)).summary.startswith("Distinguishable: a classifier")
+    doubted = verdict_on(near, auc(0.51), doubts=("shared",))
+    assert doubted.headline.startswith("UNDECIDED")
+    assert doubted.summary.startswith("Of no meaning while the comparison is in doubt: ")
+    worse = verdict_on(far, auc(0.51), doubts=("shared",))
+    assert worse.headline.startswith("FAIL")
+    assert worse.summary.startswith("In doubt, but what fails still fails: ")

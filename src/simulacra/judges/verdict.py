@@ -22,7 +22,7 @@ class Verdict:
     uses:
         the outcome for each use.
     findings:
-        all findings.
+        all findings; those on the generated events with a classifier's weights have the region "with weights".
     warnings:
         problems of the comparison itself.
     truth_label, generated_label:
@@ -100,9 +100,19 @@ class Verdict:
         """Whether the samples can be told apart, in one sentence."""
         aucs = [finding for finding in self.plain_findings if finding.judge == "classifier_auc"]
         best = max(aucs, key=lambda finding: finding.value)
-        seen = "Distinguishable" if (best.significance or 0.0) > SIGMAS else "Not distinguishable at these sample sizes"
+        failed = [judged.criterion for judged in self.stated.judgements if judged.outcome == "fail"]
         if self.stated.doubts:
-            seen = "Of no meaning while the comparison is in doubt"
+            # samples that depend on each other are more alike than they look
+            seen = (
+                "In doubt, but what fails still fails" if failed else "Of no meaning while the comparison is in doubt"
+            )
+        elif (best.significance or 0.0) > SIGMAS or any(one.judge == best.judge for one in failed):
+            seen = "Distinguishable"
+        elif failed:
+            more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+            seen = f"Distinguishable by '{failed[0].title}'{more}, not by classifiers at these sample sizes"
+        else:
+            seen = "Not distinguishable at these sample sizes"
         what, _, kind = best.observable.rstrip(")").replace("_", " ").partition(" (")
         return (
             f"{seen}: a classifier ({kind}) on the {what} reaches AUC = "
