@@ -10,6 +10,7 @@ import xarray as xr
 
 from simulacra.events import GROUP
 from simulacra.judges.case import Case
+from simulacra.judges.empty_events import empty_events
 from simulacra.judges.kinds.find import KINDS, kind_of
 from simulacra.judges.samples import JudgeError, Sample, compare_conditions
 from simulacra.judges.shared_events import digests_of, repeated_events, shared_events
@@ -93,6 +94,8 @@ def prepared(
         )
     pool = a if further is None else a.joined(further)
     warnings += far_outside(_columns(a, b), (a.index, b.index), labels, a.long_names)
+    if empty := empty_events(a, b):
+        warnings.append(empty)
     digests = digests_of(b)
     if repeated := repeated_events(digests):
         warnings.append(repeated)
