@@ -69,6 +69,11 @@ class ShiftedEvents:
             }
         return make_events(variables, simulator=self.name, simulator_version="1", **attributes)
 
+    def asked_ranges(
+        self, conditions: Mapping[str, Any], columns: Mapping[str, np.ndarray]
+    ) -> dict[str, tuple[float, float]]:
+        return {name: (float(values.min()), float(values.max())) for name, values in columns.items()}
+
     def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
         pass
 

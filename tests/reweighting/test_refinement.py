@@ -20,7 +20,7 @@ from simulacra.reweighting.refiner import Refiner
 from simulacra.reweighting.represented import SampleError
 from simulacra.reweighting.reweighter import OutsideBoxWarning
 from simulacra.reweighting.settings import ShowersSettings
-from simulacra.trained import TrainedGenerator, load
+from simulacra.trained import ExtrapolationWarning, TrainedGenerator, load
 from simulacra.training.checkpoint import CheckpointError, read_model, save_tensors
 
 N = 10_000
@@ -219,6 +219,23 @@ def test_a_refined_shower_is_a_function_of_seed_index_and_condition(
         assert every["weight"].attrs["role"] == "weight"
         plain = refined.generator.sample(150, seed=3, exact=True, incident_energy=energy)
         np.testing.assert_array_equal(plain["shower"].values, every["shower"].values)
+
+
+@pytest.mark.parametrize("unweighted", [False, True])
+def test_a_distribution_that_reaches_too_far_is_told_whatever_is_drawn(
+    refined_run: tuple[Path, Path], unweighted: bool
+) -> None:
+    refined = load(refined_run[0]).refined_by(refined_run[1])
+    low, high = refined.generator.trained_range["incident_energy"]
+    wide = f"uniform:{low}:{1.5 * high}"
+    draw = refined.generator.columns_of
+    seed = next(
+        seed for seed in range(9) if draw(1, seed, 0, {"incident_energy": wide})["incident_energy"] < 0.9 * high
+    )
+    with pytest.warns(OutsideBoxWarning, match="reaches outside the range of"), pytest.warns(ExtrapolationWarning):
+        refined.sample(1, seed=seed, unweighted=unweighted, incident_energy=wide)
+    # that of the training is not: the sample's extremes are a little inside
+    refined.sample(1, seed=seed, unweighted=unweighted, incident_energy=f"uniform:{low}:{high}")
 
 
 def test_conditions_beyond_the_refiners_range_are_told(refined_run: tuple[Path, Path], tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ class DrawsCandidates(of_refiner.Refinable, Protocol):
     ) -> xr.Dataset:
         """Return output as events."""
 
+    def asked_ranges(
+        self, conditions: Mapping[str, Any], columns: Mapping[str, np.ndarray]
+    ) -> dict[str, tuple[float, float]]:
+        """Return the lowest and the highest value that was asked for of each of these conditions."""
+
     def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
         """Warn of conditions that the generator was not trained on."""
 
@@ -82,12 +87,18 @@ class RefinedGenerator:
             as in ``TrainedGenerator.sample``.
         RuntimeError
             if all candidates of an event are rejected: the weights vanish at its conditions.
+
+        Warns
+        -----
+        simulacra.trained.ExtrapolationWarning, simulacra.reweighting.OutsideBoxWarning
+            if a condition, or an end of a distribution, is out of the trained range of generator or refiner.
         """
         seed = int(np.random.SeedSequence().entropy) % 2**31 if seed is None else seed  # type: ignore[arg-type]
         start = time.perf_counter()
         if not unweighted:
             events = self.generator.sample(n, seed=seed, first_event=first_event, exact=True, **conditions)
-            self.refiner.warn_outside(_ranges({name: events[name].values for name in self.refiner.condition_ranges}))
+            drawn = {name: events[name].values for name in self.refiner.condition_ranges}
+            self.refiner.warn_outside(self.generator.asked_ranges(conditions, drawn))
             refined = self.refiner.weights(events)
             events["weight"] = variable(refined.weights, units="1", long_name="weight of the refinement", role="weight")
             return events.assign_attrs(
@@ -96,8 +107,9 @@ class RefinedGenerator:
         n, seed = whole_number(n, "the number of events", 1), whole_number(seed, "the seed")
         first_event = whole_number(first_event, "the first event's index")
         columns = self.generator.columns_of(n, seed, first_event, conditions)
+        asked = self.generator.asked_ranges(conditions, columns)
         for one in (self.generator, self.refiner):
-            one.warn_outside(_ranges(columns))
+            one.warn_outside(asked)
         output, candidates, clipped_share = self._accepted(np.arange(first_event, first_event + n), seed, columns)
         return self.generator.to_events(
             output,
@@ -148,10 +160,6 @@ class RefinedGenerator:
             "largest_weight": self.refiner.maximum,
             "clipped_share": clipped_share,
         }
-
-
-def _ranges(columns: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
-    return {name: (float(values.min()), float(values.max())) for name, values in columns.items()}
 
 
 def _uniform(seed: int, attempt: int, event: int) -> float:

@@ -23,6 +23,9 @@ BLOCK: Final = 64
 DETAILS: Final = "refinement"
 #: attributes of events that observables need
 CARRIED: Final = ("geometry",)
+#: how far outside the trained range a condition may be, in widths: the extremes of the true events that the range was
+#: taken from are a little inside the range from which they were drawn
+SLACK: Final = 1e-2
 
 
 class Refinable(Protocol):
@@ -145,7 +148,7 @@ class Refiner:
         """Warn if ranges of conditions, (lowest, highest), reach outside the trained ones."""
         for name, (low, high) in self.condition_ranges.items():
             lowest, highest = asked[name]
-            slack = 1e-3 * (high - low)
+            slack = SLACK * (high - low)
             if lowest < low - slack or highest > high + slack:
                 warnings.warn(
                     f"'{name}' from {lowest:g} to {highest:g} reaches outside the range of {low:g} to {high:g} that "

@@ -270,6 +270,20 @@ class TrainedGenerator(TrainedModel):
         """
         return self.conditions.columns(n, seed, first, self.conditions.completed(conditions))
 
+    def asked_ranges(
+        self, conditions: Mapping[str, Value], columns: Mapping[str, np.ndarray]
+    ) -> dict[str, tuple[float, float]]:
+        """Return the lowest and the highest value asked for of conditions; those of a distribution are its ends.
+
+        Parameters
+        ----------
+        conditions:
+            the arguments of :meth:`sample`.
+        columns:
+            what was drawn for some of the conditions, (n,) each.
+        """
+        return self.conditions.asked_ranges(self.conditions.completed(conditions), columns)
+
     def warn_outside(self, asked: Mapping[str, tuple[float, float]]) -> None:
         """Warn if a range of conditions reaches outside the trained one."""
         self.conditions.warn_outside(asked)
