@@ -58,11 +58,8 @@ def of_faults(faults: list[dict[str, Any]], where: str) -> RefusalError:
     """Return the refusal of pydantic's faults, by the first of them."""
     fault = faults[0]
     place = [str(part) for part in fault["loc"]]
-    if fault["type"] == "json_invalid":
-        return RefusalError(
-            400, str(fault["msg"]), where=where, what_to_do="send one JSON object, as /openapi.json says"
-        )
-    what = str(fault["msg"])
+    # in the words of JSON
+    what = "it must be an object" if fault["type"] in ("model_type", "dict_type") else str(fault["msg"])
     if len(place) > 2 and place[0] == "conditions":
         # A value may be any of several types, and pydantic tells of each why the value is not of it.
         place, what = place[:2], "it must be a finite number, a text, or a list of either"

@@ -64,13 +64,7 @@ class Service:
         served = self.model(name)
         _require_json(request.headers)
         form = format_of(form, request.headers.get("accept"))
-        try:
-            asked = Asked.model_validate_json(body := await request.body())
-        except ValidationError as error:
-            raise of_validation(error, "body") from None
-        # Pydantic takes the last of two values. Numbers stay text here, for they were read already.
-        json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
-        plan = served.plan(asked)
+        plan = served.plan(asked_in(await request.body()))
         making = self.batches.made(served, plan, self.answers[name].encoder(plan, form), self.limits.timeout)
         content = await _unless_gone(request, making)
         headers = {"Simulacra-Seed": str(plan.seed), "Vary": "Accept"}
@@ -108,12 +102,45 @@ def _require_json(headers: Headers) -> None:
         )
 
 
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    """Refuse a name that an object of a body has twice (RefusalError)."""
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
+def asked_in(body: bytes) -> Asked:
+    """Return what a body asks for.
+
+    Raises
+    ------
+    RefusalError
+        400 if it is not JSON, 422 if it is not what the schema says, or has a name twice.
+    """
+    try:
+        # pydantic's own reader takes the last of two values
+        content = json.loads(body.decode("utf-8"), object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise _not_json(f"{error.msg} at character {error.pos}") from None
+    except UnicodeDecodeError:
+        raise _not_json("it is not UTF-8") from None
+    except RecursionError:
+        raise _not_json("too many brackets within brackets") from None
+    except ValueError:
+        raise _not_json("it holds a number with too many digits") from None
+    try:
+        return Asked.model_validate(content)
+    except ValidationError as error:
+        raise of_validation(error, "body") from None
+
+
+def _not_json(why: str) -> RefusalError:
+    return RefusalError(
+        400, f"it cannot be read as JSON: {why}", where="body", what_to_do="send one JSON object, as /openapi.json says"
+    )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a body; refuse a name that it has twice (RefusalError)."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
         twice = next(name for k, name in enumerate(names) if name in names[:k])
         raise RefusalError(422, f"'{twice}' is given twice", where="body", what_to_do="give it once")
+    return found
 
 
 async def _unless_gone(request: Request, making: Coroutine[Any, Any, bytes]) -> bytes:
