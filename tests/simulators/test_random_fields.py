@@ -90,3 +90,12 @@ def test_what_makes_no_sense_is_refused() -> None:
             RandomFieldSettings.model_validate(wrong)
     with pytest.raises(ValueError, match="the seed"):
         simulate_random_fields(RandomFieldSettings(), seed=-1, n_events=1)
+
+
+def test_values_that_no_lognormal_field_has_are_refused_with_their_place() -> None:
+    field = np.zeros((2, 4, 4))
+    field[1, 2, 3] = -1
+    with pytest.raises(ValueError, match=r"field 1 is -1 in pixel \(2, 3\): a lognormal field is above -1 everywhere"):
+        log_likelihood(field, np.ones(2), np.full(2, -1.5), "lognormal")
+    assert np.isfinite(log_likelihood(field, np.ones(2), np.full(2, -1.5), "lognormal", field > -1)).all()
+    assert np.isfinite(log_likelihood(field, np.ones(2), np.full(2, -1.5))).all()

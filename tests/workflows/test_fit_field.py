@@ -75,6 +75,14 @@ def test_masked_fields_need_the_flow_that_fills_them(tmp_path: Path) -> None:
     assert bool(np.isfinite(found["log_likelihood"]).all())
 
 
+def test_impossible_lognormal_fields_are_refused() -> None:
+    truth = fields(2)
+    wrong = truth["field"].copy(deep=True)
+    wrong[1, 5, 7] = -1.5
+    with pytest.raises(ValueError, match=r"field 1 is -1\.5 in pixel \(5, 7\): a lognormal field is above -1"):
+        simulacra.fit_field(MODEL, truth.assign(field=wrong), progress=False)
+
+
 def test_what_cannot_be_fitted_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'calo-eplus' \(showerflow\) has no likelihood of fields"):
         simulacra.fit_field("calo-eplus", fields(1))

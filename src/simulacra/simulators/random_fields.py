@@ -72,6 +72,23 @@ def wave_numbers_of(shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(np.sqrt(sum(k**2 for k in axes)))
 
 
+def refuse_impossible(fields: np.ndarray, seen: np.ndarray | None = None) -> None:
+    """Refuse lognormal fields, (N, n, ...), with a value of -1 or less where they are ``seen``, of the same shape.
+
+    Raises
+    ------
+    ValueError
+        with the place of the first such pixel.
+    """
+    wrong = fields <= -1 if seen is None else (fields <= -1) & seen
+    if wrong.any():
+        row, *pixel = (int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"field {row} is {fields[(row, *pixel)]:g} in pixel {tuple(pixel)}: a lognormal field is above -1 "
+            "everywhere"
+        )
+
+
 def log_likelihood(
     field: np.ndarray,
     amplitude: np.ndarray,
@@ -95,6 +112,7 @@ def log_likelihood(
     seen = np.ones(field.shape, dtype=bool) if observed is None else np.asarray(observed, dtype=bool)
     volume = np.zeros(len(field))
     if form == "lognormal":
+        refuse_impossible(field, seen)
         logarithm = np.log1p(np.where(seen, field, 0.0))
         volume = -logarithm.sum(axis=axes)
         field = logarithm + power.mean(axis=axes, keepdims=True) / 2

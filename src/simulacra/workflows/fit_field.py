@@ -56,7 +56,8 @@ def fit_field(
     Raises
     ------
     ValueError
-        if the model has no likelihood, none of masked fields, or no conditions, or the fields have another shape.
+        if the model has no likelihood, none of masked fields, or no conditions, the fields have another shape, or
+        a lognormal field has a value of -1 or less.
     simulacra.events.EventsError
         if the fields break the conventions, or their mask is not one of pixels.
 
@@ -81,6 +82,7 @@ def fit_field(
     from simulacra.kinds.fields import observed_pixels
     from simulacra.models.equivariant_field_flow import EquivariantFieldFlow
     from simulacra.progress import step_progress
+    from simulacra.simulators.random_fields import refuse_impossible
     from simulacra.trained import TrainedGenerator
     from simulacra.trained.find import load_generator
 
@@ -102,6 +104,9 @@ def fit_field(
         raise ValueError(
             f"'{generator.name}' ({generator.kind}) has no likelihood of masked fields: a model of trenf has"
         )
+    if generator.description["simulator"] == "lognormal random fields":
+        # the flow has a density there, by extrapolation
+        refuse_impossible(fields[name].values, observed)
     # In double precision: differences of log-likelihoods of thousands of pixels are small beside these.
     flow: Any = copy.deepcopy(generator.module).double().requires_grad_(False)
     values = torch.as_tensor(fields[name].values.astype(np.float64))
