@@ -36,6 +36,8 @@ EVERY, EVENTS, WEIGHTS, SCORES = (
     pytest.mark.parametrize("trained", [kind for kind in names() if makes(kind) in made], indirect=True)
     for made in (("events", "scores"), ("events",), ("weights",), ("scores",))
 )
+#: a search's background is also beyond its signal region
+BEYOND = pytest.mark.filterwarnings("ignore:.*beyond its signal region:simulacra.trained.ExtrapolationWarning")
 OURS = Path(simulacra.systems.find.__file__).parent
 
 
@@ -287,6 +289,7 @@ def test_weights_are_positive_and_about_1(trained: Trained) -> None:
     assert found.mean() == pytest.approx(1, abs=0.5)
 
 
+@BEYOND
 @SCORES
 def test_scores_are_written_with_the_events_indices(trained: Trained, tmp_path: Path) -> None:
     model = trained.model
@@ -303,6 +306,7 @@ def test_scores_are_written_with_the_events_indices(trained: Trained, tmp_path: 
         np.testing.assert_array_equal(found[name].values, some[name].values)
 
 
+@BEYOND
 @SCORES
 def test_events_without_what_a_score_depends_on_are_refused(trained: Trained) -> None:
     model = trained.model
@@ -321,6 +325,7 @@ def test_events_without_what_a_score_depends_on_are_refused(trained: Trained) ->
                 model.score(broken)
 
 
+@BEYOND
 @SCORES
 def test_a_score_finds_its_example_signal_and_is_judged(trained: Trained, tmp_path: Path) -> None:
     model, kind = trained.model, trained.kind

@@ -6,7 +6,8 @@ the side bands, both given the searched proper motion, in which the second one i
 
 A search trains many of these, region by region and fold by fold (:func:`simulacra.find_streams`); this system is the
 score of one region, to be kept: trained by ``simulacra train``, applied to any catalogue of the same columns by
-``simulacra score``, judged by ``simulacra judge-score``. Of stars beyond the region it is an extrapolation.
+``simulacra score``, judged by ``simulacra judge-score``. Of stars beyond the region it is an
+extrapolation, with a warning.
 """
 
 from __future__ import annotations
@@ -197,6 +198,22 @@ def inputs(description: Mapping[str, Any]) -> dict[str, str]:
 def to_inputs(events: xr.Dataset, description: Mapping[str, Any]) -> np.ndarray:
     """Return the inputs of the densities, (N, F)."""
     return table_of(events, description["features"])
+
+
+def beyond(columns: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> str:
+    """Return how many stars are beyond the signal region, in a sentence, or "" if none is.
+
+    Parameters
+    ----------
+    columns:
+        the searched proper motion of the stars, (N,) [mas/yr], by its name.
+    settings:
+        the system's, as the model file has them.
+    """
+    region = Settings.model_validate(settings).region
+    motion = columns[region.searched]
+    n = len(motion) - int(region.inside(motion).sum())
+    return f"{n:,} of {len(motion):,} stars are beyond its signal region, {region}" if n else ""
 
 
 def toy_field(n: int, seed: int, *, stream: int = 0) -> xr.Dataset:

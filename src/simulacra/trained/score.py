@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ import xarray as xr
 
 from simulacra.events import SOURCE, EventsError, make_events, names, validate, variable, with_source
 from simulacra.systems import scoring_system
-from simulacra.trained.conditions import range_of, stacked
+from simulacra.trained.conditions import ExtrapolationWarning, range_of, stacked
 from simulacra.trained.model_file import OutputError, TrainedModel, shape_of
 from simulacra.units import in_units
 from simulacra.version import __version__
@@ -97,9 +98,12 @@ class TrainedScore(TrainedModel):
         return np.concatenate(pieces)
 
     def warn_of_extrapolation(self, events: xr.Dataset) -> None:
-        """Warn if conditions of events, in the score's units, reach outside the trained range."""
+        """Warn if conditions of events, in the score's units, reach outside what was trained."""
         columns = {name: events[name].values for name in self.trained_range}
         self.conditions.warn_outside({name: range_of(column) for name, column in columns.items() if len(column)})
+        beyond = getattr(self._system, "beyond", lambda *_: "")
+        if told := beyond(columns, self.metadata["experiment"]["system"]):
+            warnings.warn(f"{told}: '{self.name}' extrapolates there", ExtrapolationWarning, stacklevel=3)
 
     def _scores(self, events: xr.Dataset) -> np.ndarray:
         """Return the scores of events in memory, (N,)."""
