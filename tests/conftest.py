@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,11 +44,21 @@ def chromium_executable() -> str | None:
     return next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Divide the longest files, where `make test` gives whole files to its workers: none waits for the other then."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from shared_work import SharedWork
+
+    return SharedWork(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what this machine cannot run; begin with the files that hold most slow tests.
 
-    `make test` gives whole files to its workers in this order: a slow one that came last would be run by one of them
-    while the others wait.
+    `make test` gives files, or parts of the longest, to its workers in this order: a slow one that came last would be
+    run by one of them while the others wait.
     """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])

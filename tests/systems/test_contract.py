@@ -191,6 +191,7 @@ def test_conditions_that_make_no_sense_are_refused(trained: Trained) -> None:
                 trained.model.sample(2, **asked(trained, 2) | {name: 1.5})
 
 
+@pytest.mark.slow
 @EVENTS
 def test_a_store_is_generated_and_judged(trained: Trained, tmp_path: Path) -> None:
     model = trained.model
@@ -211,6 +212,7 @@ def test_a_store_is_generated_and_judged(trained: Trained, tmp_path: Path) -> No
     assert verdict.headline.split(":")[0] in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @EVENTS
 def test_its_events_are_refined(trained: Trained, tmp_path: Path) -> None:
     settings = ["training.steps=4", "training.batch_size=64", "training.validate_every=2"]
@@ -237,6 +239,7 @@ def test_its_events_are_refined(trained: Trained, tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored, weighted["weight"].values)
 
 
+@pytest.mark.slow
 @EVERY
 def test_the_exported_file_does_what_torch_does(trained: Trained, tmp_path: Path) -> None:
     if importlib.util.find_spec("onnxscript") is None:
