@@ -74,12 +74,18 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
         (LAGAN | {"observable_matching": 0.0, "power": 3, "flipped_class": 0.0}, toy_images(300, size=12)),
     ],
     "field_vae": [
-        ({"kind": "field_vae", "code": 4, "width": 4, "levels": 2, "scatter": "pixels"}, PLANES),
-        ({"kind": "field_vae", "code": 4, "width": 4, "levels": 1, "turns": False}, PLANES.isel(x=slice(6))),
+        ({"kind": "field_vae", "code": 4, "width": 4, "levels": 1}, PLANES),
+        (
+            {"kind": "field_vae", "code": 4, "width": 4, "levels": 2, "scatter": "pixels", "turns": False},
+            PLANES.isel(x=slice(8)),
+        ),
     ],
     "field_flow": [
-        ({"kind": "field_flow", "width": 6, "blocks": 1, "steps": 1, "solver": "euler"}, PLANES),
-        ({"kind": "field_flow", "width": 6, "blocks": 1, "steps": 1, "turns": False}, PLANES.isel(x=slice(8))),
+        ({"kind": "field_flow", "width": 6, "blocks": 1, "steps": 1}, PLANES),
+        (
+            {"kind": "field_flow", "width": 6, "blocks": 1, "steps": 1, "solver": "euler", "turns": False},
+            PLANES.isel(x=slice(8)),
+        ),
     ],
     "variable_star": [
         (STARS | {"architecture": "recurrent", "classes": True}, toy_stars(300, seed=1, observations=32)),
