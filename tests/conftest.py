@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reason = why_not() if marked else ""
         for item in marked if reason else []:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_runtest_setup() -> None:
+    """Let scikit-learn put features into bins without setting all filters of warnings anew for each of them.
+
+    It does so because its jobs may run in other threads. There is one here, which has the filters: pytest's dozen, and
+    trees see hundreds of features twelve times in each verdict.
+    """
+    parallel = sys.modules.get("sklearn.utils.parallel")
+    if parallel is not None:
+        parallel._FuncWrapper.__call__ = lambda self, *args, **options: self.function(*args, **options)
 
 
 @pytest.fixture
