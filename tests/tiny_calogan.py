@@ -51,9 +51,11 @@ def toy_geometry() -> CalorimeterGeometry:
     return CalorimeterGeometry.model_validate({**tomllib.loads(GEOMETRY_TOML), "sections": sections})
 
 
-def toy_showers(n: int = 240, seed: int = 3, *, five_conditions: bool = False) -> xr.Dataset:
+def toy_showers(
+    n: int = 240, seed: int = 3, *, five_conditions: bool = False, geometry: CalorimeterGeometry | None = None
+) -> xr.Dataset:
     """Sparse images around the centre, whose sum is close to 80 % of the incident energy."""
-    geometry = toy_geometry()
+    geometry = geometry or toy_geometry()
     rng = np.random.default_rng(seed)
     energy = np.exp(rng.uniform(np.log(1.0), np.log(100.0), n))
     profile = np.exp(-np.hypot(geometry.cell_x, geometry.cell_y) / 80)

@@ -35,6 +35,12 @@ def export(
             help="Write only the graph, without weights, next to the model file: sample() then runs in ONNX Runtime.",
         ),
     ] = False,
+    contract: Annotated[
+        str | None,
+        typer.Option(
+            help="par04: as Geant4's example Par04 runs it without a change; prints the lines of its macro.",
+        ),
+    ] = None,
     _onnx: Annotated[bool, typer.Option("--onnx", hidden=True)] = True,
 ) -> None:
     """Export a generator or a score as one ONNX file.
@@ -56,17 +62,26 @@ def export(
     if graph:
         if not isinstance(trained, TrainedGenerator):
             raise ValueError(f"'{model}' makes no events: --graph is only for generators")
-        if output is not None or batch is not None or precision != "float32":
-            raise ValueError("--graph writes the graph for sample(): leave -o, --batch and --precision out")
+        if output is not None or batch is not None or precision != "float32" or contract is not None:
+            raise ValueError("--graph writes the graph for sample(): leave -o, --batch, --precision and --contract out")
         _write_graph(trained)
         return
     path = output or Path(f"{trained.name}.onnx")
     with waiting(f"exporting {trained.name} and comparing the file with torch"):
-        parity = export_model(trained, path, batch=batch, precision=cast("Precision", precision))
+        parity = export_model(trained, path, batch=batch, precision=cast("Precision", precision), contract=contract)
     typer.echo(
         f"{trained.name} in {path}, {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}: "
         f"{_agreement(parity, LARGEST_VALUE if isinstance(trained, TrainedGenerator) else 'the score')}"
     )
+    if contract is not None:
+        typer.echo(_macro(path))
+
+
+def _macro(path: Path) -> str:
+    """Return the macro in the metadata of a file for Par04."""
+    import onnx
+
+    return next(str(one.value) for one in onnx.load(str(path)).metadata_props if one.key == "macro")
 
 
 def _agreement(parity: Parity, scale: str) -> str:

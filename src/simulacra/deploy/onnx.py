@@ -35,8 +35,10 @@ __all__ = [
     "Precision",
     "Session",
     "compared",
+    "describe",
     "device_of",
     "export",
+    "in_precision",
     "open_session",
     "traced",
 ]
@@ -162,31 +164,51 @@ def export(
         if the module can only be exported for a fixed number of events, or "int8" finds no large layer.
     """
     require_exporter()
-    import onnx
     import torch
 
     from simulacra.deploy.refusal import ANSWER, Refusing
     from simulacra.training.checkpoint import write_atomically
 
-    latent = int(module.latent)  # type: ignore[arg-type]
     rows = _conditions(conditions, n_conditions, batch)
     careful = Refusing(module.eval(), torch.from_numpy(rows[0].copy()).to(device_of(module)), above_zero)
     model = traced(careful, n_conditions, batch, first_input)
+    model, parity, layers = in_precision(model, module, rows, precision)
+    describe(model, {**metadata, **layers, "impossible_conditions": ANSWER}, precision, parity)
+    write_atomically(path, model.SerializeToString())
+    return parity
+
+
+def in_precision(
+    model: onnx.ModelProto, module: nn.Module, rows: np.ndarray, precision: Precision
+) -> tuple[onnx.ModelProto, Parity, dict[str, int]]:
+    """Compare a traced model with its module at conditions (N, C) and, for "int8", round its large layers.
+
+    Returns the model, its agreement with the module, and what its metadata have to say of it.
+
+    Raises
+    ------
+    ParityError, ValueError
+        as :func:`export`.
+    """
     parity = compared(module, Session(model.SerializeToString()), rows)
     parity.check()
-    if precision == "int8":
-        noise = np.random.default_rng(1).standard_normal((MEASURED, latent), np.float32)
-        model, layers = in_whole_numbers(model, noise, np.resize(rows, (MEASURED, n_conditions)))
-        metadata = {**metadata, "layers_in_whole_numbers": layers}
-        parity = compared(module, Session(model.SerializeToString()), rows)
-    metadata = {**metadata, "impossible_conditions": ANSWER}
+    if precision != "int8":
+        return model, parity, {}
+    latent = int(module.latent)  # type: ignore[arg-type]
+    noise = np.random.default_rng(1).standard_normal((MEASURED, latent), np.float32)
+    model, layers = in_whole_numbers(model, noise, np.resize(rows, (MEASURED, rows.shape[1])))
+    return model, compared(module, Session(model.SerializeToString()), rows), {"layers_in_whole_numbers": layers}
+
+
+def describe(model: onnx.ModelProto, metadata: dict[str, Any], precision: Precision, parity: Parity) -> None:
+    """Write metadata into a model: all as JSON under the key "simulacra", text values also under their own keys."""
+    import onnx
+
     texts = {name: value for name, value in metadata.items() if isinstance(value, str)}
     whole = {**metadata, "opset": OPSET, "precision": precision, "parity": asdict(parity)}
     onnx.helper.set_model_props(
         model, {**texts, "opset": str(OPSET), "precision": precision, "simulacra": json.dumps(whole)}
     )
-    write_atomically(path, model.SerializeToString())
-    return parity
 
 
 def require_exporter() -> None:

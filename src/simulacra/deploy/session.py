@@ -68,6 +68,11 @@ class Session:
             raise ValueError(
                 f"{named} is no ONNX file of a generator that can be run ({what}): export it again"
             ) from error
+        if contract := self.metadata.get("contract"):
+            raise ValueError(
+                f"{path if not isinstance(path, bytes) else 'the file'} is for another program ({contract}) and draws "
+                "its own noise: export it without --contract"
+            )
 
     def __call__(self, conditions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return one event per row of ``conditions``, (N, C) float32, with noise from ``rng``.

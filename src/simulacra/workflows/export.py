@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from simulacra.deploy.onnx import Parity, Precision
     from simulacra.trained import TrainedGenerator, TrainedModel, TrainedScore
 
+PAR04_PARTICLES: Final = ("e-", "e+", "gamma")
+
 
 def export(
     model: str | os.PathLike[str] | TrainedModel,
@@ -20,6 +23,7 @@ def export(
     *,
     batch: int | None = None,
     precision: Precision = "float32",
+    contract: str | None = None,
 ) -> Parity:
     """Write a trained model as one ONNX file and return its agreement with torch.
 
@@ -36,6 +40,9 @@ def export(
         fixed number of events per call; any number if None.
     precision:
         "int8" computes large layers in 8-bit integers: faster, but not exactly the same function.
+    contract:
+        "par04" writes a generator of showers as Geant4's example Par04 runs it, without a change: one row of 8 numbers
+        in, energies of its voxels in GeV out, noise drawn inside. See docs/how_to/par04.md.
 
     Raises
     ------
@@ -44,7 +51,7 @@ def export(
     simulacra.deploy.onnx.ParityError
         if the file's results differ from torch's.
     ValueError
-        if the model is a reweighter, or can only be exported for a fixed number of events.
+        if the model is a reweighter, can only be exported for a fixed number of events, or does not fit the contract.
 
     Examples
     --------
@@ -69,6 +76,8 @@ def export(
             f"'{model}' is a reweighter, which cannot be exported: export its generator"
         )
     generates = isinstance(trained, TrainedGenerator)
+    if contract is not None:
+        return _export_for(contract, trained, path, batch, precision)
     conditions = drawn_conditions(trained)
     return export_onnx(
         trained.module,
@@ -80,6 +89,42 @@ def export(
         precision=precision,
         above_zero=trained.above_zero,
         first_input="noise" if generates else "inputs",
+    )
+
+
+def _export_for(contract: str, trained: TrainedModel, path: Path, batch: int | None, precision: Precision) -> Parity:
+    """Write a generator of showers for Geant4's example Par04, after a look at what it makes."""
+    from simulacra.deploy.par04 import COLUMNS, CONTRACT, export_par04
+    from simulacra.geometry import CalorimeterGeometry
+    from simulacra.trained import TrainedGenerator
+
+    if contract != CONTRACT:
+        raise ValueError(f"the contract is {CONTRACT}, not '{contract}'")
+    geometry = trained.description.get("geometry")
+    if not geometry or not isinstance(trained, TrainedGenerator):
+        raise ValueError(f"'{trained.name}' makes no showers in a calorimeter: --contract {CONTRACT} is for these")
+    if others := [name for name in trained.trained_range if name != "incident_energy"]:
+        raise ValueError(
+            f"'{trained.name}' is also given {', '.join(others)}, which Par04 does not hand over: its mesh begins "
+            'where the particle enters and lies along its direction. Train with conditions = ["incident_energy"] on '
+            "showers of particles that enter perpendicularly"
+        )
+    particle = str(trained.description.get("particle"))
+    if particle not in PAR04_PARTICLES:
+        raise ValueError(
+            f"'{trained.name}' makes showers of {particle}; Par04 hands over {', '.join(PAR04_PARTICLES)} only"
+        )
+    told = description(trained)
+    told["inputs"] = {"particles": [{"name": name, "units": units} for name, units in COLUMNS.items()]}
+    told.pop("cell_places", None)
+    return export_par04(
+        trained.module,
+        CalorimeterGeometry.from_json(str(geometry)),
+        trained.trained_range["incident_energy"],
+        path,
+        told,
+        batch=batch,
+        precision=precision,
     )
 
 
