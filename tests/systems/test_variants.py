@@ -55,7 +55,7 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], xr.Dataset]]] = {
                 "width": 16,
                 "blocks": 1,
                 "knots": 3,
-                "section_steps": 1,
+                "section_steps": 2,
                 "cell_steps": 1,
                 "conditions": FIVE,
                 "reflections": False,
