@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from cpp_examples import NEEDED, compiled, run
 from par04_inference import GEOMETRY, Par04Inference
 from simulacra.deploy.par04_mesh import macro, mesh_of
 from simulacra.deploy.session import Session
@@ -190,6 +191,26 @@ def test_the_file_says_what_it_is(path: Path) -> None:
     assert "/Par04/inference/setModelPathName toy.onnx\n" in told["macro"]
     with pytest.raises(ValueError, match=r"is for another program \(par04\) and draws its own noise"):
         Session(path)
+
+
+@NEEDED[0]
+@NEEDED[1]
+def test_cpp_feeds_the_file_as_geant4_does(path: Path, tmp_path: Path) -> None:
+    program = compiled(tmp_path, "par04_showers", "par04_showers.cc")
+    shown = run(program, path, 50, 500)
+    assert shown.returncode == 0, shown.stderr
+    # Two sessions in two threads repeat no shower.
+    assert "GeV in 24 voxels on average, 1000 different showers of 1000 from two threads" in shown.stdout
+    # Of 1000 showers with a spread of 10 %: 0.14 GeV; 5 standard deviations, passed once in 1.7 million runs.
+    assert float(shown.stdout.split(": ")[1].split(" GeV")[0]) == pytest.approx(45, abs=0.75)
+    for arguments, reason in (
+        ((500, 2), "the energy is negative, not finite or above 101 GeV: the generator was trained on 1 to 100 GeV"),
+        (("nan", 2), "the energy is negative, not finite"),
+        ((50, 2, 0.1), "theta is not within 0.87 to 2.27 rad"),
+    ):
+        stopped = run(program, path, *arguments)
+        assert stopped.returncode == 1
+        assert reason in stopped.stderr
 
 
 class Broken(Toy):
