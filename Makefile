@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WORKERS ?= 2
 ARGS ?=
 FUZZ ?= 2000
+SECONDS_A_READER ?= 30
 
 BIN := .venv/bin
 # Written when .venv holds what the lock file and pyproject.toml ask for.
@@ -14,7 +15,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format fuzz demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale bench-service bench-startup release try-release docs-tables site site-serve lock clean
+.PHONY: help setup test check format fuzz fuzz-coverage demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale bench-service bench-startup release try-release docs-tables site site-serve lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -36,6 +37,10 @@ format: $(INSTALLED) ## let ruff mend and format the source
 
 fuzz: $(INSTALLED) ## set up, then damage files of every kind in thousands of ways and read them (FUZZ=500 examples of each)
 	SIMULACRA_FUZZ=$(FUZZ) $(BIN)/pytest -q -p no:cacheprovider tests/fuzzing/test_fuzzed_readers.py $(ARGS)
+
+fuzz-coverage: $(INSTALLED) ## set up with atheris, then damage files so that they reach new lines of each reader (SECONDS_A_READER=30)
+	$(BIN)/python -m pip install -qq --only-binary :all: 'atheris>=3.0'
+	$(BIN)/python tests/fuzzing/coverage_guided.py all $(SECONDS_A_READER)
 
 demo: $(INSTALLED) ## set up, then judge two generators beside Geant4 (ARGS=--quick: in a minute; ARGS=jets or ARGS=reweighting: Pythia)
 	$(BIN)/simulacra demo $(ARGS)
