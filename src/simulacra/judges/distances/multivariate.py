@@ -16,6 +16,7 @@ from simulacra.statistics.distances.correlations import Correlations, correlatio
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.distances.frechet import frechet_physics_distance
 from simulacra.statistics.distances.kernels import KernelDistance, kernel_physics_distance, maximum_mean_discrepancy
+from simulacra.statistics.distances.likelihood_ratio import LearnedRatio, Region, learned_likelihood_ratio
 from simulacra.statistics.distances.manifold import NEIGHBOURS, SCORES, judge_manifold
 from simulacra.statistics.distances.slices import slice_distances
 from simulacra.statistics.distances.two_sample import Distance
@@ -64,6 +65,9 @@ DISTANCES: Final[Mapping[str, InWords]] = MappingProxyType(
         "kernel_physics_distance": InWords("kernel physics distance", "moments up to the fourth; tails", "1", 1000),
         "maximum_mean_discrepancy": InWords(
             "Gaussian maximum mean discrepancy", "any difference that is about as wide as the sample", "1", 1000
+        ),
+        "learned_likelihood_ratio": InWords(
+            "learned likelihood ratio (NPLM)", "any difference of the densities that is not too narrow", "nat", 1000
         ),
         "precision": InWords("precision", "generated events where the truth has none", "share"),
         "recall": InWords("recall", "truth events where the generator makes none", "share"),
@@ -139,8 +143,10 @@ def compare_all(
     tell = progress or silent
     findings: list[Finding] = []
 
-    def add(name: str, distance: Distance, used: tuple[int, int] | None = None, **details: JsonValue) -> None:
-        findings.append(_finding(name, distance, features, labels, what, used, details))
+    def add(
+        name: str, distance: Distance, used: tuple[int, int] | None = None, more: str = "", **details: JsonValue
+    ) -> None:
+        findings.append(_finding(name, distance, features, labels, what, used, details, more))
 
     tell("Frechet physics distance", 0.0)
     replicates = Replicates.draw(features.truth_weights, features.generated_weights, rng)
@@ -157,7 +163,18 @@ def compare_all(
         kernel: KernelDistance = judge(features, rng)
         used = (kernel.batches * kernel.batch_truth, kernel.batches * kernel.batch_generated)
         add(name, kernel.distance, used, batches=kernel.batches, batch_spread=kernel.spread, bandwidth=kernel.bandwidth)
-    tell("precision, recall, density, coverage", 0.35)
+    tell("learned likelihood ratio", 0.3)
+    learned = learned_likelihood_ratio(features, rng)
+    add(
+        "learned_likelihood_ratio",
+        learned.distance,
+        learned.events,
+        _regions_in_words(learned, labels),
+        statistic=learned.statistic,
+        excess=_region(learned.excess),
+        deficit=_region(learned.deficit),
+    )
+    tell("precision, recall, density, coverage", 0.45)
     manifold = judge_manifold(features, rng)
     for score in SCORES:
         add(
@@ -186,6 +203,7 @@ def _finding(
     what: str,
     used: tuple[int, int] | None,
     details: dict[str, JsonValue],
+    more: str,
 ) -> Finding:
     words = DISTANCES[name]
     ours = words.say(distance.value, distance.uncertainty)
@@ -200,10 +218,34 @@ def _finding(
         what,
         astuple(distance),
         used or (len(features.truth), len(features.generated)),
-        f"{statement}; {labels[0]} against itself {theirs}: a difference {chance} (p = {distance.p_value:.2g}).",
+        f"{statement}; {labels[0]} against itself {theirs}: a difference {chance} (p = {distance.p_value:.2g}).{more}",
         units="1" if words.units == "share" else words.units,
         details={"features": len(features.names), **details},
     )
+
+
+def _regions_in_words(found: LearnedRatio, labels: tuple[str, str]) -> str:
+    """Return sentences on the regions of excess and deficit, as far as events are there."""
+    told = [
+        f"{which} ({_apart(region)}), {labels[1]} have {with_error(region.ratio, region.error)} times the share of "
+        f"{labels[0]} (p = {region.p_value:.2g})"
+        for which, region in (("most excess", found.excess), ("most deficit", found.deficit))
+        if region.features
+    ]
+    return "".join(f" Where it learned {one}, on events that it did not learn from." for one in told)
+
+
+def _apart(region: Region) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {mean:+.1f} σ".replace("-", MINUS) for name, mean in region.features)
+
+
+def _region(region: Region) -> dict[str, JsonValue]:
+    return {
+        "ratio": region.ratio,
+        "error": region.error,
+        "p_value": region.p_value,
+        "mean": dict(region.features),
+    }
 
 
 def judge_correlations(
