@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.judges import tables
-from benchmarks.judges.panel import JUDGES
+from benchmarks.judges.panel import JUDGES, TIMED
 from benchmarks.tables import table
 
 
@@ -24,6 +24,40 @@ def failures(found: dict[str, Any]) -> str:
     first, *others = (f"{size:,}" for size in sizes)
     heads = (f"seen with {first} events of each sample", *(f"first with {size}" for size in others))
     return table(("planted failure", *heads), rows)
+
+
+def ranking(found: dict[str, Any]) -> str:
+    """Return the judges by the share of planted failures that they see, with the time that this takes."""
+    record = found["judges"]
+    seconds = {name: one["processor_seconds"] for name, one in record["speed"]["judges"].items()}
+    sizes = sorted(int(size) for size in record["seeds"])
+    ranked = []
+    for judge, one in JUDGES.items():
+        rows = [row[judge] for name, row in record["detection"].items() if name != "null" and judge in row]
+        shares = [
+            sum(row["seen"][str(n)] for row in rows) / max(1, sum(row["seeds"][str(n)] for row in rows)) for n in sizes
+        ]
+        draws = sum(row["seeds"][str(sizes[1])] for row in rows)
+        if TIMED[judge] in seconds and draws:
+            ranked.append((one.title, shares, draws, TIMED[judge], seconds[TIMED[judge]]))
+    ranked.sort(key=lambda row: (-row[1][1], row[4]))
+    rows = []
+    for title, shares, draws, timed, cost in ranked:
+        error = (shares[1] * (1 - shares[1]) / draws) ** 0.5
+        best = not any(other[1][1] >= shares[1] and other[4] < cost for other in ranked)
+        middle = f"{100 * shares[1]:.0f} ± {100 * max(error, 0.5 / draws):.0f} %"
+        rows.append(
+            (
+                f"**{title}**" if best else title,
+                f"{100 * shares[0]:.0f} %",
+                middle,
+                *(f"{100 * share:.0f} %" for share in shares[2:]),
+                f"{cost:.1f}",
+                timed,
+            )
+        )
+    heads = [f"seen with {n:,} events" for n in sizes]
+    return table(("judge", *heads, "processor [s]", "timed together"), rows)
 
 
 def false_alarms(found: dict[str, Any]) -> str:

@@ -85,6 +85,7 @@ PAGES: Final[Mapping[str, Tables]] = {
     },
     "docs/judges.md": {
         "planted failures": judges.failures,
+        "ranking": judges.ranking,
         "false alarms": judges.false_alarms,
         "closed forms": judges.closed_forms,
         "time": judges.times,

@@ -38,6 +38,7 @@ from simulacra.judges.unpacking import sample_of
 from simulacra.statistics.distances.divisions import Replicates
 from simulacra.statistics.distances.frechet import frechet_physics_distance
 from simulacra.statistics.distances.kernels import kernel_physics_distance, maximum_mean_discrepancy
+from simulacra.statistics.distances.likelihood_ratio import learned_likelihood_ratio
 from simulacra.statistics.distances.manifold import judge_manifold
 from simulacra.statistics.distances.slices import slice_distances
 from simulacra.statistics.features import standardised
@@ -96,6 +97,7 @@ def judges(n: int, n_features: int, seed: int) -> dict[str, Callable[[], Any]]:
         "Frechet physics distance": lambda: frechet_physics_distance(features, divided, rng),
         "kernel physics distance": lambda: kernel_physics_distance(features, rng),
         "Gaussian MMD": lambda: maximum_mean_discrepancy(features, rng),
+        "learned likelihood ratio (NPLM)": lambda: learned_likelihood_ratio(features, rng),
         "precision, recall, density, coverage": lambda: judge_manifold(features, rng),
         "sliced distances, energy distance": lambda: slice_distances(features, divided, rng),
         "correlations, rank correlations": lambda: judge_correlations(features, divided),
