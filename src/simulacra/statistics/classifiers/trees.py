@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 TREE_BINS: Final = 63
 EVENTS_A_LEAF: Final = 150
 LEAVES: Final = (20, 200)
+LEAVES_A_TREE: Final = 15
+#: memory of a tree's histograms [bytes]; a bin has two numbers in double precision and a count
+MOST_BYTES: Final = 2**28
+BYTES_A_BIN: Final = 20
+FEWEST_BINS: Final = 15
 
 
 def tree_scores(
@@ -33,8 +38,14 @@ def tree_scores(
     """
     rng = np.random.default_rng(seed)
     weighted = bool(np.ptp(weights) > 0)
+    bins = bins_that_fit(features.shape[1])
+    if bins < TREE_BINS:
+        # Most cells of a fine calorimeter are empty in nearly all events.
+        useful = can_divide(features, LEAVES[0])
+        features = features[:, useful if useful.any() else slice(1)]
+        bins = bins_that_fit(features.shape[1])
     if weighted:
-        features = binned(features, bin_edges(features, TREE_BINS))
+        features = binned(features, bin_edges(features, bins))
     scores = []
     for member in members:
         rows = member.training
@@ -43,7 +54,7 @@ def tree_scores(
             labels[rows],
             weights[rows] if weighted else None,
             int(rng.integers(2**31)),
-            bins=TREE_BINS,
+            bins=bins,
             # Small differences between large samples drown in the fluctuations of small leaves.
             fewest_in_leaf=int(np.clip(len(rows) // EVENTS_A_LEAF, *LEAVES)),
             # With hundreds of cells, a tenth of them per split is as good and several times as fast.
@@ -51,6 +62,23 @@ def tree_scores(
         )
         scores.append(np.asarray(model.decision_function(features[member.held_out]), dtype=np.float64))
     return scores
+
+
+def bins_that_fit(n_features: int) -> int:
+    """Return the number of bins of each feature, fewer than usual if a tree's histograms would fill the memory."""
+    most = MOST_BYTES // (BYTES_A_BIN * LEAVES_A_TREE * max(1, n_features)) - 1
+    return int(np.clip(most, FEWEST_BINS, TREE_BINS))
+
+
+def can_divide(features: np.ndarray, fewest: int) -> np.ndarray:
+    """Return whether a feature can divide events, (N, F), into two groups of at least ``fewest``: (F,).
+
+    It cannot if fewer events than that differ from its median.
+    """
+    # Few at a time, because the median copies them.
+    parts = np.array_split(features, max(1, features.shape[1] // 4096), axis=1)
+    other = [np.count_nonzero(part != np.median(part, axis=0), axis=0) for part in parts]
+    return np.asarray(np.concatenate(other) >= fewest)
 
 
 def fit_trees(
@@ -63,7 +91,7 @@ def fit_trees(
     fewest_in_leaf: int,
     trees: int = 300,
     learning_rate: float = 0.1,
-    leaves: int = 15,
+    leaves: int = LEAVES_A_TREE,
     features_a_split: float = 1.0,
 ) -> HistGradientBoostingClassifier:
     """Return boosted trees, stopped by a validation part of the events.
