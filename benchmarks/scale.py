@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -99,6 +100,8 @@ def row(folder: Path, n: int, limit: float, stages: Sequence[str]) -> dict[str, 
     settings = ("data.in_memory=false", f"training.steps={STEPS}", f"training.validate_every={STEPS}")
     overrides = [f"data.path={truth}", *settings, "training.batch_size=32"]
     if n > SIZES[0] and "train" in stages:
+        # A run that is complete would be measured as nothing.
+        shutil.rmtree(run, ignore_errors=True)
         train = measured(["train", EXPERIMENT, "-o", run, *(x for one in overrides for x in ("--set", one))], limit)
     else:
         # too few for the quantiles of a network: the next larger one's model generates

@@ -129,7 +129,7 @@ def classify(
         finite, or a weight is negative for trees.
     """
     check_samples(truth, generated, (truth_weights, generated_weights))
-    features = np.concatenate(reined(truth, generated)).astype(np.float32)
+    features = np.concatenate(reined(truth, generated)).astype(np.float32, copy=False)
     labels, weights, balanced = labelled(len(truth), len(generated), truth_weights, generated_weights)
     rng = np.random.default_rng(seed)
     if protocol == "calochallenge":
