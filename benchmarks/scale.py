@@ -37,7 +37,7 @@ GEANT4_SHOWERS = 1_500
 SECTIONS, ALPHA_BINS, RINGS = 45, 50, 18
 CHUNK = 200
 #: showers of each sample that are judged
-JUDGED = 1_000
+JUDGED = 500
 #: steps of training, to measure a step
 STEPS = 20
 GENERATOR = "calo-eplus"

@@ -10,6 +10,7 @@ alone. Run: ``make bench-judges``.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.judges import closed_forms, detection, false_alarms, speed, verdicts
+from benchmarks.judges.panel import ALONE, TIMED
 from benchmarks.judges.planted import FAILURES
 from benchmarks.judges.tables import print_tables
 from benchmarks.records import write_record
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--fresh", action="store_true", help="do all stages again")
     parser.add_argument("--only", nargs="*", default=None, metavar="PREFIX", help="stages whose names begin so")
+    parser.add_argument("--judge", choices=tuple(ALONE), help="only this judge, added to the numbers of the others")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
     folder: Path = arguments.folder
@@ -60,6 +63,22 @@ def main() -> None:
 
     pairs = sorted(zip(arguments.sizes, arguments.seeds, strict=True))
     seeds = {scaled(n, FEWEST_EVENTS): scaled(most, 1) for n, most in pairs}
+    path = arguments.output / "judges.json"
+    if arguments.judge is not None:
+        one = {
+            **false_alarms.stages(
+                scaled(false_alarms.EVENTS, FEWEST_EVENTS), scaled(arguments.draws, 2), arguments.judge
+            ),
+            **detection.stages(seeds, arguments.judge),
+        }
+        record = added(
+            json.loads(path.read_text(encoding="utf-8")),
+            summary(run_stages(folder, one, arguments.workers), seeds),
+            speed.measure(scaled(speed.EVENTS, 1_000), only=TIMED[arguments.judge]),
+        )
+        write_record(path, record)
+        write_whole(arguments.output / "judges.md", print_tables(record))
+        return
     stages: dict[str, tuple[Any, ...]] = {
         **closed_forms.stages(scaled(closed_forms.EVENTS, 1_000), closed_forms.SEEDS),
         **false_alarms.stages(scaled(false_alarms.EVENTS, FEWEST_EVENTS), scaled(arguments.draws, 2)),
@@ -87,11 +106,19 @@ def main() -> None:
         "seconds_of_all_stages": sum(stage["seconds"] for stage in found.values()),
         "core_seconds_of_all_stages": sum(stage["core_seconds"] for stage in found.values()),
     }
-    path = arguments.output / "judges.json"
     write_record(path, record)
     write_whole(arguments.output / "judges.md", print_tables(record))
     minutes = [record[key] / 60 for key in ("wall_seconds_of_this_run", "core_seconds_of_all_stages")]
     print(f"{minutes[0]:.1f} minutes, all stages {minutes[1]:.0f} minutes of one core; written to {path}")
+
+
+def added(before: dict[str, Any], found: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the numbers of one more judge, or with new numbers of one that is there."""
+    for failure, judges in found["detection"].items():
+        before["detection"][failure] |= judges
+    before["false_alarms"] |= found["false_alarms"]
+    before["speed"]["judges"] |= times["judges"]
+    return before
 
 
 def timing(_folder: Path, n: int) -> dict[str, Any]:

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from benchmarks.judges.panel import JUDGES, LEVEL, judged
+from benchmarks.judges.panel import LEVEL, judged
 from benchmarks.judges.planted import FAILURES
 
 SIZES: Final = (1_000, 4_000, 16_000)
 SEEDS: Final = (5, 5, 3)
 
 
-def detection(_folder: Path, failure: str, n: int, seed: int) -> dict[str, Any]:
-    """Return the findings of all judges on one draw of a failure, with n events of each sample."""
-    return {"failure": failure, "n": n, "seed": seed, "p_values": judged(failure, n, seed)}
+def detection(_folder: Path, failure: str, n: int, seed: int, only: str | None = None) -> dict[str, Any]:
+    """Return the findings of all judges, or of one, on one draw of a failure, with n events of each sample."""
+    return {"failure": failure, "n": n, "seed": seed, "p_values": judged(failure, n, seed, only)}
 
 
-def stages(seeds: Mapping[int, int]) -> dict[str, tuple[Any, ...]]:
+def stages(seeds: Mapping[int, int], only: str | None = None) -> dict[str, tuple[Any, ...]]:
     """Return the stages, one for each failure, size and seed, from the number of seeds of each size."""
     return {
-        f"detect-{failure}-{n}-{seed}": (detection, failure, n, seed)
+        f"detect-{failure}-{n}-{seed}{suffix(only)}": (detection, failure, n, seed, only)
         for n, most in seeds.items()
         for seed in range(1, most + 1)
         for failure in FAILURES
@@ -38,7 +38,7 @@ def summary(found: Mapping[str, dict[str, Any]], sizes: tuple[int, ...], level: 
     table: dict[str, Any] = {}
     for failure in dict.fromkeys(stage["failure"] for stage in draws):
         table[failure] = {}
-        for judge in JUDGES:
+        for judge in draws[0]["p_values"]:
             ps = {n: [s["p_values"][judge] for s in draws if (s["failure"], s["n"]) == (failure, n)] for n in sizes}
             seen = {n: int(np.count_nonzero(np.array(p) <= level)) for n, p in ps.items() if p}
             table[failure][judge] = {
@@ -48,6 +48,11 @@ def summary(found: Mapping[str, dict[str, Any]], sizes: tuple[int, ...], level: 
                 "smallest_size": _smallest({n: 2 * k >= len(ps[n]) for n, k in seen.items()}),
             }
     return table
+
+
+def suffix(only: str | None) -> str:
+    """Return the end of the names of stages of only one judge."""
+    return "" if only is None else f"-{only}"
 
 
 def _smallest(seen: dict[int, bool]) -> int | None:

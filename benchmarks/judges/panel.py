@@ -8,7 +8,7 @@ eight observables). The others give one p-value for all observables.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,6 +26,8 @@ from simulacra.judges.samples import Sample, features_of
 from simulacra.judges.unpacking import sample_of
 from simulacra.statistics.classifiers.classifier import classify
 from simulacra.statistics.distances.divisions import Replicates
+from simulacra.statistics.distances.likelihood_ratio import learned_likelihood_ratio
+from simulacra.statistics.features import Features
 
 LEVEL: Final = 0.05
 REPLICATES: Final = 999
@@ -123,8 +125,14 @@ JUDGES: Final[Mapping[str, Judge]] = {
 }
 
 
-def judged(failure: str, n: int, seed: int) -> dict[str, float]:
-    """Return the p-value of each judge on n truth, n generated and n training events of a failure.
+#: judges that can be added to the numbers of the others (``--judge``)
+ALONE: Final[Mapping[str, Callable[[Features, np.random.Generator], float]]] = {
+    "learned_likelihood_ratio": lambda features, rng: learned_likelihood_ratio(features, rng).distance.p_value,
+}
+
+
+def judged(failure: str, n: int, seed: int, only: str | None = None) -> dict[str, float]:
+    """Return the p-value of each judge, or of only one, on n truth, n generated and n training events of a failure.
 
     The alarm of modes has no p-value: 0 means an alarm, 1 none.
     """
@@ -135,6 +143,8 @@ def judged(failure: str, n: int, seed: int) -> dict[str, float]:
         sample_of(events, label, most_events=n, rng=rng)
         for events, label in zip(drawn, ("truth", "generated", "training"), strict=True)
     )
+    if only is not None:
+        return {only: ALONE[only](features_of(truth, generated), np.random.default_rng(seed))}
     return p_values(truth, generated, training, seed)
 
 

@@ -110,12 +110,16 @@ def judges(n: int, n_features: int, seed: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-def measure(n: int = EVENTS, n_features: int = FEATURES, seed: int = 1, threads: int = 2) -> dict[str, Any]:
-    """Return wall and processor seconds of each judge, and the machine and sizes."""
+def measure(
+    n: int = EVENTS, n_features: int = FEATURES, seed: int = 1, threads: int = 2, only: str | None = None
+) -> dict[str, Any]:
+    """Return wall and processor seconds of each judge, or of one, and the machine and sizes."""
     torch.set_num_threads(threads)
     before = os.getloadavg()[0]
     times = {}
     for name, judge in judges(n, n_features, seed).items():
+        if only not in (None, name):
+            continue
         wall, processor = time.perf_counter(), time.process_time()
         judge()
         times[name] = {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}

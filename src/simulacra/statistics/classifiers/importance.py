@@ -9,6 +9,7 @@ either is large. A large decrease for a feature that shows nothing alone means w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,18 +62,14 @@ def importances(
     from scipy.stats import norm
 
     n, m = len(train.labels), len(measure.labels)
-    shuffled = []
-    for feature in range(len(names)):
-        values = measure.features.copy()
-        values[:, feature] = rng.permutation(values[:, feature])
-        shuffled.append(values)
+    shuffled = [rng.permutation(measure.features[:, feature]) for feature in range(len(names))]
     labels = np.concatenate([train.labels, measure.labels])
     # A classifier is balanced if both classes weigh as much, with a mean weight of 1.
     balanced = np.ones(n + m)
     balanced[:n] = train.weights * n / 2
     if np.ptp(balanced[:n]) < 1e-9:
         balanced[:] = 1.0
-    scores = _scores(train, [measure.features, *shuffled], labels, balanced, int(rng.integers(2**31)))
+    scores = _scores(train, measure.features, shuffled, labels, balanced, int(rng.integers(2**31)))
     full, influence = area_and_influence(scores[0], measure.labels, measure.weights)
     found = []
     for feature, name in enumerate(names):
@@ -100,16 +97,27 @@ def importances(
 
 
 def _scores(
-    train: Events, tables: list[np.ndarray], labels: np.ndarray, weights: np.ndarray, seed: int
+    train: Events,
+    table: np.ndarray,
+    shuffled: Sequence[np.ndarray],
+    labels: np.ndarray,
+    weights: np.ndarray,
+    seed: int,
 ) -> list[np.ndarray]:
-    """Return one classifier's scores of several tables, (M,) each."""
-    n, m = len(train.labels), len(tables[0])
-    everything = single_precision(np.concatenate([train.features, *tables]))
-    of_all = np.concatenate([labels[:n], np.tile(labels[n:], len(tables))])
-    by_all = np.concatenate([weights[:n], np.tile(weights[n:], len(tables))])
+    """Return the scores of a table, (M, F), and of it with each column exchanged for another, by one classifier."""
+    n, m, tables = len(train.labels), len(table), 1 + len(shuffled)
+    # With hundreds of features this is the largest array of all judges.
+    everything = np.empty((n + m * tables, table.shape[1]), dtype=np.float32)
+    everything[:n], everything[n : n + m] = single_precision(train.features), single_precision(table)
+    for feature, column in enumerate(shuffled):
+        rows = everything[n + m * (1 + feature) :][:m]
+        rows[:] = everything[n : n + m]
+        rows[:, feature] = single_precision(column)
+    of_all = np.concatenate([labels[:n], np.tile(labels[n:], tables)])
+    by_all = np.concatenate([weights[:n], np.tile(weights[n:], tables)])
     member = Member(np.random.default_rng(seed).permutation(n), np.arange(n, len(everything)))
     (scores,) = tree_scores(everything, of_all, by_all, [member], seed)
-    return list(scores.reshape(len(tables), m))
+    return list(scores.reshape(tables, m))
 
 
 def _alone(train: Events, measure: Events, feature: int) -> np.ndarray:

@@ -20,6 +20,8 @@ LEAVES_A_TREE: Final = 15
 MOST_BYTES: Final = 2**28
 BYTES_A_BIN: Final = 20
 FEWEST_BINS: Final = 15
+#: values that are scored at once
+AT_ONCE: Final = 2**23
 
 
 def tree_scores(
@@ -60,7 +62,10 @@ def tree_scores(
             # With hundreds of cells, a tenth of them per split is as good and several times as fast.
             features_a_split=min(1.0, max(0.1, 20 / features.shape[1])),
         )
-        scores.append(np.asarray(model.decision_function(features[member.held_out]), dtype=np.float64))
+        # In double precision, of which only a block is in memory at once.
+        blocks = np.array_split(member.held_out, max(1, len(member.held_out) * features.shape[1] // AT_ONCE))
+        found = [model.decision_function(features[block]) for block in blocks]
+        scores.append(np.concatenate(found).astype(np.float64))
     return scores
 
 
