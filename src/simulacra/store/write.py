@@ -99,8 +99,8 @@ def write_store(
     attributes:
         more attributes for the whole store.
     overwrite:
-        whether a complete store at ``path`` is replaced when the new one is complete, and an unfinished one with other
-        settings at once.
+        whether a complete store at ``path`` is replaced when the new one is complete (on an object store, where nothing
+        can be renamed, it is removed first), and an unfinished one with other settings at once.
     bytes_per_event:
         smallest size of an event before compression [bytes]: a store that cannot fit is refused before any event is
         made.
