@@ -55,8 +55,8 @@ def test_equal_distributions_are_within_chance_and_so_are_their_regions() -> Non
         drawn.append(ratio_of(rng.standard_t(6, size=(400, 2)), rng.standard_t(6, size=(300, 2)), seed, replicates=39))
     for p_values in (
         [one.distance.p_value for one in drawn],
-        [one.excess.p_value for one in drawn],
-        [one.deficit.p_value for one in drawn],
+        [one.excess.p_value for one in drawn if one.excess is not None],
+        [one.deficit.p_value for one in drawn if one.deficit is not None],
     ):
         assert sum(p <= 0.05 for p in p_values) <= 8
         assert np.mean(p_values) == pytest.approx(0.5, abs=0.2)
@@ -116,7 +116,16 @@ def test_separate_samples_and_constant_features_are_no_obstacle() -> None:
     found = ratio_of(truth, generated + np.array([8.0, 0, 0]), 7)
     assert np.isfinite(found.distance.value)
     assert found.distance.p_value < 0.05
+    assert found.deficit is not None
     assert found.deficit.ratio == 0
+
+
+def test_a_region_without_an_event_of_the_truth_is_none() -> None:
+    samples = np.random.default_rng(9).normal(size=(20, 2, 60, 2))
+    drawn = [ratio_of(truth, generated, seed) for seed, (truth, generated) in enumerate(samples)]
+    regions = [region for one in drawn for region in (one.excess, one.deficit)]
+    assert any(region is None for region in regions)
+    assert all(np.isfinite([one.ratio, one.error, one.p_value]).all() for one in regions if one is not None)
 
 
 def test_no_more_events_than_asked_for_and_none_of_weight_zero() -> None:

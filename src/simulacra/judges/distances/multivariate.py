@@ -171,8 +171,7 @@ def compare_all(
         learned.events,
         _regions_in_words(learned, labels),
         statistic=learned.statistic,
-        excess=_region(learned.excess),
-        deficit=_region(learned.deficit),
+        **{name: _region(region) for name, region in _regions(learned).items()},
     )
     tell("precision, recall, density, coverage", 0.45)
     manifold = judge_manifold(features, rng)
@@ -224,15 +223,19 @@ def _finding(
     )
 
 
+def _regions(found: LearnedRatio) -> dict[str, Region]:
+    """Return the regions in which there are events."""
+    regions = {"excess": found.excess, "deficit": found.deficit}
+    return {name: region for name, region in regions.items() if region is not None}
+
+
 def _regions_in_words(found: LearnedRatio, labels: tuple[str, str]) -> str:
-    """Return sentences on the regions of excess and deficit, as far as events are there."""
-    told = [
-        f"{which} ({_apart(region)}), {labels[1]} have {with_error(region.ratio, region.error)} times the share of "
-        f"{labels[0]} (p = {region.p_value:.2g})"
-        for which, region in (("most excess", found.excess), ("most deficit", found.deficit))
-        if region.features
-    ]
-    return "".join(f" Where it learned {one}, on events that it did not learn from." for one in told)
+    """Return sentences on the regions of excess and deficit."""
+    return "".join(
+        f" Where it learned most {name} ({_apart(region)}), {labels[1]} have {with_error(region.ratio, region.error)} "
+        f"times the share of {labels[0]} (p = {region.p_value:.2g}), on events that it did not learn from."
+        for name, region in _regions(found).items()
+    )
 
 
 def _apart(region: Region) -> str:

@@ -76,13 +76,16 @@ class Region:
 
 @dataclass(frozen=True)
 class LearnedRatio:
-    """The distance, the paper's statistic, events used of each sample, and the regions of excess and of deficit."""
+    """The distance, the paper's statistic, events used of each sample, and the regions of excess and of deficit.
+
+    A region is None if none of the truth's events that nothing was learned from is in it.
+    """
 
     distance: Distance
     statistic: float
     events: tuple[int, int]
-    excess: Region
-    deficit: Region
+    excess: Region | None
+    deficit: Region | None
 
 
 def learned_likelihood_ratio(
@@ -221,7 +224,7 @@ def _fitted(kernels: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return coefficients
 
 
-def _regions(features: Features, kernels: Tensor, rng: np.random.Generator) -> tuple[Region, Region]:
+def _regions(features: Features, kernels: Tensor, rng: np.random.Generator) -> tuple[Region | None, Region | None]:
     """Return the regions of most excess and most deficit, found on one half of the events and counted on the other."""
     n, m = len(features.truth), len(features.generated)
     trained = [rng.permutation(size) < size // 2 for size in (n, m)]
@@ -251,14 +254,14 @@ def _quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, flo
 
 def _region(
     features: Features, values: np.ndarray, inside: list[np.ndarray], weights: tuple[np.ndarray, np.ndarray]
-) -> Region:
+) -> Region | None:
     """Return the ratio of the weighted shares inside, and what sets the truth's events inside apart."""
     shares = [float(w[one].sum() / w.sum()) for one, w in zip(inside, weights, strict=True)]
     spread = [s * (1 - s) / effective_size(w) for s, w in zip(shares, weights, strict=True)]
     pooled = float(np.mean(shares))
     chance = pooled * (1 - pooled) * sum(1 / effective_size(w) for w in weights)
     if shares[0] == 0 or chance == 0:
-        return Region(float("nan"), float("nan"), 1.0, ())
+        return None
     ratio = shares[1] / shares[0]
     error = float(np.sqrt(spread[1] + ratio**2 * spread[0])) / shares[0]
     mean = np.average(values[inside[0]], axis=0, weights=weights[0][inside[0]])
