@@ -45,4 +45,6 @@ def objects_below(address: str) -> dict[str, bytes]:
     """Return the content of all objects."""
     files = fsspec.filesystem("s3", use_listings_cache=False)
     root = address.removeprefix("s3://")
-    return {name.removeprefix(root + "/"): files.cat_file(name) for name in files.find(root)}
+    # While another process writes, s3fs may find nothing below a folder, and then take the folder for an object.
+    found = [name for name in files.find(root) if name.startswith(root + "/")]
+    return {name.removeprefix(root + "/"): files.cat_file(name) for name in found}

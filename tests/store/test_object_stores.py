@@ -197,6 +197,7 @@ def test_of_two_who_come_at_once_one_gets_the_lock(address: str, monkeypatch: py
         object_lock.object_locked(place, "lock.json").__enter__()
 
 
+@pytest.mark.filterwarnings("ignore:waiting for workers")  # on a busy machine
 def test_a_cluster_writes_to_an_object_store(tmp_path: Path, address: str) -> None:
     with LocalWorkers(1) as cluster:
         write(address, ToyTask(), workers=DaskExecutor(cluster.scheduler_address, patience=60))
