@@ -157,6 +157,22 @@ def test_stages_are_one_for_each_failure_size_and_seed() -> None:
 # runs and records
 
 
+def test_one_judge_is_added_to_the_numbers_of_the_others(tmp_path: Path) -> None:
+    name = "learned_likelihood_ratio"
+    draws = {key: stage[0](tmp_path, *stage[1:]) for key, stage in false_alarms.stages(400, 2, name).items()}
+    stages = detection.stages({400: 1}, name)
+    draws |= {key: stages[key][0](tmp_path, *stages[key][1:]) for key in [f"detect-ignored_condition-400-1-{name}"]}
+    before: dict[str, Any] = {
+        "detection": {"ignored_condition": {"other": 1}},
+        "false_alarms": {"other": 2},
+        "speed": {"judges": {"other": 3}},
+    }
+    record = benchmark.added(before, benchmark.summary(draws, {400: 1}), {"judges": {"its time": 4}})
+    assert set(record["detection"]["ignored_condition"]) == set(record["false_alarms"]) == {"other", name}
+    assert record["detection"]["ignored_condition"][name]["seen"] == {"400": 1}
+    assert record["speed"]["judges"] == {"other": 3, "its time": 4}
+
+
 def test_a_run_that_is_asked_for_no_stage_writes_an_empty_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
