@@ -51,7 +51,11 @@ def multivariate_chapter(
         TEXT.format(what=what, least=1 / (REPLICATES + 1), n=len(found.findings)),
         UNBIASED,
         *(MANIFOLD.format(n=f.n_truth) for f in found.findings if f.judge == "coverage"),
-        *(f.sentence for f in found.findings if f.judge in ("correlations", "rank_correlations")),
+        *(
+            f.sentence
+            for f in found.findings
+            if f.judge in ("learned_likelihood_ratio", "correlations", "rank_correlations")
+        ),
     ]
     pictures = []
     if found.correlations is not None:
