@@ -51,8 +51,8 @@ _ONE, _CONDITION, _ALL, _NEAR, _CLASSIFIER, _MODES = (
     "classifiers",
     "modes and memorisation",
 )
-#: by judge, what is timed (:mod:`benchmarks.judges.speed`): several judges share their work
 _SLICES, _CONDITIONS = "sliced distances, energy distance", "in bins of the condition"
+#: by judge, what is timed (:mod:`benchmarks.judges.speed`): several judges share their work
 TIMED: Final[Mapping[str, str]] = {
     "wasserstein_distance": "W1, Kolmogorov-Smirnov, separation power",
     "kolmogorov_smirnov": "W1, Kolmogorov-Smirnov, separation power",

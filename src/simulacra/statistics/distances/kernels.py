@@ -127,10 +127,15 @@ def maximum_mean_discrepancy(
 
 def median_distance(features: Features, rng: np.random.Generator) -> float:
     """Return the median distance of two events of both samples together [truth standard deviations], 1 if it is 0."""
+    return float(np.median(pair_distances(features, rng, PAIRS))) or 1.0
+
+
+def pair_distances(features: Features, rng: np.random.Generator, pairs: int) -> np.ndarray:
+    """Return the distances of random pairs of events of both samples together [truth standard deviations], (pairs,)."""
     both = np.concatenate([features.truth, features.generated])
     share = np.concatenate([w / w.sum() for w in (features.truth_weights, features.generated_weights)]) / 2
-    pairs = both[rng.choice(len(both), (2, PAIRS), p=share)]
-    return float(np.median(np.linalg.norm(pairs[0] - pairs[1], axis=1))) or 1.0
+    chosen = both[rng.choice(len(both), (2, pairs), p=share)]
+    return np.asarray(np.linalg.norm(chosen[0] - chosen[1], axis=1))
 
 
 @dataclass(frozen=True)

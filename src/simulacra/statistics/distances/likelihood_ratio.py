@@ -29,7 +29,8 @@ from scipy.stats import norm
 
 from simulacra.statistics.distances.divisions import Divisions, Replicates, p_value
 from simulacra.statistics.distances.frechet import error_of_quadratic
-from simulacra.statistics.distances.two_sample import Distance, effective_size
+from simulacra.statistics.distances.kernels import pair_distances
+from simulacra.statistics.distances.two_sample import Distance, effective_size, weighted_quantile
 from simulacra.statistics.features import Features
 
 if TYPE_CHECKING:
@@ -149,9 +150,7 @@ class _Kernels:
         import torch
 
         both = np.concatenate([features.truth, features.generated])
-        share = np.concatenate([w / w.sum() for w in (features.truth_weights, features.generated_weights)]) / 2
-        pairs = both[rng.choice(len(both), (2, PAIRS), p=share)]
-        width = float(np.quantile(np.linalg.norm(pairs[0] - pairs[1], axis=1), QUANTILE)) or 1.0
+        width = float(np.quantile(pair_distances(features, rng, PAIRS), QUANTILE)) or 1.0
         chosen = rng.choice(len(both), max(1, min(CENTRES, len(both) // EVENTS_A_CENTRE)), replace=False)
         centres = torch.from_numpy(both[chosen])
         values, vectors = torch.linalg.eigh(_gaussian(centres, centres, width))
@@ -234,7 +233,8 @@ def _regions(features: Features, kernels: Tensor, rng: np.random.Generator) -> t
     groups[0][:n], groups[1][n:] = truth * trained[0], generated * trained[1]
     coefficients = _fitted(kernels, *(_shares(group[None]) for group in groups))
     log_ratio = np.asarray(_log_ratio(kernels, coefficients)[:, 0].double())
-    low, high = _quantiles(log_ratio[:n][trained[0]], truth[trained[0]], (REGION, 1 - REGION))
+    learned = log_ratio[:n][trained[0]], truth[trained[0]]
+    low, high = (weighted_quantile(*learned, level) for level in (REGION, 1 - REGION))
     there = [log_ratio[:n][~trained[0]], log_ratio[n:][~trained[1]]]
     weights = truth[~trained[0]], generated[~trained[1]]
     values = features.truth[~trained[0]]
@@ -242,14 +242,6 @@ def _regions(features: Features, kernels: Tensor, rng: np.random.Generator) -> t
         _region(features, values, [one >= high for one in there], weights),
         _region(features, values, [one <= low for one in there], weights),
     )
-
-
-def _quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, float]) -> tuple[float, float]:
-    order = np.argsort(values)
-    cumulative = np.cumsum(weights[order]) / weights.sum()
-    places = np.minimum(np.searchsorted(cumulative, shares), len(values) - 1)
-    low, high = values[order][places]
-    return float(low), float(high)
 
 
 def _region(

@@ -52,6 +52,13 @@ def standard_deviation(values: np.ndarray, weights: np.ndarray) -> float:
     return float(np.sqrt(max(np.average((values - mean) ** 2, weights=weights), 0.0)))
 
 
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """Return the smallest value (N,) up to which the events have this share of the weight."""
+    order = np.argsort(values, kind="stable")
+    cumulative = np.cumsum(weights[order])
+    return float(values[order][min(np.searchsorted(cumulative, level * cumulative[-1]), len(values) - 1)])
+
+
 @dataclass(frozen=True)
 class Distance:
     """A distance, its bootstrap error, and truth against truth (mean, standard deviation, p-value)."""

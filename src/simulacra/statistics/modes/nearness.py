@@ -24,7 +24,7 @@ from typing import Final
 
 import numpy as np
 
-from simulacra.statistics.distances.two_sample import effective_size
+from simulacra.statistics.distances.two_sample import effective_size, weighted_quantile
 from simulacra.statistics.modes.shares import shares_of
 
 TAIL: Final = 0.01
@@ -94,7 +94,7 @@ def compare_nearness(
         g, t = generated_strata == stratum, truth_strata == stratum
         if truth_weights[t].sum() <= 0:
             continue
-        middle = _quantile(truth[t], truth_weights[t], 0.5)
+        middle = weighted_quantile(truth[t], truth_weights[t], 0.5)
         scale = middle if middle > 0 else float(np.average(truth[t], weights=truth_weights[t])) or 1.0
         relative[0][g], relative[1][t] = generated[g] / scale, truth[t] / scale
         if min(np.count_nonzero(generated_weights[g]), np.count_nonzero(truth_weights[t])) < FEWEST_IN_STRATUM:
@@ -152,7 +152,7 @@ def _tail(g: np.ndarray, t: np.ndarray, gw: np.ndarray, tw: np.ndarray) -> tuple
     """Return the share of g in excess of t below the 1 % quantile of t, its error and its p-value."""
     from scipy.stats import hypergeom
 
-    edge = _quantile(t, tw, TAIL)
+    edge = weighted_quantile(t, tw, TAIL)
     truth, generated = shares_of((t > edge).astype(int), tw, 2), shares_of((g >= edge).astype(int), gw, 2)
     n, m = max(1, round(float(truth.sizes[0]))), max(1, round(float(generated.sizes[0])))
     # Equal distances (events on a lattice) must not be counted for copies.
@@ -164,9 +164,3 @@ def _tail(g: np.ndarray, t: np.ndarray, gw: np.ndarray, tw: np.ndarray) -> tuple
     copies = (float(generated.share[0]) - share) / (1 - share)
     error = np.sqrt(float(generated.variance[0]) + share * (1 - share) / n) / (1 - share)
     return copies, float(error), p_value
-
-
-def _quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    return float(values[order][min(np.searchsorted(cumulative, level * cumulative[-1]), len(values) - 1)])
