@@ -15,6 +15,7 @@ from judged_showers import toy_events
 from simulacra.judges import kinds
 from simulacra.judges.kinds.find import KINDS, found_in, kind_of
 from simulacra.judges.unpacking import sample_of
+from tiny_calogan import FIVE, toy_showers
 from toy_clouds import z_decays
 
 N = 210
@@ -74,3 +75,17 @@ def test_a_new_kind_joins_by_being_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert next(name for name, kind in found.items() if kind.holds(spectra)) == "spectra"
     assert kind_of(spectra) == "arrays"
     assert found["spectra"].uses[-1].title == "a full stand-in, line by line"
+
+
+def test_conditions_are_compared_by_their_names_in_whatever_order_a_file_holds_them() -> None:
+    showers = toy_showers(240, five_conditions=True)
+    names = [*FIVE, *sorted(set(showers.data_vars) - set(FIVE))]
+    rng = np.random.default_rng(1)
+    first, second = (
+        sample_of(showers[order].assign_attrs(showers.attrs), "showers", most_events=240, rng=rng)
+        for order in (names, sorted(names))
+    )
+    assert list(first.conditions) != list(second.conditions)
+    for table in KINDS["showers"].tables.values():
+        one, two = table(first, second, 0.0)
+        np.testing.assert_array_equal(one, two)

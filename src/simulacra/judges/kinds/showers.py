@@ -109,19 +109,20 @@ def _cells(first: Sample, second: Sample, threshold: float) -> tuple[np.ndarray,
     """Return the logarithms of the cells, the sums over the sections and over all cells, and the conditions.
 
     The sums are functions of the cells, but a total energy with a precision of a part in a thousand cannot be learned
-    from some thousand events.
+    from some thousand events. The conditions are those that both samples have, in one order: files hold them in any.
     """
-    return _looked_at(first, threshold), _looked_at(second, threshold)
+    common = [name for name in first.conditions if name in second.conditions and name != "incident_energy"]
+    return _looked_at(first, threshold, common), _looked_at(second, threshold, common)
 
 
-def _looked_at(sample: Sample, threshold: float) -> np.ndarray:
+def _looked_at(sample: Sample, threshold: float, conditions: list[str]) -> np.ndarray:
     energy = sample.conditions["incident_energy"]
     cells = np.asarray(sample.cells)
     columns = [cell_features(cells, energy, threshold=threshold), sample.observables["energy_response"]]
     for name, values in sample.observables.items():
         if name.startswith("energy_") and name.removeprefix("energy_").isdigit():
             columns.append(values / np.maximum(energy, 1e-6))
-    columns += [values for name, values in sample.conditions.items() if name != "incident_energy"]
+    columns += [sample.conditions[name] for name in conditions]
     return np.column_stack([column.astype(np.float32, copy=False) for column in columns])
 
 
