@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,6 +78,27 @@ class ProgressBar:
         """Print a line above the bar, or without it."""
         if self.show:
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+#: whether parts of a job show their progress on their own
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextlib.contextmanager
+def quiet_parts(*, quiet: bool = True) -> Iterator[None]:
+    """Let the parts of a job show nothing of their own (:func:`part_progress`)."""
+    token = _QUIET.set(quiet)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
+@contextlib.contextmanager
+def part_progress(label: str, total: int) -> Iterator[ProgressBar]:
+    """Show the progress of a part deep in a job, to which no function is passed; nothing without a terminal."""
+    with ProgressBar(label, total, show=not _QUIET.get()) as bar:
+        yield bar
 
 
 @contextlib.contextmanager

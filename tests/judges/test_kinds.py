@@ -86,6 +86,6 @@ def test_conditions_are_compared_by_their_names_in_whatever_order_a_file_holds_t
         for order in (names, sorted(names))
     )
     assert list(first.conditions) != list(second.conditions)
-    for table in KINDS["showers"].tables.values():
-        one, two = table(first, second, 0.0)
+    for inputs in KINDS["showers"].tables.values():
+        one, two = inputs(first, second, 0.0)
         np.testing.assert_array_equal(one, two)

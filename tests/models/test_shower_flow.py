@@ -13,14 +13,15 @@ from simulacra.training.settings import SettingsError
 from tiny_calogan import toy_geometry, toy_showers
 
 
-def trainer(*, reflections: bool = True) -> Trainer:
+def trainer(*, reflections: bool = True, moments: int = 16) -> Trainer:
     torch.manual_seed(1)
-    return Trainer(Settings(width=16, blocks=1, knots=3, reflections=reflections), toy_showers(200))
+    settings = Settings(width=16, blocks=1, knots=3, reflections=reflections, moments=moments)
+    return Trainer(settings, toy_showers(200))
 
 
 def test_batches_of_both_stages_are_nearly_standard_normal() -> None:
     # The toy's detector has no mirror symmetry.
-    made = trainer(reflections=False)
+    made = trainer(reflections=False, moments=0)
     model: ShowerFlow = made.family.model
     batch = made.tensors(toy_showers(200))
     rng = torch.Generator().manual_seed(2)
@@ -88,8 +89,15 @@ def test_a_student_begins_as_its_teacher_and_is_followed_in_fewer_steps(tmp_path
     losses = {stage: float(student.family(stage, batch, 0, rng)[0].detach()) for stage in ("sections", "cells")}
     assert losses["cells"] > 1e-4
     assert student.family.average.steps == {"sections": 4, "cells": 1}
-    with pytest.raises(SettingsError, match="has other width than its student"):
-        Trainer(Settings.model_validate(settings | {"teacher": str(tmp_path), "width": 8}), toy_showers(200))
+    with pytest.raises(SettingsError, match="has other knots than its student"):
+        Trainer(Settings.model_validate(settings | {"teacher": str(tmp_path), "knots": 4}), toy_showers(200))
+    # A smaller student has the representation, and its sections' network, and begins the cells' anew.
+    smaller = Trainer(Settings.model_validate(settings | {"teacher": str(tmp_path), "width": 8}), toy_showers(200))
+    begun = smaller.family.model.state_dict()
+    same = {name: begun[name].shape == tensor.shape and begun[name].equal(tensor) for name, tensor in taught.items()}
+    assert all(same[name] for name in taught if not name.startswith("cells."))
+    assert same["cells.variance"]
+    assert not same["cells.last.weight"]
 
 
 def test_validation_is_by_losses_on_the_same_noise() -> None:
@@ -107,3 +115,29 @@ def test_validation_is_by_losses_on_the_same_noise() -> None:
         for parameter in made.family.average.cells.parameters():
             parameter.add_(0.3)
     assert made.validate(events, torch.Generator().manual_seed(4)).values["score"] > found.values["score"]
+
+
+def test_an_adapted_model_begins_as_another_in_the_representation_of_its_own_showers(tmp_path: Path) -> None:
+    made = trainer()
+    settings = {"kind": "showerflow", "width": 16, "blocks": 1, "knots": 3, "moments": 16}
+    torch.nn.init.normal_(made.family.average.cells.last.weight, std=0.1)
+    save_model(
+        tmp_path / "model.safetensors",
+        made.family.average,
+        {"experiment": {"system": settings}, "description": made.description},
+    )
+    others = toy_showers(150, seed=9)
+    others["shower"] = others["shower"] * 0.5
+    adapted = Trainer(Settings.model_validate(settings | {"adapted_from": str(tmp_path)}), others).family.average
+    source = made.family.average
+    assert adapted.cells.last.weight.equal(source.cells.last.weight)
+    assert adapted.axes.axes.equal(source.axes.axes)
+    assert not adapted.axes.variance.equal(source.axes.variance)
+    assert adapted.cells.variance.equal(adapted.axes.variance)
+    assert not adapted.section_energies.quantiles.quantiles.equal(source.section_energies.quantiles.quantiles)
+    # Another width: what fits is taken, the rest begins untrained.
+    wider = Trainer(
+        Settings.model_validate(settings | {"adapted_from": str(tmp_path), "width": 24}), others
+    ).family.average
+    assert wider.sections.first.weight.equal(source.sections.first.weight)
+    assert wider.cells.first.weight.shape == (24, 40)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from simulacra.generators.distillation import Distillation
 
 
@@ -16,8 +18,11 @@ def student_of(
     build: Callable[[Any, Mapping[str, Any]], Any],
     alike: Sequence[str],
     taught_with: Mapping[str, Any] | None = None,
+    representation: Sequence[str] = (),
 ) -> Distillation:
     """Return the student of a trained model: its weights and representation, with other steps.
+
+    A student whose networks have another size than its teacher's has its representation, and begins untrained.
 
     Parameters
     ----------
@@ -31,6 +36,8 @@ def student_of(
         names of the settings that both have in common.
     taught_with:
         settings of the teacher that are replaced while it teaches, such as fewer steps.
+    representation:
+        names in the description that say how events are represented, which are the teacher's too.
 
     Raises
     ------
@@ -53,9 +60,54 @@ def student_of(
             "which starts as a copy of a flow-matching teacher"
         )
     description["condition_ranges"] = metadata["description"]["condition_ranges"]
+    description.update({name: metadata["description"].get(name) for name in representation})
     taught = taught.model_copy(update=dict(taught_with or {}))
     teacher, student = build(taught, description), build(settings, description)
     weights = {name: tensor for name, tensor in weights.items() if not is_condition(name)}
-    for module in (teacher, student):
-        fill(module, weights, str(path))
+    fill(teacher, weights, str(path))
+    fill(student, _begun(student, weights), str(path))
     return Distillation(student, teacher, average_decay=settings.average_decay)
+
+
+def begun_as(model: Any, source: str, learned: Sequence[str]) -> dict[str, Tensor]:
+    """Let a model begin with the weights of a trained one, and return them, by name.
+
+    Parameters
+    ----------
+    model:
+        any module.
+    source:
+        a run folder or a model file.
+    learned:
+        beginnings of the names of the weights to take; those that the model lacks, or has in another shape, are not
+        taken.
+    """
+    from simulacra.training.checkpoint import read_model
+
+    path = Path(source)
+    _, weights = read_model(path / "model.safetensors" if path.is_dir() else path)
+    own = model.state_dict()
+    taken = {
+        name: tensor
+        for name, tensor in weights.items()
+        if name.startswith(tuple(learned)) and name in own and own[name].shape == tensor.shape
+    }
+    model.load_state_dict(taken, strict=False)
+    return taken
+
+
+def _begun(student: Any, taught: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights with which a student begins: its teacher's, but for networks of another size."""
+    own = student.state_dict()
+    parameters = dict(student.named_parameters())
+    begun = dict(taught)
+    for network in student.networks():
+        names = {name for name in (*own, *taught) if name.startswith(f"{network}.")}
+        if all(name in own and name in taught and own[name].shape == taught[name].shape for name in names):
+            continue
+        for name in names:
+            begun.pop(name, None)
+            if name in own:
+                # What is no parameter belongs to the representation.
+                begun[name] = own[name] if name in parameters else taught[name]
+    return begun

@@ -32,6 +32,10 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
     "polar_angle": Condition("rad", "angle between the incident particle and the calorimeter's axis"),
     "azimuthal_angle": Condition("rad", "azimuth of the incident particle"),
 }
+#: energy that a particle sets free when it annihilates [MeV]: twice the electron's mass
+ANNIHILATION: Final = {"e+": 1.0219979}
+#: relative error of a sum of cells in single precision
+ROUNDING: Final = 1e-6
 #: attributes of the training sample that generated showers also have
 CARRIES: Final = ("geometry", "particle")
 
@@ -81,6 +85,17 @@ class Showers:
             "conditions": columns_of(events, self.conditions),
         }
 
+    def annihilation(self, events: xr.Dataset) -> float | None:
+        """Return the energy that the particle sets free beyond its kinetic energy [MeV], if no shower holds more.
+
+        None if a shower does, because the cells do not hold the deposited energy but a signal, such as the energy in
+        the active medium over its share.
+        """
+        extra = ANNIHILATION.get(str(events.attrs.get("particle", "")), 0.0)
+        released = 1000.0 * events["incident_energy"].values.astype(float) + extra
+        held = events["shower"].sum(dim="cell", dtype=np.float64).values
+        return extra if np.all(held <= released * (1.0 + ROUNDING)) else None
+
     def mirrored(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
         """Mirror each shower along phi and eta with probability 1/2; the detector is symmetric.
 
@@ -94,7 +109,7 @@ class Showers:
         return {name: self._reflected(name, tensor, rows, columns) for name, tensor in batch.items()}
 
     def all_mirror_images(self, shower: Tensor, conditions: Tensor | None = None) -> dict[str, Tensor]:
-        """Return ``shower`` (4 N, cells) and ``conditions`` (4 N, C): the given ones and their mirror images."""
+        """Return ``shower`` (4 N, cells) and ``conditions`` (4 N, C): each given one, followed by its mirror images."""
         import torch
 
         batch = {"shower": shower} if conditions is None else {"shower": shower, "conditions": conditions}
@@ -102,7 +117,7 @@ class Showers:
         for rows, columns in ((False, False), (False, True), (True, False), (True, True)):
             masks = (torch.full((len(shower),), rows), torch.full((len(shower),), columns))
             images.append({name: self._reflected(name, tensor, *masks) for name, tensor in batch.items()})
-        return {name: torch.cat([image[name] for image in images]) for name in batch}
+        return {name: torch.stack([image[name] for image in images], dim=1).flatten(0, 1) for name in batch}
 
     def _reflected(self, name: str, tensor: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         from simulacra.models.shower_gan import reflect, reflect_conditions

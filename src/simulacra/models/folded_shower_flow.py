@@ -19,7 +19,8 @@ from simulacra.models.folded_imposed_shapes import FoldedShapes
 from simulacra.models.folded_velocity import FoldedTransport
 from simulacra.models.shower_flow import ShowerFlow
 from simulacra.networks.velocity import Velocity
-from simulacra.representations.cell_shares import LEAST_EXCESS, CellShares
+from simulacra.representations.cell_shares import CellShares, shift
+from simulacra.representations.conditional_hurdle import ConditionalHurdle
 from simulacra.representations.conditional_quantiles import (
     FURTHEST,
     LOWEST,
@@ -28,6 +29,7 @@ from simulacra.representations.conditional_quantiles import (
     ConditionalQuantiles,
     logit_of_score,
 )
+from simulacra.representations.imposed_shapes import ImposedShapes
 from simulacra.representations.principal_axes import PrincipalAxes
 from simulacra.representations.section_energies import energies_of
 
@@ -38,6 +40,13 @@ MOST_HITS: Final = 1e9
 def without_nan(values: Tensor) -> Tensor:
     """Return positions in a table, with 0 for NaN; the distance from the position stays NaN, and so does the value."""
     return values.masked_fill(values.isnan(), 0.0)
+
+
+def inner_logit(excess: Tensor, thresholds: Tensor) -> Tensor:
+    """Return the logits of values among those above 0, (N, D), of an excess above 0; meaningless elsewhere."""
+    tiny = torch.finfo(excess.dtype).tiny
+    lower_tail = -torch.expm1(-excess.clamp(min=tiny)) / (1.0 + torch.exp(-thresholds))
+    return excess + lower_tail.log()
 
 
 class FoldedQuantiles(nn.Module):
@@ -87,11 +96,9 @@ class FoldedQuantiles(nn.Module):
         thresholds = torch.mm(hats.flatten(1), self.empty)
         return thresholds, torch.mm(knot, self.to_columns), torch.mm(passed - knot, self.to_columns)
 
-    def values(self, excess: Tensor, thresholds: Tensor, knot: Tensor, weight: Tensor) -> Tensor:
-        """Return the values (N, D) of an excess above 0, (N, D); meaningless elsewhere."""
-        tiny = torch.finfo(excess.dtype).tiny
-        lower_tail = -torch.expm1(-excess.clamp(min=tiny)) / (1.0 + torch.exp(-thresholds))
-        place = ((excess + lower_tail.log() - LOWEST) * (1.0 / SPACING)).clamp(-FURTHEST, FURTHEST)
+    def values(self, inner: Tensor, knot: Tensor, weight: Tensor) -> Tensor:
+        """Return the values (N, D) of logits among those above 0, (N, D)."""
+        place = ((inner - LOWEST) * (1.0 / SPACING)).clamp(-FURTHEST, FURTHEST)
         node = without_nan(place.floor()).clamp(0.0, NODES - 2.0)
         index = (knot * NODES + node).long() + self.start
         # The four numbers around each place: two nodes, each at two knots.
@@ -104,16 +111,17 @@ class FoldedQuantiles(nn.Module):
         """Map scores (N, D) and coordinates (N, G) to values (N, D)."""
         thresholds, knot, weight = self.at(coordinates)
         excess = logit_of_score(scores) - thresholds
-        return self.values(excess, thresholds, knot, weight) * (excess > 0)
+        return self.values(inner_logit(excess, thresholds), knot, weight) * (excess > 0)
 
 
 class FoldedShares(nn.Module):
     """The inverse of :class:`~simulacra.representations.cell_shares.CellShares`, from principal components."""
 
-    most: Tensor
-
-    def __init__(self, shares: CellShares, axes: PrincipalAxes, scale: Tensor | float) -> None:
+    def __init__(
+        self, shares: CellShares, axes: PrincipalAxes, scale: Tensor | float, hurdle: ConditionalHurdle | None = None
+    ) -> None:
         super().__init__()
+        self.hurdle = hurdle
         self.sizes = shares.sizes
         self.quantiles = FoldedQuantiles(shares.quantiles)
         self.blocks = axes.blocks
@@ -123,31 +131,31 @@ class FoldedShares(nn.Module):
             nn.Parameter((square.reshape(len(unit), -1) * unit).t().float().contiguous(), requires_grad=False)
             for square, unit in zip(squares, units.split(self.blocks), strict=True)
         )
-        self.register_buffer("most", torch.tensor(self.sizes))
 
-    def forward(self, components: Tensor, energies: Tensor, hits: Tensor) -> Tensor:
+    def forward(self, components: Tensor, energies: Tensor, hits: Tensor, known: Tensor | None = None) -> Tensor:
         """Map components (N, cells), section energies (N, S) [MeV] and hits (N, S) to the cells' shares.
 
-        They are not normalised.
+        They are not normalised. ``known`` is the context (N, C) of the hurdle, if there is one.
         """
         thresholds, knot, weight = self.quantiles.at(energies.log())
         pieces = components.split(self.blocks, dim=1)
         turned = [torch.mm(piece, rotation) for piece, rotation in zip(pieces, self.rotations, strict=True)]
         scores = turned[0] if len(turned) == 1 else torch.cat(turned, dim=1)
+        if self.hurdle is None:
+            mean = width = None
+        else:
+            thresholds, mean, width = self.hurdle(known, thresholds)
         excess = logit_of_score(scores) - thresholds
         excess = excess - torch.mm(self._moved(excess, hits), self.quantiles.to_columns)
-        return self.quantiles.values(excess, thresholds, knot, weight) * (excess >= 0)
+        inner = inner_logit(excess, thresholds)
+        if mean is not None and width is not None:
+            inner = torch.addcmul(mean, inner, width)
+        return self.quantiles.values(inner, knot, weight) * (excess >= 0)
 
     def _moved(self, excess: Tensor, hits: Tensor) -> Tensor:
         """Return the shift of each section's thresholds that gives this number of hits, (N, S)."""
-        ranks = torch.stack([hits - 1, torch.minimum(hits, self.most - 1)], dim=2)
-        pairs = [
-            part.sort(dim=1, descending=True).values.gather(1, ranks[:, i])
-            for i, part in enumerate(excess.split(self.sizes, dim=1))
-        ]
-        last, following = torch.stack(pairs, dim=1).unbind(dim=2)
-        following = torch.where(hits < self.most, following, last - 2 * LEAST_EXCESS)
-        return torch.where((last > 0) & (following <= 0), 0.0, 0.5 * (last + following))
+        parts = excess.split(self.sizes, dim=1)
+        return torch.cat([shift(part, hits[:, i : i + 1]) for i, part in enumerate(parts)], dim=1)
 
 
 class FoldedShowerFlow(nn.Module):
@@ -163,7 +171,10 @@ class FoldedShowerFlow(nn.Module):
     def __init__(self, model: ShowerFlow) -> None:
         super().__init__()
         self.latent, self.section_latent = model.latent, model.section_latent
-        self.conditions = model.conditions
+        # The conditions' and the axis' own modules, because the context is the same in both.
+        self.conditions, self.axis = model.conditions, model.axis
+        self.section_moments = model.section_moments
+        self.annihilation = model.section_energies.annihilation
         self.sections, self.cells = (
             FoldedTransport(network, model.steps[stage], model.solver) if isinstance(network, Velocity) else network
             for stage, network in model.networks().items()
@@ -172,8 +183,9 @@ class FoldedShowerFlow(nn.Module):
         scale = 1.0 if isinstance(model.cells, Velocity) else model.axes.variance.sqrt().double()
         self.fractions = FoldedQuantiles(model.section_energies.quantiles)
         self.shapes = FoldedQuantiles(model.section_shapes.quantiles)
-        self.imposed_shapes = FoldedShapes(model.imposed_shapes)
-        self.shares = FoldedShares(model.cell_shares, model.axes, scale)
+        shapes = model.imposed_shapes
+        self.imposed_shapes = FoldedShapes(shapes) if isinstance(shapes, ImposedShapes) else shapes
+        self.shares = FoldedShares(model.cell_shares, model.axes, scale, model.cell_hurdle)
         self.register_buffer("edge", model.section_shapes.reach.clone())
         self.register_buffer("order", model.section_energies.order.argsort())
         self.register_buffer("most", torch.tensor(model.cell_shares.sizes))
@@ -181,17 +193,27 @@ class FoldedShowerFlow(nn.Module):
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map standard normal noise (N, latent) and conditions (N, C) to energies in the cells, (N, cells), [MeV]."""
         context = self.conditions(conditions)
+        if self.axis is not None:
+            context = torch.cat([context, self.axis.offsets(conditions)], dim=1)
         sections = self.sections(noise[:, : self.section_latent], context)
-        components = self.cells(noise[:, self.section_latent :], torch.cat([context, sections], dim=1))
+        if self.section_moments is not None:
+            sections = self.section_moments.inverse(sections, context)
+        known = torch.cat([context, sections], dim=1)
+        components = self.cells(noise[:, self.section_latent :], known)
         count = len(self.most)
         energies = self._energies(sections[:, :count], conditions[:, :1])
         lit, eta, phi, *rest = self.shapes(sections[:, count:], energies.log()).split(count, dim=1)
         hits = torch.minimum(without_nan(lit.floor()).clamp(1.0, MOST_HITS).long(), self.most)
-        shares = self.shares(components, energies, hits)
-        cells: Tensor = self.imposed_shapes(shares, energies, (hits, eta - self.edge[0], phi - self.edge[1], *rest))
+        shares = self.shares(components, energies, hits, known)
+        eta, phi = eta - self.edge[0], phi - self.edge[1]
+        if self.axis is not None:
+            shares = self.axis.inverse(shares, conditions)
+            place_eta, place_phi = self.axis.middles(conditions).unbind(dim=1)
+            eta, phi = eta + place_eta, phi + place_phi
+        cells: Tensor = self.imposed_shapes(shares, energies, (hits, eta, phi, *rest))
         return cells
 
     def _energies(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
         """Return section energies (N, S) [MeV] of scores (N, S) and incident energies (N, 1) [GeV]."""
         fractions = self.fractions(scores, incident_energy.log())
-        return energies_of(fractions, incident_energy)[:, self.order]
+        return energies_of(fractions, incident_energy, self.annihilation)[:, self.order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -13,13 +14,17 @@ from simulacra.generators.flow_matching import Solver, transport
 from simulacra.generators.variational import Autoencoder
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.networks.velocity import Velocity
-from simulacra.representations.cell_shares import CellShares
+from simulacra.representations.cell_shares import LEAST_EXCESS, CellShares
+from simulacra.representations.conditional_hurdle import ConditionalHurdle
+from simulacra.representations.conditional_moments import ConditionalMoments
 from simulacra.representations.conditional_quantiles import open_uniform
-from simulacra.representations.conditions import ParticleConditions
+from simulacra.representations.conditions import POLAR, ParticleConditions
 from simulacra.representations.imposed_shapes import ImposedShapes
+from simulacra.representations.nudged_shapes import NudgedShapes
 from simulacra.representations.principal_axes import PrincipalAxes
 from simulacra.representations.section_energies import SectionEnergies
 from simulacra.representations.section_shapes import SectionShapes
+from simulacra.representations.shower_axis import IMPACT, MOVING, ShowerAxis
 
 Family = Literal["flow_matching", "flow", "autoencoder"]
 
@@ -54,6 +59,20 @@ class ShowerFlow(nn.Module):
         of the quantiles (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`).
     section_steps, cell_steps, solver:
         of the integration of velocities (:func:`~simulacra.generators.flow_matching.transport`).
+    follow_axis:
+        whether cells and centres are learned in a frame that follows the shower's axis
+        (:class:`~simulacra.representations.shower_axis.ShowerAxis`), if conditions move it and cells are cartesian.
+    annihilation:
+        of :class:`~simulacra.representations.section_energies.SectionEnergies`.
+    moments:
+        width of the networks that are fitted first: the mean and width of the sections' scores given the conditions
+        (:class:`~simulacra.representations.conditional_moments.ConditionalMoments`), and how often a cell is hit, and
+        with what energy, given all that is known (:class:`~simulacra.representations.conditional_hurdle.
+        ConditionalHurdle`); 0 for none.
+    nudged:
+        whether cells come to their sections' shapes by the likeliest change
+        (:class:`~simulacra.representations.nudged_shapes.NudgedShapes`), or by that of least relative entropy
+        (:class:`~simulacra.representations.imposed_shapes.ImposedShapes`).
     """
 
     def __init__(
@@ -68,47 +87,114 @@ class ShowerFlow(nn.Module):
         section_steps: int,
         cell_steps: int,
         solver: Solver,
+        follow_axis: bool = False,
+        annihilation: float | None = None,
+        moments: int = 0,
+        nudged: bool = False,
     ) -> None:
         super().__init__()
         if next(iter(condition_ranges)) != "incident_energy":
             raise ValueError(f"the first condition must be 'incident_energy'; they are {list(condition_ranges)}")
         n_sections, n_conditions = len(geometry.sections), len(condition_ranges)
         self.conditions = ParticleConditions(condition_ranges)
-        self.section_energies = SectionEnergies(n_sections, knots)
-        self.section_shapes = SectionShapes(geometry, knots)
+        follow_axis = follow_axis and geometry.kind == "cartesian" and any(name in condition_ranges for name in MOVING)
+        self.axis = _axis(geometry, condition_ranges) if follow_axis else None
+        n_context = n_conditions + (2 * n_sections if self.axis else 0)
+        self.section_energies = SectionEnergies(n_sections, knots, annihilation)
+        self.section_shapes = SectionShapes(geometry, knots, self.axis.reach if self.axis else 0.0)
         self.cell_shares = CellShares([section.n_cells for section in geometry.sections], knots)
-        self.imposed_shapes = ImposedShapes(geometry)
+        self.imposed_shapes = NudgedShapes(geometry) if nudged else ImposedShapes(geometry)
         self.axes = PrincipalAxes(*(section.n_cells for section in geometry.sections))
         self.n_sections = n_sections
         n_points = n_sections + self.section_shapes.size
-        self.sections = _network(family, n_points, n_conditions, SECTION_WIDTH, SECTION_BLOCKS)
-        self.cells = _network(family, geometry.n_cells, n_conditions + n_points, width, blocks)
+        n_known = n_context + n_points
+        self.section_moments = ConditionalMoments(n_points, n_context, moments) if moments else None
+        self.cell_hurdle = ConditionalHurdle(geometry.n_cells, n_known, moments) if moments else None
+        self.sections = _network(family, n_points, n_context, SECTION_WIDTH, SECTION_BLOCKS)
+        self.cells = _network(family, geometry.n_cells, n_known, width, blocks)
         self.steps = {"sections": section_steps, "cells": cell_steps}
         self.solver = solver
         self.section_latent = int(self.sections.latent)  # type: ignore[arg-type]
         self.latent = self.section_latent + int(self.cells.latent)  # type: ignore[arg-type]
 
-    def fit(self, shower: Tensor, conditions: Tensor, rng: torch.Generator) -> None:
-        """Fit the representations to showers (N, cells) [MeV] and conditions (N, C) in physical units."""
+    def fit(self, shower: Tensor, conditions: Tensor, rng: torch.Generator, axes: Tensor | None = None) -> None:
+        """Fit the representations to showers (N, cells) [MeV] and conditions (N, C) in physical units.
+
+        ``axes`` are principal axes to keep, those of a model that is adapted.
+        """
         energies = self.cell_shares.energies(shower)
         self.section_energies.fit(energies, conditions[:, 0])
-        self.section_shapes.fit(shower, energies, rng)
-        self.cell_shares.fit(shower)
-        self.axes.fit(self.cell_shares(part, open_uniform(part, rng)) for part in shower.split(FITTED_AT_ONCE))
+        if self.axis:
+            self.axis.fit(self.section_shapes.centres(shower, energies), energies, conditions)
+        self.section_shapes.fit(shower, energies, rng, self._middles(conditions))
+        cells = self.in_frame(shower, conditions)
+        self.cell_shares.fit(cells)
+        scores, context = self._cell_scores(cells), self.context(conditions)
+
+        def sections(rows: Tensor) -> tuple[Tensor, Tensor]:
+            return self._sections(shower[rows], energies[rows], conditions[rows], rng), context[rows]
+
+        def hits(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            known = torch.cat([context[rows], sections(rows)[0]], dim=1)
+            return scores[rows], self.cell_shares.thresholds(energies[rows]), known
+
+        if self.section_moments is not None:
+            self.section_moments.fit(sections, len(shower), rng)
+        if self.cell_hurdle is not None:
+            self.cell_hurdle.fit(hits, len(shower), rng)
+        parts = torch.arange(len(shower)).split(FITTED_AT_ONCE)
+        self.axes.fit((self._dequantised(*hits(rows), rng) for rows in parts), axes)
         if isinstance(self.cells, Velocity):
             self.cells.variance.copy_(self.axes.variance)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map standard normal noise (N, latent) and conditions (N, C) to energies in the cells, (N, cells), [MeV]."""
-        context = self.conditions(conditions)
+        context = self.context(conditions)
         sections = self.transport("sections", noise[:, : self.section_latent], context)
+        if self.section_moments is not None:
+            sections = self.section_moments.inverse(sections, context)
+        known = torch.cat([context, sections], dim=1)
         # The axes' variances are those of the points; noise has its own, 1, in any axes.
-        components = self.transport("cells", noise[:, self.section_latent :], torch.cat([context, sections], dim=1))
+        scores = self.axes.inverse(self.transport("cells", noise[:, self.section_latent :], known) * self._scale())
         energies = self.section_energies.inverse(sections[:, : self.n_sections], conditions[:, 0])
-        shapes = self.section_shapes.inverse(sections[:, self.n_sections :], energies)
-        scores = self.axes.inverse(components * self._scale())
-        cells: Tensor = self.imposed_shapes(self.cell_shares.inverse(scores, energies, shapes[0]), energies, shapes)
+        shapes = self.section_shapes.inverse(sections[:, self.n_sections :], energies, self._middles(conditions))
+        found = self._cells(scores, energies, shapes[0], known)
+        if self.axis:
+            found = self.axis.inverse(found, conditions)
+        cells: Tensor = self.imposed_shapes(found, energies, shapes)
         return cells
+
+    def context(self, conditions: Tensor) -> Tensor:
+        """Return what both networks know of an event, (N, C), from conditions in physical units."""
+        known: Tensor = self.conditions(conditions)
+        return known if self.axis is None else torch.cat([known, self.axis.offsets(conditions)], dim=1)
+
+    def in_frame(self, shower: Tensor, conditions: Tensor) -> Tensor:
+        """Return showers (N, cells) [MeV] as their cells are learned: in the frame that follows the axis, if any."""
+        return shower if self.axis is None else self.axis.follow(shower, conditions)
+
+    def _middles(self, conditions: Tensor) -> Tensor | None:
+        """Return the middles of the frames of the sections, (N, 2, S) [mm], if there are any."""
+        return None if self.axis is None else self.axis.middles(conditions)
+
+    def scores(self, shower: Tensor, conditions: Tensor) -> Tensor:
+        """Return what batches hold as ``scores`` (N, cells), of showers (N, cells) [MeV]."""
+        return self._cell_scores(self.in_frame(shower, conditions))
+
+    def _cell_scores(self, cells: Tensor) -> Tensor:
+        """Return the scores of cells (N, cells) [MeV], or their logits among hits; minus infinity for empty cells."""
+        return self.cell_shares.scores(cells) if self.cell_hurdle is None else self.cell_shares.hit_logits(cells)
+
+    def _cells(self, scores: Tensor, energies: Tensor, hits: Tensor, known: Tensor) -> Tensor:
+        """Return cells (N, cells) [MeV] in the frame from scores (N, cells), given energies and hits (N, S)."""
+        shares = self.cell_shares
+        if self.cell_hurdle is None:
+            return shares.inverse(scores, energies, hits)
+        empty, mean, width = self.cell_hurdle(known, shares.thresholds(energies))
+        excess = shares.lit(self.cell_hurdle.excess(scores, empty), hits)
+        inner = self.cell_hurdle.logits(excess.where(excess > 0, LEAST_EXCESS), empty, mean, width)
+        values = shares.quantiles.values_of_logits(inner, energies.log())
+        return shares.filled(torch.where(excess >= 0, values, 0.0), energies)
 
     def transport(self, stage: str, noise: Tensor, context: Tensor) -> Tensor:
         """Map noise to the points of a stage, (N, D), given the context (N, C)."""
@@ -125,24 +211,44 @@ class ShowerFlow(nn.Module):
     def points(self, stage: str, batch: Mapping[str, Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return what a stage learns and its context.
 
-        Batches hold ``shower`` (N, cells) [MeV], ``energies`` (N, S) [MeV], ``scores`` (N, cells) with minus infinity
-        for empty cells, and ``conditions`` (N, C) in physical units. Empty cells and sections get new random scores
+        Batches hold ``shower`` (N, cells) [MeV], ``energies`` (N, S) [MeV], ``scores`` (N, cells), those of
+        :meth:`scores`, and ``conditions`` (N, C) in physical units. Empty cells and sections get new random scores
         below their thresholds each time.
         """
         energies, conditions = batch["energies"], batch["conditions"]
-        context = self.conditions(conditions)
-        fractions = self.section_energies(energies, conditions[:, 0], open_uniform(energies, rng))
-        sections = torch.cat([fractions, self.section_shapes(batch["shower"], energies, rng)], dim=1)
+        context = self.context(conditions)
+        sections = self._sections(batch["shower"], energies, conditions, rng)
         if stage == "sections":
-            return sections, context
-        scores = batch["scores"]
-        thresholds = self.cell_shares.thresholds(energies)
-        dequantised = self.cell_shares.quantiles.dequantise(scores, thresholds, open_uniform(scores, rng))
-        return self.axes(dequantised) / self._scale(), torch.cat([context, sections], dim=1)
+            return _relative(self.section_moments, sections, context), context
+        known = torch.cat([context, sections], dim=1)
+        scores = self._dequantised(batch["scores"], self.cell_shares.thresholds(energies), known, rng)
+        return self.axes(scores) / self._scale(), known
+
+    def _sections(self, shower: Tensor, energies: Tensor, conditions: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the scores of energies and shapes of the sections, (N, 7 S)."""
+        middles = self._middles(conditions)
+        fractions = self.section_energies(energies, conditions[:, 0], open_uniform(energies, rng))
+        return torch.cat([fractions, self.section_shapes(shower, energies, rng, middles)], dim=1)
+
+    def _dequantised(self, scores: Tensor, thresholds: Tensor, known: Tensor, rng: torch.Generator) -> Tensor:
+        """Return scores (N, cells) with random ones below the thresholds (N, cells) for empty cells."""
+        if self.cell_hurdle is not None:
+            return self.cell_hurdle.scores(scores, thresholds, known, rng)
+        return self.cell_shares.quantiles.dequantise(scores, thresholds, open_uniform(scores, rng))
 
     def _scale(self) -> Tensor | float:
         """Return the unit of each component; only velocities know the variances, other networks need unit width."""
         return 1.0 if isinstance(self.cells, Velocity) else self.axes.variance.sqrt()
+
+
+def _relative(moments: ConditionalMoments | None, points: Tensor, context: Tensor) -> Tensor:
+    found: Tensor = points if moments is None else moments(points, context)
+    return found
+
+
+def _axis(geometry: CalorimeterGeometry, ranges: Mapping[str, tuple[float, float]]) -> ShowerAxis:
+    furthest = max((abs(bound) for name in IMPACT for bound in ranges.get(name, ())), default=0.0)
+    return ShowerAxis(geometry, tuple(ranges), furthest, math.tan(ranges[POLAR][1]) if POLAR in ranges else 0.0)
 
 
 def _network(family: Family, size: int, context: int, width: int, blocks: int) -> nn.Module:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from simulacra.representations.conditional_quantiles import ConditionalQuantiles
 
 LEAST_EXCESS = 1e-3
+#: largest number of cells that a shift of the thresholds lights or darkens in a section: five times their usual spread
+MOST_MOVED = 31
 
 
 class CellShares(nn.Module):
@@ -63,22 +65,48 @@ class CellShares(nn.Module):
         """Map scores (N, cells), section energies (N, S) [MeV] and numbers of hits (N, S) to cells (N, cells) [MeV].
 
         The hits are the cells whose scores exceed their thresholds by most. If the number of cells above threshold
-        differs from the number of hits, all thresholds of the section are shifted until it agrees.
+        differs from the number of hits, all thresholds of the section are shifted until it agrees, for a difference of
+        at most ``MOST_MOVED``.
         """
-        coordinates = energies.log()
-        pieces = []
-        for i, part in enumerate(self.quantiles.excess(scores, coordinates).split(self.sizes, dim=1)):
-            falling = part.sort(dim=1, descending=True).values
-            falling = torch.cat([falling, falling[:, -1:] - 2 * LEAST_EXCESS], dim=1)
-            last, next_one = falling.gather(1, hits[:, i : i + 1] - 1), falling.gather(1, hits[:, i : i + 1])
-            moved = torch.where((last > 0) & (next_one <= 0), 0.0, 0.5 * (last + next_one))
-            pieces.append(part - moved)
-        excess = torch.cat(pieces, dim=1)
-        hit = excess >= 0
-        share = torch.where(hit, self.quantiles.values(excess.where(excess > 0, LEAST_EXCESS), coordinates), 0.0)
-        tiny = torch.finfo(scores.dtype).tiny
-        scaled = (energies / self.energies(share).clamp(min=tiny))[:, self.quantiles.groups]
-        return share * scaled
+        excess = self.lit(self.quantiles.excess(scores, energies.log()), hits)
+        values = self.quantiles.values(excess.where(excess > 0, LEAST_EXCESS), energies.log())
+        return self.filled(torch.where(excess >= 0, values, 0.0), energies)
+
+    def lit(self, excess: Tensor, hits: Tensor) -> Tensor:
+        """Return the excess of cells (N, cells) over shifted thresholds: as many are at least 0 as hits (N, S)."""
+        parts = excess.split(self.sizes, dim=1)
+        return torch.cat([part - shift(part, hits[:, i : i + 1]) for i, part in enumerate(parts)], dim=1)
+
+    def filled(self, shares: Tensor, energies: Tensor) -> Tensor:
+        """Return shares (N, cells) scaled to the energies of their sections (N, S) [MeV]."""
+        tiny = torch.finfo(shares.dtype).tiny
+        return shares * (energies / self.energies(shares).clamp(min=tiny))[:, self.quantiles.groups]
+
+    def hit_logits(self, shower: Tensor) -> Tensor:
+        """Return the logits of cells (N, cells) [MeV] among hits of their sections' energy, minus infinity if empty."""
+        energies = self.energies(shower)
+        return self.quantiles.hit_logits(self._shares(shower, energies), energies.log())
 
     def _shares(self, shower: Tensor, energies: Tensor) -> Tensor:
         return shower / energies.clamp(min=torch.finfo(shower.dtype).tiny)[:, self.quantiles.groups]
+
+
+def shift(excess: Tensor, hits: Tensor) -> Tensor:
+    """Return by how much to raise a section's thresholds for this number of hits, (N, 1).
+
+    Of the excess of its cells (N, cells), only those next to 0 on the side that changes are sorted, which takes a third
+    of the time of sorting all.
+    """
+    size = excess.shape[1]
+    lit = excess > 0
+    missing = (hits - lit.sum(dim=1, keepdim=True)).clamp(-MOST_MOVED, MOST_MOVED)
+    more = missing > 0
+    distance = torch.where(lit ^ more, excess.abs(), torch.inf)
+    nearest = distance.topk(min(size, MOST_MOVED + 1), dim=1, largest=False).values
+    number = missing.abs()
+    last = nearest.gather(1, (number - 1).clamp(min=0))
+    following = nearest.gather(1, number.clamp(max=nearest.shape[1] - 1))
+    # Where all cells are to be hits, none follows.
+    following = torch.where((hits < size) & torch.isfinite(following), following, last + 2 * LEAST_EXCESS)
+    moved = 0.5 * (last + following)
+    return torch.where(number > 0, torch.where(more, -moved, moved), 0.0)

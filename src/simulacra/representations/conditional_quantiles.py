@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -40,6 +41,19 @@ def score_of_logit(logit: Tensor) -> Tensor:
     """Return the (nearly) standard normal score of a logit: the real root of Page's cubic."""
     root = math.sqrt(LINEAR / (3 * CUBIC))
     return 2 * root * torch.sinh(torch.asinh(logit * (1.5 / (LINEAR * root))) / 3)
+
+
+def hit_logit(excess: Tensor, threshold: Tensor) -> Tensor:
+    """Return the logit s of a value above 0 from its excess g - g0 and the threshold g0."""
+    tiny = torch.finfo(excess.dtype).tiny
+    return threshold + excess + torch.log(-torch.expm1(-excess.clamp(min=tiny))) - functional.softplus(threshold)
+
+
+def hit_score(inner: Tensor, threshold: Tensor) -> Tensor:
+    """Return the score of a value above 0 from its logit s and the threshold g0."""
+    logit = torch.logaddexp(inner + functional.softplus(threshold), threshold)
+    # A hit at the very bottom of its distribution must not be rounded to an empty cell.
+    return score_of_logit(logit.maximum(threshold + 64 * torch.finfo(inner.dtype).eps * (1 + threshold.abs())))
 
 
 def open_uniform(like: Tensor, rng: torch.Generator) -> Tensor:
@@ -160,6 +174,14 @@ class ConditionalQuantiles(nn.Module):
 
     def scores(self, values: Tensor, coordinates: Tensor) -> Tensor:
         """Return the scores of values (N, D), minus infinity for 0."""
+        return self._of_hits(values, coordinates, hit_score)
+
+    def hit_logits(self, values: Tensor, coordinates: Tensor) -> Tensor:
+        """Return the logits s of values (N, D) among those above 0 at their coordinates, minus infinity for 0."""
+        return self._of_hits(values, coordinates, lambda inner, _: inner)
+
+    def _of_hits(self, values: Tensor, coordinates: Tensor, wanted: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Return what is ``wanted`` of the logits s and the thresholds of values above 0, minus infinity for 0."""
         found = torch.full_like(values, -torch.inf)
         slices = zip(values.split(SLICE), coordinates.split(SLICE), found.split(SLICE), strict=True)
         for value, coordinate, score in slices:
@@ -174,10 +196,7 @@ class ConditionalQuantiles(nn.Module):
                 low, high = held.gather(1, node), held.gather(1, node + 1)
                 inner = LOWEST + SPACING * (node + (logarithm - low) / (high - low)).squeeze(1)
                 empty = torch.lerp(self.empty[knot, columns], self.empty[knot + 1, columns], weight)
-                logit = torch.logaddexp(inner + functional.softplus(empty), empty)
-                # A hit at the very bottom of its distribution must not be rounded to an empty cell.
-                logit = logit.maximum(empty + 64 * torch.finfo(value.dtype).eps * (1 + empty.abs()))
-                score[rows, columns] = score_of_logit(logit)
+                score[rows, columns] = wanted(inner, empty)
         return found
 
     @staticmethod
@@ -193,10 +212,11 @@ class ConditionalQuantiles(nn.Module):
 
     def values(self, excess: Tensor, coordinates: Tensor) -> Tensor:
         """Return the values (N, D) of an excess g - g0 above 0; meaningless elsewhere."""
+        return self.values_of_logits(hit_logit(excess, self.thresholds(coordinates)), coordinates)
+
+    def values_of_logits(self, inner: Tensor, coordinates: Tensor) -> Tensor:
+        """Return the values (N, D) of logits s, (N, D), among those above 0."""
         knot, weight = self._between(coordinates)
-        empty = self._lerp(self.empty, knot, weight)
-        tiny = torch.finfo(excess.dtype).tiny
-        inner = empty + excess + torch.log(-torch.expm1(-excess.clamp(min=tiny))) - functional.softplus(empty)
         place = ((inner - LOWEST) / SPACING).clamp(-FURTHEST, FURTHEST)
         node = place.floor().clamp(0, NODES - 2)
         index = (knot * len(self.groups) + torch.arange(len(self.groups), device=knot.device)) * NODES + node.long()

@@ -50,8 +50,11 @@ class PrincipalAxes(nn.Module):
         self.register_buffer("axes", eyes[0] if len(eyes) == 1 else torch.cat([eye.flatten() for eye in eyes]))
         self.register_buffer("variance", torch.ones(sum(sizes)))
 
-    def fit(self, points: Iterable[Tensor]) -> None:
-        """Fit to points, given in parts (N, D)."""
+    def fit(self, points: Iterable[Tensor], axes: Tensor | None = None) -> None:
+        """Fit to points, given in parts (N, D).
+
+        With ``axes``, those of another fit, only the variances along them are fitted.
+        """
         sums = [torch.zeros(size, size, dtype=torch.float64) for size in self.blocks]
         n = 0
         for part in points:
@@ -59,9 +62,13 @@ class PrincipalAxes(nn.Module):
             for total, piece in zip(sums, part.split(self.blocks, dim=1), strict=True):
                 double = piece.double()
                 total.add_(double.t() @ double)
-        found = [torch.linalg.eigh(total / n) for total in sums]
-        self.axes.copy_(torch.cat([axes.flatten() for _, axes in found]).reshape(self.axes.shape))
-        self.variance.copy_(torch.cat([variance for variance, _ in found]).clamp(min=LEAST_VARIANCE))
+        if axes is None:
+            each = [torch.linalg.eigh(total / n)[1] for total in sums]
+            axes = torch.cat([one.flatten() for one in each]).reshape(self.axes.shape)
+        self.axes.copy_(axes)
+        pairs = zip(self._each(), sums, strict=True)
+        variance = [((total / n) @ one.double() * one.double()).sum(dim=0) for one, total in pairs]
+        self.variance.copy_(torch.cat(variance).clamp(min=LEAST_VARIANCE))
 
     def forward(self, points: Tensor) -> Tensor:
         """Return the components of points along the axes, (N, D)."""

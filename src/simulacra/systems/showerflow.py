@@ -19,7 +19,7 @@ from pydantic import Field
 
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.kinds import showers
-from simulacra.kinds.distilled import student_of
+from simulacra.kinds.distilled import begun_as, student_of
 from simulacra.kinds.showers import CARRIES, CONDITIONS, ConditionNames, Showers, to_variables
 from simulacra.settings import CheckedSettings
 
@@ -37,6 +37,10 @@ MAKES: Final = "events"
 MOST_FITTED: Final = 25_000
 #: and of cells in these showers: this many showers of 6480 cells would fill the memory several times
 MOST_CELLS_FITTED: Final = 40_000_000
+#: what the description says of the representation; a student has its teacher's
+REPRESENTATION: Final = ("follows_axis", "moments", "nudged", "annihilation")
+#: what an adapted model takes from another: its networks, and its principal axes, in which its networks work
+LEARNED: Final = ("sections.", "cells.", "section_moments.", "cell_hurdle.", "axes.axes")
 #: of the validation losses: enough draws of noise that their error comes from events and not from noise
 VALIDATION_BATCHES: Final = 50
 VALIDATION_DRAWS: Final = 4
@@ -47,13 +51,20 @@ class Settings(CheckedSettings):
     """Settings of precise showers.
 
     ``family`` is that of the networks (:class:`~simulacra.models.shower_flow.ShowerFlow`); with a ``teacher``, a run
-    folder or a model file of flow matching, its steps are distilled into the fewer steps given here.
+    folder or a model file of flow matching, its steps are distilled into the fewer steps given here, also into smaller
+    networks. With ``adapted_from``, a run folder or a model file of another particle or detector, the networks begin as
+    that model's, where they have the same size, so that few showers are enough. With
+    ``follow_axis``, showers that enter elsewhere or at an angle are learned in a frame of cells that follows their axis
+    (:class:`~simulacra.representations.shower_axis.ShowerAxis`). ``moments`` is the width of the networks that are
+    fitted first, to the mean and width of all scores given the conditions
+    (:class:`~simulacra.representations.conditional_moments.ConditionalMoments`); 0 for none.
     """
 
     kind: Literal["showerflow"] = "showerflow"
     conditions: ConditionNames = ("incident_energy",)
     family: Literal["flow_matching", "flow", "autoencoder"] = "flow_matching"
     teacher: str | None = None
+    adapted_from: str | None = None
     width: Annotated[int, Field(ge=1, le=8192)] = 512
     blocks: Annotated[int, Field(ge=1, le=64)] = 3
     knots: Annotated[int, Field(ge=2, le=256)] = 16
@@ -62,6 +73,8 @@ class Settings(CheckedSettings):
     solver: Literal["euler", "midpoint", "heun"] = "midpoint"
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     reflections: bool = True
+    follow_axis: bool = True
+    moments: Annotated[int, Field(ge=0, le=8192)] = 128
 
 
 class Trainer:
@@ -72,9 +85,11 @@ class Trainer:
         self.settings = settings
         self.showers = Showers(events, settings.conditions)
         self.description = self.showers.description
-        alike = ("family", "conditions", "width", "blocks", "knots")
+        alike = ("family", "conditions", "knots")
         self.family: PointFamily = (
-            student_of(settings, self.description, build, alike) if settings.teacher else self._untrained(events)
+            student_of(settings, self.description, build, alike, representation=REPRESENTATION)
+            if settings.teacher
+            else self._untrained(events)
         )
         self._validated: tuple[xr.Dataset, list[dict[str, Tensor]]] | None = None
 
@@ -85,13 +100,22 @@ class Trainer:
         from simulacra.generators.flow_matching import FlowMatching
         from simulacra.generators.variational import Variational
 
-        model: Any = build(self.settings, self.description)
         most = min(MOST_FITTED, MOST_CELLS_FITTED // self.showers.geometry.n_cells)
-        fitted = self.showers.tensors(events.isel(event=slice(0, most)))
+        first = events.isel(event=slice(0, most))
+        self.description["follows_axis"] = self.settings.follow_axis
+        self.description["moments"] = self.settings.moments
+        self.description["nudged"] = True
+        self.description["annihilation"] = self.showers.annihilation(first)
+        model: Any = build(self.settings, self.description)
+        fitted = self.showers.tensors(first)
         if self.settings.reflections:
             # The representations learn from showers and their mirror images, as the networks do.
             fitted = self.showers.all_mirror_images(**fitted)
-        model.fit(fitted["shower"], fitted["conditions"], torch.Generator().manual_seed(0))
+        axes = None
+        if self.settings.adapted_from:
+            begun = begun_as(model, self.settings.adapted_from, LEARNED)
+            axes = begun.get("axes.axes")
+        model.fit(fitted["shower"], fitted["conditions"], torch.Generator().manual_seed(0), axes)
         families = {"flow_matching": FlowMatching, "flow": NormalisingFlow, "autoencoder": Variational}
         return families[self.settings.family](model, average_decay=self.settings.average_decay)
 
@@ -108,7 +132,7 @@ class Trainer:
             energies = shares.energies(physical["shower"])
             return {
                 **physical,
-                "scores": shares.scores(physical["shower"]),
+                "scores": self.family.average.scores(**physical),
                 "energies": energies,
             }
 
@@ -156,6 +180,11 @@ def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
         section_steps=settings.section_steps,
         cell_steps=settings.cell_steps,
         solver=settings.solver,
+        # Model files from before these were there have none of them.
+        follow_axis=bool(description.get("follows_axis")),
+        annihilation=description.get("annihilation"),
+        moments=int(description.get("moments") or 0),
+        nudged=bool(description.get("nudged")),
     )
 
 

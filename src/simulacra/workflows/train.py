@@ -162,6 +162,7 @@ def _complete(before: dict[Path, int], run: Path) -> str:
 
 def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: bool = True) -> Outcome:
     """Train the experiment's system on its data into ``run``."""
+    from simulacra.progress import quiet_parts
     from simulacra.systems import trained_system
     from simulacra.training.loop import train as train_loop
     from simulacra.training.run import prepare, read_parts
@@ -177,7 +178,8 @@ def run_experiment(experiment: Experiment, run: Path, source: str, *, progress: 
         hold_out=experiment.data.hold_out,
         in_memory=experiment.data.in_memory,
     )
-    trainer = prepare(experiment, lambda: module.Trainer(settings, training))
+    with quiet_parts(quiet=not progress):
+        trainer = prepare(experiment, lambda: module.Trainer(settings, training))
     return train_loop(experiment, trainer, training, validation, run, source=source, progress=progress)
 
 

@@ -1,0 +1,88 @@
+"""The cells of a shower as scores given the context: how probable is a hit, and how large, by a small network."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from simulacra.representations.conditional_quantiles import (
+    ConditionalQuantiles,
+    hit_logit,
+    hit_score,
+    logit_of_score,
+    open_uniform,
+)
+from simulacra.representations.fitting import Draw, Perceptron, fit
+
+#: largest logarithm of a width, up or down
+MOST: Final = 4.0
+#: largest change of the logit of an empty cell
+MOST_LOGIT: Final = 12.0
+
+
+class ConditionalHurdle(nn.Module):
+    r"""A hurdle model (Cragg, Econometrica 39 (1971) 829) of values (N, D), many of them 0, given a context (N, C).
+
+    The quantiles of a value at the energy of its section
+    (:class:`~simulacra.representations.conditional_quantiles.ConditionalQuantiles`) know how often it is 0 and how the
+    others are distributed there, on average over all else. With s the logit of a value above 0 in these quantiles, and
+    g0 that of the probability to be 0, a network given the context changes both:
+
+    .. math::
+
+        g_0 \to g_0 + d(\text{context}), \qquad s \to (s - m(\text{context})) / w(\text{context}).
+
+    It is fitted by its likelihood, a Bernoulli and a logistic distribution, with independent components. Scores are
+    then nearly standard normal at each context, zeros included: whether a rare cell is hit hangs on the number of hits
+    in its section, and no mean of its score can say so, because that of an empty cell is drawn at random.
+
+    Parameters
+    ----------
+    size, context:
+        number of components of a point, and of its context.
+    width:
+        of the two hidden layers.
+    """
+
+    def __init__(self, size: int, context: int, width: int = 128) -> None:
+        super().__init__()
+        self.network = Perceptron(context, width, 3 * size)
+
+    def fit(self, draw: Draw, n: int, rng: torch.Generator) -> None:
+        """Fit to ``n`` events; ``draw(rows)`` returns the logits s and thresholds g0 (N, D), and the context."""
+        fit(self, self._loss, draw, n, rng, "fitting hits of cells")
+
+    def forward(self, context: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return g0, m and w, (N, D) each, given the context (N, C) and the thresholds (N, D) of the quantiles."""
+        change, mean, log_width = self.network(context).chunk(3, dim=1)
+        width = torch.exp(MOST * torch.tanh(log_width * (1.0 / MOST)))
+        return thresholds + change.clamp(-MOST_LOGIT, MOST_LOGIT), mean, width
+
+    def scores(self, logits: Tensor, thresholds: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the scores (N, D) of logits s, minus infinity for 0; those of zeros are drawn."""
+        empty, mean, width = self(context, thresholds)
+        hit = torch.isfinite(logits)
+        inner = (torch.where(hit, logits, 0.0) - mean) / width
+        scores = torch.where(hit, hit_score(inner, empty), -torch.inf)
+        return ConditionalQuantiles.dequantise(scores, empty, open_uniform(scores, rng))
+
+    @staticmethod
+    def excess(scores: Tensor, empty: Tensor) -> Tensor:
+        """Return g - g0, (N, D), above 0 for hits, of scores (N, D) and thresholds g0 of :meth:`forward`."""
+        return logit_of_score(scores) - empty
+
+    @staticmethod
+    def logits(excess: Tensor, empty: Tensor, mean: Tensor, width: Tensor) -> Tensor:
+        """Return the logits s (N, D) of an excess above 0, given g0, m and w of :meth:`forward`."""
+        return torch.addcmul(mean, hit_logit(excess, empty), width)
+
+    def _loss(self, logits: Tensor, thresholds: Tensor, context: Tensor) -> Tensor:
+        """Return the mean negative log likelihood of a component."""
+        empty, mean, width = self(context, thresholds)
+        hit = torch.isfinite(logits)
+        z = (torch.where(hit, logits, 0.0) - mean) / width
+        of_hit = functional.softplus(empty) + z + 2.0 * functional.softplus(-z) + width.log()
+        return torch.where(hit, of_hit, functional.softplus(-empty)).mean()
