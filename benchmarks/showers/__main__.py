@@ -21,7 +21,18 @@ from benchmarks.records import write_record
 from benchmarks.showers.cost import cost_of
 from benchmarks.showers.drawing import Job
 from benchmarks.showers.figure import front
-from benchmarks.showers.models import LIST, PARTICLES, Entry, digest, files_of, geant4, read_entries, with_given
+from benchmarks.showers.models import (
+    LIST,
+    PARTICLES,
+    Entry,
+    digest,
+    files_of,
+    geant4,
+    read_entries,
+    read_goals,
+    read_record_name,
+    with_given,
+)
 from benchmarks.showers.quality import FOLDS, area, distances
 from benchmarks.showers.speed import speed
 from benchmarks.showers.summary import GOALS, JUDGED, NOT_TRAINED, model_record
@@ -46,6 +57,7 @@ def main() -> None:
     if arguments.fresh:
         shutil.rmtree(folder / "results", ignore_errors=True)
     entries = _or_stop(lambda: with_given(read_entries(arguments.list), arguments.models))
+    goals, record_name = read_goals(arguments.list, GOALS), read_record_name(arguments.list)
     chosen = [e for e in entries.values() if arguments.only is None or e.name.startswith(tuple(arguments.only))]
     sources = _or_stop(lambda: _sources(arguments, {entry.particle for entry in chosen}))
     published = None
@@ -89,12 +101,12 @@ def main() -> None:
             "quick": arguments.quick,
             "seconds_a_time": seconds,
         },
-        "goals": GOALS,
+        "goals": goals,
         "particles": {
             particle: _particle(arguments, source, truths[particle])
             | {
                 "models": [
-                    model_record(entry, statuses[entry.name], costs.get(entry.name), stages[entry.name])
+                    model_record(entry, statuses[entry.name], costs.get(entry.name), stages[entry.name], goals)
                     for entry in listed
                     if entry.particle == particle
                 ]
@@ -108,10 +120,10 @@ def main() -> None:
         "core_seconds_of_all_stages": sum(stage["core_seconds"] for stage in found.values()),
     }
     output: Path = arguments.output or (folder / "quick" if arguments.quick else Path("benchmarks/results"))
-    record = write_record(output / "showers.json", record)
-    write_whole(output / "showers.md", print_tables(record))
+    record = write_record(output / f"{record_name}.json", record)
+    write_whole(output / f"{record_name}.md", print_tables(record))
     for suffix, drawing in zip(("svg", "png"), front(record, published), strict=True):
-        write_whole(output / f"showers.{suffix}", drawing)
+        write_whole(output / f"{record_name}.{suffix}", drawing)
     print(f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes; written to {output / 'showers.json'}")
 
 

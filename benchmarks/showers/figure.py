@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.showers.summary import GOALS, JUDGED
+from benchmarks.showers.summary import JUDGED
 from benchmarks.showers.tables import SPELLED
 
 from simulacra.judges.published_results import Published
@@ -29,7 +29,7 @@ def front(record: dict[str, Any], published: Published | None) -> tuple[bytes, b
     The filled markers of generators are at milliseconds per effective shower in batches of 100, Geant4 at its own time;
     the shaded corner is the region of the goals.
     """
-    rows = record["particles"]
+    rows, goals = record["particles"], record["goals"]
     families = list(dict.fromkeys(m["family"] for there in rows.values() for m in there["models"]))
     drawn = [name for name in families if name != "Geant4"]
     judged = {m["family"] for there in rows.values() for m in there["models"] if m["status"] == JUDGED}
@@ -38,7 +38,7 @@ def front(record: dict[str, Any], published: Published | None) -> tuple[bytes, b
         places = [(particle, which) for particle in rows for which in TITLES]
         marks = [_marks(rows[particle], which, drawn, published) for particle, which in places]
         for axes, (particle, which), here in zip(panels.ravel(), places, marks, strict=True):
-            draw_front(axes, here, truth=(0.5, 0.0), goals=(GOALS["milliseconds"][BATCH], GOALS[which]))
+            draw_front(axes, here, truth=(0.5, 0.0), goals=(goals["milliseconds"][BATCH], goals[which]))
             title(axes, f"{SPELLED[particle]}, {TITLES[which]}")
             axes.set_ylabel("AUC (0.5: as Geant4)")
         for axes in panels[-1]:

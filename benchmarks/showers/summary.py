@@ -19,7 +19,11 @@ JUDGED: Final = "judged"
 
 
 def model_record(
-    entry: Entry, status: str, cost: Mapping[str, Any] | None, stages: Mapping[str, Mapping[str, Any]]
+    entry: Entry,
+    status: str,
+    cost: Mapping[str, Any] | None,
+    stages: Mapping[str, Mapping[str, Any]],
+    goals: Mapping[str, Any] = GOALS,
 ) -> dict[str, Any]:
     """Return the record of a model; only its name if it is not trained.
 
@@ -29,6 +33,8 @@ def model_record(
         "judged", "not trained", or why it cannot be judged.
     stages:
         the results, by "low_level", "shapes", "distances" and "speed".
+    goals:
+        as ``GOALS``.
     """
     record: dict[str, Any] = {
         "name": entry.name,
@@ -55,7 +61,7 @@ def model_record(
         record["milliseconds_per_effective_shower"] = {
             str(batch): stages["speed"]["fastest"][str(batch)]["median"] / share for batch in BATCHES
         }
-        record["goals"] = reached(record)
+        record["goals"] = reached(record, goals)
     return record
 
 
@@ -64,9 +70,9 @@ def busy(record: Mapping[str, Any]) -> bool:
     return any(told.get("cores", 1.0) < FEWEST_CORES for told in record.get("milliseconds", {}).values())
 
 
-def reached(record: Mapping[str, Any]) -> dict[str, bool]:
+def reached(record: Mapping[str, Any], goals: Mapping[str, Any] = GOALS) -> dict[str, bool]:
     """Return which goals a model reaches: its AUCs, and its milliseconds per effective shower."""
-    found = {which: area["auc"] <= GOALS[which] for which, area in record["auc"].items()}
-    for batch, most in GOALS["milliseconds"].items():
+    found = {which: area["auc"] <= goals[which] for which, area in record["auc"].items()}
+    for batch, most in goals["milliseconds"].items():
         found[f"batch_{batch}"] = record["milliseconds_per_effective_shower"][batch] <= most
     return found

@@ -58,16 +58,23 @@ class Sources:
 def pair(sources: Sources) -> tuple[xr.Dataset, xr.Dataset, str]:
     """Return two samples of Geant4 without common showers, and their description.
 
-    The truth and the shipped reference sample; if these are the same, halves of the truth.
+    The truth and the shipped reference sample; if these are the same, or of other conditions, halves of the truth.
     """
     truth = sources.events()
     if sources.truth is not None:
         other = _some(reference.load(REFERENCES[sources.particle]), sources.most)
-        if other["shower"].shape[1] == truth["shower"].shape[1] and not _share_a_shower(truth, other):
+        alike = _conditions(truth) == _conditions(other) and other["shower"].shape[1] == truth["shower"].shape[1]
+        if alike and not _share_a_shower(truth, other):
             return truth, other, f"{sources.said()} and the shipped reference sample, of other seeds and other energies"
     middle = truth.sizes["event"] // 2
     halves = [truth.isel(event=slice(start, start + middle)) for start in (0, middle)]
     return halves[0], halves[1], f"halves of {sources.said()}, each half as large as what generators are judged with"
+
+
+def _conditions(events: xr.Dataset) -> set[str]:
+    """Return the names of the conditions that vary."""
+    names = [str(name) for name, one in events.data_vars.items() if one.attrs.get("role") == "condition"]
+    return {name for name in names if float(np.ptp(events[name].values)) > 0}
 
 
 def milliseconds(events: xr.Dataset) -> float | None:

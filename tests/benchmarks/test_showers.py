@@ -275,7 +275,7 @@ def front_record() -> dict[str, Any]:
         "models": rows,
     }
     settings = {"seed": 1, "folds": 5, "cell_threshold": 0.0}
-    return {"settings": settings, "processor": "a processor", "particles": {"e+": there}}
+    return {"settings": settings, "goals": summary.GOALS, "processor": "a processor", "particles": {"e+": there}}
 
 
 def test_times_of_a_busy_machine_are_called_so() -> None:

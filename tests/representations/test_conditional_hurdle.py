@@ -5,7 +5,7 @@ import math
 import torch
 
 from simulacra.representations.conditional_hurdle import ConditionalHurdle
-from simulacra.representations.conditional_quantiles import ConditionalQuantiles
+from simulacra.representations.conditional_quantiles import ConditionalQuantiles, open_uniform
 
 
 def events(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -30,12 +30,21 @@ def fitted() -> tuple[ConditionalQuantiles, ConditionalHurdle]:
     return quantiles, made
 
 
+def scores_of(made: ConditionalHurdle, *arguments: torch.Tensor) -> torch.Tensor:
+    """Return scores with those of zeros drawn at random."""
+    found, most = made.censored(*arguments)
+    uniform = open_uniform(found, torch.Generator().manual_seed(7))
+    return torch.where(
+        torch.isfinite(found), found, torch.special.ndtri(uniform * torch.special.ndtr(most)).clamp(-6, 6)
+    )
+
+
 def test_scores_are_standard_normal_at_each_context() -> None:
     quantiles, made = fitted()
     values, coordinate, context = events(12000, 4)
     rng = torch.Generator().manual_seed(5)
     logits, thresholds = quantiles.hit_logits(values, coordinate), quantiles.thresholds(coordinate)
-    found = made.scores(logits, thresholds, context, rng)
+    found = scores_of(made, logits, thresholds, context)
     plain = quantiles(values, coordinate, torch.rand(values.shape, generator=rng).clamp(1e-6, 1 - 1e-6))
     for low in (-1.0, -0.2, 0.6):
         chosen = ((context > low) & (context < low + 0.4)).flatten()
@@ -61,9 +70,7 @@ def test_cells_come_back_from_their_scores() -> None:
     quantiles, made = fitted()
     values, coordinate, context = events(500, 6)
     thresholds = quantiles.thresholds(coordinate)
-    scores = made.scores(
-        quantiles.hit_logits(values, coordinate), thresholds, context, torch.Generator().manual_seed(7)
-    )
+    scores = scores_of(made, quantiles.hit_logits(values, coordinate), thresholds, context)
     empty, mean, width = made(context, thresholds)
     excess = made.excess(scores, empty)
     assert (excess > 0).equal(values > 0)
@@ -81,9 +88,7 @@ def test_before_the_fit_the_quantiles_stay_as_they_are() -> None:
     assert empty.equal(thresholds)
     assert float(mean.abs().max()) == 0.0
     assert width.equal(torch.ones_like(width))
-    scores = ConditionalHurdle(2, 1).scores(
-        quantiles.hit_logits(values, coordinate), thresholds, context, torch.Generator().manual_seed(9)
-    )
+    scores = scores_of(ConditionalHurdle(2, 1), quantiles.hit_logits(values, coordinate), thresholds, context)
     known = quantiles.scores(values, coordinate)
     torch.testing.assert_close(scores[values > 0], known[values > 0])
     assert math.isfinite(float(scores.sum()))

@@ -36,6 +36,8 @@ MOST_AUTOREGRESSIVE: Final = 8
 MOST_CODES: Final = 64
 #: showers whose scores are in memory at once while the axes are fitted
 FITTED_AT_ONCE: Final = 256
+#: showers for the correlations of cells; more would not change them
+MOST_LATENT: Final = 20_000
 
 
 class ShowerFlow(nn.Module):
@@ -142,8 +144,14 @@ class ShowerFlow(nn.Module):
             self.section_moments.fit(sections, len(shower), rng)
         if self.cell_hurdle is not None:
             self.cell_hurdle.fit(hits, len(shower), rng)
-        parts = torch.arange(len(shower)).split(FITTED_AT_ONCE)
-        self.axes.fit((self._dequantised(*hits(rows), rng) for rows in parts), axes)
+        if self.cell_hurdle is None:
+            parts = torch.arange(len(shower)).split(FITTED_AT_ONCE)
+            self.axes.fit((self._dequantised(*hits(rows)[:2], rng) for rows in parts), axes)
+        else:
+            rows = torch.randperm(len(shower), generator=rng)[:MOST_LATENT]
+            pieces = (self.cell_hurdle.censored(*hits(part)) for part in rows.split(FITTED_AT_ONCE))
+            found, thresholds = (torch.cat(each) for each in zip(*pieces, strict=True))
+            self.axes.fit([self.axes.drawn(found, thresholds, rng)], axes)
         if isinstance(self.cells, Velocity):
             self.cells.variance.copy_(self.axes.variance)
 
@@ -180,6 +188,17 @@ class ShowerFlow(nn.Module):
     def scores(self, shower: Tensor, conditions: Tensor) -> Tensor:
         """Return what batches hold as ``scores`` (N, cells), of showers (N, cells) [MeV]."""
         return self._cell_scores(self.in_frame(shower, conditions))
+
+    def latent_scores(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> Tensor:
+        """Return what batches hold as ``latent``: the scores of empty cells, drawn given all others, (N, cells)."""
+        hurdle = self.cell_hurdle
+        if hurdle is None:
+            raise ValueError("empty cells have no latent scores without a hurdle")
+        energies, conditions = batch["energies"], batch["conditions"]
+        sections = self._sections(batch["shower"], energies, conditions, rng)
+        known = torch.cat([self.context(conditions), sections], dim=1)
+        found, most = hurdle.censored(batch["scores"], self.cell_shares.thresholds(energies), known)
+        return self.axes.imputed(found, most, rng)
 
     def _cell_scores(self, cells: Tensor) -> Tensor:
         """Return the scores of cells (N, cells) [MeV], or their logits among hits; minus infinity for empty cells."""
@@ -221,7 +240,12 @@ class ShowerFlow(nn.Module):
         if stage == "sections":
             return _relative(self.section_moments, sections, context), context
         known = torch.cat([context, sections], dim=1)
-        scores = self._dequantised(batch["scores"], self.cell_shares.thresholds(energies), known, rng)
+        thresholds = self.cell_shares.thresholds(energies)
+        if self.cell_hurdle is None:
+            scores = self._dequantised(batch["scores"], thresholds, rng)
+        else:
+            found, most = self.cell_hurdle.censored(batch["scores"], thresholds, known)
+            scores = torch.where(torch.isfinite(found), found, torch.minimum(batch["latent"], most))
         return self.axes(scores) / self._scale(), known
 
     def _sections(self, shower: Tensor, energies: Tensor, conditions: Tensor, rng: torch.Generator) -> Tensor:
@@ -230,10 +254,8 @@ class ShowerFlow(nn.Module):
         fractions = self.section_energies(energies, conditions[:, 0], open_uniform(energies, rng))
         return torch.cat([fractions, self.section_shapes(shower, energies, rng, middles)], dim=1)
 
-    def _dequantised(self, scores: Tensor, thresholds: Tensor, known: Tensor, rng: torch.Generator) -> Tensor:
+    def _dequantised(self, scores: Tensor, thresholds: Tensor, rng: torch.Generator) -> Tensor:
         """Return scores (N, cells) with random ones below the thresholds (N, cells) for empty cells."""
-        if self.cell_hurdle is not None:
-            return self.cell_hurdle.scores(scores, thresholds, known, rng)
         return self.cell_shares.quantiles.dequantise(scores, thresholds, open_uniform(scores, rng))
 
     def _scale(self) -> Tensor | float:

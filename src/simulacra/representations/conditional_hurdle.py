@@ -8,13 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simulacra.representations.conditional_quantiles import (
-    ConditionalQuantiles,
-    hit_logit,
-    hit_score,
-    logit_of_score,
-    open_uniform,
-)
+from simulacra.representations.conditional_quantiles import hit_logit, hit_score, logit_of_score, score_of_logit
 from simulacra.representations.fitting import Draw, Perceptron, fit
 
 #: largest logarithm of a width, up or down
@@ -61,13 +55,12 @@ class ConditionalHurdle(nn.Module):
         width = torch.exp(MOST * torch.tanh(log_width * (1.0 / MOST)))
         return thresholds + change.clamp(-MOST_LOGIT, MOST_LOGIT), mean, width
 
-    def scores(self, logits: Tensor, thresholds: Tensor, context: Tensor, rng: torch.Generator) -> Tensor:
-        """Return the scores (N, D) of logits s, minus infinity for 0; those of zeros are drawn."""
+    def censored(self, logits: Tensor, thresholds: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores (N, D) of logits s, minus infinity for 0, and the scores below which a value is 0."""
         empty, mean, width = self(context, thresholds)
         hit = torch.isfinite(logits)
         inner = (torch.where(hit, logits, 0.0) - mean) / width
-        scores = torch.where(hit, hit_score(inner, empty), -torch.inf)
-        return ConditionalQuantiles.dequantise(scores, empty, open_uniform(scores, rng))
+        return torch.where(hit, hit_score(inner, empty), -torch.inf), score_of_logit(empty)
 
     @staticmethod
     def excess(scores: Tensor, empty: Tensor) -> Tensor:

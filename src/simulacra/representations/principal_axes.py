@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from simulacra.representations.latent_scores import fitted, imputed
+
 LEAST_VARIANCE = 1e-3
 
 
@@ -69,6 +71,24 @@ class PrincipalAxes(nn.Module):
         pairs = zip(self._each(), sums, strict=True)
         variance = [((total / n) @ one.double() * one.double()).sum(dim=0) for one, total in pairs]
         self.variance.copy_(torch.cat(variance).clamp(min=LEAST_VARIANCE))
+
+    def drawn(self, points: Tensor, thresholds: Tensor, rng: torch.Generator) -> Tensor:
+        """Return points (N, D), those of minus infinity drawn below thresholds (N, D) as moments that are fitted say.
+
+        See :func:`~simulacra.representations.latent_scores.fitted`.
+        """
+        parts = zip(points.split(self.blocks, dim=1), thresholds.split(self.blocks, dim=1), strict=True)
+        return torch.cat([fitted(point, most, rng)[1] for point, most in parts], dim=1)
+
+    def imputed(self, points: Tensor, thresholds: Tensor, rng: torch.Generator) -> Tensor:
+        """Return points (N, D), those of minus infinity drawn below thresholds (N, D) as the fitted axes say.
+
+        See :func:`~simulacra.representations.latent_scores.imputed`.
+        """
+        variances = self.variance.split(self.blocks)
+        moments = [(axes * variance) @ axes.t() for axes, variance in zip(self._each(), variances, strict=True)]
+        parts = zip(points.split(self.blocks, dim=1), thresholds.split(self.blocks, dim=1), moments, strict=True)
+        return torch.cat([imputed(*part, rng) for part in parts], dim=1)
 
     def forward(self, points: Tensor) -> Tensor:
         """Return the components of points along the axes, (N, D)."""

@@ -127,14 +127,16 @@ class Trainer:
         import torch
 
         physical = self.showers.tensors(events)
-        shares = self.family.average.cell_shares
+        model = self.family.average
         with torch.no_grad():
-            energies = shares.energies(physical["shower"])
-            return {
+            tensors = {
                 **physical,
-                "scores": self.family.average.scores(**physical),
-                "energies": energies,
+                "scores": model.scores(**physical),
+                "energies": model.cell_shares.energies(physical["shower"]),
             }
+            if model.cell_hurdle is not None:
+                tensors["latent"] = model.latent_scores(tensors, torch.Generator().manual_seed(0))
+        return tensors
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
         """Mirror each shower along phi and eta with probability 1/2: the detector cannot tell the difference."""
