@@ -15,13 +15,19 @@ from simulacra.trained.judged_file import JudgedNumber, JudgedRecord, judged_fil
 #: the benchmarks whose stages have rows of models, and what precedes a model's name in their rows
 STAGED: Final = ("jets", "sky")
 FOREGOING: Final = re.compile(r"^taggers of top quarks, trained on ")
+#: the command of each record of the front
+SHOWERS: Final = {
+    "showers": "make bench-showers",
+    "showers-any-direction": 'make bench-showers ARGS="--list benchmarks/showers/any_direction.toml"',
+}
 INPUTS: Final = {"low_level": "AUC on cells", "shapes": "AUC on shapes"}
 
 
 def files(found: Mapping[str, Any]) -> dict[str, str]:
     """Return the file of judged numbers of each shipped model that was judged, by its path in the package."""
     made: dict[str, list[JudgedRecord]] = {}
-    named = (*_staged(found), *_calogan(found["calogan"]), *_showers(found["showers"]), _stars(found["sky"]["streams"]))
+    showers = (record for name in SHOWERS for record in _showers(found[name], SHOWERS[name]))
+    named = (*_staged(found), *_calogan(found["calogan"]), *showers, _stars(found["sky"]["streams"]))
     for name, record in named:
         made.setdefault(name, []).append(record)
     texts = {judged_file(WEIGHTS / f"{name}.safetensors"): text_of(made[name]) for name in shipped() if name in made}
@@ -101,7 +107,7 @@ def _calogan(found: Mapping[str, Any]) -> Iterator[tuple[str, JudgedRecord]]:
         )
 
 
-def _showers(found: Mapping[str, Any]) -> Iterator[tuple[str, JudgedRecord]]:
+def _showers(found: Mapping[str, Any], command: str) -> Iterator[tuple[str, JudgedRecord]]:
     for particle in found["particles"].values():
         truth = next(model for model in particle["models"] if model["family"] == "Geant4")
         for model in particle["models"]:
@@ -132,7 +138,7 @@ def _showers(found: Mapping[str, Any]) -> Iterator[tuple[str, JudgedRecord]]:
             yield (
                 model["weights"],
                 JudgedRecord(
-                    command="make bench-showers",
+                    command=command,
                     weights=tuple(filter(None, [model.get("weights_sha256")])),
                     truth=particle["truth"],
                     events=particle["showers"],

@@ -40,7 +40,10 @@ Tables = Mapping[str, Callable[[dict[str, Any]], str]]
 PAGES: Final[Mapping[str, Tables]] = {
     "README.md": {"shipped": shipped.shipped},
     "docs/systems.md": {"systems": systems.systems},
-    "docs/showers.md": {"front": lambda found: page_of(found["showers"])},
+    "docs/showers.md": {
+        "front": lambda found: page_of(found["showers"]),
+        "any direction": lambda found: page_of(found["showers-any-direction"]),
+    },
     "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
     "docs/stability.md": {"start": stability.start},
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},

@@ -16,6 +16,7 @@ SHIPPED: Final = {
     "calo-eplus": ("e⁺", ALONG_THE_AXIS),
     "calo-gamma": ("γ", ALONG_THE_AXIS),
     "calo-eplus-angle": ("e⁺", AT_AN_ANGLE),
+    "calo-gamma-angle": ("γ", AT_AN_ANGLE),
     "calogan-eplus": ("e⁺", ALONG_THE_AXIS),
     "calogan-gamma": ("γ", ALONG_THE_AXIS),
     "calogan-eplus-angle": ("e⁺", AT_AN_ANGLE),
@@ -26,13 +27,14 @@ INPUTS: Final = {"low_level": "cells", "shapes": "observables"}
 
 def shipped(found: dict[str, Any]) -> str:
     """Return a row for each shipped generator, and for Geant4 against Geant4."""
-    models = [model for there in found["showers"]["particles"].values() for model in there["models"]]
+    fronts = (found["showers"], found["showers-any-direction"])
+    models = [model for front in fronts for there in front["particles"].values() for model in there["models"]]
     rows = []
     for there, spelled in zip(found["showers"]["particles"].values(), ("e⁺", "γ"), strict=True):
         itself = next(model for model in there["models"] if model["family"] == "Geant4")
         rows.append(("Geant4 against Geant4", spelled, *_areas(itself), f"{there['geant4_milliseconds']:.3g}", NOTHING))
     for name, (particle, conditions) in SHIPPED.items():
-        model = next((m for m in models if m["weights"] == name and m["refiner"] is None), None)
+        model = next((m for m in models if m["weights"] == name and m["refiner"] is None and "auc" in m), None)
         cells = [NOTHING] * 4
         if model is not None:
             milliseconds = model["milliseconds"][BATCH]["median"]

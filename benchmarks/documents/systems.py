@@ -58,7 +58,7 @@ ROWS: Final[tuple[tuple[str, str, str, str, Callable[[Found], str], str], ...]] 
     (
         "`showerflow`",
         "CaloFlow and flow matching, distilled",
-        "`calo-eplus`, `calo-gamma`, `calo-eplus-angle`",
+        "`calo-eplus`, `calo-gamma`, `calo-eplus-angle`, `calo-gamma-angle`",
         "[showers](showers.md)",
         _showers("calo-gamma"),
         "0.626, 2.8 ms: CaloINN, photons of another detector ([2410.21611](https://arxiv.org/abs/2410.21611))",

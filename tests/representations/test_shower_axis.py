@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from simulacra.geometry import CalorimeterGeometry
-from simulacra.models.shower_gan import reflect, reflect_conditions
+from simulacra.models.shower_gan import flipped, reflect, reflect_conditions
 from simulacra.representations.section_shapes import SectionShapes
 from simulacra.representations.shower_axis import ShowerAxis
 from tiny_calogan import FIVE
@@ -121,3 +121,35 @@ def test_a_shower_that_only_moves_has_no_slope() -> None:
     asked = torch.tensor([[10.0, 30.0], [20.0, -30.0]])
     expected = torch.tensor([0.0, 30.0])[None, :, None].repeat(2, 1, 3) * torch.tensor([1.0, -1.0])[:, None, None]
     torch.testing.assert_close(made(asked), expected)
+
+
+def test_the_padded_frame_holds_each_cell_once_and_parts_opposite_edges() -> None:
+    asked, made = conditions(), ShowerAxis(CALOGAN, FIVE, 50.0, math.tan(0.35), padded=True)
+    assert made.padded_shapes == [(3, 96), (16, 16), (16, 8)]
+    cells = torch.rand(300, 504, generator=torch.Generator().manual_seed(5))
+    whole = made.frame(asked)[0]
+    frame = made.follow(cells, asked)
+    padded = made.spread(frame, whole, torch.full((300, 672), torch.nan))
+    assert made.gathered(padded, whole).equal(frame)
+    assert bool((torch.isfinite(padded).sum(dim=1) == 504).all())
+    # The columns of the second section in the order of the detector, from the middle of the frame on.
+    for event in range(300):
+        seen = padded[event, 288:544].reshape(16, 16)
+        columns = [i for i in range(16) if bool(torch.isfinite(seen[:, i]).any())]
+        gaps = [b - a for a, b in zip(columns, columns[1:], strict=False) if b - a > 1]
+        assert len(columns) == 12
+        assert len(gaps) <= 1
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(True, False), (False, True)])
+def test_the_padded_frame_is_mirrored_like_the_detector(rows: bool, columns: bool) -> None:
+    asked, made = conditions(), ShowerAxis(CALOGAN, FIVE, 50.0, math.tan(0.35), padded=True)
+    cells = torch.rand(300, 504, generator=torch.Generator().manual_seed(6))
+    masks = torch.full((300,), rows), torch.full((300,), columns)
+
+    def padded(shower: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        return made.spread(made.follow(shower, where), made.frame(where)[0], torch.zeros(300, 672))
+
+    found = padded(reflect(cells, CALOGAN, *masks), reflect_conditions(asked, FIVE, *masks))
+    expected = flipped(padded(cells, asked), made.padded_shapes, *masks)
+    assert float((found == expected).all(dim=1).double().mean()) > 0.98

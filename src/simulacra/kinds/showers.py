@@ -75,6 +75,8 @@ class Showers:
         self.geometry = CalorimeterGeometry.from_events(events)
         self.description = describe(events, CONDITIONS, conditions, CARRIES)
         self.validation = ShowerValidation(self.geometry, conditions)
+        #: rows and columns of each section in tensors whose sections have others than the detector's, by name
+        self.other_shapes: dict[str, Sequence[tuple[int, int]]] = {}
 
     def tensors(self, events: xr.Dataset) -> dict[str, Tensor]:
         """Return ``shower`` (N, cells) [MeV] and ``conditions`` (N, C) in physical units."""
@@ -120,10 +122,12 @@ class Showers:
         return {name: torch.stack([image[name] for image in images], dim=1).flatten(0, 1) for name in batch}
 
     def _reflected(self, name: str, tensor: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        from simulacra.models.shower_gan import reflect, reflect_conditions
+        from simulacra.models.shower_gan import flipped, reflect, reflect_conditions
 
         if name == "conditions":
             return reflect_conditions(tensor, self.conditions, rows, columns)
+        if name in self.other_shapes:
+            return flipped(tensor, self.other_shapes[name], rows, columns)
         return reflect(tensor, self.geometry, rows, columns) if tensor.shape[1:] == (self.geometry.n_cells,) else tensor
 
     def validate(self, model: nn.Module, events: xr.Dataset, rng: torch.Generator) -> Validation:

@@ -32,6 +32,7 @@ from simulacra.representations.conditional_quantiles import (
 from simulacra.representations.imposed_shapes import ImposedShapes
 from simulacra.representations.principal_axes import PrincipalAxes
 from simulacra.representations.section_energies import energies_of
+from simulacra.representations.shower_axis import ShowerAxis
 
 #: more than the cells of any section; infinity is not an integer
 MOST_HITS: Final = 1e9
@@ -118,10 +119,15 @@ class FoldedShares(nn.Module):
     """The inverse of :class:`~simulacra.representations.cell_shares.CellShares`, from principal components."""
 
     def __init__(
-        self, shares: CellShares, axes: PrincipalAxes, scale: Tensor | float, hurdle: ConditionalHurdle | None = None
+        self,
+        shares: CellShares,
+        axes: PrincipalAxes,
+        scale: Tensor | float,
+        hurdle: ConditionalHurdle | None = None,
+        axis: ShowerAxis | None = None,
     ) -> None:
         super().__init__()
-        self.hurdle = hurdle
+        self.hurdle, self.axis = hurdle, axis
         self.sizes = shares.sizes
         self.quantiles = FoldedQuantiles(shares.quantiles)
         self.blocks = axes.blocks
@@ -132,15 +138,25 @@ class FoldedShares(nn.Module):
             for square, unit in zip(squares, units.split(self.blocks), strict=True)
         )
 
-    def forward(self, components: Tensor, energies: Tensor, hits: Tensor, known: Tensor | None = None) -> Tensor:
-        """Map components (N, cells), section energies (N, S) [MeV] and hits (N, S) to the cells' shares.
+    def forward(
+        self,
+        components: Tensor,
+        energies: Tensor,
+        hits: Tensor,
+        known: Tensor | None = None,
+        whole: Tensor | None = None,
+    ) -> Tensor:
+        """Map components (N, places), section energies (N, S) [MeV] and hits (N, S) to the cells' shares.
 
-        They are not normalised. ``known`` is the context (N, C) of the hurdle, if there is one.
+        They are not normalised. ``known`` is the context (N, C) of the hurdle, ``whole`` the cells by which the frame
+        of the axis is rolled, if there are these.
         """
         thresholds, knot, weight = self.quantiles.at(energies.log())
         pieces = components.split(self.blocks, dim=1)
         turned = [torch.mm(piece, rotation) for piece, rotation in zip(pieces, self.rotations, strict=True)]
         scores = turned[0] if len(turned) == 1 else torch.cat(turned, dim=1)
+        if self.axis is not None and whole is not None:
+            scores = self.axis.gathered(scores, whole)
         if self.hurdle is None:
             mean = width = None
         else:
@@ -185,7 +201,7 @@ class FoldedShowerFlow(nn.Module):
         self.shapes = FoldedQuantiles(model.section_shapes.quantiles)
         shapes = model.imposed_shapes
         self.imposed_shapes = FoldedShapes(shapes) if isinstance(shapes, ImposedShapes) else shapes
-        self.shares = FoldedShares(model.cell_shares, model.axes, scale, model.cell_hurdle)
+        self.shares = FoldedShares(model.cell_shares, model.axes, scale, model.cell_hurdle, model.axis)
         self.register_buffer("edge", model.section_shapes.reach.clone())
         self.register_buffer("order", model.section_energies.order.argsort())
         self.register_buffer("most", torch.tensor(model.cell_shares.sizes))
@@ -193,8 +209,9 @@ class FoldedShowerFlow(nn.Module):
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Map standard normal noise (N, latent) and conditions (N, C) to energies in the cells, (N, cells), [MeV]."""
         context = self.conditions(conditions)
-        if self.axis is not None:
-            context = torch.cat([context, self.axis.offsets(conditions)], dim=1)
+        frame = None if self.axis is None else self.axis.frame(conditions)
+        if frame is not None:
+            context = torch.cat([context, frame[2]], dim=1)
         sections = self.sections(noise[:, : self.section_latent], context)
         if self.section_moments is not None:
             sections = self.section_moments.inverse(sections, context)
@@ -204,11 +221,11 @@ class FoldedShowerFlow(nn.Module):
         energies = self._energies(sections[:, :count], conditions[:, :1])
         lit, eta, phi, *rest = self.shapes(sections[:, count:], energies.log()).split(count, dim=1)
         hits = torch.minimum(without_nan(lit.floor()).clamp(1.0, MOST_HITS).long(), self.most)
-        shares = self.shares(components, energies, hits, known)
+        shares = self.shares(components, energies, hits, known, None if frame is None else frame[0])
         eta, phi = eta - self.edge[0], phi - self.edge[1]
-        if self.axis is not None:
-            shares = self.axis.inverse(shares, conditions)
-            place_eta, place_phi = self.axis.middles(conditions).unbind(dim=1)
+        if self.axis is not None and frame is not None:
+            shares = self.axis.rolled(shares, -frame[0])
+            place_eta, place_phi = frame[1].unbind(dim=1)
             eta, phi = eta + place_eta, phi + place_phi
         cells: Tensor = self.imposed_shapes(shares, energies, (hits, eta, phi, *rest))
         return cells

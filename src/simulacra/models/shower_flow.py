@@ -36,6 +36,8 @@ MOST_AUTOREGRESSIVE: Final = 8
 MOST_CODES: Final = 64
 #: showers whose scores are in memory at once while the axes are fitted
 FITTED_AT_ONCE: Final = 256
+#: a score that no other exceeds
+ANY: Final = 9.0
 #: showers for the correlations of cells; more would not change them
 MOST_LATENT: Final = 20_000
 
@@ -100,20 +102,21 @@ class ShowerFlow(nn.Module):
         n_sections, n_conditions = len(geometry.sections), len(condition_ranges)
         self.conditions = ParticleConditions(condition_ranges)
         follow_axis = follow_axis and geometry.kind == "cartesian" and any(name in condition_ranges for name in MOVING)
-        self.axis = _axis(geometry, condition_ranges) if follow_axis else None
+        self.axis = _axis(geometry, condition_ranges, padded=moments > 0) if follow_axis else None
         n_context = n_conditions + (2 * n_sections if self.axis else 0)
         self.section_energies = SectionEnergies(n_sections, knots, annihilation)
         self.section_shapes = SectionShapes(geometry, knots, self.axis.reach if self.axis else 0.0)
         self.cell_shares = CellShares([section.n_cells for section in geometry.sections], knots)
         self.imposed_shapes = NudgedShapes(geometry) if nudged else ImposedShapes(geometry)
-        self.axes = PrincipalAxes(*(section.n_cells for section in geometry.sections))
+        sizes = self.axis.padded_sizes if self.axis else [section.n_cells for section in geometry.sections]
+        self.axes = PrincipalAxes(*sizes)
         self.n_sections = n_sections
         n_points = n_sections + self.section_shapes.size
         n_known = n_context + n_points
         self.section_moments = ConditionalMoments(n_points, n_context, moments) if moments else None
         self.cell_hurdle = ConditionalHurdle(geometry.n_cells, n_known, moments) if moments else None
         self.sections = _network(family, n_points, n_context, SECTION_WIDTH, SECTION_BLOCKS)
-        self.cells = _network(family, geometry.n_cells, n_known, width, blocks)
+        self.cells = _network(family, sum(sizes), n_known, width, blocks)
         self.steps = {"sections": section_steps, "cells": cell_steps}
         self.solver = solver
         self.section_latent = int(self.sections.latent)  # type: ignore[arg-type]
@@ -150,8 +153,8 @@ class ShowerFlow(nn.Module):
         else:
             rows = torch.randperm(len(shower), generator=rng)[:MOST_LATENT]
             pieces = (self.cell_hurdle.censored(*hits(part)) for part in rows.split(FITTED_AT_ONCE))
-            found, thresholds = (torch.cat(each) for each in zip(*pieces, strict=True))
-            self.axes.fit([self.axes.drawn(found, thresholds, rng)], axes)
+            found, most = (torch.cat(each) for each in zip(*pieces, strict=True))
+            self.axes.fit([self.axes.drawn(*self._unknown(found, most, conditions[rows]), rng)], axes)
         if isinstance(self.cells, Velocity):
             self.cells.variance.copy_(self.axes.variance)
 
@@ -163,7 +166,8 @@ class ShowerFlow(nn.Module):
             sections = self.section_moments.inverse(sections, context)
         known = torch.cat([context, sections], dim=1)
         # The axes' variances are those of the points; noise has its own, 1, in any axes.
-        scores = self.axes.inverse(self.transport("cells", noise[:, self.section_latent :], known) * self._scale())
+        places = self.axes.inverse(self.transport("cells", noise[:, self.section_latent :], known) * self._scale())
+        scores = self._in_cells(places, conditions)
         energies = self.section_energies.inverse(sections[:, : self.n_sections], conditions[:, 0])
         shapes = self.section_shapes.inverse(sections[:, self.n_sections :], energies, self._middles(conditions))
         found = self._cells(scores, energies, shapes[0], known)
@@ -190,7 +194,7 @@ class ShowerFlow(nn.Module):
         return self._cell_scores(self.in_frame(shower, conditions))
 
     def latent_scores(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> Tensor:
-        """Return what batches hold as ``latent``: the scores of empty cells, drawn given all others, (N, cells)."""
+        """Return what batches hold as ``latent``: scores in the padded frame, those of empty cells given all others."""
         hurdle = self.cell_hurdle
         if hurdle is None:
             raise ValueError("empty cells have no latent scores without a hurdle")
@@ -198,7 +202,19 @@ class ShowerFlow(nn.Module):
         sections = self._sections(batch["shower"], energies, conditions, rng)
         known = torch.cat([self.context(conditions), sections], dim=1)
         found, most = hurdle.censored(batch["scores"], self.cell_shares.thresholds(energies), known)
-        return self.axes.imputed(found, most, rng)
+        return self.axes.imputed(*self._unknown(found, most, conditions), rng)
+
+    def _unknown(self, scores: Tensor, most: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scores and largest scores of empty cells, (N, cells), in the padded frame; beyond cells any may be."""
+        if self.axis is None:
+            return scores, most
+        whole = self.axis.frame(conditions)[0]
+        nothing = scores.new_zeros(len(scores), sum(self.axis.padded_sizes))
+        return self.axis.spread(scores, whole, nothing - torch.inf), self.axis.spread(most, whole, nothing + ANY)
+
+    def _in_cells(self, scores: Tensor, conditions: Tensor) -> Tensor:
+        """Return scores (N, cells) of the frame from those of the padded one."""
+        return scores if self.axis is None else self.axis.gathered(scores, self.axis.frame(conditions)[0])
 
     def _cell_scores(self, cells: Tensor) -> Tensor:
         """Return the scores of cells (N, cells) [MeV], or their logits among hits; minus infinity for empty cells."""
@@ -245,7 +261,10 @@ class ShowerFlow(nn.Module):
             scores = self._dequantised(batch["scores"], thresholds, rng)
         else:
             found, most = self.cell_hurdle.censored(batch["scores"], thresholds, known)
-            scores = torch.where(torch.isfinite(found), found, torch.minimum(batch["latent"], most))
+            latent = self._in_cells(batch["latent"], conditions)
+            scores = torch.where(torch.isfinite(found), found, torch.minimum(latent, most))
+            if self.axis is not None:
+                scores = self.axis.spread(scores, self.axis.frame(conditions)[0], batch["latent"])
         return self.axes(scores) / self._scale(), known
 
     def _sections(self, shower: Tensor, energies: Tensor, conditions: Tensor, rng: torch.Generator) -> Tensor:
@@ -268,9 +287,10 @@ def _relative(moments: ConditionalMoments | None, points: Tensor, context: Tenso
     return found
 
 
-def _axis(geometry: CalorimeterGeometry, ranges: Mapping[str, tuple[float, float]]) -> ShowerAxis:
+def _axis(geometry: CalorimeterGeometry, ranges: Mapping[str, tuple[float, float]], *, padded: bool) -> ShowerAxis:
     furthest = max((abs(bound) for name in IMPACT for bound in ranges.get(name, ())), default=0.0)
-    return ShowerAxis(geometry, tuple(ranges), furthest, math.tan(ranges[POLAR][1]) if POLAR in ranges else 0.0)
+    steepest = math.tan(ranges[POLAR][1]) if POLAR in ranges else 0.0
+    return ShowerAxis(geometry, tuple(ranges), furthest, steepest, padded=padded)
 
 
 def _network(family: Family, size: int, context: int, width: int, blocks: int) -> nn.Module:

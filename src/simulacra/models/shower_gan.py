@@ -165,6 +165,16 @@ def reflect(shower: Tensor, geometry: CalorimeterGeometry, rows: Tensor, columns
     return torch.cat(pieces, dim=1)
 
 
+def flipped(values: Tensor, shapes: Sequence[tuple[int, int]], rows: Tensor, columns: Tensor) -> Tensor:
+    """Return values (N, places) in rows and columns of these shapes mirrored like the cells of :func:`reflect`."""
+    pieces = []
+    for piece, shape in zip(values.split([a * b for a, b in shapes], dim=1), shapes, strict=True):
+        image = piece.reshape(-1, *shape)
+        image = torch.where(rows[:, None, None], image.flip(1), image)
+        pieces.append(torch.where(columns[:, None, None], image.flip(2), image).flatten(1))
+    return torch.cat(pieces, dim=1)
+
+
 def reflect_conditions(conditions: Tensor, names: Sequence[str], rows: Tensor, columns: Tensor) -> Tensor:
     """Return the conditions (N, C), called ``names``, of showers mirrored by :func:`reflect`: position and azimuth."""
     conditions = conditions.clone()

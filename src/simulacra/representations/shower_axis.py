@@ -15,6 +15,8 @@ from simulacra.representations.conditions import AZIMUTHAL, ENERGY, POLAR
 #: conditions that move a shower
 IMPACT: Final = ("impact_x", "impact_y")
 MOVING: Final = (*IMPACT, POLAR)
+#: largest share of a section's cells by which it may be rolled without padding
+MOST_ROLLED: Final = 0.2
 
 
 class ShowerAxis(nn.Module):
@@ -30,6 +32,11 @@ class ShowerAxis(nn.Module):
     showers at places that differ by whole cells, and need not learn each place anew. Cells that leave on one side come
     in on the other, so nothing is lost. Mirror images of the detector are mirror images in the frame.
 
+    Opposite edges of a section are no neighbours, though they may be in the frame. Where sections are rolled by more
+    than ``MOST_ROLLED`` of their cells, the scores of cells therefore are learned in a padded frame with a third more
+    places along this direction (:meth:`spread`). Those places that no cell of the detector has are filled with whatever
+    the other cells make likely.
+
     Parameters
     ----------
     geometry:
@@ -38,18 +45,29 @@ class ShowerAxis(nn.Module):
         of the conditions, in the order of the columns.
     furthest_impact, steepest:
         largest distance of an impact point from the middle [mm], and slope, in training.
+    padded:
+        whether there is a padded frame; otherwise it is the frame.
     """
 
     depths: Tensor
     pitch: Tensor
     cells: Tensor
-    row: Tensor
-    column: Tensor
+    places: Tensor
+    shape: Tensor
     section: Tensor
     first: Tensor
+    padded_first: Tensor
+    padded_cells: Tensor
+    padding: Tensor
 
     def __init__(
-        self, geometry: CalorimeterGeometry, names: Sequence[str], furthest_impact: float, steepest: float
+        self,
+        geometry: CalorimeterGeometry,
+        names: Sequence[str],
+        furthest_impact: float,
+        steepest: float,
+        *,
+        padded: bool = False,
     ) -> None:
         super().__init__()
         self.names = tuple(names)
@@ -64,9 +82,20 @@ class ShowerAxis(nn.Module):
         section = torch.from_numpy(geometry.section_of_cell.copy())
         self.register_buffer("section", section, persistent=False)
         self.register_buffer("cells", shape[:, section].contiguous(), persistent=False)
-        self.register_buffer("row", torch.from_numpy(geometry.phi_of_cell.copy()), persistent=False)
-        self.register_buffer("column", torch.from_numpy(geometry.eta_of_cell.copy()), persistent=False)
+        places = torch.from_numpy(np.stack([geometry.eta_of_cell, geometry.phi_of_cell]))
+        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("shape", shape, persistent=False)
         self.register_buffer("first", torch.tensor(geometry.offsets)[section], persistent=False)
+        rolled = ((furthest_impact + steepest * torch.tensor(middles)) / self.pitch).round() / shape
+        padding = torch.where(rolled > MOST_ROLLED, 2 * (shape / 6).round(), 0.0).long() * int(padded)
+        wide = shape + padding
+        #: rows and columns of each section in the padded frame
+        self.padded_shapes = [(int(rows), int(columns)) for columns, rows in wide.t()]
+        self.padded_sizes = [rows * columns for rows, columns in self.padded_shapes]
+        starts = torch.tensor([0, *self.padded_sizes[:-1]]).cumsum(dim=0)
+        self.register_buffer("padded_first", starts[section], persistent=False)
+        self.register_buffer("padded_cells", wide[:, section].contiguous(), persistent=False)
+        self.register_buffer("padding", (padding // 2)[:, section].contiguous(), persistent=False)
 
     def fit(self, centres: Tensor, energies: Tensor, conditions: Tensor) -> None:
         """Fit the depths to centres (N, 2, S) [mm] of sections with energies (N, S) [MeV] and conditions (N, C)."""
@@ -91,32 +120,68 @@ class ShowerAxis(nn.Module):
         depth = self.depths[0] + self.depths[1] * log_energy[:, None]
         return impact[:, :, None] + slopes[:, :, None] * depth[:, None]
 
+    def frame(self, conditions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the frame of each section: by how many cells it is rolled, its middle, and where the axis is in it.
+
+        The cells and the middle [mm] are along x and y, (N, 2, S) each; the offsets are in half cells, (N, 2 S), from
+        -1 to 1.
+        """
+        place = self(conditions) / self.pitch
+        # An axis beyond the edge is followed to the edge.
+        furthest = self.shape // 2
+        whole = place.round().clamp(-furthest, furthest)
+        return whole, whole * self.pitch, (2.0 * (place - whole)).flatten(1)
+
     def middles(self, conditions: Tensor) -> Tensor:
         """Return where the middle of the frame is in the detector, along x and y, (N, 2, S) [mm]."""
-        middles: Tensor = (self(conditions) / self.pitch).round() * self.pitch
-        return middles
+        return self.frame(conditions)[1]
 
     def offsets(self, conditions: Tensor) -> Tensor:
         """Return how far the axis is from the middle of the frame, in half cells, (N, 2 S), each from -1 to 1."""
-        place: Tensor = self(conditions) / self.pitch
-        return (2.0 * (place - place.round())).flatten(1)
+        return self.frame(conditions)[2]
 
     def follow(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Return cells (N, cells) of the detector in the frame."""
-        return cells.gather(1, self._places(conditions, 1))
+        return self.rolled(cells, self.frame(conditions)[0])
 
     def inverse(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Return cells (N, cells) of the frame in the detector."""
-        return cells.gather(1, self._places(conditions, -1))
+        return self.rolled(cells, -self.frame(conditions)[0])
 
-    def _places(self, conditions: Tensor, sign: int) -> Tensor:
-        """Return the cell that each cell's content comes from, (N, cells)."""
-        steps = sign * (self(conditions) / self.pitch).round()
+    def rolled(self, cells: Tensor, whole: Tensor) -> Tensor:
+        """Return cells (N, cells), each from ``whole`` cells (N, 2, S) further along x and y."""
+        columns, rows = self._within(self.places + self._steps(whole), self.cells).unbind(1)
+        return cells.gather(1, self.first + rows * self.cells[0] + columns)
+
+    def spread(self, cells: Tensor, whole: Tensor, fill: Tensor) -> Tensor:
+        """Return cells (N, cells) of the frame in the padded one (N, places), whose other places are those of ``fill``.
+
+        ``whole`` are the cells of :meth:`frame`; ``fill`` is (N, places).
+        """
+        return fill.scatter(1, self._padded(whole), cells)
+
+    def gathered(self, padded: Tensor, whole: Tensor) -> Tensor:
+        """Return the cells (N, cells) of the frame from the padded one (N, places)."""
+        return padded.gather(1, self._padded(whole))
+
+    def _padded(self, whole: Tensor) -> Tensor:
+        """Return the place of each cell of the frame in the padded one, (N, cells)."""
+        steps = self._steps(whole)
+        inside = self._within(self.places + steps, self.cells) - steps + self.padding
+        columns, rows = self._within(inside, self.padded_cells).unbind(1)
+        return self.padded_first + rows * self.padded_cells[0] + columns
+
+    def _steps(self, whole: Tensor) -> Tensor:
+        """Return the cells by which each cell is rolled, (N, 2, cells)."""
         # Conditions that are not finite give NaN elsewhere; an index must be a number.
-        whole = steps.nan_to_num(0.0, 0.0, 0.0).long()[:, :, self.section]
-        columns, rows = ((torch.stack([self.column, self.row]) + whole) % self.cells).unbind(1)
-        places: Tensor = self.first + rows * self.cells[0] + columns
-        return places
+        return whole.nan_to_num(0.0, 0.0, 0.0).long()[:, :, self.section]
+
+    @staticmethod
+    def _within(places: Tensor, cells: Tensor) -> Tensor:
+        """Return places (N, 2, cells), at most once round outside, from 0 to the number of ``cells``."""
+        # Comparisons are quicker than a remainder for each cell.
+        places = torch.where(places >= cells, places - cells, places)
+        return torch.where(places < 0, places + cells, places)
 
     def _line(self, conditions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the impact point [mm] and the slopes along x and y, (N, 2) each."""

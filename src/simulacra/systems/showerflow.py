@@ -91,6 +91,8 @@ class Trainer:
             if settings.teacher
             else self._untrained(events)
         )
+        if (axis := self.family.average.axis) is not None:
+            self.showers.other_shapes["latent"] = axis.padded_shapes
         self._validated: tuple[xr.Dataset, list[dict[str, Tensor]]] | None = None
 
     def _untrained(self, events: xr.Dataset) -> PointFamily:
