@@ -16,7 +16,8 @@ MIDDLE = {"impact_x": 0.0, "impact_y": 0.0, "polar_angle": 0.1, "azimuthal_angle
 
 
 def test_the_promised_generators_are_shipped() -> None:
-    assert {"calo-eplus", "calo-gamma", "calogan-eplus", "calogan-gamma"} <= set(simulacra.shipped())
+    precise = {"calo-eplus", "calo-gamma", "calo-eplus-angle", "calo-gamma-angle"}
+    assert precise | {"calogan-eplus", "calogan-gamma"} <= set(simulacra.shipped())
 
 
 #: those of showers; the others have tests of their own

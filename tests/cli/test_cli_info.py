@@ -27,7 +27,7 @@ def run(*words: object) -> Result:
         ("gd1-via-machinae", ("makes", "scores", "PASS: a cut on the score")),
         ("jets-mpgan", ("jet_class: gluon, light quark", "arXiv:2106.11535", "BSD-3-Clause")),
         ("parton-shower-dglap", ("parton_energy:220:280", "checksums of")),
-        ("calo-eplus-angle", ("not judged: simulacra judge TRUTH MODEL judges it",)),
+        ("calo-gamma-angle", ("polar_angle 0 to 0.35 [rad]", "any_direction.toml", "AUC on cells")),
         ("pile-up-minimum-bias", ("valid for", "it has no conditions")),
     ],
 )
@@ -36,6 +36,10 @@ def test_the_card_is_shown(name: str, told: tuple[str, ...]) -> None:
     assert result.exit_code == 0, result.output
     for words in told:
         assert words in result.stdout
+
+
+def test_a_model_that_no_one_judged_says_so(trained_run: Path) -> None:
+    assert "not judged: simulacra judge TRUTH MODEL judges it" in run(trained_run).stdout
 
 
 def test_hashes_are_shown_whole_in_a_narrow_terminal() -> None:

@@ -20,8 +20,8 @@ def correlated(n: int = 6000) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 def test_the_correlations_of_what_is_censored_are_found() -> None:
     seen, thresholds, known = correlated()
     found, scores = fitted(seen, thresholds, torch.Generator().manual_seed(2), rounds=40)
-    # 6000 events, of whose scores 7 to 69 % are seen: an error of about 0.02 to 0.04 of a moment.
-    torch.testing.assert_close(found, known, atol=0.1, rtol=0)
+    # 6000 events, of whose scores 7 to 69 % are seen: an error of about 0.02 to 0.05 of a moment.
+    torch.testing.assert_close(found, known, atol=0.15, rtol=0)
     hits = torch.isfinite(seen)
     assert scores[hits].equal(seen[hits])
     assert bool((scores <= thresholds)[~hits].all())
@@ -34,10 +34,12 @@ def test_the_correlations_of_what_is_censored_are_found() -> None:
 
 def test_scores_given_their_moments_are_of_these_moments() -> None:
     seen, thresholds, known = correlated()
-    scores = imputed(seen, thresholds, known, torch.Generator().manual_seed(4), sweeps=20)
+    seeds = torch.arange(len(seen))
+    scores = imputed(seen, thresholds, known, seeds, sweeps=20)
     torch.testing.assert_close(scores.t() @ scores / len(scores), known, atol=0.06, rtol=0)
-    again = imputed(seen, thresholds, known, torch.Generator().manual_seed(4), sweeps=20)
-    assert again.equal(scores)
+    # An event's scores do not depend on the others.
+    some = imputed(seen[40:70], thresholds[40:70], known, seeds[40:70], sweeps=20)
+    torch.testing.assert_close(some, scores[40:70], atol=1e-4, rtol=1e-4)
 
 
 def test_cells_that_are_always_or_never_hit_stay_finite() -> None:

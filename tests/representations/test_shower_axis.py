@@ -1,6 +1,7 @@
 """The frame that follows a shower's axis: whole cells, the same showers at places whole cells apart, mirror images."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -136,7 +137,7 @@ def test_the_padded_frame_holds_each_cell_once_and_parts_opposite_edges() -> Non
     for event in range(300):
         seen = padded[event, 288:544].reshape(16, 16)
         columns = [i for i in range(16) if bool(torch.isfinite(seen[:, i]).any())]
-        gaps = [b - a for a, b in zip(columns, columns[1:], strict=False) if b - a > 1]
+        gaps = [b - a for a, b in pairwise(columns) if b - a > 1]
         assert len(columns) == 12
         assert len(gaps) <= 1
 

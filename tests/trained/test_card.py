@@ -42,8 +42,7 @@ def test_each_shipped_model_has_a_card(name: str) -> None:
     assert all(len(sha) == 64 for sha in card.weights)
     assert card.licence.startswith("BSD-3-Clause")
     assert all(one.units != "unknown" and one.low <= one.high for one in card.valid)
-    # The one that no benchmark judges: it is shipped to show conditions on an angle.
-    assert bool(card.judged) == (name not in ("calo-eplus-angle",))
+    assert card.judged
     assert json.loads(card.model_dump_json())["name"] == name
 
 

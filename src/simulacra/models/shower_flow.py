@@ -193,16 +193,19 @@ class ShowerFlow(nn.Module):
         """Return what batches hold as ``scores`` (N, cells), of showers (N, cells) [MeV]."""
         return self._cell_scores(self.in_frame(shower, conditions))
 
-    def latent_scores(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> Tensor:
-        """Return what batches hold as ``latent``: scores in the padded frame, those of empty cells given all others."""
+    def latent_scores(self, batch: Mapping[str, Tensor], seeds: Tensor) -> Tensor:
+        """Return what batches hold as ``latent``: scores in the padded frame, those of empty cells given all others.
+
+        ``seeds`` (N,) decide the random numbers of each shower, whatever the others are.
+        """
         hurdle = self.cell_hurdle
         if hurdle is None:
             raise ValueError("empty cells have no latent scores without a hurdle")
         energies, conditions = batch["energies"], batch["conditions"]
-        sections = self._sections(batch["shower"], energies, conditions, rng)
+        sections = self._sections(batch["shower"], energies, conditions, None)
         known = torch.cat([self.context(conditions), sections], dim=1)
         found, most = hurdle.censored(batch["scores"], self.cell_shares.thresholds(energies), known)
-        return self.axes.imputed(*self._unknown(found, most, conditions), rng)
+        return self.axes.imputed(*self._unknown(found, most, conditions), seeds)
 
     def _unknown(self, scores: Tensor, most: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores and largest scores of empty cells, (N, cells), in the padded frame; beyond cells any may be."""
@@ -267,7 +270,7 @@ class ShowerFlow(nn.Module):
                 scores = self.axis.spread(scores, self.axis.frame(conditions)[0], batch["latent"])
         return self.axes(scores) / self._scale(), known
 
-    def _sections(self, shower: Tensor, energies: Tensor, conditions: Tensor, rng: torch.Generator) -> Tensor:
+    def _sections(self, shower: Tensor, energies: Tensor, conditions: Tensor, rng: torch.Generator | None) -> Tensor:
         """Return the scores of energies and shapes of the sections, (N, 7 S)."""
         middles = self._middles(conditions)
         fractions = self.section_energies(energies, conditions[:, 0], open_uniform(energies, rng))

@@ -56,8 +56,10 @@ def hit_score(inner: Tensor, threshold: Tensor) -> Tensor:
     return score_of_logit(logit.maximum(threshold + 64 * torch.finfo(inner.dtype).eps * (1 + threshold.abs())))
 
 
-def open_uniform(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Return numbers in (0, 1) of a tensor's shape, never 0 or 1, where a score would be infinite."""
+def open_uniform(like: Tensor, rng: torch.Generator | None) -> Tensor:
+    """Return numbers in (0, 1) like a tensor, never 0 or 1, where a score would be infinite; 1/2 without ``rng``."""
+    if rng is None:
+        return torch.full_like(like, 0.5)
     return torch.rand(like.shape, generator=rng).clamp(LEAST_UNIFORM, 1.0 - LEAST_UNIFORM).to(like)
 
 

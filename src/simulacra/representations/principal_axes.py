@@ -80,7 +80,7 @@ class PrincipalAxes(nn.Module):
         parts = zip(points.split(self.blocks, dim=1), thresholds.split(self.blocks, dim=1), strict=True)
         return torch.cat([fitted(point, most, rng)[1] for point, most in parts], dim=1)
 
-    def imputed(self, points: Tensor, thresholds: Tensor, rng: torch.Generator) -> Tensor:
+    def imputed(self, points: Tensor, thresholds: Tensor, seeds: Tensor) -> Tensor:
         """Return points (N, D), those of minus infinity drawn below thresholds (N, D) as the fitted axes say.
 
         See :func:`~simulacra.representations.latent_scores.imputed`.
@@ -88,7 +88,7 @@ class PrincipalAxes(nn.Module):
         variances = self.variance.split(self.blocks)
         moments = [(axes * variance) @ axes.t() for axes, variance in zip(self._each(), variances, strict=True)]
         parts = zip(points.split(self.blocks, dim=1), thresholds.split(self.blocks, dim=1), moments, strict=True)
-        return torch.cat([imputed(*part, rng) for part in parts], dim=1)
+        return torch.cat([imputed(*part, seeds) for part in parts], dim=1)
 
     def forward(self, points: Tensor) -> Tensor:
         """Return the components of points along the axes, (N, D)."""

@@ -58,11 +58,13 @@ class SectionShapes(nn.Module):
         self.register_buffer("reach", 1.1 * torch.stack(reach, dim=1) + furthest, persistent=False)
         self.quantiles = ConditionalQuantiles(torch.arange(len(self.sizes)).repeat(QUANTITIES), knots)
 
-    def fit(self, shower: Tensor, energies: Tensor, rng: torch.Generator, middles: Tensor | None = None) -> None:
+    def fit(self, shower: Tensor, energies: Tensor, rng: torch.Generator | None, middles: Tensor | None = None) -> None:
         """Fit to showers (N, cells) and the energies of their sections (N, S), [MeV]."""
         self.quantiles.fit(self._shapes(shower, energies, open_uniform(energies, rng), middles), energies.log())
 
-    def forward(self, shower: Tensor, energies: Tensor, rng: torch.Generator, middles: Tensor | None = None) -> Tensor:
+    def forward(
+        self, shower: Tensor, energies: Tensor, rng: torch.Generator | None, middles: Tensor | None = None
+    ) -> Tensor:
         """Return the scores (N, 6 S) of showers (N, cells) with section energies (N, S), [MeV]."""
         coordinates = energies.log()
         shapes = self._shapes(shower, energies, open_uniform(energies, rng), middles)

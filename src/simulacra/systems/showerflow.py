@@ -137,7 +137,8 @@ class Trainer:
                 "energies": model.cell_shares.energies(physical["shower"]),
             }
             if model.cell_hurdle is not None:
-                tensors["latent"] = model.latent_scores(tensors, torch.Generator().manual_seed(0))
+                seeds = torch.as_tensor(events["event"].values.astype(np.int64))
+                tensors["latent"] = model.latent_scores(tensors, seeds)
         return tensors
 
     def augment(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
