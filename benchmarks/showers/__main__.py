@@ -124,7 +124,7 @@ def main() -> None:
     write_whole(output / f"{record_name}.md", print_tables(record))
     for suffix, drawing in zip(("svg", "png"), front(record, published), strict=True):
         write_whole(output / f"{record_name}.{suffix}", drawing)
-    print(f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes; written to {output / 'showers.json'}")
+    print(f"{record['wall_seconds_of_this_run'] / 60:.1f} minutes; written to {output / f'{record_name}.json'}")
 
 
 def _arguments() -> argparse.Namespace:

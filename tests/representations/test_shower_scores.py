@@ -154,7 +154,7 @@ def test_showers_that_are_contained_stay_contained_and_no_others() -> None:
     # A twentieth leaves nothing; the others leave what they leave.
     scale = torch.where(torch.arange(len(energy)) % 20 == 0, released / energies.sum(dim=1), 1.0)
     energies = energies * scale[:, None]
-    made = SectionEnergies(3, 4, annihilation=1.022).double()
+    made = SectionEnergies(3, 4, annihilation=1.022, bounded=True).double()
     made.fit(energies, energy)
     back = made.inverse(made(energies, energy, uniform(energies)), energy)
     torch.testing.assert_close(back, energies, rtol=1e-6, atol=1e-6)
@@ -166,3 +166,7 @@ def test_showers_that_are_contained_stay_contained_and_no_others() -> None:
     # 5 %, of which 400 events are a sample: 1.1 %.
     assert 0.02 < float(contained.double().mean()) < 0.09
     assert float((made.inverse(drawn, asked).sum(dim=1) / (1000 * asked + 1.022)).max()) <= 1 + 1e-9
+    # However far out a score is, no more leaks than a quarter more than ever before.
+    largest = float((1 - energies.sum(dim=1) / released).max())
+    furthest = made.inverse(torch.full((400, 3), 30.0, dtype=torch.float64), energy).sum(dim=1) / released
+    torch.testing.assert_close(1 - furthest, torch.full_like(furthest, min(1.25 * largest, 1.0)), rtol=1e-4, atol=1e-6)

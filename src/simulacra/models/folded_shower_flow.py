@@ -181,6 +181,7 @@ class FoldedShowerFlow(nn.Module):
     """
 
     edge: Tensor
+    most_fractions: Tensor
     order: Tensor
     most: Tensor
 
@@ -191,6 +192,8 @@ class FoldedShowerFlow(nn.Module):
         self.conditions, self.axis = model.conditions, model.axis
         self.section_moments = model.section_moments
         self.annihilation = model.section_energies.annihilation
+        self.bounded = model.section_energies.bounded
+        self.register_buffer("most_fractions", model.section_energies.most.clone())
         self.sections, self.cells = (
             FoldedTransport(network, model.steps[stage], model.solver) if isinstance(network, Velocity) else network
             for stage, network in model.networks().items()
@@ -233,4 +236,6 @@ class FoldedShowerFlow(nn.Module):
     def _energies(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
         """Return section energies (N, S) [MeV] of scores (N, S) and incident energies (N, 1) [GeV]."""
         fractions = self.fractions(scores, incident_energy.log())
+        if self.bounded:
+            fractions = fractions.minimum(self.most_fractions)
         return energies_of(fractions, incident_energy, self.annihilation)[:, self.order]

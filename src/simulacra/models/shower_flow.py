@@ -76,7 +76,7 @@ class ShowerFlow(nn.Module):
     nudged:
         whether cells come to their sections' shapes by the likeliest change
         (:class:`~simulacra.representations.nudged_shapes.NudgedShapes`), or by that of least relative entropy
-        (:class:`~simulacra.representations.imposed_shapes.ImposedShapes`).
+        (:class:`~simulacra.representations.imposed_shapes.ImposedShapes`); also, whether energies are bounded.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class ShowerFlow(nn.Module):
         follow_axis = follow_axis and geometry.kind == "cartesian" and any(name in condition_ranges for name in MOVING)
         self.axis = _axis(geometry, condition_ranges, padded=moments > 0) if follow_axis else None
         n_context = n_conditions + (2 * n_sections if self.axis else 0)
-        self.section_energies = SectionEnergies(n_sections, knots, annihilation)
+        self.section_energies = SectionEnergies(n_sections, knots, annihilation, bounded=nudged)
         self.section_shapes = SectionShapes(geometry, knots, self.axis.reach if self.axis else 0.0)
         self.cell_shares = CellShares([section.n_cells for section in geometry.sections], knots)
         self.imposed_shapes = NudgedShapes(geometry) if nudged else ImposedShapes(geometry)

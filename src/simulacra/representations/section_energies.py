@@ -11,6 +11,8 @@ from simulacra.representations.conditional_quantiles import ConditionalQuantiles
 
 #: share of the energy below which a leak is the rounding of single precision, and not a particle that left
 LEAST_LEAK: Final = 2e-6
+#: largest number of a generated shower over the largest of the fit
+BEYOND: Final = 1.25
 
 
 class SectionEnergies(nn.Module):
@@ -28,13 +30,21 @@ class SectionEnergies(nn.Module):
     This is a point mass that quantiles of the response would smear. With ``annihilation``, the energy that the particle
     sets free beyond its kinetic energy [MeV] (1.022 for a positron, else 0), the first number is therefore the share
     that leaks, which is exactly 0 for a contained shower.
+
+    With ``bounded``, no number exceeds the largest of the fit by more than a quarter: the quantiles' extrapolation
+    would leave one shower in ten thousand without any energy.
     """
+
+    most: Tensor
 
     order: Tensor
 
-    def __init__(self, sections: int, knots: int = 16, annihilation: float | None = None) -> None:
+    def __init__(
+        self, sections: int, knots: int = 16, annihilation: float | None = None, *, bounded: bool = False
+    ) -> None:
         super().__init__()
-        self.annihilation = annihilation
+        self.annihilation, self.bounded = annihilation, bounded
+        self.register_buffer("most", torch.full((sections,), torch.inf), persistent=bounded)
         self.register_buffer("order", torch.arange(sections))
         self.quantiles = ConditionalQuantiles(torch.zeros(sections, dtype=torch.long), knots)
 
@@ -42,7 +52,10 @@ class SectionEnergies(nn.Module):
         """Fit to energies (N, S) [MeV] of incident energy (N,) [GeV]; a shower may have no energy."""
         total = energies.double().sum(dim=1).clamp(min=torch.finfo(torch.double).tiny)
         self.order.copy_((energies.double() / total[:, None]).mean(dim=0).argsort())
-        self.quantiles.fit(self._fractions(energies, incident_energy), _coordinate(incident_energy))
+        fractions = self._fractions(energies, incident_energy)
+        if self.bounded:
+            self.most.copy_(BEYOND * fractions.amax(dim=0))
+        self.quantiles.fit(fractions, _coordinate(incident_energy))
 
     def forward(self, energies: Tensor, incident_energy: Tensor, uniform: Tensor) -> Tensor:
         """Map energies (N, S) [MeV] and incident energies (N,) [GeV] to scores (N, S); ``uniform`` places zeros."""
@@ -53,6 +66,8 @@ class SectionEnergies(nn.Module):
     def inverse(self, scores: Tensor, incident_energy: Tensor) -> Tensor:
         """Map scores (N, S) and incident energies (N,) [GeV] to energies (N, S) [MeV]."""
         fractions = self.quantiles.inverse(scores, _coordinate(incident_energy))
+        if self.bounded:
+            fractions = fractions.minimum(self.most)
         return energies_of(fractions, incident_energy[:, None], self.annihilation)[:, self.order.argsort()]
 
     def _fractions(self, energies: Tensor, incident_energy: Tensor) -> Tensor:
