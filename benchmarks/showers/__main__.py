@@ -29,8 +29,7 @@ from benchmarks.showers.models import (
     files_of,
     geant4,
     read_entries,
-    read_goals,
-    read_record_name,
+    read_record,
     with_given,
 )
 from benchmarks.showers.quality import FOLDS, area, distances
@@ -57,7 +56,7 @@ def main() -> None:
     if arguments.fresh:
         shutil.rmtree(folder / "results", ignore_errors=True)
     entries = _or_stop(lambda: with_given(read_entries(arguments.list), arguments.models))
-    goals, record_name = read_goals(arguments.list, GOALS), read_record_name(arguments.list)
+    record_name, goals = read_record(arguments.list, GOALS)
     chosen = [e for e in entries.values() if arguments.only is None or e.name.startswith(tuple(arguments.only))]
     sources = _or_stop(lambda: _sources(arguments, {entry.particle for entry in chosen}))
     published = None

@@ -64,15 +64,10 @@ def read_entries(path: Path = LIST) -> dict[str, Entry]:
     return entries
 
 
-def read_goals(path: Path, usual: dict[str, Any]) -> dict[str, Any]:
-    """Return the goals of a list: its own, or the usual ones."""
-    goals: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("goals", usual)
-    return goals
-
-
-def read_record_name(path: Path) -> str:
-    """Return the name of a list's record, without its ending."""
-    return str(tomllib.loads(path.read_text(encoding="utf-8")).get("record", "showers"))
+def read_record(path: Path, usual: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the name of a list's record, without its ending, and its goals: its own, or the usual ones."""
+    told = tomllib.loads(path.read_text(encoding="utf-8"))
+    return str(told.get("record", "showers")), told.get("goals", usual)
 
 
 def with_given(entries: dict[str, Entry], given: Sequence[str]) -> dict[str, Entry]:

@@ -49,8 +49,7 @@ def student_of(
     from simulacra.training.conditions import is_condition
     from simulacra.training.settings import SettingsError, check
 
-    path = Path(settings.teacher or "")
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = _model_file(settings.teacher or "")
     metadata, weights = read_model(path)
     taught = check(type(settings), metadata["experiment"]["system"], str(path))
     differ = [name for name in alike if getattr(taught, name) != getattr(settings, name)]
@@ -84,8 +83,7 @@ def begun_as(model: Any, source: str, learned: Sequence[str]) -> dict[str, Tenso
     """
     from simulacra.training.checkpoint import read_model
 
-    path = Path(source)
-    _, weights = read_model(path / "model.safetensors" if path.is_dir() else path)
+    _, weights = read_model(_model_file(source))
     own = model.state_dict()
     taken = {
         name: tensor
@@ -94,6 +92,12 @@ def begun_as(model: Any, source: str, learned: Sequence[str]) -> dict[str, Tenso
     }
     model.load_state_dict(taken, strict=False)
     return taken
+
+
+def _model_file(source: str) -> Path:
+    """Return the file of a run folder or a model file."""
+    path = Path(source)
+    return path / "model.safetensors" if path.is_dir() else path
 
 
 def _begun(student: Any, taught: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,16 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from simulacra.representations.imposed_shapes import FEWEST_HITS, LEAST_RATIO, MOST, RIDGE, ROUNDS, TINY, ImposedShapes
+from simulacra.representations.imposed_shapes import (
+    FEWEST_HITS,
+    LEAST_RATIO,
+    MOST,
+    RIDGE,
+    ROUNDS,
+    TINY,
+    ImposedShapes,
+    largest_of,
+)
 
 #: powers of u minus the requested centre that a tilt needs: those that are squared, and the start of their squares
 POWERS: Final = (1, 2, 2, 4, 3)
@@ -62,10 +71,10 @@ class FoldedShapes(nn.Module):
         return weights * torch.mm(energies / total, self.spread)
 
     def _with_hottest(self, weights: Tensor, inverse_ratio: Tensor, chosen: Tensor) -> Tensor:
-        hottest = self._largest(weights)
+        hottest = largest_of(weights, self.sizes)
         is_hottest = (weights >= torch.mm(hottest, self.spread)).to(weights.dtype)
         others = weights - weights * is_hottest
-        second = self._largest(others)
+        second = largest_of(others, self.sizes)
         asked = torch.where(chosen & (second > 0), second * inverse_ratio, hottest)
         return others + torch.mm(asked, self.spread) * is_hottest
 
@@ -96,6 +105,3 @@ class FoldedShapes(nn.Module):
         factors = torch.cat([a + twice * b, b, a * (first + centre) + b * (square - second)], dim=1)
         exponent = torch.mm(factors.flatten(1), self.exponents[direction])
         return weights * exponent.clamp(-MOST, MOST).exp()
-
-    def _largest(self, weights: Tensor) -> Tensor:
-        return torch.cat([part.amax(dim=1, keepdim=True) for part in weights.split(self.sizes, dim=1)], dim=1)

@@ -145,12 +145,12 @@ class ShowerFlow(nn.Module):
 
         if self.section_moments is not None:
             self.section_moments.fit(sections, len(shower), rng)
-        if self.cell_hurdle is not None:
-            self.cell_hurdle.fit(hits, len(shower), rng)
         if self.cell_hurdle is None:
-            parts = torch.arange(len(shower)).split(FITTED_AT_ONCE)
-            self.axes.fit((self._dequantised(*hits(rows)[:2], rng) for rows in parts), axes)
+            thresholds = self.cell_shares.thresholds(energies)
+            parts = zip(scores.split(FITTED_AT_ONCE), thresholds.split(FITTED_AT_ONCE), strict=True)
+            self.axes.fit((self._dequantised(*part, rng) for part in parts), axes)
         else:
+            self.cell_hurdle.fit(hits, len(shower), rng)
             rows = torch.randperm(len(shower), generator=rng)[:MOST_LATENT]
             pieces = (self.cell_hurdle.censored(*hits(part)) for part in rows.split(FITTED_AT_ONCE))
             found, most = (torch.cat(each) for each in zip(*pieces, strict=True))

@@ -154,24 +154,20 @@ def reflect(shower: Tensor, geometry: CalorimeterGeometry, rows: Tensor, columns
     For cylindrical cells, with alpha from the x axis, these are y to -y and x to -x: alpha to -alpha, and to pi -
     alpha.
     """
-    pieces = []
-    for i, piece in enumerate(shower.split([section.n_cells for section in geometry.sections], dim=1)):
-        image = piece.reshape(-1, *geometry.section_shape(i))
-        image = torch.where(rows[:, None, None], image.flip(1), image)
-        mirrored = image.flip(2)
-        if geometry.kind == "cylindrical":
-            mirrored = image.flip(1).roll(image.shape[1] // 2, dims=1)
-        pieces.append(torch.where(columns[:, None, None], mirrored, image).flatten(1))
-    return torch.cat(pieces, dim=1)
+    shapes = [geometry.section_shape(i) for i in range(len(geometry.sections))]
+    return flipped(shower, shapes, rows, columns, cylindrical=geometry.kind == "cylindrical")
 
 
-def flipped(values: Tensor, shapes: Sequence[tuple[int, int]], rows: Tensor, columns: Tensor) -> Tensor:
+def flipped(
+    values: Tensor, shapes: Sequence[tuple[int, int]], rows: Tensor, columns: Tensor, *, cylindrical: bool = False
+) -> Tensor:
     """Return values (N, places) in rows and columns of these shapes mirrored like the cells of :func:`reflect`."""
     pieces = []
     for piece, shape in zip(values.split([a * b for a, b in shapes], dim=1), shapes, strict=True):
         image = piece.reshape(-1, *shape)
         image = torch.where(rows[:, None, None], image.flip(1), image)
-        pieces.append(torch.where(columns[:, None, None], image.flip(2), image).flatten(1))
+        mirrored = image.flip(1).roll(shape[0] // 2, dims=1) if cylindrical else image.flip(2)
+        pieces.append(torch.where(columns[:, None, None], mirrored, image).flatten(1))
     return torch.cat(pieces, dim=1)
 
 

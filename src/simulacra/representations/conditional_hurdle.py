@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from simulacra.representations.conditional_quantiles import hit_logit, hit_score, logit_of_score, score_of_logit
-from simulacra.representations.fitting import Draw, Perceptron, fit
+from simulacra.representations.fitting import FittedToContext, bounded
 
-#: largest logarithm of a width, up or down
-MOST: Final = 4.0
 #: largest change of the logit of an empty cell
 MOST_LOGIT: Final = 12.0
 
 
-class ConditionalHurdle(nn.Module):
+class ConditionalHurdle(FittedToContext):
     r"""A hurdle model (Cragg, Econometrica 39 (1971) 829) of values (N, D), many of them 0, given a context (N, C).
 
     The quantiles of a value at the energy of its section
@@ -33,26 +31,16 @@ class ConditionalHurdle(nn.Module):
     then nearly standard normal at each context, zeros included: whether a rare cell is hit hangs on the number of hits
     in its section, and no mean of its score can say so, because that of an empty cell is drawn at random.
 
-    Parameters
-    ----------
-    size, context:
-        number of components of a point, and of its context.
-    width:
-        of the two hidden layers.
+    It is fitted to logits s and thresholds g0 (N, D), and the context (N, C).
     """
 
-    def __init__(self, size: int, context: int, width: int = 128) -> None:
-        super().__init__()
-        self.network = Perceptron(context, width, 3 * size)
-
-    def fit(self, draw: Draw, n: int, rng: torch.Generator) -> None:
-        """Fit to ``n`` events; ``draw(rows)`` returns the logits s and thresholds g0 (N, D), and the context."""
-        fit(self, self._loss, draw, n, rng, "fitting hits of cells")
+    OUTPUTS = 3
+    LABEL = "fitting hits of cells"
 
     def forward(self, context: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return g0, m and w, (N, D) each, given the context (N, C) and the thresholds (N, D) of the quantiles."""
         change, mean, log_width = self.network(context).chunk(3, dim=1)
-        width = torch.exp(MOST * torch.tanh(log_width * (1.0 / MOST)))
+        width = torch.exp(bounded(log_width))
         return thresholds + change.clamp(-MOST_LOGIT, MOST_LOGIT), mean, width
 
     def censored(self, logits: Tensor, thresholds: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +60,7 @@ class ConditionalHurdle(nn.Module):
         """Return the logits s (N, D) of an excess above 0, given g0, m and w of :meth:`forward`."""
         return torch.addcmul(mean, hit_logit(excess, empty), width)
 
-    def _loss(self, logits: Tensor, thresholds: Tensor, context: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, thresholds: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]
         """Return the mean negative log likelihood of a component."""
         empty, mean, width = self(context, thresholds)
         hit = torch.isfinite(logits)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from simulacra.representations.fitting import Draw, Perceptron, fit
-
-#: largest logarithm of a width, up or down
-MOST: Final = 4.0
+from simulacra.representations.fitting import FittedToContext, bounded
 
 
-class ConditionalMoments(nn.Module):
+class ConditionalMoments(FittedToContext):
     """An invertible map of points (N, D), given a context (N, C): minus the mean expected there, over the width.
 
     A generator whose scores are right on average over all conditions still has to learn how they move with the
@@ -22,21 +17,11 @@ class ConditionalMoments(nn.Module):
     distribution (Nix and Weigend, Proc. IEEE ICNN 1994), with independent components. A generator learns the rest in
     units of what is left to learn.
 
-    Parameters
-    ----------
-    size, context:
-        number of components of a point, and of its context.
-    width:
-        of the two hidden layers.
+    It is fitted to points (N, D) and their context (N, C).
     """
 
-    def __init__(self, size: int, context: int, width: int = 128) -> None:
-        super().__init__()
-        self.network = Perceptron(context, width, 2 * size)
-
-    def fit(self, draw: Draw, n: int, rng: torch.Generator) -> None:
-        """Fit to ``n`` events; ``draw(rows)`` returns the points and the context of these rows."""
-        fit(self, self._loss, draw, n, rng, "fitting means and widths of sections")
+    OUTPUTS = 2
+    LABEL = "fitting means and widths of sections"
 
     def forward(self, points: Tensor, context: Tensor) -> Tensor:
         """Return points (N, D) relative to their mean, in their width, given the context (N, C)."""
@@ -48,11 +33,11 @@ class ConditionalMoments(nn.Module):
         mean, log_width = self._moments(context)
         return mean + points * torch.exp(log_width)
 
-    def _loss(self, points: Tensor, context: Tensor) -> Tensor:
+    def loss(self, points: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]
         """Return the mean negative log likelihood of a component, without a constant."""
         mean, log_width = self._moments(context)
         return (0.5 * ((points - mean) * torch.exp(-log_width)).square() + log_width).mean()
 
     def _moments(self, context: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_width = self.network(context).chunk(2, dim=1)
-        return mean, MOST * torch.tanh(log_width / MOST)
+        return mean, bounded(log_width)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ HELD_OUT: Final = 0.1
 MOST_HELD_OUT: Final = 4096
 LOOKS: Final = 20
 LEARNING_RATE: Final = 2e-3
+
+#: largest logarithm of a width, up or down
+MOST_LOG_WIDTH: Final = 4.0
 
 #: what a loss takes, for these rows of the events
 Draw = Callable[[Tensor], tuple[Tensor, ...]]
@@ -94,3 +98,36 @@ class Perceptron(nn.Module):
         first, second, last = self.layers
         found: Tensor = last(nn.functional.silu(second(nn.functional.silu(first(x)))))
         return found
+
+
+class FittedToContext(nn.Module, ABC):
+    """A perceptron of a representation that gives ``OUTPUTS`` numbers of each component, and the likelihood of events.
+
+    Parameters
+    ----------
+    size, context:
+        number of components of a point, and of its context.
+    width:
+        of the two hidden layers.
+    """
+
+    OUTPUTS: ClassVar[int]
+    #: of the progress bar
+    LABEL: ClassVar[str]
+
+    def __init__(self, size: int, context: int, width: int = 128) -> None:
+        super().__init__()
+        self.network = Perceptron(context, width, self.OUTPUTS * size)
+
+    def fit(self, draw: Draw, n: int, rng: torch.Generator) -> None:
+        """Fit to ``n`` events; ``draw(rows)`` returns what the loss takes of these rows."""
+        fit(self, self.loss, draw, n, rng, self.LABEL)
+
+    @abstractmethod
+    def loss(self, *arguments: Tensor) -> Tensor:
+        """Return the mean negative log likelihood of a component."""
+
+
+def bounded(log_width: Tensor) -> Tensor:
+    """Return the logarithms of widths between those of ``MOST_LOG_WIDTH``."""
+    return MOST_LOG_WIDTH * torch.tanh(log_width / MOST_LOG_WIDTH)

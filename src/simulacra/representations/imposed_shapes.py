@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +46,25 @@ def newton_step(
     return a - 2 * b * centre, b, b * (square - second) - a * one
 
 
+def places_of(geometry: CalorimeterGeometry) -> tuple[Tensor, Tensor, Tensor]:
+    """Return which section each cell belongs to, how far each section reaches, and where its cells are.
+
+    The first is (cells, S), of 0 and 1; the reach along eta and phi (2, S) [mm]; the places of the cells along eta and
+    phi in this reach, (2, cells), from -1 to 1.
+    """
+    section = torch.from_numpy(geometry.section_of_cell.copy())
+    members = nn.functional.one_hot(section, len(geometry.sections)).to(torch.float32)
+    places = torch.tensor(np.stack([geometry.cell_x, geometry.cell_y]), dtype=torch.float32)
+    parts = places.split([one.n_cells for one in geometry.sections], dim=1)
+    reach = torch.stack([part.abs().amax(dim=1) for part in parts], dim=1).clamp(min=TINY)
+    return members, reach, places / reach[:, section]
+
+
+def largest_of(weights: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Return the largest of the weights (N, cells) of each section, (N, S)."""
+    return torch.cat([part.amax(dim=1, keepdim=True) for part in weights.split(list(sizes), dim=1)], dim=1)
+
+
 class ImposedShapes(nn.Module):
     r"""Cells (N, cells) whose sections have the requested centres, widths and hottest pair.
 
@@ -68,20 +88,12 @@ class ImposedShapes(nn.Module):
     def __init__(self, geometry: CalorimeterGeometry) -> None:
         super().__init__()
         self.sizes = [section.n_cells for section in geometry.sections]
-        n = len(self.sizes)
-        section = torch.repeat_interleave(torch.arange(n), torch.tensor(self.sizes))
-        members = nn.functional.one_hot(section, n).to(torch.float32)
-        scales, places, powers = [], [], []
-        for centres in (geometry.cell_x, geometry.cell_y):
-            u = torch.tensor(centres, dtype=torch.float32)
-            scale = torch.stack([part.abs().amax() for part in u.split(self.sizes)]).clamp(min=TINY)
-            u = u / scale[section]
-            scales.append(scale)
-            places.append(torch.cat([members * u[:, None], members * u.square()[:, None]], dim=1).t())
-            powers.append(torch.cat([members * (u**k)[:, None] for k in range(1, 5)], dim=1))
+        members, scale, u = places_of(geometry)
+        powers = [torch.cat([members * (x**k)[:, None] for k in range(1, 5)], dim=1) for x in u]
+        places = [power[:, : 2 * len(self.sizes)].t() for power in powers]
         # Matrices, for a product is one operation where sections one by one would be dozens.
-        for name, tensor in (("scale", scales), ("places", places), ("powers", powers)):
-            self.register_buffer(name, torch.stack(tensor), persistent=False)
+        for name, tensor in (("scale", scale), ("places", places), ("powers", powers)):
+            self.register_buffer(name, torch.stack(tuple(tensor)), persistent=False)
         self.register_buffer("members", members, persistent=False)
 
     def forward(self, cells: Tensor, energies: Tensor, shapes: Sequence[Tensor]) -> Tensor:
@@ -104,9 +116,9 @@ class ImposedShapes(nn.Module):
         return weights * self._spread(energies)
 
     def _with_hottest(self, weights: Tensor, ratio: Tensor, chosen: Tensor) -> Tensor:
-        hottest = self._largest(weights)
+        hottest = largest_of(weights, self.sizes)
         is_hottest = weights >= self._spread(hottest)
-        second = self._largest(torch.where(is_hottest, 0.0, weights))
+        second = largest_of(torch.where(is_hottest, 0.0, weights), self.sizes)
         asked = torch.where((chosen > 0) & (second > 0), second / ratio, hottest)
         return self._normalised(torch.where(is_hottest, self._spread(asked), weights))
 
@@ -119,10 +131,6 @@ class ImposedShapes(nn.Module):
     def _normalised(self, weights: Tensor) -> Tensor:
         tiny = torch.finfo(weights.dtype).tiny
         return weights / self._spread((weights @ self.members).clamp(min=tiny))
-
-    def _largest(self, weights: Tensor) -> Tensor:
-        """Return the largest weight of each section, (N, S)."""
-        return torch.cat([part.amax(dim=1, keepdim=True) for part in weights.split(self.sizes, dim=1)], dim=1)
 
     def _spread(self, values: Tensor) -> Tensor:
         """Return the values of sections (N, S) at their cells, (N, cells)."""

@@ -9,16 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.geometry import CalorimeterGeometry
+from simulacra.representations.imposed_shapes import FEWEST_HITS, LEAST_RATIO, RIDGE, largest_of, places_of
 
 #: rounds over the hottest cell and both directions, one after the other
 ROUNDS: Final = 2
 #: largest change of the logarithm of a cell's energy per step
 MOST: Final = 1.0
-#: smallest number of hits for free moments; with fewer, the positions of the hits determine them
-FEWEST_HITS: Final = 5
-LEAST_RATIO: Final = 1e-3
-#: share by which what a step can move is increased, so that two equivalent directions are not separated
-RIDGE: Final = 0.03
 TINY: Final = 1e-9
 POWERS: Final = 5
 
@@ -54,21 +50,13 @@ class NudgedShapes(nn.Module):
     def __init__(self, geometry: CalorimeterGeometry) -> None:
         super().__init__()
         self.sizes = [section.n_cells for section in geometry.sections]
-        n = len(self.sizes)
-        section = torch.from_numpy(geometry.section_of_cell.copy())
-        members = nn.functional.one_hot(section, n).to(torch.float32)
-        scales, sums, exponents = [], [], []
-        for centres in (geometry.cell_x, geometry.cell_y):
-            u = torch.tensor(centres, dtype=torch.float32)
-            scale = torch.stack([part.abs().amax() for part in u.split(self.sizes)]).clamp(min=1e-7)
-            u = u / scale[section]
-            powers = [members * (u**k)[:, None] for k in range(POWERS)]
-            scales.append(scale)
-            sums.append(torch.cat(powers, dim=1))
-            exponents.append(torch.cat(powers[:3], dim=1).t())
+        members, scale, u = places_of(geometry)
+        powers = [[members * (x**k)[:, None] for k in range(POWERS)] for x in u]
+        sums = [torch.cat(each, dim=1) for each in powers]
+        exponents = [torch.cat(each[:3], dim=1).t() for each in powers]
         # Matrices, for a product is one operation where sections one by one would be dozens.
-        for name, tensors in (("scale", scales), ("sums", sums), ("exponents", exponents)):
-            self.register_buffer(name, torch.stack(tensors).contiguous(), persistent=False)
+        for name, tensors in (("scale", scale), ("sums", sums), ("exponents", exponents)):
+            self.register_buffer(name, torch.stack(tuple(tensors)).contiguous(), persistent=False)
         self.register_buffer("spread", members.t().contiguous(), persistent=False)
 
     def forward(self, cells: Tensor, energies: Tensor, shapes: Sequence[Tensor]) -> Tensor:
@@ -90,10 +78,10 @@ class NudgedShapes(nn.Module):
         return weights * torch.mm(energies, self.spread)
 
     def _with_hottest(self, weights: Tensor, ratio: Tensor, chosen: Tensor) -> Tensor:
-        hottest = self._largest(weights)
+        hottest = largest_of(weights, self.sizes)
         is_hottest = (weights >= torch.mm(hottest, self.spread)).to(weights.dtype)
         others = weights - weights * is_hottest
-        second = self._largest(others)
+        second = largest_of(others, self.sizes)
         is_second = (others >= torch.mm(second, self.spread)).to(weights.dtype)
         tiny = torch.finfo(weights.dtype).tiny
         # Both move by half of the way.
@@ -125,7 +113,3 @@ class NudgedShapes(nn.Module):
     def _normalised(self, weights: Tensor) -> Tensor:
         total = torch.mm(weights, self.spread.t()).clamp(min=torch.finfo(weights.dtype).tiny)
         return weights * torch.mm(1.0 / total, self.spread)
-
-    def _largest(self, weights: Tensor) -> Tensor:
-        """Return the largest weight of each section, (N, S)."""
-        return torch.cat([part.amax(dim=1, keepdim=True) for part in weights.split(self.sizes, dim=1)], dim=1)

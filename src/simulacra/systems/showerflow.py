@@ -53,11 +53,12 @@ class Settings(CheckedSettings):
     ``family`` is that of the networks (:class:`~simulacra.models.shower_flow.ShowerFlow`); with a ``teacher``, a run
     folder or a model file of flow matching, its steps are distilled into the fewer steps given here, also into smaller
     networks. With ``adapted_from``, a run folder or a model file of another particle or detector, the networks begin as
-    that model's, where they have the same size, so that few showers are enough. With
-    ``follow_axis``, showers that enter elsewhere or at an angle are learned in a frame of cells that follows their axis
+    that model's, where they have the same size, so that few showers are enough. With ``follow_axis``, showers that
+    enter elsewhere or at an angle are learned in a frame of cells that follows their axis
     (:class:`~simulacra.representations.shower_axis.ShowerAxis`). ``moments`` is the width of the networks that are
-    fitted first, to the mean and width of all scores given the conditions
-    (:class:`~simulacra.representations.conditional_moments.ConditionalMoments`); 0 for none.
+    fitted first to what the conditions say of sections
+    (:class:`~simulacra.representations.conditional_moments.ConditionalMoments`) and of cells
+    (:class:`~simulacra.representations.conditional_hurdle.ConditionalHurdle`); 0 for none.
     """
 
     kind: Literal["showerflow"] = "showerflow"
