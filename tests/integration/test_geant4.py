@@ -253,3 +253,44 @@ def test_geant4_itself_prints_nothing(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 1
     assert "s of one core per shower" in done.stdout
     assert "Geant4" not in done.stderr
+
+
+#: gives up the events whose numbers it is told, as Geant4 does with those whose particle is stuck on an edge
+GIVING_UP = """
+import sys
+import numpy as np
+from simulacra.geometry import CalorimeterGeometry
+from simulacra.simulators.geant4_run_manager import RunManager
+
+manager = RunManager.of(CalorimeterGeometry.load("calogan"), "e+", "electromagnetic")
+given_up, shot, generate = set(map(int, sys.argv[1:])), [], manager.gun.GeneratePrimaries
+
+
+def shoot(event):
+    generate(event)
+    shot.append(manager.gun.next)
+    if len(shot) in given_up:
+        event.SetEventAborted()
+
+
+energies = np.array([0.1, 0.2, 0.3, 0.4])
+conditions = {"incident_energy": energies, **dict.fromkeys(
+    ("impact_x", "impact_y", "polar_angle", "azimuthal_angle"), np.zeros(4))}
+before = manager.run(conditions, (3, 4)).shower
+manager.gun.GeneratePrimaries = shoot
+after = manager.run(conditions, (3, 4)).shower
+total = after.sum(axis=1)
+print(shot, (before == after).all(axis=1).tolist(), bool(np.all((total > 0) & (total <= 1000 * energies + 1.03))))
+"""
+
+
+def test_a_particle_whose_event_geant4_gave_up_is_shot_again() -> None:
+    def run(*given_up: int) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-c", GIVING_UP, *map(str, given_up)]
+        return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+
+    # The second particle's event is given up twice: first of four, then alone.
+    assert run(2, 5).stdout.split("\n")[-2] == "[1, 2, 3, 4, 1, 1] [True, False, True, True] True"
+    failed = run(2, *range(5, 40))
+    assert failed.returncode == 1
+    assert "Geant4Error: Geant4 gave up event 1 of 4 11 times" in failed.stderr

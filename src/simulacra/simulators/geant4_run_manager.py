@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import geant4_pybind as g4
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.simulators.geant4_data import Geant4Error
 from simulacra.simulators.geant4_detector import MEDIA, Detector, vertex_z
+
+#: how often particles whose events Geant4 gave up are shot again; a thousandth is usual where they fly along an edge
+MOST_REPEATS: Final = 10
 
 GEANT4_VERSION = f"{g4.G4VERSION_NUMBER // 100}.{g4.G4VERSION_NUMBER // 10 % 10}.{g4.G4VERSION_NUMBER % 10}"
 
@@ -82,7 +86,8 @@ class _ReadOut(g4.G4UserEventAction):  # type: ignore[misc,unused-ignore]
         for collection, medium, offset in self.collections:
             for cell, energy in hits.GetHC(collection):
                 row[medium, offset + cell] = energy  # [MeV], Geant4's own unit
-        self.rows.append(row)
+        # Of an event that Geant4 gave up, only what was deposited until then is known.
+        self.rows.append(np.full_like(row, np.nan) if event.IsAborted() else row)
 
 
 class _Actions(g4.G4VUserActionInitialization):  # type: ignore[misc,unused-ignore]
@@ -162,20 +167,41 @@ class RunManager:
     def run(self, conditions: Mapping[str, np.ndarray], seeds: tuple[int, int]) -> Showers:
         """Return the showers of the particles that ``conditions`` describe, (n,) each.
 
-        The result depends only on the arguments: the random engine is seeded first.
+        The result depends only on the arguments: the random engine is seeded first. If Geant4 gives up an event, as
+        when a particle flies exactly along the edge of volumes, its particle is shot again with further random numbers.
+
+        Raises
+        ------
+        Geant4Error
+            if Geant4 does not finish all events.
         """
         n = len(conditions["incident_energy"])
-        self.gun.conditions, self.gun.next = dict(conditions), 0
-        self.read_out.rows = []
         with _standard_output_closed():
             self._commands(f"/random/setSeeds {seeds[0]} {seeds[1]}")
             begin = time.process_time()
-            self._manager.BeamOn(n)
+            rows = self._shot(conditions)
+            repeats = 0
+            while (given_up := np.isnan(rows).any(axis=(1, 2))).any() and repeats < MOST_REPEATS:
+                repeats += 1
+                rows[given_up] = self._shot({name: values[given_up] for name, values in conditions.items()})
             seconds = time.process_time() - begin
-        rows = np.array(self.read_out.rows)
-        if len(rows) != n:
-            raise Geant4Error(f"Geant4 finished {len(rows)} of {n} events; its messages are above")
+        if given_up.any():
+            raise Geant4Error(
+                f"Geant4 gave up event {int(np.flatnonzero(given_up)[0])} of {n} {1 + MOST_REPEATS} times; its "
+                "messages are above. Particles that fly exactly along the edge of two cells are a usual reason: move "
+                "the impact point or the direction a little"
+            )
         return Showers(rows.sum(axis=1), rows[:, MEDIA.index("active")], seconds / n)
+
+    def _shot(self, conditions: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the deposits of each particle in each medium, (n, media, cells) [MeV], NaN where Geant4 gave up."""
+        n = len(conditions["incident_energy"])
+        self.gun.conditions, self.gun.next = dict(conditions), 0
+        self.read_out.rows = []
+        self._manager.BeamOn(n)
+        if len(self.read_out.rows) != n:
+            raise Geant4Error(f"Geant4 finished {len(self.read_out.rows)} of {n} events; its messages are above")
+        return np.array(self.read_out.rows)
 
     @staticmethod
     def _commands(*commands: str) -> None:
