@@ -43,9 +43,7 @@ def imputed(scores: Tensor, thresholds: Tensor, moments: Tensor, seeds: Tensor, 
 def fitted(scores: Tensor, thresholds: Tensor, rng: torch.Generator, rounds: int = SWEEPS) -> tuple[Tensor, Tensor]:
     """Return the second moments (D, D) about 0 of scores whose censored ones are drawn given them, and these scores."""
     hits = torch.isfinite(scores)
-    current = torch.where(
-        hits, scores, _below(thresholds, 0.0 * thresholds, 1.0, torch.rand(hits.shape, generator=rng))
-    )
+    current = torch.where(hits, scores, below(thresholds, 0.0 * thresholds, 1.0, torch.rand(hits.shape, generator=rng)))
     for _ in range(rounds):
         precision = _inverted(current.t() @ current / len(current))
         uniform = torch.rand(hits.shape, generator=rng)
@@ -63,7 +61,7 @@ def _sampled(scores: Tensor, thresholds: Tensor, precision: Tensor, seeds: Tenso
     shape = (sweeps + 1, scores.shape[1])
     each = [torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds.tolist()]
     first, *further = torch.stack(each, dim=1).to(scores).unbind(0)
-    current = torch.where(torch.isfinite(scores), scores, _below(thresholds, 0.0 * thresholds, 1.0, first))
+    current = torch.where(torch.isfinite(scores), scores, below(thresholds, 0.0 * thresholds, 1.0, first))
     for uniform in further:
         current = _swept(current, scores, thresholds, precision, uniform)
     return current
@@ -79,11 +77,11 @@ def _swept(current: Tensor, scores: Tensor, thresholds: Tensor, precision: Tenso
             continue
         inverse = 1.0 / float(precision[i, i])
         mean = x[i] - (precision[i] @ x) * inverse
-        x[i] = torch.where(censored[i], _below(most[i], mean, inverse**0.5, uniform[i]), x[i])
+        x[i] = torch.where(censored[i], below(most[i], mean, inverse**0.5, uniform[i]), x[i])
     return x.t().contiguous()
 
 
-def _below(most: Tensor, mean: Tensor, width: float, uniform: Tensor) -> Tensor:
+def below(most: Tensor, mean: Tensor, width: float, uniform: Tensor) -> Tensor:
     """Draw from normal distributions below ``most`` by uniform numbers."""
     share = torch.special.ndtr((most - mean) / width)
     drawn = mean + width * torch.special.ndtri((uniform * share).clamp(LEAST, 1.0 - LEAST))

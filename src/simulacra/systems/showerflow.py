@@ -21,6 +21,7 @@ from simulacra.geometry import CalorimeterGeometry
 from simulacra.kinds import showers
 from simulacra.kinds.distilled import begun_as, student_of
 from simulacra.kinds.showers import CARRIES, CONDITIONS, ConditionNames, Showers, to_variables
+from simulacra.kinds.validated_losses import ValidatedLosses
 from simulacra.settings import CheckedSettings
 
 if TYPE_CHECKING:
@@ -41,10 +42,6 @@ MOST_CELLS_FITTED: Final = 40_000_000
 REPRESENTATION: Final = ("follows_axis", "moments", "nudged", "annihilation")
 #: what an adapted model takes from another: its networks, and its principal axes, in which its networks work
 LEARNED: Final = ("sections.", "cells.", "section_moments.", "cell_hurdle.", "axes.axes")
-#: of the validation losses: enough draws of noise that their error comes from events and not from noise
-VALIDATION_BATCHES: Final = 50
-VALIDATION_DRAWS: Final = 4
-REPLICATES: Final = 100
 
 
 class Settings(CheckedSettings):
@@ -94,7 +91,7 @@ class Trainer:
         )
         if (axis := self.family.average.axis) is not None:
             self.showers.other_shapes["latent"] = axis.padded_shapes
-        self._validated: tuple[xr.Dataset, list[dict[str, Tensor]]] | None = None
+        self._losses = ValidatedLosses(self.family, self.tensors)
 
     def _untrained(self, events: xr.Dataset) -> PointFamily:
         import torch
@@ -151,25 +148,7 @@ class Trainer:
 
         ``score`` is the mean loss of the stages on events that no stage is trained on.
         """
-        from dataclasses import replace
-
-        if self._validated is None or self._validated[0] is not events:
-            tensors = self.tensors(events)
-            pieces = {name: tensor.split(-(-len(tensor) // VALIDATION_BATCHES)) for name, tensor in tensors.items()}
-            batches = [dict(zip(pieces, rows, strict=True)) for rows in zip(*pieces.values(), strict=True)]
-            self._validated = events, batches
-        batches = self._validated[1]
-        device = next(self.family.parameters()).device
-        batches = [{name: tensor.to(device) for name, tensor in batch.items()} for batch in batches]
-        losses = self.family.validation_losses(batches * VALIDATION_DRAWS, rng)
-        found = self.showers.validate(self.family.average, events, rng)
-        rows = np.mean([loss.double().numpy() for loss in losses.values()], axis=0)
-        times = np.random.default_rng(len(rows)).poisson(1.0, (REPLICATES, len(batches)))
-        rows = rows.reshape(VALIDATION_DRAWS, -1).mean(axis=0)
-        values = dict(found.values) | {f"validation/{stage}": float(loss.mean()) for stage, loss in losses.items()}
-        values |= {"shapes": found.values["score"], "score": float(rows.mean())}
-        replicates = (times @ rows) / times.sum(axis=1).clip(1)
-        return replace(found, values=values, replicates=tuple(replicates.tolist()))
+        return self._losses.added_to(self.showers.validate(self.family.average, events, rng), events, rng)
 
 
 def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
