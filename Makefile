@@ -15,7 +15,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format fuzz fuzz-coverage demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-inference bench-jets bench-scale bench-service bench-startup release try-release docs-tables site site-serve lock clean
+.PHONY: help setup test check format fuzz fuzz-coverage demo bench-timing bench-width bench-calogan bench-reweighting bench-judges bench-showers bench-calochallenge bench-inference bench-jets bench-scale bench-service bench-startup release try-release docs-tables site site-serve lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -62,6 +62,9 @@ bench-judges: $(INSTALLED) ## set up, then plant failures for the judges to see:
 
 bench-showers: $(INSTALLED) ## set up, then show how good and how fast each family's showers are, on one truth (25 minutes)
 	$(BIN)/python -m benchmarks.showers $(ARGS)
+
+bench-calochallenge: $(INSTALLED) ## set up, then judge showers in the mesh of the CaloChallenge's set 2 by its classifier (an hour)
+	$(BIN)/python -m benchmarks.calochallenge $(ARGS)
 
 bench-inference: $(INSTALLED) ## set up, then time torch, ONNX Runtime and 8-bit products side by side (ARGS=calo-gamma)
 	$(BIN)/python -m benchmarks.inference $(ARGS)

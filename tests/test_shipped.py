@@ -12,12 +12,14 @@ from simulacra.trained.find import WEIGHTS
 from simulacra.training.settings import read_experiment
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+#: of a sampling calorimeter: bounds of the mean response, its largest value, and the least share of hits
+SAMPLED = (0.89, 0.95, 1.5, 0.02)
 MIDDLE = {"impact_x": 0.0, "impact_y": 0.0, "polar_angle": 0.1, "azimuthal_angle": 1.0}
 
 
 def test_the_promised_generators_are_shipped() -> None:
     precise = {"calo-eplus", "calo-gamma", "calo-eplus-angle", "calo-gamma-angle"}
-    assert precise | {"calogan-eplus", "calogan-gamma"} <= set(simulacra.shipped())
+    assert precise | {"calogan-eplus", "calogan-gamma", "calochallenge-electrons"} <= set(simulacra.shipped())
 
 
 #: those of showers; the others have tests of their own
@@ -58,15 +60,17 @@ def test_its_graph_makes_its_showers(shipped: TrainedGenerator, monkeypatch: pyt
 
 
 def test_it_makes_showers_of_about_the_right_energy(shipped: TrainedGenerator) -> None:
+    # All the energy that is deposited in lead and argon: nearly that of the particle, never much more. Silicon collects
+    # 3 % of it, which fluctuates, and what is scaled to the whole may be more than the particle had.
+    low, high, most, fewest = (0.85, 1.02, 1.1, 0.05) if shipped.name != "calochallenge-electrons" else SAMPLED
     for energy in (2.0, 20.0, 80.0):
         events = shipped.sample(200, seed=1, **conditions(shipped, energy))
         simulacra.validate(events, conditions=list(shipped.trained_range), features=["shower"])
         response = events["shower"].sum("cell").values / (1000 * energy)
-        # All the energy that is deposited in lead and argon: nearly that of the particle, never much more.
-        assert 0.85 < float(response.mean()) < 1.02
-        assert float(response.max()) < 1.1
+        assert low < float(response.mean()) < high
+        assert float(response.max()) < most
         hit = float((events["shower"] > 0).mean())
-        assert 0.05 < hit < 0.95
+        assert fewest < hit < 0.95
 
 
 def test_deeper_sections_take_more_at_higher_energy(shipped: TrainedGenerator) -> None:
@@ -91,7 +95,7 @@ def test_it_tells_how_it_was_trained(shipped: TrainedGenerator) -> None:
     assert training["seconds"] > 60
     assert training["events"] > 1000
     assert shipped.description["simulator"].lower().startswith("geant4")
-    assert shipped.description["particle"] in ("e+", "gamma")
+    assert shipped.description["particle"] in ("e+", "e-", "gamma")
     assert shipped.description["seconds_per_event"] > 0
 
 
@@ -99,4 +103,4 @@ def test_the_experiment_that_trained_it_is_at_hand(shipped: TrainedGenerator) ->
     experiment = read_experiment(EXPERIMENTS / f"{shipped.name}.toml")
     assert shipped.path.stem == shipped.name == experiment.name
     assert experiment.system["kind"] == shipped.metadata["experiment"]["system"]["kind"]
-    assert list(experiment.system["conditions"]) == list(shipped.trained_range)
+    assert list(experiment.system.get("conditions", ["incident_energy"])) == list(shipped.trained_range)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from benchmarks.documents import calochallenge
 from benchmarks.documents.showers import ROWS, finding
 from benchmarks.reweighting.tables import TARGETS
 
@@ -27,7 +28,13 @@ def files(found: Mapping[str, Any]) -> dict[str, str]:
     """Return the file of judged numbers of each shipped model that was judged, by its path in the package."""
     made: dict[str, list[JudgedRecord]] = {}
     showers = (record for name in SHOWERS for record in _showers(found[name], SHOWERS[name]))
-    named = (*_staged(found), *_calogan(found["calogan"]), *showers, _stars(found["sky"]["streams"]))
+    named = (
+        *_staged(found),
+        *_calogan(found["calogan"]),
+        *showers,
+        *calochallenge.cards(found),
+        _stars(found["sky"]["streams"]),
+    )
     for name, record in named:
         made.setdefault(name, []).append(record)
     texts = {judged_file(WEIGHTS / f"{name}.safetensors"): text_of(made[name]) for name in shipped() if name in made}

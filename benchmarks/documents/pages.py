@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.documents import (
+    calochallenge,
     campaigns,
     dust,
     fields,
@@ -44,6 +45,7 @@ PAGES: Final[Mapping[str, Tables]] = {
         "front": lambda found: page_of(found["showers"]),
         "any direction": lambda found: page_of(found["showers-any-direction"]),
     },
+    "docs/calochallenge.md": {"electrons": calochallenge.judged},
     "docs/calogan.md": {"judged": showers.judged, "widths": showers.widths},
     "docs/stability.md": {"start": stability.start},
     "docs/speed.md": {"timing": speed.timing, "inference": speed.inference},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from benchmarks.documents import calochallenge
 from benchmarks.tables import table
 
 from simulacra.wording import with_error
@@ -62,6 +63,14 @@ ROWS: Final[tuple[tuple[str, str, str, str, Callable[[Found], str], str], ...]] 
         "[showers](showers.md)",
         _showers("calo-gamma"),
         "0.626, 2.8 ms: CaloINN, photons of another detector ([2410.21611](https://arxiv.org/abs/2410.21611))",
+    ),
+    (
+        "`cylinderflow`",
+        "flow matching with the symmetry of a cylinder, for [2410.21611](https://arxiv.org/abs/2410.21611)",
+        "`calochallenge-electrons`",
+        "[CaloChallenge](calochallenge.md#electrons-of-1-to-100-gev)",
+        calochallenge.short,
+        "0.743, 0.865, 60 ms: CaloINN; 0.708, 0.737, 121 ms: L2LFlows; to 1 TeV, on 100,000 showers",
     ),
     (
         "`calogan`",

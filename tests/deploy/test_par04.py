@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import simulacra
 from cpp_examples import NEEDED, compiled, run
 from par04_inference import GEOMETRY, Par04Inference
 from simulacra.deploy.par04_mesh import macro, mesh_of
@@ -283,3 +284,17 @@ def test_sections_that_differ_and_blocks_are_refused() -> None:
         ValueError, match=r"'calogan' is none: its cells are cartesian\. Train on a cylindrical geometry"
     ):
         mesh_of(CalorimeterGeometry.load("calogan"))
+
+
+def test_the_shipped_generator_runs_as_the_example_runs_it(tmp_path: Path) -> None:
+    simulacra.export("calochallenge-electrons", tmp_path / "showers.onnx", contract="par04")
+    inference = Par04Inference(tmp_path / "showers.onnx", (9, 16, 45), 4.65, 3.4)
+    made = np.array([inference.energies(20_000) for _ in range(100)]).reshape(-1, 9, 16, 45)
+    expected = simulacra.load("calochallenge-electrons").sample(400, seed=1, incident_energy=20.0)["shower"].values
+    layers = expected.reshape(-1, 45, 144).sum(axis=2)
+    error = layers.std(axis=0) * math.sqrt(1 / len(made) + 1 / len(layers))
+    # 5 standard deviations for 45 layers, beside what a layer that is seldom hit may hold.
+    difference = np.abs(made.sum(axis=(1, 2)).mean(axis=0) - layers.mean(axis=0))
+    assert bool((difference < 5 * error + 1.0).all())
+    lit = made[made > 0]
+    assert float(lit.min()) > 0.015

@@ -37,7 +37,7 @@ class CylindricalShowerFlow(nn.Module):
     Parameters
     ----------
     geometry:
-        the detector; all its sections have the same number of bins in alpha.
+        the detector; all its sections have the same bins in alpha and the same number of rings.
     condition_ranges:
         trained range of each condition, in its unit; ``incident_energy`` [GeV] is the only one.
     threshold:
@@ -70,16 +70,16 @@ class CylindricalShowerFlow(nn.Module):
         super().__init__()
         self.bins, self.rings = mesh_of(geometry)
         self.threshold = threshold
-        sections = len(self.rings)
+        self.size = sections = len(geometry.sections)
         self.conditions = ParticleConditions(condition_ranges)
         self.section_energies = SectionEnergies(sections, knots, bounded=True)
-        self.section_hits = SectionHits([self.bins * rings for rings in self.rings], knots)
+        self.section_hits = SectionHits([self.bins * self.rings] * sections, knots)
         self.section_axes = PrincipalAxes(2 * sections)
-        self.shares = RingShares(self.bins, self.rings, knots)
+        self.shares = RingShares(self.bins, sections, self.rings, knots)
         n_known = 2 * sections + len(condition_ranges)
-        self.hurdle = RingHurdle(sum(self.rings), n_known, hurdle)
+        self.hurdle = RingHurdle(sections * self.rings, n_known, hurdle)
         self.sections = Velocity(2 * sections, len(condition_ranges), SECTION_WIDTH, SECTION_BLOCKS)
-        self.cells = RingVelocity(CyclicAxes(self.bins, *self.rings), n_known, width, blocks)
+        self.cells = RingVelocity(CyclicAxes(self.bins, *[self.rings] * sections), n_known, width, blocks)
         self.steps = {"sections": section_steps, "cells": cell_steps}
         self.solver = solver
         self.section_latent = self.sections.latent
@@ -113,21 +113,18 @@ class CylindricalShowerFlow(nn.Module):
         points = self.section_axes.inverse(self.transport("sections", noise[:, : self.section_latent], context))
         known = torch.cat([context, points], dim=1)
         components = self.transport("cells", noise[:, self.section_latent :], known)
-        energies = self.section_energies.inverse(points[:, : len(self.rings)], conditions[:, 0])
-        hits = self.section_hits.inverse(points[:, len(self.rings) :], energies)
+        energies = self.section_energies.inverse(points[:, : self.size], conditions[:, 0])
+        hits = self.section_hits.inverse(points[:, self.size :], energies)
         return self._cells(components, known, energies, hits)
 
     def above(self, shower: Tensor) -> Tensor:
         """Return what showers (N, cells) [MeV] hold above the threshold, (N, A, K), K rings of all sections."""
-        sizes = [self.bins * rings for rings in self.rings]
-        pieces = [
-            piece.reshape(-1, self.bins, rings) for piece, rings in zip(shower.split(sizes, 1), self.rings, strict=True)
-        ]
-        return (torch.cat(pieces, dim=2) - self.threshold).clamp(min=0.0)
+        cells = shower.reshape(-1, self.size, self.bins, self.rings).transpose(1, 2).flatten(2)
+        return (cells - self.threshold).clamp(min=0.0)
 
     def in_order(self, cells: Tensor) -> Tensor:
         """Return cells (N, A, K) in the order of showers, (N, cells)."""
-        return torch.cat([piece.flatten(1) for piece in cells.split(self.rings, dim=2)], dim=1)
+        return cells.reshape(-1, self.bins, self.size, self.rings).transpose(1, 2).flatten(1)
 
     def tensors(self, shower: Tensor, conditions: Tensor, seeds: Tensor) -> dict[str, Tensor]:
         """Return what batches hold, of showers (N, cells) [MeV] and conditions (N, C) in physical units.
@@ -183,7 +180,7 @@ class CylindricalShowerFlow(nn.Module):
 
     def _cells(self, components: Tensor, known: Tensor, energies: Tensor, hits: Tensor) -> Tensor:
         """Return showers (N, cells) [MeV] from the points of the cells' network and the sections' energies and hits."""
-        scores = self.cells.axes.inverse(components.reshape(-1, self.bins, sum(self.rings)))
+        scores = self.cells.axes.inverse(components.reshape(-1, self.bins, self.size * self.rings))
         cells = self.shares.inverse(scores, energies, hits, self.hurdle, known)
         return self.in_order(cells + self.threshold * (cells > 0).to(cells.dtype))
 
@@ -193,19 +190,22 @@ class CylindricalShowerFlow(nn.Module):
         return torch.cat([fractions, self.section_hits(hits, energies, rng)], dim=1)
 
 
-def mesh_of(geometry: CalorimeterGeometry) -> tuple[int, list[int]]:
-    """Return the number of bins in alpha, and the number of rings of each section.
+def mesh_of(geometry: CalorimeterGeometry) -> tuple[int, int]:
+    """Return the number of bins in alpha, and of rings, of each section.
 
     Raises
     ------
     GeometryError
-        if sections are not cylindrical or have different numbers of bins in alpha.
+        if sections are not cylindrical or differ in these.
     """
-    sections = [section for section in geometry.sections if isinstance(section, CylindricalSection)]
-    bins = {section.alpha_bins for section in sections}
-    if len(sections) < len(geometry.sections) or len(bins) > 1:
+    meshes = {
+        (section.alpha_bins, len(section.r_edges) - 1) if isinstance(section, CylindricalSection) else None
+        for section in geometry.sections
+    }
+    (found, *others) = meshes
+    if found is None or others:
         raise GeometryError(
-            f"the geometry '{geometry.name}' is no mesh of cylinders with equal bins in alpha, but of kind "
-            f"{geometry.kind} with {sorted(bins) or 'no'} bins: use the system showerflow"
+            f"the geometry '{geometry.name}' is no mesh of cylinders with equal bins and rings in each section: "
+            "use the system showerflow"
         )
-    return bins.pop(), [len(section.r_edges) - 1 for section in sections]
+    return found

@@ -73,7 +73,8 @@ class RingVelocity(nn.Module):
             mixed = mix(neighbours(seen)) + mean(seen.mean(dim=1, keepdim=True))
             h = h + functional.silu(mixed + shift)
         remainder = self.axes(self.last(self.final(h)))
-        normal = cosine * sine * (variance - 1.0) / total * components
+        both = cosine * sine
+        normal = (both * variance - both) / total * components
         velocity: Tensor = normal + (variance / total).sqrt() * remainder
         return velocity.flatten(1)
 

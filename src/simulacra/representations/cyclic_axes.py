@@ -123,14 +123,39 @@ class CyclicAxes(nn.Module):
         shared = self.inverse(self(current) * smooth + noise * (smooth * NUGGET).sqrt())
         return torch.where(torch.isinf(scores), below(most, shared, math.sqrt(NUGGET), uniform), scores)
 
-    def _rotated(self, components: Tensor, *, transpose: bool) -> Tensor:
-        pieces = components.split(self.blocks, dim=2)
+    def turned(self) -> list[Tensor]:
+        """Return the axes of each row's wave, (A, size, size), of each block."""
         parts = self.axes.split([len(self.variance) * size * size for size in self.blocks])
-        turned = []
-        for piece, part, size in zip(pieces, parts, self.blocks, strict=True):
-            axes = part.reshape(-1, size, size)[self.wave]
-            turned.append(torch.bmm(piece.transpose(0, 1), axes.transpose(1, 2) if transpose else axes).transpose(0, 1))
+        return [part.reshape(-1, size, size)[self.wave] for part, size in zip(parts, self.blocks, strict=True)]
+
+    def _rotated(self, components: Tensor, *, transpose: bool) -> Tensor:
+        turned = [
+            torch.bmm(piece.transpose(0, 1), axes.transpose(1, 2) if transpose else axes).transpose(0, 1)
+            for piece, axes in zip(components.split(self.blocks, dim=2), self.turned(), strict=True)
+        ]
         return turned[0] if len(turned) == 1 else torch.cat(turned, dim=2)
+
+
+class FixedCyclicAxes(CyclicAxes):
+    """Fitted :class:`CyclicAxes` for use: the axes and variances of each row's wave are computed once."""
+
+    spread: Tensor
+
+    def __init__(self, axes: CyclicAxes) -> None:
+        super().__init__(axes.bins, *axes.blocks)
+        self.blocks = axes.blocks
+        self.load_state_dict(axes.state_dict())
+        self.register_buffer("spread", axes.variances(), persistent=False)
+        for i, turned in enumerate(axes.turned()):
+            self.register_buffer(f"turned_{i}", turned, persistent=False)
+
+    def variances(self) -> Tensor:
+        """Return the variance of each component, (A, K)."""
+        return self.spread
+
+    def turned(self) -> list[Tensor]:
+        """Return the axes of each row's wave, (A, size, size), of each block."""
+        return [self.get_buffer(f"turned_{i}") for i in range(len(self.blocks))]
 
 
 def _begun(scores: Tensor, most: Tensor, uniform: Tensor) -> Tensor:

@@ -98,7 +98,9 @@ class PrincipalAxes(nn.Module):
     def inverse(self, components: Tensor) -> Tensor:
         """Return the points from their components, (N, D)."""
         pieces = components.split(self.blocks, dim=1)
-        return torch.cat([piece @ axes.t() for piece, axes in zip(pieces, self._each(), strict=True)], dim=1)
+        # Not a product with the transposed axes, of which an exported graph would hold a copy.
+        each = zip(pieces, self._each(), strict=True)
+        return torch.cat([nn.functional.linear(piece, axes) for piece, axes in each], dim=1)
 
     def _each(self) -> list[Tensor]:
         """Return the axes of each block, (size, size)."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -25,30 +23,27 @@ class RingHurdle(ConditionalHurdle):
 
 
 class RingShares(nn.Module):
-    """A map between cells (N, A, K) [MeV], A angles and K rings of all sections, and the logits of hits.
+    """A map between cells (N, A, K) [MeV], A angles and K = S R rings of S sections, and the logits of hits.
 
     As in :class:`~simulacra.representations.cell_shares.CellShares` a cell's share of its section is mapped by its
     quantiles at the logarithm of the section's energy. A ring has the same quantiles at each of its angles.
 
     Parameters
     ----------
-    bins:
-        A, the number of angles.
-    sizes:
-        number of rings of each section.
+    bins, sections, rings:
+        A, S and R: the numbers of angles, of sections, and of rings of a section.
     knots:
         of each section's energy.
     """
 
-    def __init__(self, bins: int, sizes: Sequence[int], knots: int = 16) -> None:
+    def __init__(self, bins: int, sections: int, rings: int, knots: int = 16) -> None:
         super().__init__()
-        self.bins, self.sizes = bins, list(sizes)
-        section = torch.repeat_interleave(torch.arange(len(self.sizes)), torch.tensor(self.sizes))
-        self.quantiles = ConditionalQuantiles(section, knots)
+        self.bins, self.sections, self.rings = bins, sections, rings
+        self.quantiles = ConditionalQuantiles(torch.arange(sections).repeat_interleave(rings), knots)
 
     def energies(self, cells: Tensor) -> Tensor:
         """Return the sums of the sections' cells, (N, S) [MeV]."""
-        return torch.stack([piece.sum(dim=2) for piece in cells.sum(dim=1, keepdim=True).split(self.sizes, 2)], 2)[:, 0]
+        return cells.reshape(-1, self.bins, self.sections, self.rings).sum(dim=(1, 3))
 
     def hits(self, cells: Tensor) -> Tensor:
         """Return the numbers of the sections' cells above 0, (N, S)."""
@@ -83,9 +78,10 @@ class RingShares(nn.Module):
         return shares * (energies / self.energies(shares).clamp(min=tiny))[:, None, self.quantiles.groups]
 
     def _lit(self, excess: Tensor, hits: Tensor) -> Tensor:
-        parts = excess.split(self.sizes, dim=2)
-        moved = [part - shift(part.flatten(1), hits[:, i : i + 1])[:, None] for i, part in enumerate(parts)]
-        return torch.cat(moved, dim=2)
+        """Return the excess over thresholds that are shifted for these numbers of hits (N, S)."""
+        whole = excess.reshape(-1, self.bins, self.sections, self.rings).transpose(1, 2)
+        moved = shift(whole.reshape(-1, self.bins * self.rings), hits.reshape(-1, 1))
+        return excess - moved.reshape(-1, self.sections)[:, None, self.quantiles.groups]
 
     def _shares(self, cells: Tensor, energies: Tensor) -> Tensor:
         return cells / energies.clamp(min=torch.finfo(cells.dtype).tiny)[:, None, self.quantiles.groups]

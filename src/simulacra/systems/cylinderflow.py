@@ -138,8 +138,15 @@ def build(settings: Settings, description: Mapping[str, Any]) -> nn.Module:
 
 
 def fold(module: nn.Module) -> nn.Module:
-    """Return the trained module for use: it is the same."""
-    return module
+    """Return the trained module for use, with the axes at each angle computed once."""
+    import copy
+
+    from simulacra.representations.cyclic_axes import FixedCyclicAxes
+
+    folded: Any = copy.deepcopy(module).eval()
+    folded.cells.axes = FixedCyclicAxes(folded.cells.axes)
+    fixed: nn.Module = folded
+    return fixed
 
 
 def example(folder: Path) -> dict[str, Any]:
