@@ -12,7 +12,7 @@ from simulacra.models.cylindrical_shower_flow import CylindricalShowerFlow, mesh
 from simulacra.systems import cylinderflow
 
 THRESHOLD = 5.0
-EVENTS = cylinderflow._toy(500)
+EVENTS = cylinderflow.toy_showers(500)
 GEOMETRY = CalorimeterGeometry.from_events(EVENTS)
 SHOWERS = torch.as_tensor(EVENTS["shower"].values)
 CONDITIONS = torch.as_tensor(EVENTS["incident_energy"].values)[:, None]

@@ -47,7 +47,7 @@ class CyclicAxes(nn.Module):
 
     def __init__(self, bins: int, *sizes: int) -> None:
         super().__init__()
-        self.bins, self.size = bins, sum(sizes)
+        self.bins, self.sizes, self.size = bins, sizes, sum(sizes)
         self.blocks = _blocks(sizes)
         waves, wave = _waves(bins)
         self.register_buffer("waves", waves, persistent=False)
@@ -142,8 +142,7 @@ class FixedCyclicAxes(CyclicAxes):
     spread: Tensor
 
     def __init__(self, axes: CyclicAxes) -> None:
-        super().__init__(axes.bins, *axes.blocks)
-        self.blocks = axes.blocks
+        super().__init__(axes.bins, *axes.sizes)
         self.load_state_dict(axes.state_dict())
         self.register_buffer("spread", axes.variances(), persistent=False)
         for i, turned in enumerate(axes.turned()):

@@ -153,13 +153,13 @@ def example(folder: Path) -> dict[str, Any]:
     """Return a small experiment, on showers of a toy in three sections that are written into the folder."""
     from simulacra.formats import calochallenge
 
-    calochallenge.write(_toy(600), folder / "showers.hdf5")
+    calochallenge.write(toy_showers(600), folder / "showers.hdf5")
     return showers.example(
         kind="cylinderflow", width=12, blocks=1, knots=4, hurdle=8, section_steps=1, cell_steps=1
     ) | {"data": {"path": str(folder / "showers.hdf5")}}
 
 
-def _toy(n: int) -> xr.Dataset:
+def toy_showers(n: int) -> xr.Dataset:
     """Return showers whose cells are independent given the energy, by a formula and no simulation."""
     rings = {"kind": "cylindrical", "layers": 2, "alpha_bins": 6, "r_edges": [0.0, 5.0, 15.0]}
     geometry = CalorimeterGeometry.model_validate(
