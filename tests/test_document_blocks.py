@@ -33,7 +33,6 @@ NOT_RUN = {
     "docs/refinement.md": ["`refine` trains five networks and judges, for a minute and more"],
     "docs/stability.md": ["installs packages"],
     "docs/variable_stars.md": ["needs the archive of ASAS"],
-    "docs/how_to/par04.md": ["trains for hours on a set of 1 GB"],
 }
 #: fewer events than a reader takes, for time; what such a page prints after the first change is not compared with what
 #: it shows

@@ -361,7 +361,7 @@ def test_train_in_the_folder_of_another_reweighter_is_refused(trained: tuple[Pat
         ("system.layers=3", "unknown key 'layers'"),
         (
             "system.kind=dcrt",
-            "no system of kind 'dcrt'; there are: calogan, dctr, epic, field_flow, field_vae, grindhammer_peters,",
+            "no system of kind 'dcrt'; there are: calogan, cylinderflow, dctr, epic, field_flow, field_vae,",
         ),
         ("system.source=", "'source': String should have at least 1 character"),
         ("system.training.steps=3", "'system.training' has no effect: write the training into the table [training]"),
