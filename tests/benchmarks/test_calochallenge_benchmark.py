@@ -1,14 +1,18 @@
 """The benchmark in the mesh of the CaloChallenge: the classifier's inputs, and which showers are unseen."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import calochallenge as benchmark
 from simulacra.formats import calochallenge
 from simulacra.geometry import CalorimeterGeometry
 from simulacra.systems import cylinderflow
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks import calochallenge as benchmark
 
 EVENTS = cylinderflow.toy_showers(300)
 GEOMETRY = CalorimeterGeometry.from_events(EVENTS)
