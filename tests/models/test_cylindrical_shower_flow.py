@@ -60,3 +60,8 @@ def test_detectors_that_are_no_mesh_are_refused() -> None:
     with pytest.raises(GeometryError, match=r"'calogan' is no mesh of cylinders .* use the system showerflow"):
         mesh_of(CalorimeterGeometry.load("calogan"))
     assert mesh_of(CalorimeterGeometry.load("calochallenge")) == (16, 9)
+
+
+def test_a_threshold_above_all_cells_is_refused(model: CylindricalShowerFlow) -> None:
+    with pytest.raises(ValueError, match=r"no cell .* above the threshold of 5 MeV; the highest has 4 MeV"):
+        model.fit(torch.full_like(SHOWERS, 4.0), CONDITIONS, torch.Generator())

@@ -86,8 +86,19 @@ class CylindricalShowerFlow(nn.Module):
         self.latent = self.section_latent + self.cells.latent
 
     def fit(self, shower: Tensor, conditions: Tensor, rng: torch.Generator) -> None:
-        """Fit the representations to showers (N, cells) [MeV] and conditions (N, C) in physical units."""
+        """Fit the representations to showers (N, cells) [MeV] and conditions (N, C) in physical units.
+
+        Raises
+        ------
+        ValueError
+            if no cell is above the threshold.
+        """
         cells = self.above(shower)
+        if not bool((cells > 0).any()):
+            raise ValueError(
+                f"no cell of these showers is above the threshold of {self.threshold:g} MeV; the highest has "
+                f"{float(shower.max()):g} MeV: lower the setting threshold"
+            )
         energies, hits = self.shares.energies(cells), self.shares.hits(cells)
         self.section_energies.fit(energies, conditions[:, 0])
         self.section_hits.fit(hits, energies, rng)
